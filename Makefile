@@ -1,0 +1,48 @@
+# The extension, built by PGXS.  CMakeLists.txt builds the core alone, with its tests.
+EXTENSION  = listing_stats
+MODULE_big = listing_stats
+DATA       = listing_stats--1.0.sql
+
+CORE =
+PG   = src/pg/module.o
+OBJS = $(CORE) $(PG)
+
+# Nothing here can unwind: no exceptions, no run-time types, no guarded statics.  A longjmp out of
+# ereport() therefore crosses only frames without destructors.
+DIALECT      = -std=c++17 -fno-exceptions -fno-rtti -fno-threadsafe-statics -fvisibility=hidden
+# -isystem: the server's headers are not ours to lint.
+PG_CPPFLAGS  = -I$(srcdir)/src -isystem $(shell $(PG_CONFIG) --includedir-server)
+PG_CXXFLAGS  = $(DIALECT) -Wextra -Wold-style-cast -Wno-register -Wno-unused-parameter \
+               -Wno-missing-field-initializers $(EXTRA_CXXFLAGS)
+PG_LDFLAGS  += $(EXTRA_LDFLAGS)
+
+REGRESS        = setup
+ISOLATION      =
+ISOLATION_OPTS = --inputdir=$(srcdir)/test/isolation --load-extension=listing_stats
+TAP_TESTS      = 1
+PROVE_TESTS    = test/tap/*.pl
+
+# JIT bitcode of C++ gains nothing, and would need clang.
+override with_llvm = no
+# Debian builds PostgreSQL without dependency tracking: a changed header would rebuild nothing.
+override autodepend = yes
+
+PG_CONFIG ?= pg_config
+PGXS      := $(shell $(PG_CONFIG) --pgxs)
+include $(PGXS)
+
+ifdef VPATH
+$(OBJS): | vpath-dirs
+.PHONY: vpath-dirs
+vpath-dirs:
+	$(MKDIR_P) src/core src/pg
+endif
+
+# The module needs libc alone, exports what SQL calls and nothing else, and constructs nothing when
+# it is loaded.
+SQL_SYMBOLS = $(shell grep -oE "'MODULE_PATHNAME', '[a-z0-9_]+'" $(srcdir)/listing_stats--1.0.sql | cut -d"'" -f4 | paste -sd'|')
+.PHONY: check-symbols
+check-symbols: $(shlib)
+	@! nm -uD $(shlib) | grep -E ' (U|w) (_Z|__cxa_[^f]|__gxx_|_Unwind)'
+	@! nm -D --defined-only $(shlib) | awk '{print $$3}' | grep -vxE '(pg_finfo_)?($(SQL_SYMBOLS))|Pg_magic_func|_PG_init'
+	@! nm $(shlib) | grep _GLOBAL__sub_I
