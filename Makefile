@@ -4,7 +4,10 @@ MODULE_big = listing_stats
 DATA       = listing_stats--1.0.sql
 
 CORE =
-PG   = src/pg/module.o
+PG   = src/pg/module.o \
+       src/pg/definition.o src/pg/attachment.o src/pg/queries.o \
+       src/pg/pending.o src/pg/flush.o src/pg/triggers.o \
+       src/pg/attach.o src/pg/attachments.o src/pg/verify.o
 OBJS = $(CORE) $(PG)
 
 # Nothing here can unwind: no exceptions, no run-time types, no guarded statics.  A longjmp out of

@@ -1,7 +1,15 @@
-// The module's magic block.
-#include "pg/pg.hpp"
+// The module's magic block, and what it registers when it is loaded.
+#include "pg/pending.hpp"
 
 extern "C" {
 __attribute__((visibility("default"))) const Pg_magic_struct *Pg_magic_func(void);
 PG_MODULE_MAGIC;
+
+__attribute__((visibility("default"))) void _PG_init(void);
+}
+
+void
+_PG_init(void)
+{
+	listing_stats::register_transaction_callbacks();
 }

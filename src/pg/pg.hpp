@@ -8,11 +8,13 @@ extern "C" {
 // clang-format on
 #include "access/genam.h"
 #include "access/htup_details.h"
+#include "access/relation.h"
 #include "access/stratnum.h"
 #include "access/sysattr.h"
 #include "access/table.h"
 #include "access/xact.h"
 #include "access/xlog.h"
+#include "catalog/catalog.h"
 #include "catalog/dependency.h"
 #include "catalog/indexing.h"
 #include "catalog/namespace.h"
@@ -24,8 +26,8 @@ extern "C" {
 #include "catalog/pg_constraint.h"
 #include "catalog/pg_index.h"
 #include "catalog/pg_inherits.h"
-#include "catalog/pg_operator.h"
 #include "catalog/pg_opclass.h"
+#include "catalog/pg_operator.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
@@ -55,9 +57,9 @@ extern "C" {
 #include "utils/memutils.h"
 #include "utils/numeric.h"
 #include "utils/plancache.h"
+#include "utils/regproc.h"
 #include "utils/rel.h"
 #include "utils/relcache.h"
-#include "utils/regproc.h"
 #include "utils/rls.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
@@ -68,10 +70,35 @@ extern "C" {
 
 // A function that SQL calls: C linkage and an exported symbol on every version, everything else in
 // the module being hidden.
-#define LISTING_STATS_FUNCTION(name)                                                               \
-	extern "C" {                                                                                   \
-	__attribute__((visibility("default"))) Datum name(PG_FUNCTION_ARGS);                           \
-	__attribute__((visibility("default"))) const Pg_finfo_record *pg_finfo_##name(void);           \
-	PG_FUNCTION_INFO_V1(name);                                                                     \
-	}                                                                                              \
+#define LISTING_STATS_FUNCTION(name)                                                     \
+	extern "C" {                                                                         \
+	__attribute__((visibility("default"))) Datum name(PG_FUNCTION_ARGS);                 \
+	__attribute__((visibility("default"))) const Pg_finfo_record *pg_finfo_##name(void); \
+	PG_FUNCTION_INFO_V1(name);                                                           \
+	}                                                                                    \
 	Datum name(PG_FUNCTION_ARGS)
+
+namespace listing_stats {
+
+inline List *
+string_to_qualified_name_list(const char *names)
+{
+#if PG_VERSION_NUM >= 160000
+	return stringToQualifiedNameList(names, nullptr);
+#else
+	return stringToQualifiedNameList(names);
+#endif
+}
+
+// Whether the current user owns the relation, or is a member of the role that does.
+inline bool
+owns_relation(Oid relation)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_ownercheck(RelationRelationId, relation, GetUserId());
+#else
+	return pg_class_ownercheck(relation, GetUserId());
+#endif
+}
+
+}  // namespace listing_stats

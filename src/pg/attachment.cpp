@@ -1,0 +1,650 @@
+// Resolving what triggers say to tables and columns, and keeping the result, see attachment.hpp.
+//
+// Names can have gone stale: a rename does not rewrite trigger arguments.  A wrong column is never
+// picked silently.  A column is found by name, or by the number recorded when it was attached if
+// the name is gone and the record is of this very table; where both say something and differ, or
+// neither does, it is an error that names the call to make.  Of the tables that the other one could
+// be (by foreign key, by record, by name) the one counts which carries the other half: a trigger of
+// ours with the same arguments.
+#include "pg/attachment.hpp"
+
+namespace listing_stats {
+
+namespace {
+
+HTAB *triggers = nullptr;
+List *attachments = NIL;   // in CacheMemoryContext
+uint64 invalidations = 0;  // how often the relation cache has called
+
+void
+forget_relation(Datum, Oid relation)
+{
+	HASH_SEQ_STATUS status;
+	ListCell *cell = nullptr;
+
+	++invalidations;
+	foreach (cell, attachments)
+	{
+		Attachment *attachment = static_cast<Attachment *>(lfirst(cell));
+		if (!OidIsValid(relation) || attachment->listing == relation ||
+		    attachment->price == relation || attachment->relation == relation)
+			attachment->valid = false;
+	}
+	hash_seq_init(&status, triggers);
+	while (void *entry = hash_seq_search(&status))
+	{
+		TriggerColumns *columns = static_cast<TriggerColumns *>(entry);
+		if (!OidIsValid(relation) || columns->relation == relation ||
+		    (columns->attachment != nullptr && !columns->attachment->valid))
+			columns->valid = false;
+	}
+}
+
+void
+start_cache()
+{
+	HASHCTL control = {};
+
+	if (triggers != nullptr)
+		return;
+	control.keysize = sizeof(Oid);
+	control.entrysize = sizeof(TriggerColumns);
+	control.hcxt = CacheMemoryContext;
+	triggers =
+		hash_create("listing_stats triggers", 16, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	CacheRegisterRelcacheCallback(forget_relation, 0);
+}
+
+// Whether "relation" carries the other half of the attachment that "trigger" is of.
+bool
+carries_other_half(Oid relation, const Trigger *trigger, Side side)
+{
+	const Oid function = trigger_function(side == Side::price ? listing_changed : price_changed);
+	Relation other = try_relation_open(relation, AccessShareLock);
+	bool found = false;
+
+	if (other == nullptr)
+		return false;
+	for (int i = 0; other->trigdesc != nullptr && i < other->trigdesc->numtriggers && !found; ++i)
+	{
+		const Trigger *candidate = &other->trigdesc->triggers[i];
+		found = candidate->tgfoid == function && same_arguments(candidate, trigger);
+	}
+	relation_close(other, AccessShareLock);
+	return found;
+}
+
+// Not by RangeVarGetRelid(), which would ask whether the user may use the schema.
+Oid
+table_by_name(const char *name)
+{
+	const RangeVar *range = makeRangeVarFromNameList(string_to_qualified_name_list(name));
+	const Oid schema =
+		range->schemaname == nullptr ? InvalidOid : get_namespace_oid(range->schemaname, true);
+
+	return OidIsValid(schema) ? get_relname_relid(range->relname, schema) : InvalidOid;
+}
+
+// Whether the record in the arguments is of these tables: not of those a dump was taken from.
+bool
+record_is_of(const Definition &definition, Relation relation, Side side)
+{
+	return definition.system_identifier == GetSystemIdentifier() &&
+	       RelationGetRelid(relation) ==
+	           (side == Side::price ? definition.price_oid : definition.listing_oid);
+}
+
+// The foreign key from the column of price to listing: the number of the column it refers to, or 0.
+AttrNumber
+foreign_key_target(Relation price, AttrNumber key, Oid listing)
+{
+	ListCell *cell = nullptr;
+
+	foreach (cell, RelationGetFKeyList(price))
+	{
+		const ForeignKeyCacheInfo *foreign_key = static_cast<ForeignKeyCacheInfo *>(lfirst(cell));
+		if (foreign_key->nkeys == 1 && foreign_key->conkey[0] == key &&
+		    foreign_key->confrelid == listing)
+			return foreign_key->confkey[0];
+	}
+	return 0;
+}
+
+const char *
+attach_hint(const Definition &definition, int column)
+{
+	StringInfoData call;
+
+	initStringInfo(&call);
+	appendStringInfo(&call, "listing_stats.attach(%s, %s", quote_literal_cstr(definition.listing),
+	                 quote_literal_cstr(definition.price));
+	if (column != price_key)
+		appendStringInfo(&call, ", key => %s", quote_literal_cstr(definition.column[price_key]));
+	if (column != listing_key)
+		appendStringInfo(&call, ", %s => '...'", argument_name[column]);
+	appendStringInfoChar(&call, ')');
+	return psprintf("Name the column anew with SELECT %s, or stop keeping the columns with SELECT "
+	                "listing_stats.detach(%s, %s).",
+	                call.data, quote_literal_cstr(definition.listing),
+	                quote_literal_cstr(definition.price));
+}
+
+bool
+fail(Problem *problem, int sqlstate, const char *message, const char *hint)
+{
+	*problem = {sqlstate, message, hint};
+	return false;
+}
+
+bool
+resolve_column(const Definition &definition, int column, Relation relation, bool recorded,
+               ResolvedColumn *result, Problem *problem)
+{
+	const char *name = definition.column[column];
+	const Place &place = definition.place[column];
+	AttrNumber by_name = get_attnum(RelationGetRelid(relation), name);
+	AttrNumber by_number = 0;
+
+	if (by_name < 0)
+		by_name = 0;
+	if (recorded && place.attnum > 0 && place.attnum <= RelationGetNumberOfAttributes(relation))
+	{
+		Form_pg_attribute attribute = TupleDescAttr(RelationGetDescr(relation), place.attnum - 1);
+		if (!attribute->attisdropped && attribute->atttypid == place.type)
+			by_number = place.attnum;
+	}
+	if (by_name != 0 && by_number != 0 && by_name != by_number)
+		return fail(
+			problem, ERRCODE_AMBIGUOUS_COLUMN,
+			psprintf("column \"%s\" of table \"%s\" is not the one that listing_stats was attached "
+		             "to, which is now named \"%s\"",
+		             name, RelationGetRelationName(relation),
+		             NameStr(TupleDescAttr(RelationGetDescr(relation), by_number - 1)->attname)),
+			attach_hint(definition, column));
+	if (by_name == 0 && by_number == 0)
+		return fail(problem, ERRCODE_UNDEFINED_COLUMN,
+		            psprintf("column \"%s\" of table \"%s\", which listing_stats was attached to, "
+		                     "does not exist",
+		                     name, RelationGetRelationName(relation)),
+		            attach_hint(definition, column));
+	*result = read_column(relation, by_name != 0 ? by_name : by_number);
+	return true;
+}
+
+bool
+check_types(const Definition &definition, Attachment *attachment, Problem *problem)
+{
+	const ResolvedColumn *column = attachment->column;
+	const int source[column_count] = {0, price_value, price_at};
+
+	if (!resolve_key_type(column[listing_key], column[price_key], attachment->context,
+	                      &attachment->key))
+		return fail(
+			problem, ERRCODE_DATATYPE_MISMATCH,
+			psprintf("key columns \"%s\" of %s and \"%s\" of %s have types %s and %s, which "
+		             "listing_stats cannot compare",
+		             NameStr(column[listing_key].name), definition.listing,
+		             NameStr(column[price_key].name), definition.price,
+		             format_type_be(column[listing_key].type),
+		             format_type_be(column[price_key].type)),
+			"Give both columns the same type.");
+	for (int i = first_target; i < end_of_targets; ++i)
+	{
+		if (column[i].attnum != 0 && column_fit(column[source[i]], column[i]) == Fit::unlike)
+			return fail(
+				problem, ERRCODE_DATATYPE_MISMATCH,
+				psprintf("column \"%s\" of %s has type %s and cannot keep \"%s\" of %s, which has "
+			             "type %s",
+			             NameStr(column[i].name), definition.listing,
+			             format_type_be(column[i].type), NameStr(column[source[i]].name),
+			             definition.price, format_type_be(column[source[i]].type)),
+				"Give the column that type with ALTER TABLE.");
+	}
+	return true;
+}
+
+bool
+check_owner(const Definition &definition, Relation listing, Relation price, Problem *problem)
+{
+	if (listing->rd_rel->relowner == price->rd_rel->relowner)
+		return true;
+	return fail(problem, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+	            psprintf("table %s is owned by \"%s\" and table %s by \"%s\"", definition.listing,
+	                     GetUserNameFromId(listing->rd_rel->relowner, true), definition.price,
+	                     GetUserNameFromId(price->rd_rel->relowner, true)),
+	            "Tables attached to each other need one owner: see ALTER TABLE ... OWNER TO.");
+}
+
+bool
+resolve_columns(const Definition &definition, Relation listing, Relation price, bool recorded,
+                Attachment *result, Problem *problem)
+{
+	// The key of price first: the foreign key on it says what the listing's key is.
+	if (!resolve_column(definition, price_key, price, recorded, &result->column[price_key],
+	                    problem))
+		return false;
+	const AttrNumber referenced =
+		foreign_key_target(price, result->column[price_key].attnum, RelationGetRelid(listing));
+	for (int i = 0; i < column_count; ++i)
+	{
+		if (i == price_key || definition.column[i] == nullptr)
+			continue;
+		if (i == listing_key && referenced != 0)
+			result->column[i] = read_column(listing, referenced);
+		else if (!resolve_column(definition, i, is_of_listing(i) ? listing : price, recorded,
+		                         &result->column[i], problem))
+			return false;
+	}
+	return true;
+}
+
+Relation
+open_root(const TriggerData *event, Oid *trigger)
+{
+	Relation catalog = table_open(TriggerRelationId, AccessShareLock);
+	Oid relation = RelationGetRelid(event->tg_relation);
+
+	*trigger = event->tg_trigger->tgoid;
+	for (;;)
+	{
+		ScanKeyData scan_key;
+		ScanKeyInit(&scan_key, Anum_pg_trigger_oid, BTEqualStrategyNumber, F_OIDEQ,
+		            ObjectIdGetDatum(*trigger));
+		SysScanDesc scan =
+			systable_beginscan(catalog, TriggerOidIndexId, true, nullptr, 1, &scan_key);
+		HeapTuple tuple = systable_getnext(scan);
+		if (!HeapTupleIsValid(tuple))
+			elog(ERROR, "could not find trigger %u", *trigger);
+		const Oid parent = reinterpret_cast<Form_pg_trigger>(GETSTRUCT(tuple))->tgparentid;
+		relation = reinterpret_cast<Form_pg_trigger>(GETSTRUCT(tuple))->tgrelid;
+		systable_endscan(scan);
+		if (!OidIsValid(parent))
+			break;
+		*trigger = parent;
+	}
+	table_close(catalog, AccessShareLock);
+	return relation_open(relation, AccessShareLock);
+}
+
+const Trigger *
+trigger_by_oid(Relation relation, Oid trigger)
+{
+	for (int i = 0; relation->trigdesc != nullptr && i < relation->trigdesc->numtriggers; ++i)
+	{
+		if (relation->trigdesc->triggers[i].tgoid == trigger)
+			return &relation->trigdesc->triggers[i];
+	}
+	ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
+	                errmsg("table \"%s\" has lost a trigger of listing_stats in mid-statement",
+	                       RelationGetRelationName(relation))));
+	pg_unreachable();
+}
+
+Attachment *
+find_attachment(Relation root, Oid trigger, Side side)
+{
+	ListCell *cell = nullptr;
+	Problem problem = {};
+
+	foreach (cell, attachments)
+	{
+		Attachment *attachment = static_cast<Attachment *>(lfirst(cell));
+		if (attachment->valid && attachment->trigger == trigger)
+			return attachment;
+	}
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "listing_stats attachment",
+	                                              ALLOCSET_SMALL_SIZES);
+	Attachment *result =
+		static_cast<Attachment *>(MemoryContextAllocZero(context, sizeof(Attachment)));
+	result->context = context;
+	const uint64 before = invalidations;
+	if (!resolve(root, trigger_by_oid(root, trigger), side, result, &problem))
+	{
+		const bool gone = side == Side::listing && !OidIsValid(result->price);
+		ereport(gone ? WARNING : ERROR,
+		        (errcode(problem.sqlstate), errmsg_internal("%s", problem.message),
+		         errhint("%s", problem.hint)));
+		return nullptr;
+	}
+	result->relation = RelationGetRelid(root);
+	result->trigger = trigger;
+	// What came in meanwhile may concern what was read: use it this once.
+	result->valid = invalidations == before;
+	MemoryContextSetParent(context, CacheMemoryContext);
+	MemoryContext old = MemoryContextSwitchTo(CacheMemoryContext);
+	attachments = lappend(attachments, result);
+	MemoryContextSwitchTo(old);
+	return result;
+}
+
+bool
+is_integer(Oid type)
+{
+	return type == INT2OID || type == INT4OID || type == INT8OID;
+}
+
+// How many digits an integer type can have before the point.
+int
+integer_digits(Oid type)
+{
+	return type == INT2OID ? 5 : type == INT4OID ? 10 : 19;
+}
+
+// As numeric.c packs them.
+int
+numeric_precision(int32 typmod)
+{
+	return ((typmod - static_cast<int32>(VARHDRSZ)) >> 16) & 0xffff;
+}
+
+int
+numeric_scale(int32 typmod)
+{
+	return (((typmod - static_cast<int32>(VARHDRSZ)) & 0x7ff) ^ 1024) - 1024;
+}
+
+Fit
+numeric_fit(Oid source_type, int32 source_typmod, int32 target_typmod)
+{
+	if (target_typmod < static_cast<int32>(VARHDRSZ))
+		return Fit::exact;
+	const int target_scale = numeric_scale(target_typmod);
+	const int target_digits = numeric_precision(target_typmod) - target_scale;
+	int scale = 0;
+	int digits = 0;
+
+	if (is_integer(source_type))
+		digits = integer_digits(source_type);
+	else if (source_typmod < static_cast<int32>(VARHDRSZ))
+		return Fit::narrower;
+	else
+	{
+		scale = numeric_scale(source_typmod);
+		digits = numeric_precision(source_typmod) - scale;
+	}
+	return target_scale >= scale && target_digits >= digits ? Fit::exact : Fit::narrower;
+}
+
+}  // namespace
+
+Fit
+column_fit(const ResolvedColumn &source, const ResolvedColumn &target)
+{
+	int32 source_typmod = source.typmod;
+	int32 target_typmod = target.typmod;
+	const Oid source_type = getBaseTypeAndTypmod(source.type, &source_typmod);
+	const Oid target_type = getBaseTypeAndTypmod(target.type, &target_typmod);
+
+	// A domain may refuse values, and NULL, that its base type takes.
+	const bool domain = target_type != target.type && source.type != target.type;
+	Fit fit = Fit::unlike;
+
+	if (source_type == NUMERICOID || is_integer(source_type))
+	{
+		if (target_type == NUMERICOID)
+			fit = numeric_fit(source_type, source_typmod, target_typmod);
+		else if (is_integer(source_type) && is_integer(target_type))
+			fit = integer_digits(target_type) >= integer_digits(source_type) ? Fit::exact
+			                                                                 : Fit::narrower;
+		else if (is_integer(target_type) || target_type == FLOAT8OID)
+			fit = Fit::narrower;
+	}
+	else if (source_type == target_type)
+		fit = source_typmod == target_typmod || target_typmod < 0 ? Fit::exact : Fit::narrower;
+	else if (source_type == FLOAT8OID && (target_type == NUMERICOID || is_integer(target_type)))
+		fit = Fit::narrower;
+	return fit == Fit::exact && domain ? Fit::narrower : fit;
+}
+
+bool
+resolve_key_type(const ResolvedColumn &listing_key, const ResolvedColumn &price_key,
+                 MemoryContext context, KeyType *result)
+{
+	Oid type = InvalidOid;
+	const ResolvedColumn *sides[] = {&listing_key, &price_key};
+
+	for (const ResolvedColumn *side : sides)
+	{
+		const Oid base = getBaseType(side->type);
+		const TypeCacheEntry *entry = lookup_type_cache(base, TYPECACHE_BTREE_OPFAMILY);
+		Oid compared = base;
+
+		if (!OidIsValid(entry->btree_opf))
+			return false;
+		if (is_integer(base))
+			compared = INT8OID;
+		else if (!IsPolymorphicType(entry->btree_opintype))
+			compared = entry->btree_opintype;  // text for varchar
+		if (OidIsValid(type) && type != compared)
+			return false;
+		type = compared;
+	}
+
+	const TypeCacheEntry *entry =
+		lookup_type_cache(type, TYPECACHE_BTREE_OPFAMILY | TYPECACHE_CMP_PROC_FINFO);
+	result->array_type = get_array_type(type);
+	if (!OidIsValid(entry->cmp_proc_finfo.fn_oid) || !OidIsValid(result->array_type))
+		return false;
+	result->type = type;
+	result->operator_family = entry->btree_opf;
+	result->collation = listing_key.collation;
+	result->length = entry->typlen;
+	result->by_value = entry->typbyval;
+	result->alignment = entry->typalign;
+	fmgr_info_copy(&result->compare, const_cast<FmgrInfo *>(&entry->cmp_proc_finfo), context);
+	return true;
+}
+
+ResolvedColumn
+read_column(Relation relation, AttrNumber attnum)
+{
+	Form_pg_attribute attribute = TupleDescAttr(RelationGetDescr(relation), attnum - 1);
+	ResolvedColumn column = {attnum,
+	                         attribute->atttypid,
+	                         attribute->atttypmod,
+	                         attribute->attcollation,
+	                         attribute->attnotnull,
+	                         {}};
+
+	namestrcpy(&column.name, NameStr(attribute->attname));
+	return column;
+}
+
+bool
+resolve(Relation relation, const Trigger *trigger, Side side, Attachment *result, Problem *problem)
+{
+	const Definition definition = parse_definition(relation, trigger);
+	const Oid other = other_half(relation, trigger, side);
+
+	if (!OidIsValid(other))
+		return fail(problem, ERRCODE_UNDEFINED_TABLE,
+		            psprintf("table %s, attached to table \"%s\" by listing_stats, does not exist "
+		                     "or has lost its trigger",
+		                     side == Side::price ? definition.listing : definition.price,
+		                     RelationGetRelationName(relation)),
+		            psprintf("Attach it anew with SELECT %s, or clean up with SELECT "
+		                     "listing_stats.detach(%s).",
+		                     attach_call(definition.listing, definition.price),
+		                     quote_literal_cstr(qualified_name(RelationGetRelid(relation)))));
+
+	Relation other_relation = relation_open(other, AccessShareLock);
+	Relation listing = side == Side::listing ? relation : other_relation;
+	Relation price = side == Side::price ? relation : other_relation;
+	result->listing = RelationGetRelid(listing);
+	result->price = RelationGetRelid(price);
+	namestrcpy(&result->listing_name, RelationGetRelationName(listing));
+	namestrcpy(&result->price_name, RelationGetRelationName(price));
+	result->owner = listing->rd_rel->relowner;
+	const bool recorded =
+		record_is_of(definition, relation, side) &&
+		other == (side == Side::price ? definition.listing_oid : definition.price_oid);
+	const bool good = check_owner(definition, listing, price, problem) &&
+	                  resolve_columns(definition, listing, price, recorded, result, problem) &&
+	                  check_types(definition, result, problem);
+	relation_close(other_relation, AccessShareLock);
+	return good;
+}
+
+TriggerColumns *
+columns_of_trigger(const TriggerData *event, Side side)
+{
+	// Entries stay where they are: the last one met is most often the one that is wanted.
+	static TriggerColumns *columns = nullptr;
+	Oid trigger = event->tg_trigger->tgoid;
+	bool found = false;
+
+	start_cache();
+	if (columns == nullptr || columns->trigger != trigger)
+		columns = static_cast<TriggerColumns *>(hash_search(triggers, &trigger, HASH_FIND, &found));
+	if (columns != nullptr && columns->valid)
+		return columns->attachment == nullptr ? nullptr : columns;
+
+	Oid root_trigger = InvalidOid;
+	Relation root = open_root(event, &root_trigger);
+	Attachment *attachment = find_attachment(root, root_trigger, side);
+	relation_close(root, AccessShareLock);
+
+	columns = static_cast<TriggerColumns *>(hash_search(triggers, &trigger, HASH_ENTER, &found));
+	columns->valid = false;
+	columns->relation = RelationGetRelid(event->tg_relation);
+	columns->attachment = attachment;
+	if (attachment == nullptr)
+	{
+		columns->valid = true;
+		return nullptr;
+	}
+	for (int i = 0; i < column_count; ++i)
+	{
+		const bool here = is_of_listing(i) == (side == Side::listing);
+		columns->attnum[i] =
+			!here || attachment->column[i].attnum == 0
+				? InvalidAttrNumber
+				: get_attnum(columns->relation, NameStr(attachment->column[i].name));
+	}
+	columns->valid = attachment->valid;
+	return columns;
+}
+
+Attachment *
+attachment_of(Oid relation, Oid trigger, Side side)
+{
+	start_cache();
+	Relation root = relation_open(relation, AccessShareLock);
+	Attachment *attachment = find_attachment(root, trigger, side);
+	relation_close(root, AccessShareLock);
+	return attachment;
+}
+
+void
+free_stale_attachments()
+{
+	ListCell *cell = nullptr;
+
+	foreach (cell, attachments)
+	{
+		Attachment *attachment = static_cast<Attachment *>(lfirst(cell));
+		if (attachment->valid)
+			continue;
+		for (SPIPlanPtr plan : attachment->plan)
+		{
+			if (plan != nullptr)
+				SPI_freeplan(plan);
+		}
+		attachments = foreach_delete_current(attachments, cell);
+		MemoryContextDelete(attachment->context);
+	}
+}
+
+bool
+is_our_trigger(const Trigger *trigger)
+{
+	return trigger->tgfoid == trigger_function(price_changed) ||
+	       trigger->tgfoid == trigger_function(listing_changed) ||
+	       trigger->tgfoid == trigger_function(price_truncated);
+}
+
+bool
+same_arguments(const Trigger *a, const Trigger *b)
+{
+	if (a->tgnargs != b->tgnargs)
+		return false;
+	for (int i = 0; i < a->tgnargs; ++i)
+	{
+		if (strcmp(a->tgargs[i], b->tgargs[i]) != 0)
+			return false;
+	}
+	return true;
+}
+
+Oid
+other_half(Relation relation, const Trigger *trigger, Side side)
+{
+	const Definition definition = parse_definition(relation, trigger);
+	List *candidates = NIL;
+	ListCell *cell = nullptr;
+	Oid found = InvalidOid;
+
+	if (side == Side::price)
+	{
+		foreach (cell, RelationGetFKeyList(relation))
+			candidates = list_append_unique_oid(
+				candidates, static_cast<ForeignKeyCacheInfo *>(lfirst(cell))->confrelid);
+	}
+	if (record_is_of(definition, relation, side))
+		candidates = list_append_unique_oid(candidates, side == Side::price ? definition.listing_oid
+		                                                                    : definition.price_oid);
+	candidates = list_append_unique_oid(
+		candidates, table_by_name(side == Side::price ? definition.listing : definition.price));
+	foreach (cell, candidates)
+	{
+		if (!OidIsValid(lfirst_oid(cell)) || !carries_other_half(lfirst_oid(cell), trigger, side))
+			continue;
+		if (OidIsValid(found))
+			return InvalidOid;
+		found = lfirst_oid(cell);
+	}
+	return found;
+}
+
+const char *
+key_of_price(Relation price, const Trigger *trigger)
+{
+	const Definition definition = parse_definition(price, trigger);
+	ResolvedColumn column = {};
+	Problem problem = {};
+
+	if (!resolve_column(definition, price_key, price, record_is_of(definition, price, Side::price),
+	                    &column, &problem))
+		return nullptr;
+	return pstrdup(NameStr(column.name));
+}
+
+bool
+same_attachment(const Attachment &a, const Attachment &b)
+{
+	return a.listing == b.listing && a.price == b.price &&
+	       a.column[price_key].attnum == b.column[price_key].attnum;
+}
+
+Oid
+trigger_function(const char *name)
+{
+	const Oid schema = get_namespace_oid("listing_stats", false);
+	const Oid function =
+		GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid, CStringGetDatum(name),
+	                    PointerGetDatum(buildoidvector(nullptr, 0)), ObjectIdGetDatum(schema));
+
+	if (!OidIsValid(function))
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_FUNCTION),
+		                errmsg("function listing_stats.%s() does not exist", name)));
+	return function;
+}
+
+char *
+qualified_name(Oid relation)
+{
+	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relation)),
+	                                  get_rel_name(relation));
+}
+
+}  // namespace listing_stats

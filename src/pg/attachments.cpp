@@ -1,0 +1,219 @@
+// The view "attachments": one row for each attachment, and what is wrong with it.
+#include "pg/attachments.hpp"
+
+#include "pg/queries.hpp"
+
+namespace listing_stats {
+
+namespace {
+
+enum RowColumn
+{
+	row_listing,
+	row_price,
+	row_first_name,
+	row_index = row_first_name + column_count,
+	row_triggers,
+	row_warnings,
+	row_columns
+};
+
+struct Row
+{
+	Datum value[row_columns];
+	bool null[row_columns];
+	ArrayBuildState *triggers;
+	ArrayBuildState *warnings;
+};
+
+void
+append_text(ArrayBuildState **state, const char *text)
+{
+	*state =
+		accumArrayResult(*state, CStringGetTextDatum(text), false, TEXTOID, CurrentMemoryContext);
+}
+
+const char *
+trigger_state(char enabled)
+{
+	switch (enabled)
+	{
+	case TRIGGER_DISABLED:
+		return "disabled";
+	case TRIGGER_FIRES_ON_REPLICA:
+		return "replica";
+	case TRIGGER_FIRES_ALWAYS:
+		return "always";
+	default:
+		return "origin";
+	}
+}
+
+void
+add_triggers(Row *row, Oid table, const Trigger *like)
+{
+	Relation relation = try_relation_open(table, AccessShareLock);
+
+	if (relation == nullptr)
+		return;
+	for (int i = 0; relation->trigdesc != nullptr && i < relation->trigdesc->numtriggers; ++i)
+	{
+		const Trigger *trigger = &relation->trigdesc->triggers[i];
+		if (!is_our_trigger(trigger) || !same_arguments(trigger, like))
+			continue;
+		append_text(&row->triggers,
+		            psprintf("%s on %s: %s", trigger->tgname, RelationGetRelationName(relation),
+		                     trigger_state(trigger->tgenabled)));
+		if (trigger->tgenabled == TRIGGER_DISABLED ||
+		    trigger->tgenabled == TRIGGER_FIRES_ON_REPLICA)
+			append_text(
+				&row->warnings,
+				psprintf("trigger \"%s\" on table \"%s\" does not fire: what it misses has to "
+			             "be repaired by attach()",
+			             trigger->tgname, RelationGetRelationName(relation)));
+	}
+	relation_close(relation, AccessShareLock);
+}
+
+void
+set_oid(Row *row, int column, Oid oid)
+{
+	row->value[column] = ObjectIdGetDatum(oid);
+	row->null[column] = !OidIsValid(oid);
+}
+
+void
+set_name(Row *row, int column, const char *name)
+{
+	NameData *copy = static_cast<NameData *>(palloc(NAMEDATALEN));
+
+	namestrcpy(copy, name);
+	row->value[row_first_name + column] = NameGetDatum(copy);
+	row->null[row_first_name + column] = false;
+}
+
+void
+fill_row(Row *row, Relation relation, const Trigger *trigger, Side side)
+{
+	const Definition definition = parse_definition(relation, trigger);
+	Attachment attachment = {};
+	Problem problem = {};
+
+	attachment.context = CurrentMemoryContext;
+	const bool good = resolve(relation, trigger, side, &attachment, &problem);
+	set_oid(row, row_listing,
+	        side == Side::listing ? RelationGetRelid(relation) : attachment.listing);
+	set_oid(row, row_price, side == Side::price ? RelationGetRelid(relation) : attachment.price);
+	set_oid(row, row_index, good ? fitting_index(attachment) : InvalidOid);
+	for (int i = 0; i < column_count; ++i)
+	{
+		row->null[row_first_name + i] = true;
+		if (good && attachment.column[i].attnum != 0)
+			set_name(row, i, NameStr(attachment.column[i].name));
+		else if (!good && definition.column[i] != nullptr)
+			set_name(row, i, definition.column[i]);
+	}
+	if (!good)
+		append_text(&row->warnings, psprintf("%s; %s", problem.message, problem.hint));
+	else if (row->null[row_index])
+		append_text(
+			&row->warnings,
+			psprintf("no index of table \"%s\" on (%s) serves the latest price: each change of "
+		             "a price reads all prices of its listing",
+		             RelationGetRelationName(relation), index_columns(attachment)));
+	add_triggers(row, DatumGetObjectId(row->value[row_listing]), trigger);
+	add_triggers(row, DatumGetObjectId(row->value[row_price]), trigger);
+}
+
+void
+put_row(ReturnSetInfo *result, Relation relation, const Trigger *trigger, Side side)
+{
+	Row row = {};
+
+	fill_row(&row, relation, trigger, side);
+	row.value[row_triggers] = makeArrayResult(row.triggers, CurrentMemoryContext);
+	if (row.warnings == nullptr)
+		row.value[row_warnings] = PointerGetDatum(construct_empty_array(TEXTOID));
+	else
+		row.value[row_warnings] = makeArrayResult(row.warnings, CurrentMemoryContext);
+	tuplestore_putvalues(result->setResult, result->setDesc, row.value, row.null);
+}
+
+// An attachment is shown by its trigger on price; by that on listing if there is no such one.
+bool
+shows_attachment(Relation relation, const Trigger *trigger)
+{
+	if (trigger->tgisclone)
+		return false;
+	if (trigger->tgfoid == trigger_function(price_changed))
+		return true;
+	return trigger->tgfoid == trigger_function(listing_changed) &&
+	       !OidIsValid(other_half(relation, trigger, Side::listing));
+}
+
+// The tables that have triggers of ours, once each.
+List *
+attached_tables()
+{
+	Relation catalog = table_open(TriggerRelationId, AccessShareLock);
+	SysScanDesc scan = systable_beginscan(catalog, InvalidOid, false, nullptr, 0, nullptr);
+	const Oid functions[] = {trigger_function(price_changed), trigger_function(listing_changed)};
+	List *tables = NIL;
+
+	for (HeapTuple tuple = systable_getnext(scan); HeapTupleIsValid(tuple);
+	     tuple = systable_getnext(scan))
+	{
+		const Form_pg_trigger form = reinterpret_cast<Form_pg_trigger>(GETSTRUCT(tuple));
+		CHECK_FOR_INTERRUPTS();
+		if (!OidIsValid(form->tgparentid) &&
+		    (form->tgfoid == functions[0] || form->tgfoid == functions[1]))
+			tables = list_append_unique_oid(tables, form->tgrelid);
+	}
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+	list_sort(tables, list_oid_cmp);
+	return tables;
+}
+
+}  // namespace
+
+void
+put_attachment(ReturnSetInfo *result, Oid price, Oid trigger)
+{
+	Relation relation = relation_open(price, AccessShareLock);
+
+	for (int i = 0; relation->trigdesc != nullptr && i < relation->trigdesc->numtriggers; ++i)
+	{
+		if (relation->trigdesc->triggers[i].tgoid == trigger)
+			put_row(result, relation, &relation->trigdesc->triggers[i], Side::price);
+	}
+	relation_close(relation, AccessShareLock);
+}
+
+}  // namespace listing_stats
+
+using namespace listing_stats;
+
+LISTING_STATS_FUNCTION(listing_stats_attachments)
+{
+	InitMaterializedSRF(fcinfo, 0);
+	ReturnSetInfo *result = reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo);
+	ListCell *cell = nullptr;
+
+	foreach (cell, attached_tables())
+	{
+		Relation relation = try_relation_open(lfirst_oid(cell), AccessShareLock);
+		if (relation == nullptr)
+			continue;
+		for (int i = 0; relation->trigdesc != nullptr && i < relation->trigdesc->numtriggers; ++i)
+		{
+			const Trigger *trigger = &relation->trigdesc->triggers[i];
+			if (shows_attachment(relation, trigger))
+				put_row(result, relation, trigger,
+				        trigger->tgfoid == trigger_function(price_changed) ? Side::price
+				                                                           : Side::listing);
+		}
+		relation_close(relation, AccessShareLock);
+	}
+	PG_RETURN_NULL();
+}

@@ -1,0 +1,163 @@
+// Reading and writing of the trigger arguments, see definition.hpp.
+#include "pg/definition.hpp"
+
+namespace listing_stats {
+
+const char *const argument_name[column_count] = {
+	"listing_key", "last_price", "last_price_at", "key", "at", "tie", "value",
+};
+
+namespace {
+
+[[noreturn]] void
+wrong_arguments(Relation relation, const Trigger *trigger, const char *detail)
+{
+	ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+	                errmsg("trigger \"%s\" on table \"%s\" has wrong arguments for listing_stats",
+	                       trigger->tgname, RelationGetRelationName(relation)),
+	                errdetail_internal("%s", detail),
+	                errhint("Drop the trigger and call listing_stats.attach(), which makes it.")));
+	pg_unreachable();
+}
+
+// Splits "name:attnum:type" of the found argument; false if it is not of that form.
+bool
+parse_place(const char *word, Definition *definition)
+{
+	for (int i = 0; i < column_count; ++i)
+	{
+		const size_t length = strlen(argument_name[i]);
+		int attnum = 0;
+		Oid type = InvalidOid;
+
+		if (strncmp(word, argument_name[i], length) != 0 || word[length] != ':')
+			continue;
+		if (sscanf(word + length, ":%d:%u", &attnum, &type) != 2 || attnum <= 0 ||
+		    attnum > MaxHeapAttributeNumber)
+			return false;
+		definition->place[i] = {static_cast<AttrNumber>(attnum), type};
+		return true;
+	}
+	return false;
+}
+
+bool
+parse_found(const char *text, Definition *definition)
+{
+	char *words = pstrdup(text);
+	char *rest = nullptr;
+
+	for (int i = 0;; ++i, words = nullptr)
+	{
+		const char *word = strtok_r(words, " ", &rest);
+		if (word == nullptr)
+			return i >= 3;
+		if (i == 0)
+			definition->system_identifier = strtou64(word, nullptr, 10);
+		else if (i == 1)
+			definition->listing_oid = static_cast<Oid>(strtoul(word, nullptr, 10));
+		else if (i == 2)
+			definition->price_oid = static_cast<Oid>(strtoul(word, nullptr, 10));
+		else if (!parse_place(word, definition))
+			return false;
+	}
+}
+
+// Stores "name=text" where it belongs; false if there is no such name.
+bool
+parse_argument(const char *argument, Definition *definition)
+{
+	const char *equals = strchr(argument, '=');
+	if (equals == nullptr)
+		return false;
+	const char *text = pstrdup(equals + 1);
+	const char *name = pnstrdup(argument, static_cast<Size>(equals - argument));
+
+	if (strcmp(name, "listing") == 0)
+		definition->listing = text;
+	else if (strcmp(name, "price") == 0)
+		definition->price = text;
+	else if (strcmp(name, "found") == 0)
+		return parse_found(text, definition);
+	else
+	{
+		for (int i = 0; i < column_count; ++i)
+		{
+			if (strcmp(name, argument_name[i]) == 0)
+			{
+				definition->column[i] = text;
+				return true;
+			}
+		}
+		return false;
+	}
+	return true;
+}
+
+void
+append_argument(StringInfo out, const char *name, const char *text)
+{
+	char *argument = psprintf("%s=%s", name, text);
+	if (out->len > 0)
+		appendStringInfoString(out, ", ");
+	appendStringInfoString(out, quote_literal_cstr(argument));
+}
+
+}  // namespace
+
+Definition
+parse_definition(Relation relation, const Trigger *trigger)
+{
+	Definition definition = {};
+
+	for (int i = 0; i < trigger->tgnargs; ++i)
+	{
+		if (!parse_argument(trigger->tgargs[i], &definition))
+			wrong_arguments(relation, trigger,
+			                psprintf("Argument \"%s\" is not understood.", trigger->tgargs[i]));
+	}
+	for (int i = 0; i < column_count; ++i)
+	{
+		if (definition.column[i] == nullptr && !is_target(i))
+			wrong_arguments(relation, trigger,
+			                psprintf("Argument \"%s\" is missing.", argument_name[i]));
+	}
+	if (definition.listing == nullptr || definition.price == nullptr)
+		wrong_arguments(relation, trigger, "Argument \"listing\" or \"price\" is missing.");
+	return definition;
+}
+
+char *
+format_definition(const Definition &definition)
+{
+	StringInfoData out;
+	StringInfoData found;
+
+	initStringInfo(&out);
+	initStringInfo(&found);
+	appendStringInfo(&found, UINT64_FORMAT " %u %u", definition.system_identifier,
+	                 definition.listing_oid, definition.price_oid);
+	for (int i = 0; i < column_count; ++i)
+	{
+		if (i == 0)
+			append_argument(&out, "listing", definition.listing);
+		if (i == first_of_price)
+			append_argument(&out, "price", definition.price);
+		if (definition.column[i] == nullptr)
+			continue;
+		append_argument(&out, argument_name[i], definition.column[i]);
+		appendStringInfo(&found, " %s:%d:%u", argument_name[i], definition.place[i].attnum,
+		                 definition.place[i].type);
+	}
+	append_argument(&out, "found", found.data);
+	return out.data;
+}
+
+char *
+attach_call(const char *listing, const char *price)
+{
+	return psprintf("listing_stats.attach(%s, %s)", quote_literal_cstr(listing),
+	                quote_literal_cstr(price));
+}
+
+}  // namespace listing_stats

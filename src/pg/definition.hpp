@@ -1,0 +1,78 @@
+// What an attachment's triggers say: the arguments of a trigger are its whole configuration, and
+// this is their one reading and writing.  Each argument is name=text, so that \d explains itself:
+//
+//   'listing=public.myapp_listing', 'listing_key=id', 'last_price=last_price',
+//   'price=public.myapp_price', 'key=listing_id', 'at=created', 'tie=id', 'value=value',
+//   'found=7391… 16385 16390 listing_key:1:20 last_price:5:1700 key:2:20 …'
+//
+// Table names are qualified and quoted as SQL quotes them, column names are as they are.  The last
+// argument records where attach() found the columns: the system identifier, the OIDs of listing and
+// price, and for each column its number and the OID of its type.  The triggers on listing and on
+// price carry the same arguments.
+#pragma once
+
+#include "pg/pg.hpp"
+
+namespace listing_stats {
+
+// The columns of an attachment, in the order of the arguments.
+enum Column
+{
+	listing_key,
+	last_price,
+	last_price_at,
+	price_key,
+	price_at,
+	price_tie,
+	price_value,
+	column_count
+};
+
+constexpr int first_target = last_price;
+constexpr int end_of_targets = last_price_at + 1;
+constexpr int first_of_price = price_key;
+
+constexpr bool
+is_target(int column)
+{
+	return column >= first_target && column < end_of_targets;
+}
+
+constexpr bool
+is_of_listing(int column)
+{
+	return column < first_of_price;
+}
+
+// The name of a column's argument, which is also attach()'s name for it.
+extern const char *const argument_name[column_count];
+
+struct Place
+{
+	AttrNumber attnum;
+	Oid type;
+};
+
+struct Definition
+{
+	const char *listing;               // qualified and quoted
+	const char *price;                 // qualified and quoted
+	const char *column[column_count];  // nullptr: a target that is not kept
+
+	// Where attach() found them; system_identifier 0: not recorded.
+	uint64 system_identifier;
+	Oid listing_oid;
+	Oid price_oid;
+	Place place[column_count];
+};
+
+// Reads the arguments; an error names the trigger and says how to make a right one.
+Definition parse_definition(Relation relation, const Trigger *trigger);
+
+// The arguments as they stand in CREATE TRIGGER, between the parentheses.
+char *format_definition(const Definition &definition);
+
+// A column list for "attach()" in a hint: the exact call that attaches the two tables anew.
+char *attach_call(const char *listing, const char *price);
+
+}  // namespace listing_stats

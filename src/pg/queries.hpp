@@ -1,0 +1,26 @@
+// The SQL that keeps an attachment right, and the only definition of "latest": the greatest time,
+// then the greatest tie, with NULLs last.  Everything in it is qualified, operators included, since
+// it runs as the tables' owner whatever the search_path is.
+#pragma once
+
+#include "pg/attachment.hpp"
+
+namespace listing_stats {
+
+// The plan of a query, prepared and saved when first needed.  Runs within SPI_connect() and as the
+// tables' owner.  Its parameter is one key, an array of keys, or nothing for write_all.
+//
+// lock_one, lock_many: lock the listings FOR NO KEY UPDATE in the order of their keys.
+// write_one, write_many, write_all: recompute, and update the listings that differ.
+SPIPlanPtr plan_of(Attachment *attachment, Query query);
+
+// Rows (key, column, stored, expected), all text, where a kept column differs from the prices.
+char *verify_query(const Attachment &attachment);
+
+// "key, at DESC, tie DESC" as CREATE INDEX has it.
+char *index_columns(const Attachment &attachment);
+
+// An index of price from which the latest price of a key is read first; InvalidOid: none.
+Oid fitting_index(const Attachment &attachment);
+
+}  // namespace listing_stats

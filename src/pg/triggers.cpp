@@ -1,0 +1,143 @@
+// The functions that triggers call.
+//
+// price_changed and listing_changed only collect the keys of listings whose columns may have to
+// change; _flush, queued by the first of them at the end of the statement, makes them right.
+// price_truncated recomputes everything: whoever truncates holds a lock that keeps others out.
+#include "pg/flush.hpp"
+
+namespace listing_stats {
+
+namespace {
+
+[[noreturn]] void
+wrong_use(const char *function, const char *use)
+{
+	ereport(ERROR,
+	        (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+	         errmsg("function listing_stats.%s() must be called by a trigger %s", function, use),
+	         errhint("Call listing_stats.attach(), which makes the triggers.")));
+	pg_unreachable();
+}
+
+// The event, if this is a call by an AFTER ROW trigger for one of the events.
+const TriggerData *
+row_event(FunctionCallInfo fcinfo, const char *function, bool deletes, const char *use)
+{
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		wrong_use(function, use);
+	const TriggerData *event = reinterpret_cast<TriggerData *>(fcinfo->context);
+	if (!TRIGGER_FIRED_AFTER(event->tg_event) || !TRIGGER_FIRED_FOR_ROW(event->tg_event) ||
+	    (!deletes && TRIGGER_FIRED_BY_DELETE(event->tg_event)))
+		wrong_use(function, use);
+	return event;
+}
+
+const TriggerData *
+statement_event(FunctionCallInfo fcinfo, const char *function, const char *use)
+{
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		wrong_use(function, use);
+	const TriggerData *event = reinterpret_cast<TriggerData *>(fcinfo->context);
+	if (!TRIGGER_FIRED_AFTER(event->tg_event) || !TRIGGER_FIRED_FOR_STATEMENT(event->tg_event))
+		wrong_use(function, use);
+	return event;
+}
+
+// By image: values that are equal but look different, as 1.0 and 1.00, count as changed.
+bool
+column_changed(const TriggerData *event, AttrNumber attnum)
+{
+	Form_pg_attribute attribute = TupleDescAttr(RelationGetDescr(event->tg_relation), attnum - 1);
+	bool old_null = false;
+	bool new_null = false;
+	const Datum old_value = slot_getattr(event->tg_trigslot, attnum, &old_null);
+	const Datum new_value = slot_getattr(event->tg_newslot, attnum, &new_null);
+
+	if (old_null || new_null)
+		return old_null != new_null;
+	return !datum_image_eq(old_value, new_value, attribute->attbyval, attribute->attlen);
+}
+
+bool
+any_changed(const TriggerData *event, const TriggerColumns *columns, int first, int end)
+{
+	for (int i = first; i < end; ++i)
+	{
+		if (columns->attnum[i] != InvalidAttrNumber && column_changed(event, columns->attnum[i]))
+			return true;
+	}
+	return false;
+}
+
+void
+add_key(const TriggerData *event, const TriggerColumns *columns, Side side, TupleTableSlot *slot)
+{
+	const AttrNumber attnum = columns->attnum[side == Side::price ? price_key : listing_key];
+	bool is_null = false;
+	const Datum key = slot_getattr(slot, attnum, &is_null);
+
+	if (!is_null)
+		add_pending_key(
+			*columns->attachment, side,
+			getBaseType(TupleDescAttr(RelationGetDescr(event->tg_relation), attnum - 1)->atttypid),
+			key);
+}
+
+}  // namespace
+
+}  // namespace listing_stats
+
+using namespace listing_stats;
+
+LISTING_STATS_FUNCTION(listing_stats_price_changed)
+{
+	const TriggerData *event =
+		row_event(fcinfo, price_changed, true, "AFTER INSERT OR UPDATE OR DELETE FOR EACH ROW");
+	const TriggerColumns *columns = columns_of_trigger(event, Side::price);
+
+	if (!TRIGGER_FIRED_BY_UPDATE(event->tg_event))
+		add_key(event, columns, Side::price, event->tg_trigslot);
+	else if (any_changed(event, columns, first_of_price, column_count))
+	{
+		add_key(event, columns, Side::price, event->tg_trigslot);
+		if (column_changed(event, columns->attnum[price_key]))
+			add_key(event, columns, Side::price, event->tg_newslot);
+	}
+	PG_RETURN_POINTER(nullptr);
+}
+
+LISTING_STATS_FUNCTION(listing_stats_listing_changed)
+{
+	const TriggerData *event =
+		row_event(fcinfo, listing_changed, false, "AFTER INSERT OR UPDATE FOR EACH ROW");
+	const TriggerColumns *columns = columns_of_trigger(event, Side::listing);
+
+	if (columns == nullptr)
+		PG_RETURN_POINTER(nullptr);
+	if (!TRIGGER_FIRED_BY_UPDATE(event->tg_event))
+		add_key(event, columns, Side::listing, event->tg_trigslot);
+	else if (any_changed(event, columns, listing_key, end_of_targets) &&
+	         !in_own_write(*columns->attachment))
+		add_key(event, columns, Side::listing, event->tg_newslot);
+	PG_RETURN_POINTER(nullptr);
+}
+
+LISTING_STATS_FUNCTION(listing_stats_price_truncated)
+{
+	const TriggerData *event =
+		statement_event(fcinfo, price_truncated, "AFTER TRUNCATE FOR EACH STATEMENT");
+	if (!TRIGGER_FIRED_BY_TRUNCATE(event->tg_event))
+		wrong_use(price_truncated, "AFTER TRUNCATE FOR EACH STATEMENT");
+	recompute_all(columns_of_trigger(event, Side::price)->attachment);
+	PG_RETURN_POINTER(nullptr);
+}
+
+LISTING_STATS_FUNCTION(listing_stats_flush)
+{
+	statement_event(fcinfo, "_flush", "of its own");
+	Level *level = take_level(trigger_depth());
+
+	if (level != nullptr)
+		flush(level);
+	PG_RETURN_POINTER(nullptr);
+}
