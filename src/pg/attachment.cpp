@@ -34,8 +34,9 @@ forget_relation(Datum, Oid relation)
 	while (void *entry = hash_seq_search(&status))
 	{
 		TriggerColumns *columns = static_cast<TriggerColumns *>(entry);
-		if (!OidIsValid(relation) || columns->relation == relation ||
-		    (columns->attachment != nullptr && !columns->attachment->valid))
+		// Only a valid entry's attachment is sure to be there.
+		if (columns->valid && (!OidIsValid(relation) || columns->relation == relation ||
+							   (columns->attachment != nullptr && !columns->attachment->valid)))
 			columns->valid = false;
 	}
 }

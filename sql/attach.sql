@@ -1,0 +1,106 @@
+-- attach() finds or creates what it needs, says what it created, and can be called again.
+SET SESSION AUTHORIZATION regress_listing_stats;
+CREATE SCHEMA attach;
+SET search_path = attach;
+
+CREATE TABLE listing (id bigint PRIMARY KEY, url text UNIQUE, description text);
+CREATE TABLE price (id bigint PRIMARY KEY, listing_id bigint NOT NULL REFERENCES listing DEFERRABLE INITIALLY DEFERRED,
+                    created timestamptz NOT NULL, value numeric(10,2));
+INSERT INTO listing VALUES (1, 'a'), (2, 'b'), (3, 'c');
+INSERT INTO price VALUES (1, 1, '2026-01-01', 10), (2, 1, '2026-01-02', 11.5), (3, 2, '2026-01-01', 20), (4, 2, '2026-01-02', NULL);
+
+-- a column, an index, triggers; the column is filled
+SELECT listing, price, listing_key, last_price, last_price_at, key, at, tie, value, index, warnings
+FROM listing_stats.attach('listing', 'price');
+SELECT * FROM listing ORDER BY id;
+SELECT attname, format_type(atttypid, atttypmod), col_description(attrelid, attnum)
+FROM pg_attribute WHERE attrelid = 'listing'::regclass AND attname = 'last_price';
+SELECT pg_get_indexdef(index) FROM listing_stats.attachments WHERE listing = 'listing'::regclass;
+-- the trigger reads well; where things were found differs from run to run
+SELECT tgname, regexp_replace(pg_get_triggerdef(oid), '''found=[^'']*''', '''found=…''') AS definition
+FROM pg_trigger WHERE tgrelid IN ('listing'::regclass, 'price'::regclass) AND NOT tgisinternal ORDER BY tgrelid::regclass::text, tgname;
+SELECT substring(encode(tgargs, 'escape') FROM 'found=(\d+) ') = (SELECT system_identifier::text FROM pg_control_system()) AS system_recorded
+FROM pg_trigger WHERE tgrelid = 'price'::regclass AND tgname = 'LISTING_STATS_1';
+
+-- again: nothing to create, one attachment still
+SELECT last_price, last_price_at FROM listing_stats.attach('listing', 'price');
+SELECT count(*) FROM listing_stats.attachments WHERE price = 'price'::regclass;
+-- one more column, the rest stays
+SELECT last_price, last_price_at FROM listing_stats.attach('listing', 'price', last_price_at => 'seen');
+SELECT id, last_price, seen = '2026-01-02 00:00' AS seen FROM listing ORDER BY id;
+SELECT last_price, last_price_at FROM listing_stats.attach('listing', 'price', last_price => 'current');
+SELECT id, last_price, current, seen IS NOT NULL AS seen FROM listing ORDER BY id;
+INSERT INTO price VALUES (5, 3, '2026-01-03', 30);
+SELECT id, last_price, current, seen IS NOT NULL AS seen FROM listing ORDER BY id;
+
+-- detaching leaves the data
+SELECT listing_stats.detach('listing', 'price');
+SELECT listing_stats.detach('listing', 'price');
+SELECT listing_stats.detach('price');
+INSERT INTO price VALUES (6, 3, '2026-01-04', 31);
+SELECT id, last_price, current FROM listing ORDER BY id;
+SELECT count(*) FROM listing_stats.attachments WHERE price = 'price'::regclass;
+SELECT count(*) FROM pg_trigger WHERE tgrelid IN ('listing'::regclass, 'price'::regclass) AND tgname ~ 'LISTING_STATS';
+
+-- without backfill the old rows wait, and verify() finds them; a later attach() fills them
+UPDATE listing SET current = NULL, seen = NULL;
+SELECT last_price, last_price_at, index FROM listing_stats.attach('listing', 'price', last_price => 'current', backfill => false);
+SELECT * FROM listing_stats.verify('listing', 'price') ORDER BY key;
+INSERT INTO price VALUES (7, 1, '2026-01-05', 12);
+SELECT * FROM listing_stats.verify('listing', 'price') ORDER BY key;
+SELECT count(*) FROM listing_stats.attach('listing', 'price');
+SELECT * FROM listing_stats.verify('listing', 'price') ORDER BY key;
+SELECT id, current FROM listing ORDER BY id;
+
+-- verify() finds what was planted behind the triggers' backs
+ALTER TABLE listing DISABLE TRIGGER "LISTING_STATS_1";
+UPDATE listing SET current = 99 WHERE id = 2;
+UPDATE listing SET current = NULL WHERE id = 3;
+SELECT * FROM listing_stats.verify('listing', 'price') ORDER BY key;
+SELECT triggers, warnings FROM listing_stats.attachments WHERE listing = 'listing'::regclass;
+SELECT count(*) FROM listing_stats.attach('listing', 'price');
+SELECT * FROM listing_stats.verify('listing', 'price') ORDER BY key;
+SELECT triggers, warnings FROM listing_stats.attachments WHERE listing = 'listing'::regclass;
+
+-- a fitting index is used, ascending or descending, and only a fitting one
+DROP INDEX price_listing_id_created_id_value_idx;
+SELECT index, warnings FROM listing_stats.attachments WHERE listing = 'listing'::regclass;
+CREATE INDEX backwards ON price (listing_id, created, id);
+SELECT index, warnings FROM listing_stats.attach('listing', 'price');
+DROP INDEX backwards;
+CREATE INDEX partial ON price (listing_id, created DESC, id DESC) WHERE value > 0;
+CREATE INDEX mixed ON price (listing_id, created DESC, id);
+CREATE INDEX nulls_last ON price (listing_id, created DESC NULLS LAST, id DESC);
+CREATE INDEX hashed ON price USING hash (listing_id);
+SELECT index FROM listing_stats.attach('listing', 'price');
+ALTER TABLE price ALTER created DROP NOT NULL;
+SELECT index, warnings FROM listing_stats.attachments WHERE listing = 'listing'::regclass;
+SELECT index FROM listing_stats.attach('listing', 'price');
+SELECT pg_get_indexdef(index) FROM listing_stats.attachments WHERE listing = 'listing'::regclass;
+DROP TABLE price;
+
+-- no foreign key, another tie, other names, text keys
+CREATE TABLE stock (symbol text PRIMARY KEY);
+CREATE TABLE quote (stock varchar(10), day date, close double precision, line int, PRIMARY KEY (stock, day, line));
+INSERT INTO stock VALUES ('IBM'), ('MSFT');
+INSERT INTO quote VALUES ('IBM', '2000-01-01', 100.44, 1), ('IBM', '2000-01-01', 100.45, 2), ('MSFT', '2000-02-01', 36.35, 1), ('XXX', '2000-01-01', 1, 1);
+SELECT listing, price, listing_key, last_price, key, at, tie, value
+FROM listing_stats.attach('stock', 'quote', key => 'stock', at => 'day', value => 'close', last_price => 'close');
+INSERT INTO quote VALUES ('MSFT', '2000-03-01', 43.22, 1);
+INSERT INTO stock VALUES ('XXX');
+SELECT * FROM stock ORDER BY symbol;
+-- the key of the only attachment is found again
+SELECT key, last_price_at FROM listing_stats.attach('stock', 'quote', last_price_at => 'day');
+SELECT * FROM stock ORDER BY symbol;
+SELECT * FROM listing_stats.verify('stock', 'quote');
+
+-- the time itself as tie, where it is unique
+CREATE TABLE sensor (id int PRIMARY KEY);
+CREATE TABLE reading (sensor int REFERENCES sensor, at timestamp, value int, PRIMARY KEY (sensor, at));
+SELECT index FROM listing_stats.attach('sensor', 'reading', at => 'at', tie => 'at', last_price => 'value');
+INSERT INTO sensor VALUES (1);
+INSERT INTO reading VALUES (1, '2026-01-01', 5), (1, '2026-01-02', 6);
+SELECT * FROM sensor;
+
+DROP SCHEMA attach CASCADE;
+SELECT * FROM listing_stats.attachments;

@@ -1,0 +1,293 @@
+-- Bad input: each error has a SQLSTATE, names the object and says what to do; nothing is lost.
+SET SESSION AUTHORIZATION regress_listing_stats;
+CREATE SCHEMA errors;
+SET search_path = errors;
+\set SHOW_CONTEXT never
+
+CREATE TABLE listing (id bigint PRIMARY KEY, url text UNIQUE);
+CREATE TABLE price (id bigint PRIMARY KEY, listing_id bigint REFERENCES listing, created timestamptz NOT NULL, value numeric(10,2));
+INSERT INTO listing VALUES (1, 'a');
+INSERT INTO price VALUES (1, 1, '2026-01-01', 10);
+
+-- tables
+SELECT listing_stats.attach('listing', 'no_such_table');
+\echo :SQLSTATE
+SELECT listing_stats.attach(NULL, 'price');
+\echo :SQLSTATE
+SELECT listing_stats.attach('listing', 'listing');
+\echo :SQLSTATE
+SELECT listing_stats.attach('price', 'listing');
+\echo :SQLSTATE
+CREATE VIEW view AS TABLE price;
+SELECT listing_stats.attach('listing', 'view', key => 'listing_id');
+\echo :SQLSTATE
+CREATE MATERIALIZED VIEW materialized AS TABLE listing;
+SELECT listing_stats.attach('materialized', 'price', key => 'listing_id');
+\echo :SQLSTATE
+DROP VIEW view;
+DROP MATERIALIZED VIEW materialized;
+SELECT listing_stats.attach('price_pkey', 'price');
+\echo :SQLSTATE
+SELECT listing_stats.attach('pg_class', 'price', key => 'listing_id');
+\echo :SQLSTATE
+CREATE TEMP TABLE temporary (LIKE price INCLUDING ALL);
+SELECT listing_stats.attach('listing', 'temporary', key => 'listing_id');
+\echo :SQLSTATE
+RESET SESSION AUTHORIZATION;
+CREATE FOREIGN DATA WRAPPER errors;
+CREATE SERVER errors FOREIGN DATA WRAPPER errors;
+CREATE FOREIGN TABLE remote (id bigint, listing_id bigint, created timestamptz, value numeric) SERVER errors;
+ALTER FOREIGN TABLE remote OWNER TO regress_listing_stats;
+SET SESSION AUTHORIZATION regress_listing_stats;
+SELECT listing_stats.attach('listing', 'remote', key => 'listing_id');
+\echo :SQLSTATE
+
+-- columns
+SELECT listing_stats.attach('listing', 'price', key => 'nothing');
+\echo :SQLSTATE
+SELECT listing_stats.attach('listing', 'price', at => 'nothing');
+\echo :SQLSTATE
+SELECT listing_stats.attach('listing', 'price', value => 'nothing');
+\echo :SQLSTATE
+SELECT listing_stats.attach('listing', 'price', tie => 'nothing');
+\echo :SQLSTATE
+SELECT listing_stats.attach('listing', 'price', value => 'xmin');
+\echo :SQLSTATE
+CREATE TABLE two_keys (id bigint PRIMARY KEY, home bigint REFERENCES listing, away bigint REFERENCES listing, created timestamptz, value numeric);
+SELECT listing_stats.attach('listing', 'two_keys');
+\echo :SQLSTATE
+CREATE TABLE no_key (id bigint PRIMARY KEY, listing_id bigint, created timestamptz, value numeric);
+SELECT listing_stats.attach('listing', 'no_key');
+\echo :SQLSTATE
+CREATE TABLE composite (a int, b int, PRIMARY KEY (a, b));
+CREATE TABLE of_composite (id int PRIMARY KEY, a int, b int, created date, value int, FOREIGN KEY (a, b) REFERENCES composite);
+SELECT listing_stats.attach('composite', 'of_composite');
+\echo :SQLSTATE
+SELECT listing_stats.attach('composite', 'of_composite', key => 'a');
+\echo :SQLSTATE
+CREATE TABLE keyless (id bigint);
+SELECT listing_stats.attach('keyless', 'price', key => 'listing_id');
+\echo :SQLSTATE
+CREATE TABLE several_ties (a int, b int, listing_id bigint REFERENCES listing, created date, value int, PRIMARY KEY (a, b));
+SELECT listing_stats.attach('listing', 'several_ties');
+\echo :SQLSTATE
+CREATE TABLE no_tie (listing_id bigint REFERENCES listing, created date, value int, PRIMARY KEY (listing_id, created));
+SELECT listing_stats.attach('listing', 'no_tie');
+\echo :SQLSTATE
+
+-- types
+CREATE TABLE wrong (id bigint PRIMARY KEY, listing_id bigint REFERENCES listing, by_text text, created timestamptz, value text, money money, interval interval, point point, json json, real real);
+SELECT listing_stats.attach('listing', 'wrong');
+\echo :SQLSTATE
+SELECT listing_stats.attach('listing', 'wrong', value => 'money');
+\echo :SQLSTATE
+SELECT listing_stats.attach('listing', 'wrong', value => 'real');
+\echo :SQLSTATE
+SELECT listing_stats.attach('listing', 'wrong', value => 'id', at => 'value');
+\echo :SQLSTATE
+SELECT listing_stats.attach('listing', 'wrong', value => 'id', at => 'interval');
+\echo :SQLSTATE
+SELECT listing_stats.attach('listing', 'wrong', value => 'id', tie => 'point');
+\echo :SQLSTATE
+SELECT listing_stats.attach('listing', 'wrong', value => 'id', key => 'by_text');
+\echo :SQLSTATE
+SELECT listing_stats.attach('listing', 'wrong', value => 'id', key => 'json');
+\echo :SQLSTATE
+
+-- targets
+CREATE DOMAIN known AS numeric(10,2) NOT NULL;
+CREATE TABLE targets (id bigint PRIMARY KEY, narrow numeric(8,2), coarse numeric(10,1), mandatory numeric(10,2) NOT NULL, generated numeric GENERATED ALWAYS AS (id + 1) STORED,
+                      "unique" numeric(10,2) UNIQUE, text text, day date, "float" double precision, "domain" known DEFAULT 0, whole int, kept numeric(10,2));
+CREATE TABLE target_price (id bigint PRIMARY KEY, listing_id bigint REFERENCES targets, created timestamptz NOT NULL, value numeric(10,2), code bigint);
+SELECT listing_stats.attach('targets', 'target_price', last_price => 'narrow');
+\echo :SQLSTATE
+SELECT listing_stats.attach('targets', 'target_price', last_price => 'coarse');
+\echo :SQLSTATE
+SELECT listing_stats.attach('targets', 'target_price', last_price => 'mandatory');
+\echo :SQLSTATE
+SELECT listing_stats.attach('targets', 'target_price', last_price => 'generated');
+\echo :SQLSTATE
+SELECT listing_stats.attach('targets', 'target_price', last_price => 'unique');
+\echo :SQLSTATE
+SELECT listing_stats.attach('targets', 'target_price', last_price => 'id');
+\echo :SQLSTATE
+SELECT listing_stats.attach('targets', 'target_price', last_price => 'text');
+\echo :SQLSTATE
+SELECT listing_stats.attach('targets', 'target_price', last_price => 'float');
+\echo :SQLSTATE
+SELECT listing_stats.attach('targets', 'target_price', last_price => 'domain');
+\echo :SQLSTATE
+SELECT listing_stats.attach('targets', 'target_price', value => 'code', last_price => 'whole');
+\echo :SQLSTATE
+SELECT listing_stats.attach('targets', 'target_price', last_price_at => 'day');
+\echo :SQLSTATE
+SELECT listing_stats.attach('targets', 'target_price', last_price => 'kept', last_price_at => 'kept');
+\echo :SQLSTATE
+SELECT listing_stats.attach('targets', 'target_price', last_price => 'ctid');
+\echo :SQLSTATE
+CREATE TABLE other_price (LIKE target_price INCLUDING ALL, FOREIGN KEY (listing_id) REFERENCES targets);
+SELECT count(*) FROM listing_stats.attach('targets', 'target_price', last_price => 'kept');
+SELECT listing_stats.attach('targets', 'other_price', last_price => 'kept');
+\echo :SQLSTATE
+SELECT listing_stats.detach('targets');
+
+-- privileges
+RESET SESSION AUTHORIZATION;
+SET client_min_messages = warning;
+DROP ROLE IF EXISTS regress_listing_stats_other;
+CREATE ROLE regress_listing_stats_other;
+RESET client_min_messages;
+GRANT USAGE ON SCHEMA errors TO regress_listing_stats_other;
+GRANT ALL ON errors.listing, errors.price TO regress_listing_stats_other;
+SET SESSION AUTHORIZATION regress_listing_stats_other;
+SELECT listing_stats.attach('errors.listing', 'errors.price');
+\echo :SQLSTATE
+CREATE TEMP TABLE own_listing (id int PRIMARY KEY);
+SELECT listing_stats.attach('own_listing', 'errors.price', key => 'id');
+\echo :SQLSTATE
+SELECT * FROM listing_stats._flush;
+\echo :SQLSTATE
+INSERT INTO listing_stats._flush VALUES (true);
+\echo :SQLSTATE
+CREATE TEMP TABLE mine (x int);
+CREATE TRIGGER flush AFTER INSERT ON mine FOR EACH STATEMENT EXECUTE FUNCTION listing_stats._flush();
+\echo :SQLSTATE
+RESET SESSION AUTHORIZATION;
+ALTER TABLE errors.price OWNER TO regress_listing_stats_other;
+SELECT listing_stats.attach('errors.listing', 'errors.price');
+\echo :SQLSTATE
+ALTER TABLE errors.price OWNER TO regress_listing_stats;
+GRANT ALL ON errors.price TO regress_listing_stats_other;
+SET SESSION AUTHORIZATION regress_listing_stats;
+
+-- moments: pending trigger events, a query that has the table open
+BEGIN;
+SET CONSTRAINTS ALL DEFERRED;
+ALTER TABLE price ALTER CONSTRAINT price_listing_id_fkey DEFERRABLE INITIALLY DEFERRED;
+INSERT INTO price VALUES (2, 1, '2026-01-02', 11);
+SELECT listing_stats.attach('listing', 'price');
+\echo :SQLSTATE
+ROLLBACK;
+DECLARE c CURSOR WITH HOLD FOR SELECT 1;
+BEGIN;
+DECLARE d CURSOR FOR SELECT * FROM listing;
+SELECT listing_stats.attach('listing', 'price');
+\echo :SQLSTATE
+ROLLBACK;
+CLOSE c;
+
+-- detach, verify
+SELECT listing_stats.verify('listing', 'price');
+\echo :SQLSTATE
+SELECT count(*) FROM listing_stats.attach('listing', 'price');
+SELECT listing_stats.verify('price', 'listing');
+\echo :SQLSTATE
+SET SESSION AUTHORIZATION regress_listing_stats_other;
+SELECT listing_stats.detach('errors.price');
+\echo :SQLSTATE
+SELECT * FROM listing_stats.verify('errors.listing', 'errors.price');
+RESET SESSION AUTHORIZATION;
+REVOKE SELECT ON errors.price FROM regress_listing_stats_other;
+SET SESSION AUTHORIZATION regress_listing_stats_other;
+SELECT * FROM listing_stats.verify('errors.listing', 'errors.price');
+\echo :SQLSTATE
+RESET SESSION AUTHORIZATION;
+GRANT SELECT ON errors.price TO regress_listing_stats_other;
+ALTER TABLE errors.price ENABLE ROW LEVEL SECURITY;
+SET SESSION AUTHORIZATION regress_listing_stats_other;
+SELECT * FROM listing_stats.verify('errors.listing', 'errors.price');
+\echo :SQLSTATE
+SET SESSION AUTHORIZATION regress_listing_stats;
+ALTER TABLE price DISABLE ROW LEVEL SECURITY;
+
+-- trigger functions by hand
+SELECT listing_stats.price_changed();
+\echo :SQLSTATE
+CREATE TABLE hand (id int PRIMARY KEY, listing_id bigint);
+CREATE TRIGGER hand AFTER INSERT ON hand FOR EACH ROW EXECUTE FUNCTION listing_stats.price_changed();
+INSERT INTO hand VALUES (1, 1);
+\echo :SQLSTATE
+CREATE OR REPLACE TRIGGER hand AFTER INSERT ON hand FOR EACH ROW EXECUTE FUNCTION listing_stats.price_changed('what is this');
+INSERT INTO hand VALUES (1, 1);
+\echo :SQLSTATE
+CREATE OR REPLACE TRIGGER hand AFTER INSERT ON hand FOR EACH ROW EXECUTE FUNCTION listing_stats.price_changed('listing=errors.listing', 'listing_key=id', 'last_price=last_price', 'price=errors.price', 'key=listing_id', 'at=created', 'tie=id', 'value=value', 'found=1 2');
+INSERT INTO hand VALUES (1, 1);
+\echo :SQLSTATE
+CREATE OR REPLACE TRIGGER hand AFTER INSERT ON hand FOR EACH ROW EXECUTE FUNCTION listing_stats.price_changed('listing=errors.listing', 'listing_key=id', 'last_price=last_price', 'price=errors.hand', 'key=listing_id', 'at=created', 'tie=id', 'value=value');
+INSERT INTO hand VALUES (1, 1);
+\echo :SQLSTATE
+CREATE OR REPLACE TRIGGER hand BEFORE INSERT ON hand FOR EACH ROW EXECUTE FUNCTION listing_stats.price_changed();
+INSERT INTO hand VALUES (1, 1);
+\echo :SQLSTATE
+CREATE OR REPLACE TRIGGER hand AFTER INSERT ON hand FOR EACH STATEMENT EXECUTE FUNCTION listing_stats.listing_changed();
+INSERT INTO hand VALUES (1, 1);
+\echo :SQLSTATE
+CREATE OR REPLACE TRIGGER hand AFTER INSERT ON hand FOR EACH STATEMENT EXECUTE FUNCTION listing_stats.price_truncated();
+INSERT INTO hand VALUES (1, 1);
+\echo :SQLSTATE
+SELECT warnings FROM listing_stats.attachments WHERE price = 'hand'::regclass;
+DROP TABLE hand;
+
+-- what no longer fits: each error names the call to make, and the statement is undone
+ALTER TABLE price DROP COLUMN value;
+INSERT INTO price VALUES (3, 1, '2026-01-03');
+\echo :SQLSTATE
+SELECT warnings FROM listing_stats.attachments WHERE price = 'price'::regclass;
+ALTER TABLE price ADD COLUMN amount numeric(10,2);
+INSERT INTO price VALUES (3, 1, '2026-01-03', 13);
+\echo :SQLSTATE
+SELECT value FROM listing_stats.attach('listing', 'price', value => 'amount');
+INSERT INTO price VALUES (3, 1, '2026-01-03', 13);
+SELECT * FROM listing;
+ALTER TABLE listing DROP COLUMN last_price;
+INSERT INTO price VALUES (4, 1, '2026-01-04', 14);
+\echo :SQLSTATE
+SELECT count(*) FROM listing_stats.attach('listing', 'price');
+SELECT * FROM listing;
+
+-- overflow and other errors of the listing abort the statement, and the context says where
+\set SHOW_CONTEXT errors
+ALTER TABLE listing ALTER last_price TYPE numeric(4,2);
+INSERT INTO price VALUES (5, 1, '2026-01-05', 99.99), (6, 1, '2026-01-06', 100);
+\echo :SQLSTATE
+SELECT * FROM listing;
+SELECT count(*) FROM price;
+\set SHOW_CONTEXT never
+ALTER TABLE listing ALTER last_price TYPE text;
+INSERT INTO price VALUES (5, 1, '2026-01-05', 99.99);
+\echo :SQLSTATE
+SELECT count(*) FROM listing_stats.attach('listing', 'price');
+\echo :SQLSTATE
+ALTER TABLE listing ALTER last_price TYPE numeric(10,2) USING last_price::numeric;
+INSERT INTO price VALUES (5, 1, '2026-01-05', 99.99);
+SELECT * FROM listing;
+
+-- owner changed after attaching
+RESET SESSION AUTHORIZATION;
+ALTER TABLE errors.price OWNER TO regress_listing_stats_other;
+SET SESSION AUTHORIZATION regress_listing_stats_other;
+INSERT INTO errors.price VALUES (6, 1, '2026-01-06', 16);
+\echo :SQLSTATE
+RESET SESSION AUTHORIZATION;
+SELECT warnings FROM listing_stats.attachments WHERE price = 'errors.price'::regclass;
+ALTER TABLE errors.price OWNER TO regress_listing_stats;
+SET SESSION AUTHORIZATION regress_listing_stats;
+INSERT INTO price VALUES (6, 1, '2026-01-06', 16);
+SELECT * FROM listing_stats.verify('listing', 'price');
+
+-- the price table gone: values go through, with a warning
+DROP TABLE price;
+UPDATE listing SET last_price = 5;
+INSERT INTO listing VALUES (2, 'b');
+SELECT listing, price, warnings FROM listing_stats.attachments WHERE listing = 'listing'::regclass;
+SELECT listing_stats.detach('listing');
+UPDATE listing SET last_price = 6;
+SELECT * FROM listing;
+
+-- inside an extension script nothing is attached: see test/tap
+RESET SESSION AUTHORIZATION;
+SET client_min_messages = warning;
+DROP SCHEMA errors CASCADE;
+DROP FOREIGN DATA WRAPPER errors CASCADE;
+DROP OWNED BY regress_listing_stats_other;
+DROP ROLE regress_listing_stats_other;

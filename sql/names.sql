@@ -1,0 +1,152 @@
+-- Names of any kind, whatever the search_path is, and renames of everything.
+SET SESSION AUTHORIZATION regress_listing_stats;
+CREATE SCHEMA "Na""mes";
+SET search_path = "Na""mes";
+SET client_min_messages = warning;
+
+CREATE TABLE "select" ("order" int PRIMARY KEY, "a.b" text);
+CREATE TABLE "it's a =table" ("group" int PRIMARY KEY, "my ""key""" int REFERENCES "select", "at=" timestamptz NOT NULL, "value\x" numeric(10,2));
+SELECT * FROM listing_stats.attach('"select"', '"it''s a =table"', at => 'at=', value => 'value\x', last_price => 'Last, price', last_price_at => 'ünïcödé') \gx
+INSERT INTO "select" VALUES (1), (2);
+INSERT INTO "it's a =table" VALUES (1, 1, '2026-01-01', 5), (2, 2, '2026-01-01', 6);
+TABLE "select";
+SELECT * FROM listing_stats.verify('"select"', '"it''s a =table"');
+SELECT listing_stats.detach('"select"', '"it''s a =table"');
+
+-- 63 bytes everywhere
+SELECT repeat('x', 62) || 'l' AS l, repeat('x', 62) || 'p' AS p, repeat('y', 63) AS c, repeat('z', 63) AS t \gset
+CREATE TABLE :"l" (:"c" int PRIMARY KEY);
+CREATE TABLE :"p" (:"c" int PRIMARY KEY, :"t" int REFERENCES :"l", created timestamptz, value int);
+SELECT index FROM listing_stats.attach(:'l', :'p', last_price => :'t');
+INSERT INTO :"l" VALUES (1);
+INSERT INTO :"p" VALUES (1, 1, '2026-01-01', 5);
+TABLE :"l";
+
+-- the search_path of the session, and what lies in it, do not matter
+CREATE TABLE listing (id int PRIMARY KEY);
+CREATE TABLE price (id int PRIMARY KEY, listing_id int REFERENCES listing, created timestamptz, value numeric);
+SELECT count(*) FROM listing_stats.attach('listing', 'price');
+INSERT INTO listing VALUES (1), (2);
+CREATE TEMP TABLE listing (id int PRIMARY KEY, last_price numeric);
+CREATE TEMP TABLE price (id int, listing_id int, created timestamptz, value numeric);
+CREATE TEMP TABLE _flush (nothing boolean);
+INSERT INTO listing VALUES (1, 99);
+CREATE SCHEMA evil;
+CREATE FUNCTION evil.equal(int, int) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'hijacked as %', current_user; END $$;
+CREATE OPERATOR evil.= (LEFTARG = int, RIGHTARG = int, FUNCTION = evil.equal);
+CREATE FUNCTION evil.equal(int, bigint) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'hijacked as %', current_user; END $$;
+CREATE OPERATOR evil.= (LEFTARG = int, RIGHTARG = bigint, FUNCTION = evil.equal);
+CREATE FUNCTION evil.equal(numeric, numeric) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'hijacked as %', current_user; END $$;
+CREATE OPERATOR evil.= (LEFTARG = numeric, RIGHTARG = numeric, FUNCTION = evil.equal);
+CREATE FUNCTION evil.unnest(int[]) RETURNS SETOF int LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'hijacked as %', current_user; END $$;
+CREATE FUNCTION evil.unnest(bigint[]) RETURNS SETOF bigint LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'hijacked as %', current_user; END $$;
+SET search_path = pg_temp, evil, pg_catalog;
+INSERT INTO "Na""mes".price VALUES (1, 1, '2026-01-01', 5), (2, 2, '2026-01-01', 6);
+SET search_path = '';
+INSERT INTO "Na""mes".price VALUES (3, 1, '2026-01-02', 7);
+SET search_path = "Na""mes", pg_temp;
+SELECT * FROM listing ORDER BY id;
+SELECT * FROM listing_stats.verify('listing', 'price');
+DROP TABLE pg_temp.listing, pg_temp.price, pg_temp._flush;
+
+-- a rename of anything takes effect at once
+ALTER TABLE price RENAME value TO amount;
+INSERT INTO price VALUES (4, 1, '2026-01-04', 8);
+ALTER TABLE price RENAME created TO seen;
+INSERT INTO price VALUES (5, 1, '2026-01-05', 9);
+ALTER TABLE price RENAME listing_id TO parent;
+INSERT INTO price VALUES (6, 1, '2026-01-06', 10);
+ALTER TABLE price RENAME id TO number;
+INSERT INTO price VALUES (7, 1, '2026-01-07', 11);
+ALTER TABLE listing RENAME id TO code;
+INSERT INTO price VALUES (8, 1, '2026-01-08', 12);
+ALTER TABLE listing RENAME last_price TO latest;
+INSERT INTO price VALUES (9, 1, '2026-01-09', 13);
+ALTER TABLE listing RENAME TO item;
+INSERT INTO price VALUES (10, 1, '2026-01-10', 14);
+ALTER TABLE price RENAME TO offer;
+INSERT INTO offer VALUES (11, 1, '2026-01-11', 15);
+ALTER SCHEMA "Na""mes" RENAME TO names;
+INSERT INTO names.offer VALUES (12, 1, '2026-01-12', 16);
+ALTER TABLE names.item SET SCHEMA evil;
+INSERT INTO names.offer VALUES (13, 1, '2026-01-13', 17);
+ALTER TABLE names.offer RENAME CONSTRAINT price_listing_id_fkey TO fk;
+ALTER TRIGGER "LISTING_STATS_1" ON evil.item RENAME TO keep;
+INSERT INTO names.offer VALUES (14, 1, '2026-01-14', 18), (15, 2, '2026-01-14', 19);
+SELECT * FROM evil.item ORDER BY code;
+SET search_path = names;
+SELECT * FROM listing_stats.verify('evil.item', 'offer');
+SELECT listing, price, listing_key, last_price, key, at, tie, value, warnings FROM listing_stats.attachments WHERE price = 'offer'::regclass;
+UPDATE evil.item SET latest = 0, code = code + 10 WHERE false;
+UPDATE evil.item SET latest = 0;
+SELECT * FROM evil.item ORDER BY code;
+-- attaching again carries the new names into the arguments
+SELECT value FROM listing_stats.attach('evil.item', 'offer');
+SELECT pg_get_triggerdef(oid) !~ 'last_price=last_price|created|public|Na' AS renamed FROM pg_trigger WHERE tgrelid = 'offer'::regclass AND tgname = 'LISTING_STATS_1';
+
+-- a column that takes the name of another is never mistaken for it
+ALTER TABLE offer RENAME amount TO old_amount;
+ALTER TABLE offer ADD COLUMN amount numeric;
+INSERT INTO offer VALUES (16, 1, '2026-01-16', 20, 999);
+\echo :SQLSTATE
+SELECT warnings FROM listing_stats.attachments WHERE price = 'offer'::regclass;
+SELECT value FROM listing_stats.attach('evil.item', 'offer', value => 'old_amount');
+INSERT INTO offer VALUES (16, 1, '2026-01-16', 20, 999);
+SELECT * FROM evil.item ORDER BY code;
+-- nor a table that takes the name of another
+ALTER TABLE evil.item RENAME TO old_item;
+CREATE TABLE evil.item (code int PRIMARY KEY, latest numeric);
+INSERT INTO evil.item VALUES (1);
+INSERT INTO offer VALUES (17, 1, '2026-01-17', 21, 999);
+SELECT * FROM evil.old_item ORDER BY code;
+TABLE evil.item;
+ALTER TABLE offer RENAME TO old_offer;
+CREATE TABLE offer (LIKE old_offer INCLUDING ALL);
+UPDATE evil.old_item SET latest = 0;
+SELECT * FROM evil.old_item ORDER BY code;
+SELECT listing_stats.detach('evil.old_item', 'old_offer');
+
+-- changes of type, of the foreign key, of the index
+DROP TABLE offer, old_offer, evil.item, evil.old_item;
+CREATE TABLE listing (id int PRIMARY KEY);
+CREATE TABLE price (id int PRIMARY KEY, listing_id int REFERENCES listing, created timestamptz NOT NULL, value numeric(10,2));
+SELECT count(*) FROM listing_stats.attach('listing', 'price', last_price_at => 'last_price_at');
+INSERT INTO listing VALUES (1), (2);
+INSERT INTO price VALUES (1, 1, '2026-01-01', 1);
+ALTER TABLE price ALTER value TYPE numeric(12,3);
+ALTER TABLE listing ALTER last_price TYPE numeric(12,3);
+INSERT INTO price VALUES (2, 1, '2026-01-02', 1.125);
+ALTER TABLE listing ALTER id TYPE bigint;
+INSERT INTO price VALUES (3, 1, '2026-01-03', 3);
+ALTER TABLE price ALTER listing_id TYPE bigint;
+INSERT INTO price VALUES (4, 1, '2026-01-04', 4);
+ALTER TABLE price ALTER id TYPE bigint, ALTER value TYPE double precision;
+INSERT INTO price VALUES (5, 1, '2026-01-05', 5.5);
+ALTER TABLE price DROP CONSTRAINT price_listing_id_fkey;
+INSERT INTO price VALUES (6, 1, '2026-01-06', 6), (7, 77, '2026-01-06', 6);
+SELECT * FROM listing_stats.verify('listing', 'price');
+TABLE listing;
+DELETE FROM price WHERE listing_id = 77;
+ALTER TABLE price ADD FOREIGN KEY (listing_id) REFERENCES listing DEFERRABLE INITIALLY DEFERRED;
+DROP INDEX price_listing_id_created_id_value_idx;
+INSERT INTO price VALUES (8, 1, '2026-01-08', 8);
+ALTER TABLE price ALTER created TYPE timestamp USING created AT TIME ZONE 'UTC';
+INSERT INTO price VALUES (9, 1, '2026-01-09', 9);
+\echo :SQLSTATE
+ALTER TABLE listing ALTER last_price_at TYPE timestamp USING last_price_at AT TIME ZONE 'UTC';
+INSERT INTO price VALUES (9, 1, '2026-01-09', 9);
+-- all in one transaction, the plans made before
+BEGIN;
+INSERT INTO price VALUES (10, 1, '2026-01-10', 10);
+ALTER TABLE listing ADD COLUMN a int DEFAULT 5;
+INSERT INTO price VALUES (11, 2, '2026-01-11', 11);
+ALTER TABLE listing DROP COLUMN a;
+SET CONSTRAINTS ALL IMMEDIATE;
+ALTER TABLE price ADD COLUMN b int, DROP CONSTRAINT price_pkey;
+INSERT INTO price VALUES (12, 2, '2026-01-12', 12);
+COMMIT;
+TABLE listing;
+SELECT * FROM listing_stats.verify('listing', 'price');
+
+RESET SESSION AUTHORIZATION;
+DROP SCHEMA names, evil CASCADE;

@@ -1,0 +1,96 @@
+-- Keys of any type with a btree operator class; times and prices of the types people use.
+SET SESSION AUTHORIZATION regress_listing_stats;
+CREATE SCHEMA types;
+SET search_path = types;
+SET client_min_messages = warning;
+
+-- Attaches a pair of tables with these types, writes to it in every way, and compares.
+CREATE FUNCTION try(listing_key text, price_key text, at text, value text, foreign_key boolean,
+                    keys text[], times text[], "values" text[]) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    result text;
+BEGIN
+    DROP TABLE IF EXISTS price, listing;
+    EXECUTE format('CREATE TABLE listing (k %s PRIMARY KEY, n int)', listing_key);
+    EXECUTE format('CREATE TABLE price (id serial PRIMARY KEY, k %s %s, t %s, v %s)', price_key,
+                   CASE WHEN foreign_key THEN 'REFERENCES listing ON UPDATE CASCADE' ELSE '' END, at, value);
+    EXECUTE format('INSERT INTO listing SELECT unnest($1)::%s', listing_key) USING keys;
+    EXECUTE format('INSERT INTO price (k, t, v) SELECT k::%s, t::%s, v::%s FROM unnest($1) k, unnest($2, $3) AS u (t, v)', price_key, at, value)
+    USING keys, times, "values";
+    PERFORM listing_stats.attach('listing', 'price', key => 'k', at => 't', value => 'v', last_price_at => 'last_price_at');
+    EXECUTE format('INSERT INTO price (k, t, v) SELECT k::%s, t::%s, v::%s FROM unnest($1) k, unnest($2, $3) AS u (t, v)', price_key, at, value)
+    USING keys, times, "values";
+    EXECUTE format('UPDATE price SET v = NULL WHERE k = $1[1]::%s AND t = $2[1]::%s', price_key, at) USING keys, times;
+    EXECUTE format('DELETE FROM price WHERE k = $1[2]::%s AND t = (SELECT max(t) FROM price)', price_key) USING keys, times;
+    DELETE FROM price WHERE k = (SELECT k FROM price ORDER BY k DESC LIMIT 1);
+    SELECT string_agg(l.k::text || ':' || coalesce(l.last_price::text, 'NULL'), ' ' ORDER BY l.k)
+           || CASE WHEN EXISTS (
+               SELECT k, last_price, last_price_at FROM listing
+               EXCEPT ALL
+               SELECT l.k, (SELECT v FROM price p WHERE p.k = l.k ORDER BY t DESC NULLS LAST, id DESC LIMIT 1),
+                      (SELECT t FROM price p WHERE p.k = l.k ORDER BY t DESC NULLS LAST, id DESC LIMIT 1) FROM listing l)
+               THEN ' WRONG' ELSE '' END
+    INTO result FROM listing l;
+    RETURN result;
+END $$;
+
+-- keys
+SELECT try('smallint', 'smallint', 'timestamptz', 'numeric', true, '{1,-2,3}', '{2026-01-01,2026-01-02}', '{1,2}');
+SELECT try('integer', 'integer', 'timestamptz', 'numeric', true, '{1,-2,2147483647}', '{2026-01-01,2026-01-02}', '{1,2}');
+SELECT try('bigint', 'integer', 'timestamptz', 'numeric', true, '{1,-2,3}', '{2026-01-01,2026-01-02}', '{1,2}');
+SELECT try('integer', 'bigint', 'timestamptz', 'numeric', true, '{1,-2,3}', '{2026-01-01,2026-01-02}', '{1,2}');
+SELECT try('smallint', 'bigint', 'timestamptz', 'numeric', false, '{1,-2,3}', '{2026-01-01,2026-01-02}', '{1,2}');
+SELECT try('text', 'text', 'timestamptz', 'numeric', true, '{a,"b c",""}', '{2026-01-01,2026-01-02}', '{1,2}');
+SELECT try('varchar(5)', 'text', 'timestamptz', 'numeric', true, '{a,"b''c",d}', '{2026-01-01,2026-01-02}', '{1,2}');
+SELECT try('text', 'varchar', 'timestamptz', 'numeric', false, '{a,b,c}', '{2026-01-01,2026-01-02}', '{1,2}');
+SELECT try('char(4)', 'char(4)', 'timestamptz', 'numeric', true, '{a,b,c}', '{2026-01-01,2026-01-02}', '{1,2}');
+SELECT try('uuid', 'uuid', 'timestamptz', 'numeric', true, '{00000000-0000-0000-0000-000000000001,00000000-0000-0000-0000-000000000002,ffffffff-0000-0000-0000-000000000002}', '{2026-01-01,2026-01-02}', '{1,2}');
+SELECT try('numeric', 'numeric', 'timestamptz', 'numeric', true, '{1.0,1e30,-5}', '{2026-01-01,2026-01-02}', '{1,2}');
+SELECT try('date', 'date', 'timestamptz', 'numeric', true, '{2026-01-01,2026-01-02,infinity}', '{2026-01-01,2026-01-02}', '{1,2}');
+SELECT try('bytea', 'bytea', 'timestamptz', 'numeric', true, '{\\x00,\\x01,\\xff}', '{2026-01-01,2026-01-02}', '{1,2}');
+SELECT try('inet', 'inet', 'timestamptz', 'numeric', true, '{10.0.0.1,10.0.0.2,::1}', '{2026-01-01,2026-01-02}', '{1,2}');
+SELECT try('int4range', 'int4range', 'timestamptz', 'numeric', true, '{"[1,2)","[2,5)","[7,8)"}', '{2026-01-01,2026-01-02}', '{1,2}');
+CREATE TYPE colour AS ENUM ('red', 'green', 'blue');
+SELECT try('colour', 'colour', 'timestamptz', 'numeric', true, '{red,green,blue}', '{2026-01-01,2026-01-02}', '{1,2}');
+CREATE DOMAIN code AS text CHECK (value <> 'x');
+SELECT try('code', 'text', 'timestamptz', 'numeric', true, '{a,b,c}', '{2026-01-01,2026-01-02}', '{1,2}');
+SELECT try('text', 'code', 'timestamptz', 'numeric', true, '{a,b,c}', '{2026-01-01,2026-01-02}', '{1,2}');
+CREATE DOMAIN number AS integer;
+SELECT try('number', 'bigint', 'timestamptz', 'numeric', true, '{1,2,3}', '{2026-01-01,2026-01-02}', '{1,2}');
+CREATE COLLATION IF NOT EXISTS ignore_case (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+SELECT try('text COLLATE ignore_case', 'text COLLATE ignore_case', 'timestamptz', 'numeric', true, '{a,b,C}', '{2026-01-01,2026-01-02}', '{1,2}');
+INSERT INTO price (k, t, v) VALUES ('A', '2027-01-01', 5), ('a', '2027-01-01', 6), ('B', '2027-01-01', 7);
+SELECT k, last_price FROM listing ORDER BY k;
+
+-- times
+SELECT try('int', 'int', 'timestamp', 'numeric', true, '{1,2,3}', '{2026-03-29 02:30,2026-03-29 01:59,infinity,-infinity}', '{1,2,3,4}');
+SELECT try('int', 'int', 'timestamptz', 'numeric', true, '{1,2,3}', '{2026-10-25 02:30+02,2026-10-25 02:30+01,-infinity}', '{1,2,3}');
+SELECT try('int', 'int', 'date', 'numeric', true, '{1,2,3}', '{2026-01-01,2025-01-01,0001-01-01 BC}', '{1,2,3}');
+SELECT try('int', 'int', 'bigint', 'numeric', true, '{1,2,3}', '{1767225600,1767225601,-5}', '{1,2,3}');
+SELECT try('int', 'int', 'smallint', 'numeric', true, '{1,2,3}', '{1,2,-5}', '{1,2,3}');
+SELECT try('int', 'int', 'numeric(20,6)', 'numeric', true, '{1,2,3}', '{1767225600.000001,1767225600.000002,NaN}', '{1,2,3}');
+SELECT try('int', 'int', 'double precision', 'numeric', true, '{1,2,3}', '{1.5,1.25,-0}', '{1,2,3}');
+
+-- prices
+SELECT try('int', 'int', 'int', 'numeric(10,2)', true, '{1,2,3}', '{1,2,3}', '{1,2.005,99999999.99}');
+SELECT try('int', 'int', 'int', 'numeric', true, '{1,2,3}', '{1,2,3}', '{1e-1000,1.50,1e1000}') = '1:' || 1e1000::numeric || ' 2:1.50 3:NULL';
+SELECT try('int', 'int', 'int', 'integer', true, '{1,2,3}', '{1,2,3}', '{1,2,-2147483648}');
+SELECT try('int', 'int', 'int', 'bigint', true, '{1,2,3}', '{1,2,3}', '{1,2,9223372036854775807}');
+SELECT try('int', 'int', 'int', 'smallint', true, '{1,2,3}', '{1,2,3}', '{1,2,32767}');
+SELECT try('int', 'int', 'int', 'double precision', true, '{1,2,3}', '{1,2,3}', '{0.1,-0,NaN}');
+CREATE DOMAIN amount AS numeric(12,4) CHECK (value >= 0);
+SELECT try('int', 'int', 'int', 'amount', true, '{1,2,3}', '{1,2,3}', '{1,2.00005,3}');
+SELECT format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = 'listing'::regclass AND attname = 'last_price';
+
+-- a wider target keeps what it is given
+DROP TABLE price, listing;
+CREATE TABLE listing (k int PRIMARY KEY, last_price numeric, small bigint);
+CREATE TABLE price (id int PRIMARY KEY, k int REFERENCES listing, t int, v numeric(10,2), i smallint);
+INSERT INTO listing VALUES (1);
+SELECT last_price FROM listing_stats.attach('listing', 'price', at => 't', value => 'v');
+INSERT INTO price VALUES (1, 1, 1, 1.5, 7);
+TABLE listing;
+SELECT value FROM listing_stats.attach('listing', 'price', value => 'i', last_price => 'small');
+TABLE listing;
+
+DROP SCHEMA types CASCADE;
