@@ -34,6 +34,8 @@ CREATE TEMP TABLE temporary (LIKE price INCLUDING ALL);
 SELECT listing_stats.attach('listing', 'temporary', key => 'listing_id');
 \echo :SQLSTATE
 RESET SESSION AUTHORIZATION;
+SELECT listing_stats.attach('pg_class', 'errors.price', key => 'listing_id');
+\echo :SQLSTATE
 CREATE FOREIGN DATA WRAPPER errors;
 CREATE SERVER errors FOREIGN DATA WRAPPER errors;
 CREATE FOREIGN TABLE remote (id bigint, listing_id bigint, created timestamptz, value numeric) SERVER errors;

@@ -88,24 +88,70 @@ check_table(Relation relation)
 		ereport(ERROR,
 		        (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 		         errmsg("cannot attach \"%s\": it is a temporary table of another session", name)));
-	if (!owns_relation(RelationGetRelid(relation)))
+}
+
+// Before anything is locked: only an owner may make others wait.
+void
+check_ownership(Oid relation)
+{
+	const char *name = get_rel_name(relation);
+
+	if (name == nullptr)
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
+		                errmsg("relation with OID %u does not exist", relation)));
+	if (!owns_relation(relation))
 		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, name);
 }
 
-// Opens and locks, listing first as every attach() does.  Adding a column needs a stronger lock,
-// which is taken at once: a lock made stronger later is a deadlock waiting to happen.
+// Whether statements on the table lock the other one with writing in mind.
+bool
+is_attached(Oid price)
+{
+	Relation relation = relation_open(price, AccessShareLock);
+	bool found = false;
+
+	for (int i = 0; relation->trigdesc != nullptr && i < relation->trigdesc->numtriggers; ++i)
+		found = found || is_our_trigger(&relation->trigdesc->triggers[i]);
+	relation_close(relation, AccessShareLock);
+	return found;
+}
+
+// Locks both tables in the order that fewest of the statements under way can deadlock with.  An
+// INSERT into price locks price and then, for its foreign key, listing weakly: that does not
+// conflict, and whoever writes listings and then their prices goes listing first too.  But a column
+// that has to be added needs a lock on listing that conflicts with everything, and what is attached
+// already writes listing after price: then price goes first.
+//
+// The strong lock is taken at once, since a lock made stronger later is a deadlock in waiting.
+void
+lock_tables(Oid listing, Oid price, bool add_column)
+{
+	const LOCKMODE mode = add_column ? AccessExclusiveLock : ShareRowExclusiveLock;
+	const bool price_first = add_column || is_attached(price);
+
+	if (price_first)
+		LockRelationOid(price, ShareRowExclusiveLock);
+	LockRelationOid(listing, mode);
+	if (!price_first)
+		LockRelationOid(price, ShareRowExclusiveLock);
+}
+
 void
 open_tables(Oid listing, Oid price, bool add_column, Request *request)
 {
-	const LOCKMODE mode = add_column ? AccessExclusiveLock : ShareRowExclusiveLock;
+	check_ownership(listing);
+	check_ownership(price);
 
 	if (listing == price)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 		                errmsg("cannot attach table \"%s\" to itself", get_rel_name(listing)),
 		                errhint("Listings and prices are two tables.")));
-	request->listing = relation_open(listing, mode);
+	lock_tables(listing, price, add_column);
+	check_ownership(listing);
+	check_ownership(price);
+	request->listing = relation_open(listing, NoLock);
 	check_table(request->listing);
-	request->price = relation_open(price, ShareRowExclusiveLock);
+	request->price = relation_open(price, NoLock);
 	check_table(request->price);
 	if (request->listing->rd_rel->relowner != request->price->rd_rel->relowner)
 		ereport(
@@ -536,16 +582,31 @@ free_trigger_name(const Attachment &attachment)
 	}
 }
 
-Oid
-create_triggers(const Attachment &attachment)
+// The name of the trigger on "table" that calls the function with the arguments of "like", or
+// another name if there is none.
+const char *
+trigger_name(Oid table, const char *function, const Trigger *like, const char *otherwise)
+{
+	Relation relation = relation_open(table, AccessShareLock);
+	const char *name = otherwise;
+
+	for (int i = 0; relation->trigdesc != nullptr && i < relation->trigdesc->numtriggers; ++i)
+	{
+		const Trigger *trigger = &relation->trigdesc->triggers[i];
+		if (trigger->tgfoid == trigger_function(function) && same_arguments(trigger, like))
+			name = pstrdup(trigger->tgname);
+	}
+	relation_close(relation, AccessShareLock);
+	return name;
+}
+
+const char *
+trigger_arguments(const Attachment &attachment)
 {
 	Definition definition = {};
-	const char *listing = qualified_name(attachment.listing);
-	const char *price = qualified_name(attachment.price);
-	const char *name = free_trigger_name(attachment);
 
-	definition.listing = listing;
-	definition.price = price;
+	definition.listing = qualified_name(attachment.listing);
+	definition.price = qualified_name(attachment.price);
 	definition.system_identifier = GetSystemIdentifier();
 	definition.listing_oid = attachment.listing;
 	definition.price_oid = attachment.price;
@@ -556,21 +617,47 @@ create_triggers(const Attachment &attachment)
 		definition.column[i] = NameStr(attachment.column[i].name);
 		definition.place[i] = {attachment.column[i].attnum, attachment.column[i].type};
 	}
-	const char *arguments = format_definition(definition);
-	run_command(psprintf("CREATE TRIGGER %s AFTER INSERT OR UPDATE ON %s FOR EACH ROW EXECUTE "
-	                     "FUNCTION listing_stats.%s(%s)",
-	                     quote_identifier(name), listing, listing_changed, arguments));
-	run_command(psprintf("CREATE TRIGGER %s AFTER INSERT OR UPDATE OR DELETE ON %s FOR EACH ROW "
-	                     "EXECUTE FUNCTION listing_stats.%s(%s)",
-	                     quote_identifier(name), price, price_changed, arguments));
-	run_command(psprintf(
-		"CREATE TRIGGER %s AFTER TRUNCATE ON %s FOR EACH STATEMENT EXECUTE FUNCTION "
-		"listing_stats.%s(%s)",
-		quote_identifier(psprintf("%s_truncate", name)), price, price_truncated, arguments));
-	ereport(NOTICE, (errmsg("created triggers \"%s\" on tables \"%s\" and \"%s\"", name,
-	                        get_rel_name(attachment.listing), get_rel_name(attachment.price))));
+	return format_definition(definition);
+}
+
+// Makes the triggers, or makes those of an attachment anew: dropping them would take a lock that
+// keeps readers out.
+Oid
+create_triggers(const Attachment &attachment, const Trigger *existing)
+{
+	struct
+	{
+		Oid table;
+		const char *function;
+		const char *name;
+		const char *events;
+	} triggers[] = {
+		{attachment.listing, listing_changed, nullptr, "INSERT OR UPDATE"},
+		{attachment.price, price_changed, nullptr, "INSERT OR UPDATE OR DELETE"},
+		{attachment.price, price_truncated, nullptr, "TRUNCATE"},
+	};
+	const char *name = free_trigger_name(attachment);
+	const char *arguments = trigger_arguments(attachment);
+
+	for (auto &trigger : triggers)
+	{
+		const bool truncate = trigger.function == price_truncated;
+		trigger.name = truncate ? psprintf("%s_truncate", name) : name;
+		if (existing != nullptr)
+			trigger.name = trigger_name(trigger.table, trigger.function, existing, trigger.name);
+	}
+	for (const auto &trigger : triggers)
+		run_command(psprintf("CREATE OR REPLACE TRIGGER %s AFTER %s ON %s FOR EACH %s EXECUTE "
+		                     "FUNCTION listing_stats.%s(%s)",
+		                     quote_identifier(trigger.name), trigger.events,
+		                     qualified_name(trigger.table),
+		                     trigger.function == price_truncated ? "STATEMENT" : "ROW",
+		                     trigger.function, arguments));
+	if (existing == nullptr)
+		ereport(NOTICE, (errmsg("created triggers \"%s\" on tables \"%s\" and \"%s\"", name,
+		                        get_rel_name(attachment.listing), get_rel_name(attachment.price))));
 	CommandCounterIncrement();
-	return get_trigger_oid(attachment.price, name, false);
+	return get_trigger_oid(attachment.price, triggers[1].name, false);
 }
 
 // Drops what "trigger" is part of, on its table and on the other one, if there is one.
@@ -583,7 +670,7 @@ drop_triggers(Oid relation, Oid other, const Trigger *trigger)
 	{
 		if (!OidIsValid(table))
 			continue;
-		Relation open = relation_open(table, ShareRowExclusiveLock);
+		Relation open = relation_open(table, AccessExclusiveLock);
 		List *names = NIL;
 		ListCell *cell = nullptr;
 		for (int i = 0; open->trigdesc != nullptr && i < open->trigdesc->numtriggers; ++i)
@@ -694,9 +781,7 @@ attach(FunctionCallInfo fcinfo)
 	attach_targets(&request, &attachment, existing);
 	create_index(&request, attachment);
 	close_tables(request);
-	if (existing != nullptr)
-		drop_triggers(attachment.price, attachment.listing, existing);
-	const Oid trigger = create_triggers(attachment);
+	const Oid trigger = create_triggers(attachment, existing);
 	SPI_finish();
 	if (request.backfill)
 		recompute_all(attachment_of(attachment.price, trigger, Side::price));
@@ -708,7 +793,7 @@ attach(FunctionCallInfo fcinfo)
 Trigger *
 find_attached(Oid table, Oid other, Oid *half)
 {
-	Relation relation = relation_open(table, ShareRowExclusiveLock);
+	Relation relation = relation_open(table, NoLock);
 	Trigger *found = nullptr;
 
 	for (int i = 0;
@@ -764,8 +849,8 @@ LISTING_STATS_FUNCTION(listing_stats_detach)
 	const Oid table = PG_GETARG_OID(PG_NARGS() - 1);
 	const Oid other = PG_NARGS() > 1 ? PG_GETARG_OID(0) : InvalidOid;
 
-	if (OidIsValid(other))
-		LockRelationOid(other, ShareRowExclusiveLock);
+	check_ownership(table);
+	LockRelationOid(table, AccessExclusiveLock);  // as DROP TRIGGER will, and price first
 	SPI_connect();
 	const int count = detach(table, other);
 	SPI_finish();

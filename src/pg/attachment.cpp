@@ -36,7 +36,7 @@ forget_relation(Datum, Oid relation)
 		TriggerColumns *columns = static_cast<TriggerColumns *>(entry);
 		// Only a valid entry's attachment is sure to be there.
 		if (columns->valid && (!OidIsValid(relation) || columns->relation == relation ||
-							   (columns->attachment != nullptr && !columns->attachment->valid)))
+		                       (columns->attachment != nullptr && !columns->attachment->valid)))
 			columns->valid = false;
 	}
 }

@@ -1,0 +1,55 @@
+# What is attached is in the triggers, so a dump carries it; and a standby can verify.
+use strict;
+use warnings FATAL => 'all';
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = PostgreSQL::Test::Cluster->new('primary');
+$node->init(allows_streaming => 1);
+$node->start;
+$node->safe_psql('postgres', q{
+	CREATE EXTENSION listing_stats;
+	CREATE SCHEMA "My shop";
+	CREATE TABLE "My shop".listing (gone int, id int PRIMARY KEY);
+	CREATE TABLE "My shop".price (gone int, id int PRIMARY KEY, listing_id int REFERENCES "My shop".listing, created timestamptz NOT NULL, value numeric);
+	ALTER TABLE "My shop".listing DROP COLUMN gone;
+	ALTER TABLE "My shop".price DROP COLUMN gone;
+	INSERT INTO "My shop".listing VALUES (1), (2);
+	INSERT INTO "My shop".price VALUES (1, 1, '2026-01-01', 5);
+	SELECT count(*) FROM listing_stats.attach('"My shop".listing', '"My shop".price');
+	CREATE DATABASE restored;
+	CREATE DATABASE copied TEMPLATE postgres;
+});
+my $dump = $node->basedir . '/dump.sql';
+command_ok([ 'pg_dump', '-p', $node->port, '-h', $node->host, '-f', $dump, 'postgres' ], 'pg_dump');
+command_ok([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-p', $node->port, '-h', $node->host, '-f', $dump, 'restored' ], 'restore');
+for my $database ('postgres', 'restored', 'copied')
+{
+	$node->safe_psql($database, q{INSERT INTO "My shop".price VALUES (2, 2, '2026-01-01', 6); DELETE FROM "My shop".price WHERE id = 1});
+	is($node->safe_psql($database, q{SELECT * FROM "My shop".listing ORDER BY id}), "1|\n2|6", "kept in $database");
+	is($node->safe_psql($database, q{SELECT listing, price, last_price, warnings FROM listing_stats.attachments}),
+		'"My shop".listing|"My shop".price|last_price|{}', "attached in $database");
+}
+# Data alone, with the triggers firing and without.
+for my $options ([], ['--disable-triggers'])
+{
+	my $name = @$options ? 'without' : 'with';
+	$node->safe_psql('restored', 'TRUNCATE "My shop".price, "My shop".listing');
+	command_ok([ 'pg_dump', '-p', $node->port, '-h', $node->host, '-a', @$options, '-f', "$dump.$name", 'postgres' ], "data only, $name triggers");
+	command_ok([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-p', $node->port, '-h', $node->host, '-f', "$dump.$name", 'restored' ], "restored $name triggers");
+	is($node->safe_psql('restored', q{SELECT * FROM "My shop".listing ORDER BY id}), "1|\n2|6", "right $name triggers");
+}
+
+$node->backup('base');
+my $standby = PostgreSQL::Test::Cluster->new('standby');
+$standby->init_from_backup($node, 'base', has_streaming => 1);
+$standby->start;
+$node->wait_for_catchup($standby, 'replay', $node->lsn('insert'));
+is($standby->safe_psql('postgres', q{SELECT count(*) FROM listing_stats.verify('"My shop".listing', '"My shop".price')}), '0', 'verify on a standby');
+$node->safe_psql('postgres', q{SET session_replication_role = replica; UPDATE "My shop".listing SET last_price = 99 WHERE id = 2});
+$node->wait_for_catchup($standby, 'replay', $node->lsn('insert'));
+is($standby->safe_psql('postgres', q{SELECT * FROM listing_stats.verify('"My shop".listing', '"My shop".price')}), '2|last_price|99|6', 'and finds what is wrong');
+$standby->stop;
+$node->stop;
+done_testing();
