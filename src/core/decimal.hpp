@@ -1,0 +1,116 @@
+// The server's numeric as bytes: read into scaled 64-bit integers and written back from 128-bit
+// ones, exactly or not at all.  The format is the one on disk, the same from PostgreSQL 14 on:
+// a header with sign, display scale and weight, then digits in base 10000, most significant first,
+// without zero digits at either end.  Nothing needs to be aligned.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+namespace listing_stats {
+
+using Int128 = __int128;
+using UInt128 = unsigned __int128;
+
+enum class NumberKind : std::uint8_t
+{
+	Finite,
+	NotANumber,
+	PositiveInfinity,
+	NegativeInfinity
+};
+
+struct Decimal
+{
+	NumberKind kind;
+	bool negative;
+	int scale;   // digits shown after the decimal point
+	int weight;  // the power of 10000 that the first digit counts
+	std::size_t digit_count;
+	const unsigned char *digits;
+};
+
+constexpr int max_scale = 18;                 // of a scaled value: the next power of ten overflows
+constexpr int max_display_scale = 16383;      // of a numeric
+constexpr std::size_t max_encoded_size = 28;  // 39 decimal digits make at most 11 groups
+
+// clang-format off
+constexpr std::int64_t powers_of_ten[max_scale + 1] = {
+	1, 10, 100, 1000, 10000, 100000, 1000000, 10000000, 100000000, 1000000000, 10000000000,
+	100000000000, 1000000000000, 10000000000000, 100000000000000, 1000000000000000,
+	10000000000000000, 100000000000000000, 1000000000000000000};
+// clang-format on
+
+inline std::uint16_t
+load_uint16(const unsigned char *bytes) noexcept
+{
+	std::uint16_t value = 0;
+	std::memcpy(&value, bytes, sizeof value);
+	return value;
+}
+
+// False: these are not the bytes of a numeric.
+[[nodiscard]] bool parse_decimal(const void *data, std::size_t length, Decimal &decimal) noexcept;
+
+// The value times 10^scale.  False: it is no integer, or its magnitude exceeds 2^63 - 1.
+[[nodiscard]] bool scaled_value(const Decimal &decimal, int scale, std::int64_t &value) noexcept;
+
+// Finite numbers order as their keys do, where the keys differ: sign, weight and three digits.
+[[nodiscard]] std::int64_t order_key(const Decimal &decimal) noexcept;
+
+// Writes magnitude / 10^scale with the given display scale and returns the number of bytes written,
+// at most max_encoded_size.
+std::size_t encode_decimal(UInt128 magnitude, bool negative, int scale, void *out) noexcept;
+
+inline UInt128
+magnitude_of(Int128 value) noexcept
+{
+	return value < 0 ? -static_cast<UInt128>(value) : static_cast<UInt128>(value);
+}
+
+// What parse_decimal and scaled_value do, for the numbers that prices are: short header, up to four
+// digits, scale no larger than asked for.  False only means: ask those two.
+[[nodiscard]] inline bool
+scaled_value_quick(const void *data, std::size_t length, int scale, std::int64_t &value) noexcept
+{
+	const auto *bytes = static_cast<const unsigned char *>(data);
+	const unsigned header = load_uint16(bytes);
+	const std::size_t digit_count = (length - 2) / 2;
+	if ((header & 0xC000) != 0x8000 || digit_count > 4 ||
+	    static_cast<int>((header >> 7) & 0x3F) > scale)
+		return false;
+
+	std::int64_t digits = 0;
+	for (std::size_t i = 0; i < digit_count; ++i)
+		digits = digits * 10000 + load_uint16(bytes + 2 + 2 * i);
+
+	const int weight = static_cast<int>(header & 0x3F) - static_cast<int>(header & 0x40);
+	const int exponent = 4 * (weight + 1 - static_cast<int>(digit_count)) + scale;
+	std::int64_t divisor = 1;
+	std::int64_t quotient = digits;
+	switch (exponent)
+	{
+	case -1:
+		divisor = 10, quotient = digits / 10;
+		break;
+	case -2:
+		divisor = 100, quotient = digits / 100;
+		break;
+	case -3:
+		divisor = 1000, quotient = digits / 1000;
+		break;
+	default:
+		if (exponent < 0 || exponent > max_scale ||
+		    __builtin_mul_overflow(digits, powers_of_ten[exponent], &quotient))
+			return false;
+		value = (header & 0x2000) != 0 ? -quotient : quotient;
+		return true;
+	}
+	if (quotient * divisor != digits)
+		return false;
+	value = (header & 0x2000) != 0 ? -quotient : quotient;
+	return true;
+}
+
+}  // namespace listing_stats
