@@ -3,11 +3,12 @@ EXTENSION  = listing_stats
 MODULE_big = listing_stats
 DATA       = listing_stats--1.0.sql
 
-CORE =
+CORE = src/core/decimal.o src/core/distribution.o
 PG   = src/pg/module.o \
        src/pg/definition.o src/pg/attachment.o src/pg/queries.o \
        src/pg/pending.o src/pg/flush.o src/pg/triggers.o \
-       src/pg/attach.o src/pg/attachments.o src/pg/verify.o
+       src/pg/attach.o src/pg/attachments.o src/pg/verify.o \
+       src/pg/distribution_io.o src/pg/distribution_state.o src/pg/numerics.o src/pg/summary.o
 OBJS = $(CORE) $(PG)
 
 # Nothing here can unwind: no exceptions, no run-time types, no guarded statics.  A longjmp out of
@@ -19,8 +20,8 @@ PG_CXXFLAGS  = $(DIALECT) -Wextra -Wold-style-cast -Wno-register -Wno-unused-par
                -Wno-missing-field-initializers $(EXTRA_CXXFLAGS)
 PG_LDFLAGS  += $(EXTRA_LDFLAGS)
 
-REGRESS        = setup attach tracking types names errors
-ISOLATION      =
+REGRESS        = setup attach tracking types names errors price_summary
+ISOLATION      = races order attach
 ISOLATION_OPTS = --inputdir=$(srcdir)/test/isolation --load-extension=listing_stats
 TAP_TESTS      = 1
 PROVE_TESTS    = test/tap/*.pl

@@ -10,6 +10,78 @@ COMMENT ON SCHEMA listing_stats IS 'keeps the latest price of every listing in a
 -- Statistics
 ----------------------------------------------------------------------------------------------------
 
+CREATE TYPE listing_stats.summary AS (
+	count bigint, nulls bigint, min numeric, q1 numeric, median numeric, q3 numeric, max numeric,
+	mean numeric, stddev numeric, sum numeric);
+COMMENT ON TYPE listing_stats.summary IS
+	'what price_summary() answers: count of the values that are not NULL, nulls of those that are; all else in the unit of the values, and NULL where count is 0';
+COMMENT ON COLUMN listing_stats.summary.count IS 'how many values are not NULL; NaN and infinities count';
+COMMENT ON COLUMN listing_stats.summary.nulls IS 'how many values are NULL';
+COMMENT ON COLUMN listing_stats.summary.min IS 'the lowest value; -Infinity is below all';
+COMMENT ON COLUMN listing_stats.summary.q1 IS 'the 25th percentile: lo + (hi - lo) * fraction, exact; as percentile_cont(0.25) NaN between infinities';
+COMMENT ON COLUMN listing_stats.summary.median IS 'the 50th percentile: lo + (hi - lo) * fraction, exact; as percentile_cont(0.5) NaN between infinities';
+COMMENT ON COLUMN listing_stats.summary.q3 IS 'the 75th percentile: lo + (hi - lo) * fraction, exact; as percentile_cont(0.75) NaN between infinities';
+COMMENT ON COLUMN listing_stats.summary.max IS 'the highest value; NaN is above all';
+COMMENT ON COLUMN listing_stats.summary.mean IS 'avg() of the values, digit for digit';
+COMMENT ON COLUMN listing_stats.summary.stddev IS 'stddev_samp() of the values, digit for digit; NULL for a single value, NaN with NaN or an infinity';
+COMMENT ON COLUMN listing_stats.summary.sum IS 'sum() of the values, digit for digit';
+
+CREATE TYPE listing_stats.price_distribution;
+CREATE FUNCTION listing_stats._price_distribution_in(cstring) RETURNS listing_stats.price_distribution
+	AS 'MODULE_PATHNAME', 'listing_stats_distribution_in' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE FUNCTION listing_stats._price_distribution_out(listing_stats.price_distribution) RETURNS cstring
+	AS 'MODULE_PATHNAME', 'listing_stats_distribution_out' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+CREATE TYPE listing_stats.price_distribution (
+	INPUT = listing_stats._price_distribution_in,
+	OUTPUT = listing_stats._price_distribution_out,
+	INTERNALLENGTH = VARIABLE,
+	ALIGNMENT = double,
+	STORAGE = extended);
+COMMENT ON TYPE listing_stats.price_distribution IS
+	'the exact distribution of a set of numbers, NULLs counted: {19.99, 20.00*3, Infinity, NaN*2, null*4}; up to one gigabyte, error 54000 beyond';
+COMMENT ON FUNCTION listing_stats._price_distribution_in(cstring) IS
+	'reads {19.99, 20.00*3, null*4}: numbers, NaN, Infinity, -Infinity and null in any order, each with how often it occurs; error 22P02 on anything else';
+COMMENT ON FUNCTION listing_stats._price_distribution_out(listing_stats.price_distribution) IS
+	'the text of a distribution, ascending, with the decimals of the number that has most; NULL for NULL';
+
+CREATE FUNCTION listing_stats._accumulate(listing_stats.price_distribution, numeric)
+	RETURNS listing_stats.price_distribution
+	AS 'MODULE_PATHNAME', 'listing_stats_accumulate' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats._accumulate(listing_stats.price_distribution, numeric) IS
+	'the aggregates'' transition: one more number, or one more NULL; error 0A000 outside of an aggregate, 54000 when the distribution is full';
+CREATE FUNCTION listing_stats._combine(listing_stats.price_distribution, listing_stats.price_distribution)
+	RETURNS listing_stats.price_distribution
+	AS 'MODULE_PATHNAME', 'listing_stats_combine' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats._combine(listing_stats.price_distribution, listing_stats.price_distribution) IS
+	'the aggregates'' combine: the two sets as one, NULL for an empty one; error 0A000 outside of an aggregate, 54000 when the distribution is full';
+CREATE FUNCTION listing_stats._finish_summary(listing_stats.price_distribution) RETURNS listing_stats.summary
+	AS 'MODULE_PATHNAME', 'listing_stats_finish_summary' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats._finish_summary(listing_stats.price_distribution) IS
+	'the result of price_summary(); NULL is the empty set; error 0A000 outside of an aggregate';
+CREATE FUNCTION listing_stats._finish_stats_json(listing_stats.price_distribution) RETURNS jsonb
+	AS 'MODULE_PATHNAME', 'listing_stats_finish_stats_json' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats._finish_stats_json(listing_stats.price_distribution) IS
+	'the result of price_stats_json(); NULL is the empty set; error 0A000 outside of an aggregate';
+
+CREATE AGGREGATE listing_stats.price_summary(numeric) (
+	SFUNC = listing_stats._accumulate,
+	STYPE = listing_stats.price_distribution,
+	SSPACE = 256,
+	FINALFUNC = listing_stats._finish_summary,
+	COMBINEFUNC = listing_stats._combine,
+	PARALLEL = SAFE);
+COMMENT ON AGGREGATE listing_stats.price_summary(numeric) IS
+	'count, nulls, min, q1, median, q3, max, mean, stddev and sum of the values, exact and in their unit, in one pass; NULLs are counted apart; of no rows: counts of 0, all else NULL; error 22003 where sum() has it, 54000 beyond a gigabyte of values';
+CREATE AGGREGATE listing_stats.price_stats_json(numeric) (
+	SFUNC = listing_stats._accumulate,
+	STYPE = listing_stats.price_distribution,
+	SSPACE = 256,
+	FINALFUNC = listing_stats._finish_stats_json,
+	COMBINEFUNC = listing_stats._combine,
+	PARALLEL = SAFE);
+COMMENT ON AGGREGATE listing_stats.price_stats_json(numeric) IS
+	'price_summary() as a JSON object: exact numbers in the unit of the values, NaN and infinities as strings, null where there is no answer; of no rows: counts of 0, all else null; error 22003 where sum() has it, 54000 beyond a gigabyte of values';
+
 ----------------------------------------------------------------------------------------------------
 -- Tracking
 ----------------------------------------------------------------------------------------------------
