@@ -1,0 +1,141 @@
+# Runs each workload on the tables with and without maintenance, in turns, and prints the ratios.
+# bench/run calls it with a directory for its files and its own options.
+use strict;
+use warnings;
+use FindBin;
+use lib "$FindBin::Bin/../tools";
+use List::Util qw(max min);
+use Psql;
+use Time::HiRes qw(time);
+
+my ($directory, @options) = @ARGV;
+my $quick = grep { $_ eq '--quick' } @options;
+my $listings = $quick ? 10_000 : 100_000;
+my $prices = 10 * $listings;
+my $session = Psql->new('-d', 'bench', '-v', "listings=$listings");
+$session->run('SET client_min_messages = warning;');
+$| = 1;
+
+sub median { return (sort { $a <=> $b } @_)[ $#_ / 2 ] }
+
+# Seconds of processor and wall time, and bytes of WAL.
+sub measure
+{
+	my ($script) = @_;
+	my $wal = $session->run('SELECT pg_current_wal_insert_lsn();');
+	my ($cpu, $wall) = ($session->cpu, time);
+	$session->run($script);
+	($cpu, $wall) = ($session->cpu - $cpu, time - $wall);
+	return { cpu => $cpu, wall => $wall,
+		wal => $session->run("SELECT pg_current_wal_insert_lsn() - '$wal';") };
+}
+
+sub row { printf "%-50s %6s %6s %15s %6s %6s\n", @_ }
+
+sub ratio { return sprintf '%.2f', $_[0] }
+
+# Does the work of two sides in turns, and prints the first one's cost relative to the second's.  The
+# first round is for the caches.
+sub compare
+{
+	my ($name, $goal, $rounds, $work, $prepare, $sides) = @_;
+	my ($ours, $theirs) = $sides ? @$sides : ('kept', 'plain');
+	my (%cost, @ratios);
+	for my $round (0 .. $rounds)
+	{
+		my %now;
+		$prepare->() if $prepare;
+		$now{$_} = measure($work->($_)) for $round % 2 ? ($ours, $theirs) : ($theirs, $ours);
+		next unless $round;
+		for my $side ($ours, $theirs)
+		{
+			push @{ $cost{$side}{$_} }, $now{$side}{$_} for qw(cpu wall wal);
+		}
+		push @ratios, $now{$ours}{cpu} / $now{$theirs}{cpu};
+	}
+	my ($our, $their) = map { my $side = $_; +{ map { $_ => median(@{ $cost{$side}{$_} }) } qw(cpu wall wal) } } $ours, $theirs;
+	row($name, ratio($our->{cpu} / $their->{cpu}), $goal, ratio(min @ratios) . ' to ' . ratio(max @ratios),
+		ratio($our->{wall} / $their->{wall}), $their->{wal} > 10_000 ? ratio($our->{wal} / $their->{wal}) : '');
+	return $our->{cpu};
+}
+
+# A file for COPY: prices in the order of time, each of a random listing of the first $among.
+sub price_file
+{
+	my ($rows, $among) = @_;
+	my $file = "$directory/$rows-$among";
+	$session->run(<<"SQL") unless -e $file;
+SELECT setseed(0.5);
+COPY (SELECT 1 + floor(random() * $among)::bigint, timestamptz '2025-01-01 00:00Z' + i * interval '1 second',
+	1 + floor(random() * 50000) / 100 FROM generate_series(1, $rows) i) TO '$file';
+SQL
+	return $file;
+}
+
+sub tables { $session->run("\\set deferred '$_[0]'\n\\o /dev/null\n\\i bench/tables.sql\n\\o") }
+
+sub copy
+{
+	my ($file) = @_;
+	return sub { "COPY $_[0].price (listing_id, created, value) FROM '$file';" };
+}
+
+sub readable { return $_[0] =~ s/000$/k/r =~ s/000k$/M/r }
+
+my $processor = (map { /^model name\s*: (.*)/ ? $1 : () } do { local @ARGV = '/proc/cpuinfo'; <> })[0] // 'unknown processor';
+my ($load) = do { local @ARGV = '/proc/loadavg'; split ' ', <> };
+printf "bench/run%s: %s; %s, %d processors, load %s\n\n", join('', map { " $_" } @options),
+	$session->run('SHOW server_version;'), $processor, scalar(() = glob '/sys/devices/system/cpu/cpu[0-9]*'),
+	$load;
+row('work, relative to the same without', 'CPU', 'goal', 'spread', 'wall', 'WAL');
+
+for my $case ([ '', '' ], [ 'DEFERRABLE INITIALLY DEFERRED', ', deferred FK' ])
+{
+	my ($deferred, $suffix) = @$case;
+	my $file = price_file($prices, $listings);
+	compare('COPY of ' . readable($prices) . ' over ' . readable($listings) . " listings$suffix", '1.6', $quick ? 1 : 3,
+		copy($file), sub { tables($deferred) });
+
+	# A file of statements for each side, one commit each.
+	tables($deferred);
+	$session->run("COPY $_.price (listing_id, created, value) FROM '$file'; VACUUM ANALYZE $_.price, $_.listing; CHECKPOINT;")
+		for qw(kept plain);
+	my ($inserts, $n) = ($quick ? 500 : 2000, 0);
+	compare("INSERT of one row, committed, newest$suffix", '1.6', $quick ? 3 : 15, sub {
+		my ($side) = @_;
+		open my $script, '>', "$directory/$side.sql" or die "$directory: $!\n";
+		srand ++$n / 2;
+		printf $script "INSERT INTO %s.price (listing_id, created, value) VALUES (%d, '2026-01-01 00:00Z'::timestamptz "
+			. "+ interval '%d seconds', %.2f);\n", $side, 1 + rand $listings, $n * $inserts + $_, 1 + rand 500
+			for 1 .. $inserts;
+		return "\\i $directory/$side.sql";
+	});
+}
+
+# The tables are filled from here on.
+my $updated = $quick ? 1000 : 10_000;
+my $round = 0;
+compare('UPDATE of another column of ' . readable($updated) . ' listings', '', $quick ? 3 : 9,
+	sub { "UPDATE $_[0].listing SET description = reverse(description) WHERE id BETWEEN $round * $updated + 1 AND ($round + 1) * $updated;" },
+	sub {
+		$round = ($round + 1) % 10;
+		$session->run('VACUUM FULL kept.listing, plain.listing; CHECKPOINT;');
+	});
+
+my %question = (ours => '(listing_stats.price_summary(value)).*', theirs => 'count(value)');
+compare('price_summary of ' . readable($prices) . ' beside count()', '', $quick ? 3 : 7,
+	sub { "SELECT $question{$_[0]} FROM plain.price \\g /dev/null" }, undef, [qw(ours theirs)]);
+
+my @per_row;
+for my $rows (map { $_ * ($quick ? 1000 : 10_000) } 5, 10, 20, 40)
+{
+	my $cpu = compare('COPY of ' . readable($rows) . ' into ten listings', '1.6', $quick ? 1 : 3,
+		copy(price_file($rows, 10)), sub { tables('') });
+	push @per_row, $cpu / $rows;
+}
+printf "\nPer row into ten listings, the largest COPY takes %.2f times what the smallest takes (linear: 1).\n",
+	$per_row[-1] / $per_row[0];
+
+my $wrong = $session->run("SELECT count(*) FROM listing_stats.verify('kept.listing', 'kept.price');");
+print "verify() finds $wrong rows that differ.\n";
+exit($wrong != 0);
