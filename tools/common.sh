@@ -87,7 +87,7 @@ clean_up()
 	if [ -n "$child" ]; then
 		kill -TERM -- "-$child" 2>/dev/null || true
 		for _ in {1..50}; do
-			kill -0 -- "-$child" 2>/dev/null || break
+			kill -0 "$child" 2>/dev/null || break
 			sleep 0.1
 		done
 		kill -KILL -- "-$child" 2>/dev/null || true
@@ -108,6 +108,8 @@ clean_up_at_exit()
 	trap 'exit 143' TERM
 }
 
+lists_are_new=
+
 # need COMMAND-OR-FILE=PACKAGE...: installs the packages whose file is missing, or says how to.
 need()
 {
@@ -121,7 +123,10 @@ need()
 		return 1
 	fi
 	export DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l
-	step 'apt-get update' apt-get -q update || echo 'going on with the package lists that are there'
+	if [ -z "$lists_are_new" ]; then
+		step 'apt-get update' apt-get -q update || echo 'going on with the package lists that are there'
+		lists_are_new=1
+	fi
 	# A server package makes and starts a cluster "main" when it is installed, unless told not to.
 	if [[ " ${missing[*]} " = *" postgresql-$PG_VERSION "* ]]; then
 		step 'installing postgresql-common' \
@@ -209,7 +214,11 @@ copy_server()
 
 install_extension()
 {
+	local start
+	start=$(now)
+	printf 'copying PostgreSQL %s ... ' "$("$server_bin/pg_config" --version | cut -d' ' -f2)"
 	copy_server
+	echo "$(seconds_since "$start") s"
 	step 'building the extension' make -j2 PG_CONFIG="$bin/pg_config" install
 }
 
