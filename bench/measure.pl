@@ -129,7 +129,7 @@ compare('price_summary of ' . readable($prices) . ' beside count()', '', $quick 
 my @per_row;
 for my $rows (map { $_ * ($quick ? 1000 : 10_000) } 5, 10, 20, 40)
 {
-	my $cpu = compare('COPY of ' . readable($rows) . ' into ten listings', '1.6', $quick ? 1 : 3,
+	my $cpu = compare('COPY of ' . readable($rows) . ' into ten listings', '1.6', $quick ? 1 : 5,
 		copy(price_file($rows, 10)), sub { tables('') });
 	push @per_row, $cpu / $rows;
 }
