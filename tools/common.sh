@@ -55,13 +55,14 @@ run()
 }
 
 # step LABEL COMMAND...: runs it with a line of progress; its output is shown only when it fails.
+runner=run
 step()
 {
 	local label=$1 start
 	shift
 	start=$(now)
 	printf '%s ... ' "$label"
-	if run "$@" >"$work/step.log" 2>&1; then
+	if "$runner" "$@" >"$work/step.log" 2>&1; then
 		echo "$(seconds_since "$start") s"
 	else
 		echo failed
@@ -79,11 +80,22 @@ stop_servers()
 	done
 }
 
+# Puts back what need() changed.
+cluster_settings=/etc/postgresql-common/createcluster.conf
+restore_cluster_settings()
+{
+	if [ -e "$work/createcluster.conf" ]; then
+		cp -p "$work/createcluster.conf" "$cluster_settings"
+		rm "$work/createcluster.conf"
+	fi
+}
+
 clean_up()
 {
 	local status=$?
 	trap - EXIT
 	trap '' INT TERM HUP PIPE
+	restore_cluster_settings
 	if [ -n "$child" ]; then
 		kill -TERM -- "-$child" 2>/dev/null || true
 		for _ in {1..50}; do
@@ -113,7 +125,7 @@ lists_are_new=
 # need COMMAND-OR-FILE=PACKAGE...: installs the packages whose file is missing, or says how to.
 need()
 {
-	local pair missing=() common=/etc/postgresql-common/createcluster.conf status=0
+	local pair missing=() status=0
 	for pair in "$@"; do
 		command -v "${pair%%=*}" >/dev/null || [ -e "${pair%%=*}" ] || missing+=("${pair#*=}")
 	done
@@ -122,6 +134,8 @@ need()
 		echo "Missing packages.  As root:  apt-get install --no-install-recommends ${missing[*]}" >&2
 		return 1
 	fi
+	# An interruption waits until dpkg has done its work.
+	local runner=command
 	export DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l
 	if [ -z "$lists_are_new" ]; then
 		step 'apt-get update' apt-get -q update || echo 'going on with the package lists that are there'
@@ -131,17 +145,12 @@ need()
 	if [[ " ${missing[*]} " = *" postgresql-$PG_VERSION "* ]]; then
 		step 'installing postgresql-common' \
 			apt-get -q -y install --no-install-recommends postgresql-common || return 1
-		cp -p "$common" "$work/createcluster.conf"
-		trap 'cp -p "$work/createcluster.conf" /etc/postgresql-common/; clean_up' EXIT
-		printf '\ncreate_main_cluster = false\n' >>"$common"
+		cp -p "$cluster_settings" "$work/createcluster.conf"
+		printf '\ncreate_main_cluster = false\n' >>"$cluster_settings"
 	fi
 	step "installing ${missing[*]}" \
 		apt-get -q -y install --no-install-recommends "${missing[@]}" || status=1
-	if [ -e "$work/createcluster.conf" ]; then
-		cp -p "$work/createcluster.conf" "$common"
-		rm "$work/createcluster.conf"
-		trap clean_up EXIT
-	fi
+	restore_cluster_settings
 	return "$status"
 }
 
