@@ -1,4 +1,4 @@
-// Resolving what triggers say to tables and columns, and keeping the result, see attachment.hpp.
+// Resolving what triggers say to tables and columns, see attachment.hpp.
 //
 // Names can have gone stale: a rename does not rewrite trigger arguments.  A wrong column is never
 // picked silently.  A column is found by name, or by the number recorded when it was attached if
@@ -11,50 +11,6 @@
 namespace listing_stats {
 
 namespace {
-
-HTAB *triggers = nullptr;
-List *attachments = NIL;   // in CacheMemoryContext
-uint64 invalidations = 0;  // how often the relation cache has called
-
-void
-forget_relation(Datum, Oid relation)
-{
-	HASH_SEQ_STATUS status;
-	ListCell *cell = nullptr;
-
-	++invalidations;
-	foreach (cell, attachments)
-	{
-		Attachment *attachment = static_cast<Attachment *>(lfirst(cell));
-		if (!OidIsValid(relation) || attachment->listing == relation ||
-		    attachment->price == relation || attachment->relation == relation)
-			attachment->valid = false;
-	}
-	hash_seq_init(&status, triggers);
-	while (void *entry = hash_seq_search(&status))
-	{
-		TriggerColumns *columns = static_cast<TriggerColumns *>(entry);
-		// Only a valid entry's attachment is sure to be there.
-		if (columns->valid && (!OidIsValid(relation) || columns->relation == relation ||
-		                       (columns->attachment != nullptr && !columns->attachment->valid)))
-			columns->valid = false;
-	}
-}
-
-void
-start_cache()
-{
-	HASHCTL control = {};
-
-	if (triggers != nullptr)
-		return;
-	control.keysize = sizeof(Oid);
-	control.entrysize = sizeof(TriggerColumns);
-	control.hcxt = CacheMemoryContext;
-	triggers =
-		hash_create("listing_stats triggers", 16, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-	CacheRegisterRelcacheCallback(forget_relation, 0);
-}
 
 // Whether "relation" carries the other half of the attachment that "trigger" is of.
 bool
@@ -176,8 +132,6 @@ bool
 check_types(const Definition &definition, Attachment *attachment, Problem *problem)
 {
 	const ResolvedColumn *column = attachment->column;
-	const int source[column_count] = {0, price_value, price_at};
-
 	if (!resolve_key_type(column[listing_key], column[price_key], attachment->context,
 	                      &attachment->key))
 		return fail(
@@ -191,14 +145,14 @@ check_types(const Definition &definition, Attachment *attachment, Problem *probl
 			"Give both columns the same type.");
 	for (int i = first_target; i < end_of_targets; ++i)
 	{
-		if (column[i].attnum != 0 && column_fit(column[source[i]], column[i]) == Fit::unlike)
+		if (column[i].attnum != 0 && column_fit(column[source_of(i)], column[i]) == Fit::unlike)
 			return fail(
 				problem, ERRCODE_DATATYPE_MISMATCH,
 				psprintf("column \"%s\" of %s has type %s and cannot keep \"%s\" of %s, which has "
 			             "type %s",
 			             NameStr(column[i].name), definition.listing,
-			             format_type_be(column[i].type), NameStr(column[source[i]].name),
-			             definition.price, format_type_be(column[source[i]].type)),
+			             format_type_be(column[i].type), NameStr(column[source_of(i)].name),
+			             definition.price, format_type_be(column[source_of(i)].type)),
 				"Give the column that type with ALTER TABLE.");
 	}
 	return true;
@@ -239,217 +193,7 @@ resolve_columns(const Definition &definition, Relation listing, Relation price, 
 	return true;
 }
 
-Relation
-open_root(const TriggerData *event, Oid *trigger)
-{
-	Relation catalog = table_open(TriggerRelationId, AccessShareLock);
-	Oid relation = RelationGetRelid(event->tg_relation);
-
-	*trigger = event->tg_trigger->tgoid;
-	for (;;)
-	{
-		ScanKeyData scan_key;
-		ScanKeyInit(&scan_key, Anum_pg_trigger_oid, BTEqualStrategyNumber, F_OIDEQ,
-		            ObjectIdGetDatum(*trigger));
-		SysScanDesc scan =
-			systable_beginscan(catalog, TriggerOidIndexId, true, nullptr, 1, &scan_key);
-		HeapTuple tuple = systable_getnext(scan);
-		if (!HeapTupleIsValid(tuple))
-			elog(ERROR, "could not find trigger %u", *trigger);
-		const Oid parent = reinterpret_cast<Form_pg_trigger>(GETSTRUCT(tuple))->tgparentid;
-		relation = reinterpret_cast<Form_pg_trigger>(GETSTRUCT(tuple))->tgrelid;
-		systable_endscan(scan);
-		if (!OidIsValid(parent))
-			break;
-		*trigger = parent;
-	}
-	table_close(catalog, AccessShareLock);
-	return relation_open(relation, AccessShareLock);
-}
-
-const Trigger *
-trigger_by_oid(Relation relation, Oid trigger)
-{
-	for (int i = 0; relation->trigdesc != nullptr && i < relation->trigdesc->numtriggers; ++i)
-	{
-		if (relation->trigdesc->triggers[i].tgoid == trigger)
-			return &relation->trigdesc->triggers[i];
-	}
-	ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
-	                errmsg("table \"%s\" has lost a trigger of listing_stats in mid-statement",
-	                       RelationGetRelationName(relation))));
-	pg_unreachable();
-}
-
-Attachment *
-find_attachment(Relation root, Oid trigger, Side side)
-{
-	ListCell *cell = nullptr;
-	Problem problem = {};
-
-	foreach (cell, attachments)
-	{
-		Attachment *attachment = static_cast<Attachment *>(lfirst(cell));
-		if (attachment->valid && attachment->trigger == trigger)
-			return attachment;
-	}
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "listing_stats attachment",
-	                                              ALLOCSET_SMALL_SIZES);
-	Attachment *result =
-		static_cast<Attachment *>(MemoryContextAllocZero(context, sizeof(Attachment)));
-	result->context = context;
-	const uint64 before = invalidations;
-	if (!resolve(root, trigger_by_oid(root, trigger), side, result, &problem))
-	{
-		const bool gone = side == Side::listing && !OidIsValid(result->price);
-		ereport(gone ? WARNING : ERROR,
-		        (errcode(problem.sqlstate), errmsg_internal("%s", problem.message),
-		         errhint("%s", problem.hint)));
-		return nullptr;
-	}
-	result->relation = RelationGetRelid(root);
-	result->trigger = trigger;
-	// What came in meanwhile may concern what was read: use it this once.
-	result->valid = invalidations == before;
-	MemoryContextSetParent(context, CacheMemoryContext);
-	MemoryContext old = MemoryContextSwitchTo(CacheMemoryContext);
-	attachments = lappend(attachments, result);
-	MemoryContextSwitchTo(old);
-	return result;
-}
-
-bool
-is_integer(Oid type)
-{
-	return type == INT2OID || type == INT4OID || type == INT8OID;
-}
-
-// How many digits an integer type can have before the point.
-int
-integer_digits(Oid type)
-{
-	return type == INT2OID ? 5 : type == INT4OID ? 10 : 19;
-}
-
-// As numeric.c packs them.
-int
-numeric_precision(int32 typmod)
-{
-	return ((typmod - static_cast<int32>(VARHDRSZ)) >> 16) & 0xffff;
-}
-
-int
-numeric_scale(int32 typmod)
-{
-	return (((typmod - static_cast<int32>(VARHDRSZ)) & 0x7ff) ^ 1024) - 1024;
-}
-
-Fit
-numeric_fit(Oid source_type, int32 source_typmod, int32 target_typmod)
-{
-	if (target_typmod < static_cast<int32>(VARHDRSZ))
-		return Fit::exact;
-	const int target_scale = numeric_scale(target_typmod);
-	const int target_digits = numeric_precision(target_typmod) - target_scale;
-	int scale = 0;
-	int digits = 0;
-
-	if (is_integer(source_type))
-		digits = integer_digits(source_type);
-	else if (source_typmod < static_cast<int32>(VARHDRSZ))
-		return Fit::narrower;
-	else
-	{
-		scale = numeric_scale(source_typmod);
-		digits = numeric_precision(source_typmod) - scale;
-	}
-	return target_scale >= scale && target_digits >= digits ? Fit::exact : Fit::narrower;
-}
-
 }  // namespace
-
-Fit
-column_fit(const ResolvedColumn &source, const ResolvedColumn &target)
-{
-	int32 source_typmod = source.typmod;
-	int32 target_typmod = target.typmod;
-	const Oid source_type = getBaseTypeAndTypmod(source.type, &source_typmod);
-	const Oid target_type = getBaseTypeAndTypmod(target.type, &target_typmod);
-
-	// A domain may refuse values, and NULL, that its base type takes.
-	const bool domain = target_type != target.type && source.type != target.type;
-	Fit fit = Fit::unlike;
-
-	if (source_type == NUMERICOID || is_integer(source_type))
-	{
-		if (target_type == NUMERICOID)
-			fit = numeric_fit(source_type, source_typmod, target_typmod);
-		else if (is_integer(source_type) && is_integer(target_type))
-			fit = integer_digits(target_type) >= integer_digits(source_type) ? Fit::exact
-			                                                                 : Fit::narrower;
-		else if (is_integer(target_type) || target_type == FLOAT8OID)
-			fit = Fit::narrower;
-	}
-	else if (source_type == target_type)
-		fit = source_typmod == target_typmod || target_typmod < 0 ? Fit::exact : Fit::narrower;
-	else if (source_type == FLOAT8OID && (target_type == NUMERICOID || is_integer(target_type)))
-		fit = Fit::narrower;
-	return fit == Fit::exact && domain ? Fit::narrower : fit;
-}
-
-bool
-resolve_key_type(const ResolvedColumn &listing_key, const ResolvedColumn &price_key,
-                 MemoryContext context, KeyType *result)
-{
-	Oid type = InvalidOid;
-	const ResolvedColumn *sides[] = {&listing_key, &price_key};
-
-	for (const ResolvedColumn *side : sides)
-	{
-		const Oid base = getBaseType(side->type);
-		const TypeCacheEntry *entry = lookup_type_cache(base, TYPECACHE_BTREE_OPFAMILY);
-		Oid compared = base;
-
-		if (!OidIsValid(entry->btree_opf))
-			return false;
-		if (is_integer(base))
-			compared = INT8OID;
-		else if (!IsPolymorphicType(entry->btree_opintype))
-			compared = entry->btree_opintype;  // text for varchar
-		if (OidIsValid(type) && type != compared)
-			return false;
-		type = compared;
-	}
-
-	const TypeCacheEntry *entry =
-		lookup_type_cache(type, TYPECACHE_BTREE_OPFAMILY | TYPECACHE_CMP_PROC_FINFO);
-	result->array_type = get_array_type(type);
-	if (!OidIsValid(entry->cmp_proc_finfo.fn_oid) || !OidIsValid(result->array_type))
-		return false;
-	result->type = type;
-	result->operator_family = entry->btree_opf;
-	result->collation = listing_key.collation;
-	result->length = entry->typlen;
-	result->by_value = entry->typbyval;
-	result->alignment = entry->typalign;
-	fmgr_info_copy(&result->compare, const_cast<FmgrInfo *>(&entry->cmp_proc_finfo), context);
-	return true;
-}
-
-ResolvedColumn
-read_column(Relation relation, AttrNumber attnum)
-{
-	Form_pg_attribute attribute = TupleDescAttr(RelationGetDescr(relation), attnum - 1);
-	ResolvedColumn column = {attnum,
-	                         attribute->atttypid,
-	                         attribute->atttypmod,
-	                         attribute->attcollation,
-	                         attribute->attnotnull,
-	                         {}};
-
-	namestrcpy(&column.name, NameStr(attribute->attname));
-	return column;
-}
 
 bool
 resolve(Relation relation, const Trigger *trigger, Side side, Attachment *result, Problem *problem)
@@ -484,76 +228,6 @@ resolve(Relation relation, const Trigger *trigger, Side side, Attachment *result
 	                  check_types(definition, result, problem);
 	relation_close(other_relation, AccessShareLock);
 	return good;
-}
-
-TriggerColumns *
-columns_of_trigger(const TriggerData *event, Side side)
-{
-	// Entries stay where they are: the last one met is most often the one that is wanted.
-	static TriggerColumns *columns = nullptr;
-	Oid trigger = event->tg_trigger->tgoid;
-	bool found = false;
-
-	start_cache();
-	if (columns == nullptr || columns->trigger != trigger)
-		columns = static_cast<TriggerColumns *>(hash_search(triggers, &trigger, HASH_FIND, &found));
-	if (columns != nullptr && columns->valid)
-		return columns->attachment == nullptr ? nullptr : columns;
-
-	Oid root_trigger = InvalidOid;
-	Relation root = open_root(event, &root_trigger);
-	Attachment *attachment = find_attachment(root, root_trigger, side);
-	relation_close(root, AccessShareLock);
-
-	columns = static_cast<TriggerColumns *>(hash_search(triggers, &trigger, HASH_ENTER, &found));
-	columns->valid = false;
-	columns->relation = RelationGetRelid(event->tg_relation);
-	columns->attachment = attachment;
-	if (attachment == nullptr)
-	{
-		columns->valid = true;
-		return nullptr;
-	}
-	for (int i = 0; i < column_count; ++i)
-	{
-		const bool here = is_of_listing(i) == (side == Side::listing);
-		columns->attnum[i] =
-			!here || attachment->column[i].attnum == 0
-				? InvalidAttrNumber
-				: get_attnum(columns->relation, NameStr(attachment->column[i].name));
-	}
-	columns->valid = attachment->valid;
-	return columns;
-}
-
-Attachment *
-attachment_of(Oid relation, Oid trigger, Side side)
-{
-	start_cache();
-	Relation root = relation_open(relation, AccessShareLock);
-	Attachment *attachment = find_attachment(root, trigger, side);
-	relation_close(root, AccessShareLock);
-	return attachment;
-}
-
-void
-free_stale_attachments()
-{
-	ListCell *cell = nullptr;
-
-	foreach (cell, attachments)
-	{
-		Attachment *attachment = static_cast<Attachment *>(lfirst(cell));
-		if (attachment->valid)
-			continue;
-		for (SPIPlanPtr plan : attachment->plan)
-		{
-			if (plan != nullptr)
-				SPI_freeplan(plan);
-		}
-		attachments = foreach_delete_current(attachments, cell);
-		MemoryContextDelete(attachment->context);
-	}
 }
 
 bool

@@ -1,7 +1,8 @@
 // An attachment as the server sees it now: tables, column numbers and types resolved from what its
-// triggers say, kept per backend until the relation cache says that something changed.
+// triggers say.
 #pragma once
 
+#include "pg/column.hpp"
 #include "pg/definition.hpp"
 
 namespace listing_stats {
@@ -11,30 +12,6 @@ enum class Side
 {
 	listing,
 	price
-};
-
-struct ResolvedColumn
-{
-	AttrNumber attnum;  // in the table named by the attachment, not in a partition; 0: not kept
-	Oid type;
-	int32 typmod;
-	Oid collation;
-	bool not_null;
-	NameData name;
-};
-
-// How keys are held, compared and sent.  Both key columns have this type, but for integers, which
-// are all held as bigint.
-struct KeyType
-{
-	Oid type;
-	Oid array_type;
-	Oid operator_family;  // of the default btree operator class
-	Oid collation;        // the listing key's
-	int16 length;
-	bool by_value;
-	char alignment;
-	FmgrInfo compare;
 };
 
 // The statements that keep an attachment right, see queries.hpp.
@@ -67,17 +44,6 @@ struct Attachment
 	bool valid;
 };
 
-// The attachment of a trigger with the column numbers of the trigger's own relation, which may be a
-// partition.
-struct TriggerColumns
-{
-	Oid trigger;  // hash key
-	Oid relation;
-	Attachment *attachment;           // nullptr: on listing, and the price table is gone
-	AttrNumber attnum[column_count];  // of the columns on the trigger's side
-	bool valid;
-};
-
 // Why a definition does not fit the tables as they are.
 struct Problem
 {
@@ -86,34 +52,10 @@ struct Problem
 	const char *hint;
 };
 
-// For the trigger that is firing.  An error says what to do where names no longer fit; nullptr: the
-// trigger is on listing, and the price table is gone (a warning has been given).
-TriggerColumns *columns_of_trigger(const TriggerData *event, Side side);
-
-// For later than the event that met the trigger.
-Attachment *attachment_of(Oid relation, Oid trigger, Side side);
-
-// Frees what the relation cache has made stale.  At the end of a transaction, when no flush runs.
-void free_stale_attachments();
-
 // Resolves what a trigger on "relation" says, in result->context; false: it does not fit, and
 // *problem says why.
 bool resolve(Relation relation, const Trigger *trigger, Side side, Attachment *result,
              Problem *problem);
-
-// Sets *result for the two key columns, with what lives longer in "context"; false: no btree
-// operator family has both types.
-bool resolve_key_type(const ResolvedColumn &listing_key, const ResolvedColumn &price_key,
-                      MemoryContext context, KeyType *result);
-
-// How the values of one column can be kept in another.
-enum class Fit
-{
-	exact,
-	narrower,  // some values would be rounded or refused
-	unlike
-};
-Fit column_fit(const ResolvedColumn &source, const ResolvedColumn &target);
 
 // The functions that the triggers of an attachment call, and their OIDs.
 constexpr const char *price_changed = "price_changed";
@@ -135,8 +77,6 @@ Oid other_half(Relation relation, const Trigger *trigger, Side side);
 const char *key_of_price(Relation price, const Trigger *trigger);
 
 bool same_attachment(const Attachment &a, const Attachment &b);
-
-ResolvedColumn read_column(Relation relation, AttrNumber attnum);
 
 // Qualified and quoted.
 char *qualified_name(Oid relation);

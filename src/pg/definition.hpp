@@ -44,6 +44,13 @@ is_of_listing(int column)
 	return column < first_of_price;
 }
 
+// The column of price whose value, in the latest row, a target keeps.
+constexpr Column
+source_of(int target)
+{
+	return target == last_price ? price_value : price_at;
+}
+
 // The name of a column's argument, which is also attach()'s name for it.
 extern const char *const argument_name[column_count];
 
@@ -72,7 +79,7 @@ Definition parse_definition(Relation relation, const Trigger *trigger);
 // The arguments as they stand in CREATE TRIGGER, between the parentheses.
 char *format_definition(const Definition &definition);
 
-// A column list for "attach()" in a hint: the exact call that attaches the two tables anew.
+// The call that attaches the two tables anew, for a hint.
 char *attach_call(const char *listing, const char *price);
 
 }  // namespace listing_stats

@@ -6,7 +6,7 @@
 // subtransaction.
 #pragma once
 
-#include "pg/attachment.hpp"
+#include "pg/attachment_cache.hpp"
 
 namespace listing_stats {
 

@@ -115,7 +115,6 @@ latest_first(const Attachment &attachment, const char *prefix)
 const char *
 recomputed(const Attachment &attachment, const char *key)
 {
-	const int source[column_count] = {0, price_value, price_at};
 	StringInfoData out;
 
 	initStringInfo(&out);
@@ -123,7 +122,7 @@ recomputed(const Attachment &attachment, const char *key)
 	{
 		if (attachment.column[i].attnum != 0)
 			appendStringInfo(&out, "%s p.%s::%s AS %s", out.len > 0 ? "," : "SELECT",
-			                 column_name(attachment, source[i]), type_name(attachment.column[i]),
+			                 column_name(attachment, source_of(i)), type_name(attachment.column[i]),
 			                 argument_name[i]);
 	}
 	appendStringInfo(&out, " FROM %s AS p WHERE %s ORDER BY %s LIMIT 1",

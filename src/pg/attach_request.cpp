@@ -1,0 +1,413 @@
+// What attach() was asked for, see attach_request.hpp.
+#include "pg/attach_request.hpp"
+
+namespace listing_stats {
+
+namespace {
+
+// The arguments of attach(), in the order of its SQL definition.
+enum Argument
+{
+	argument_listing,
+	argument_price,
+	argument_last_price,
+	argument_last_price_at,
+	argument_key,
+	argument_at,
+	argument_value,
+	argument_tie,
+	argument_backfill
+};
+
+const char *
+table_kind(Relation relation)
+{
+	switch (relation->rd_rel->relkind)
+	{
+	case RELKIND_VIEW:
+		return "a view";
+	case RELKIND_MATVIEW:
+		return "a materialized view";
+	case RELKIND_FOREIGN_TABLE:
+		return "a foreign table";
+	default:
+		return "not a table";
+	}
+}
+
+void
+check_table(Relation relation)
+{
+	const char *name = RelationGetRelationName(relation);
+	const char relkind = relation->rd_rel->relkind;
+
+	if (relkind != RELKIND_RELATION && relkind != RELKIND_PARTITIONED_TABLE)
+		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
+		                errmsg("cannot attach \"%s\": it is %s", name, table_kind(relation)),
+		                errhint("Attach the tables that hold the rows.")));
+	if (IsCatalogRelation(relation))
+		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+		                errmsg("cannot attach \"%s\": it is a system catalog", name)));
+	if (RELATION_IS_OTHER_TEMP(relation))
+		ereport(ERROR,
+		        (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+		         errmsg("cannot attach \"%s\": it is a temporary table of another session", name)));
+}
+
+// Whether statements on the table lock the other one with writing in mind.
+bool
+is_attached(Oid price)
+{
+	Relation relation = relation_open(price, AccessShareLock);
+	bool found = false;
+
+	for (int i = 0; relation->trigdesc != nullptr && i < relation->trigdesc->numtriggers; ++i)
+		found = found || is_our_trigger(&relation->trigdesc->triggers[i]);
+	relation_close(relation, AccessShareLock);
+	return found;
+}
+
+// Locks both tables in the order that fewest of the statements under way can deadlock with.  An
+// INSERT into price locks price and then, for its foreign key, listing weakly: that does not
+// conflict, and whoever writes listings and then their prices goes listing first too.  But a column
+// that has to be added needs a lock on listing that conflicts with everything, and what is attached
+// already writes listing after price: then price goes first.
+//
+// The strong lock is taken at once, since a lock made stronger later is a deadlock in waiting.
+void
+lock_tables(Oid listing, Oid price, bool add_column)
+{
+	const LOCKMODE mode = add_column ? AccessExclusiveLock : ShareRowExclusiveLock;
+	const bool price_first = add_column || is_attached(price);
+
+	if (price_first)
+		LockRelationOid(price, ShareRowExclusiveLock);
+	LockRelationOid(listing, mode);
+	if (!price_first)
+		LockRelationOid(price, ShareRowExclusiveLock);
+}
+
+void
+open_tables(Oid listing, Oid price, bool add_column, Request *request)
+{
+	check_ownership(listing);
+	check_ownership(price);
+
+	if (listing == price)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+		                errmsg("cannot attach table \"%s\" to itself", get_rel_name(listing)),
+		                errhint("Listings and prices are two tables.")));
+	lock_tables(listing, price, add_column);
+	check_ownership(listing);
+	check_ownership(price);
+	request->listing = relation_open(listing, NoLock);
+	check_table(request->listing);
+	request->price = relation_open(price, NoLock);
+	check_table(request->price);
+	if (request->listing->rd_rel->relowner != request->price->rd_rel->relowner)
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+		     errmsg("table \"%s\" is owned by \"%s\" and table \"%s\" by \"%s\"",
+		            RelationGetRelationName(request->listing),
+		            GetUserNameFromId(request->listing->rd_rel->relowner, false),
+		            RelationGetRelationName(request->price),
+		            GetUserNameFromId(request->price->rd_rel->relowner, false)),
+		     errhint(
+				 "Tables attached to each other need one owner: see ALTER TABLE ... OWNER TO.")));
+	if ((request->listing->rd_rel->relpersistence == RELPERSISTENCE_TEMP) !=
+	    (request->price->rd_rel->relpersistence == RELPERSISTENCE_TEMP))
+		ereport(ERROR,
+		        (errcode(ERRCODE_INVALID_TABLE_DEFINITION),
+		         errmsg("cannot attach a temporary table and a permanent one to each other")));
+}
+
+const char *
+column_name(Relation relation, AttrNumber attnum)
+{
+	return pstrdup(NameStr(TupleDescAttr(RelationGetDescr(relation), attnum - 1)->attname));
+}
+
+// The key of price: the one named, or that of the only foreign key to listing.
+AttrNumber
+find_price_key(const Request &request)
+{
+	StringInfoData names;
+	ListCell *cell = nullptr;
+	AttrNumber found = InvalidAttrNumber;
+	int count = 0;
+	bool composite = false;
+
+	if (request.column[price_key] != nullptr)
+		return find_column(request.price, request.column[price_key], argument_name[price_key]);
+	initStringInfo(&names);
+	foreach (cell, RelationGetFKeyList(request.price))
+	{
+		const ForeignKeyCacheInfo *foreign_key = static_cast<ForeignKeyCacheInfo *>(lfirst(cell));
+		if (foreign_key->confrelid != RelationGetRelid(request.listing))
+			continue;
+		if (foreign_key->nkeys != 1)
+		{
+			composite = true;
+			continue;
+		}
+		if (foreign_key->conkey[0] == found)
+			continue;
+		found = foreign_key->conkey[0];
+		appendStringInfo(&names, "%s\"%s\"", count > 0 ? ", " : "",
+		                 column_name(request.price, found));
+		++count;
+	}
+	if (count == 0 && composite)
+		ereport(ERROR,
+		        (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+		         errmsg("the foreign key from table \"%s\" to table \"%s\" has several columns",
+		                RelationGetRelationName(request.price),
+		                RelationGetRelationName(request.listing)),
+		         errhint("listing_stats needs a key of one column.")));
+	if (count == 0)
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_UNDEFINED_OBJECT),
+		     errmsg("table \"%s\" has no foreign key to table \"%s\"",
+		            RelationGetRelationName(request.price),
+		            RelationGetRelationName(request.listing)),
+		     errhint("Name the column that refers to the listing: attach(..., key => '...').")));
+	if (count > 1)
+		ereport(ERROR, (errcode(ERRCODE_AMBIGUOUS_COLUMN),
+		                errmsg("table \"%s\" has %d foreign keys to table \"%s\"",
+		                       RelationGetRelationName(request.price), count,
+		                       RelationGetRelationName(request.listing)),
+		                errdetail("They are on columns %s.", names.data),
+		                errhint("Name the column to use: attach(..., key => '...').")));
+	return found;
+}
+
+// The only column of the primary key that is none of "without"; 0: none; -1: several.
+int
+primary_key_column(Relation relation, AttrNumber without, AttrNumber or_without)
+{
+	int found = 0;
+	int attnum = -1;
+
+	list_free(RelationGetIndexList(relation));
+	if (!OidIsValid(relation->rd_pkindex))
+		return 0;
+	Bitmapset *columns = RelationGetIndexAttrBitmap(relation, INDEX_ATTR_BITMAP_PRIMARY_KEY);
+	while ((attnum = bms_next_member(columns, attnum)) >= 0)
+	{
+		const int candidate = attnum + FirstLowInvalidHeapAttributeNumber;
+		if (candidate == without || candidate == or_without)
+			continue;
+		found = found == 0 ? candidate : -1;
+		if (found < 0)
+			break;
+	}
+	return found;
+}
+
+AttrNumber
+find_listing_key(const Request &request, AttrNumber key)
+{
+	ListCell *cell = nullptr;
+
+	foreach (cell, RelationGetFKeyList(request.price))
+	{
+		const ForeignKeyCacheInfo *foreign_key = static_cast<ForeignKeyCacheInfo *>(lfirst(cell));
+		if (foreign_key->nkeys == 1 && foreign_key->conkey[0] == key &&
+		    foreign_key->confrelid == RelationGetRelid(request.listing))
+			return foreign_key->confkey[0];
+	}
+	const int found = primary_key_column(request.listing, InvalidAttrNumber, InvalidAttrNumber);
+	if (found <= 0)
+		ereport(ERROR,
+		        (errcode(found < 0 ? ERRCODE_FEATURE_NOT_SUPPORTED : ERRCODE_UNDEFINED_OBJECT),
+		         errmsg(found < 0 ? "the primary key of table \"%s\" has several columns"
+		                          : "table \"%s\" has no primary key",
+		                RelationGetRelationName(request.listing)),
+		         errhint("Add a foreign key from \"%s\" to the column of \"%s\" that it refers to.",
+		                 RelationGetRelationName(request.price),
+		                 RelationGetRelationName(request.listing))));
+	return static_cast<AttrNumber>(found);
+}
+
+AttrNumber
+find_tie(const Request &request, AttrNumber key, AttrNumber at)
+{
+	if (request.column[price_tie] != nullptr)
+		return find_column(request.price, request.column[price_tie], argument_name[price_tie]);
+	const int found = primary_key_column(request.price, key, at);
+	if (found <= 0)
+		ereport(
+			ERROR,
+			(errcode(found < 0 ? ERRCODE_AMBIGUOUS_COLUMN : ERRCODE_UNDEFINED_COLUMN),
+		     errmsg(found < 0 ? "the primary key of table \"%s\" has several columns that could "
+		                        "break ties"
+		                      : "table \"%s\" has no primary-key column that could break ties",
+		            RelationGetRelationName(request.price)),
+		     errhint("Name the column that orders prices of the same time: attach(..., tie => "
+		             "'...'). Where there cannot be two, that is \"%s\".",
+		             column_name(request.price, at))));
+	return static_cast<AttrNumber>(found);
+}
+
+void
+check_value_type(Relation price, const ResolvedColumn &column, bool is_time)
+{
+	const Oid type = getBaseType(column.type);
+	const bool number = type == NUMERICOID || type == INT2OID || type == INT4OID ||
+	                    type == INT8OID || type == FLOAT8OID;
+	const bool time = type == TIMESTAMPTZOID || type == TIMESTAMPOID || type == DATEOID;
+
+	if (number || (is_time && time))
+		return;
+	ereport(
+		ERROR,
+		(errcode(ERRCODE_DATATYPE_MISMATCH),
+	     errmsg("column \"%s\" of table \"%s\" has type %s", NameStr(column.name),
+	            RelationGetRelationName(price), format_type_be(column.type)),
+	     errhint(is_time
+	                 ? "Prices are ordered by a timestamp with or without time zone, a date or a "
+	                   "number."
+	                 : "A price is numeric, an integer or double precision.")));
+}
+
+void
+check_types(const Request &request, Attachment *attachment)
+{
+	const ResolvedColumn *column = attachment->column;
+
+	check_value_type(request.price, column[price_at], true);
+	check_value_type(request.price, column[price_value], false);
+	if (!resolve_key_type(column[listing_key], column[price_key], attachment->context,
+	                      &attachment->key))
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_DATATYPE_MISMATCH),
+		     errmsg("columns \"%s\" of table \"%s\" and \"%s\" of table \"%s\" have types %s and "
+		            "%s",
+		            NameStr(column[listing_key].name), RelationGetRelationName(request.listing),
+		            NameStr(column[price_key].name), RelationGetRelationName(request.price),
+		            format_type_be(column[listing_key].type),
+		            format_type_be(column[price_key].type)),
+		     errhint("Keys need one type, with a default btree operator class.")));
+	if (!OidIsValid(
+			lookup_type_cache(getBaseType(column[price_tie].type), TYPECACHE_LT_OPR)->lt_opr))
+		ereport(ERROR,
+		        (errcode(ERRCODE_DATATYPE_MISMATCH),
+		         errmsg("column \"%s\" of table \"%s\" has type %s, which has no order",
+		                NameStr(column[price_tie].name), RelationGetRelationName(request.price),
+		                format_type_be(column[price_tie].type))));
+}
+
+}  // namespace
+
+// Before anything is locked: only an owner may make others wait.
+void
+check_ownership(Oid relation)
+{
+	const char *name = get_rel_name(relation);
+
+	if (name == nullptr)
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
+		                errmsg("relation with OID %u does not exist", relation)));
+	if (!owns_relation(relation))
+		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, name);
+}
+
+AttrNumber
+find_column(Relation relation, const char *name, const char *argument)
+{
+	const AttrNumber attnum = get_attnum(RelationGetRelid(relation), name);
+
+	if (attnum == InvalidAttrNumber)
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
+		                errmsg("column \"%s\" of table \"%s\" does not exist", name,
+		                       RelationGetRelationName(relation)),
+		                errhint("Name the right one: attach(..., %s => '...').", argument)));
+	if (attnum < 0)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_COLUMN_REFERENCE),
+		                errmsg("column \"%s\" of table \"%s\" is a system column", name,
+		                       RelationGetRelationName(relation))));
+	return attnum;
+}
+
+// Finds what the request leaves open; what is attached already is left as it is.
+Attachment
+complete_request(Request *request, const Trigger *existing)
+{
+	Attachment attachment = {};
+	ResolvedColumn *column = attachment.column;
+	const AttrNumber key = find_price_key(*request);
+	const char *const usual[column_count] = {nullptr,   "last_price", nullptr, nullptr,
+	                                         "created", nullptr,      "value"};
+
+	if (existing != nullptr)
+	{
+		const Definition definition = parse_definition(request->price, existing);
+		Attachment now = {};
+		Problem problem = {};
+		now.context = CurrentMemoryContext;
+		const bool resolved = resolve(request->price, existing, Side::price, &now, &problem);
+		for (int i = 0; i < column_count; ++i)
+		{
+			if (request->column[i] == nullptr && definition.column[i] != nullptr)
+				request->column[i] =
+					resolved ? pstrdup(NameStr(now.column[i].name)) : definition.column[i];
+		}
+	}
+	for (int i = 0; i < column_count; ++i)
+	{
+		if (request->column[i] == nullptr)
+			request->column[i] = usual[i];
+	}
+
+	attachment.listing = RelationGetRelid(request->listing);
+	attachment.price = RelationGetRelid(request->price);
+	attachment.owner = request->listing->rd_rel->relowner;
+	attachment.context = CurrentMemoryContext;
+	column[price_key] = read_column(request->price, key);
+	column[listing_key] = read_column(request->listing, find_listing_key(*request, key));
+	column[price_at] =
+		read_column(request->price, find_column(request->price, request->column[price_at],
+	                                            argument_name[price_at]));
+	column[price_value] =
+		read_column(request->price, find_column(request->price, request->column[price_value],
+	                                            argument_name[price_value]));
+	column[price_tie] =
+		read_column(request->price, find_tie(*request, key, column[price_at].attnum));
+	check_types(*request, &attachment);
+	return attachment;
+}
+
+Request
+read_request(FunctionCallInfo fcinfo)
+{
+	Request request = {};
+	const int argument[column_count] = {
+		-1,          argument_last_price, argument_last_price_at, argument_key,
+		argument_at, argument_tie,        argument_value};
+	bool add_column = false;
+
+	if (PG_ARGISNULL(argument_listing) || PG_ARGISNULL(argument_price))
+		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+		                errmsg("the tables to attach must not be NULL")));
+	for (int i = 0; i < column_count; ++i)
+	{
+		if (argument[i] >= 0 && !PG_ARGISNULL(argument[i]))
+			request.column[i] = pstrdup(NameStr(*PG_GETARG_NAME(argument[i])));
+	}
+	request.backfill = PG_ARGISNULL(argument_backfill) || PG_GETARG_BOOL(argument_backfill);
+	for (int i = first_target; i < end_of_targets; ++i)
+	{
+		const char *name =
+			request.column[i] == nullptr && i == last_price ? "last_price" : request.column[i];
+		add_column = add_column || (name != nullptr && get_attnum(PG_GETARG_OID(argument_listing),
+		                                                          name) == InvalidAttrNumber);
+	}
+	open_tables(PG_GETARG_OID(argument_listing), PG_GETARG_OID(argument_price), add_column,
+	            &request);
+	return request;
+}
+
+}  // namespace listing_stats

@@ -1,0 +1,28 @@
+// What attach() was asked for, with what it left open found.
+#pragma once
+
+#include "pg/attachment.hpp"
+
+namespace listing_stats {
+
+struct Request
+{
+	Relation listing;
+	Relation price;
+	const char *column[column_count];  // nullptr: find it, or leave it
+	bool backfill;
+};
+
+// Reads the arguments, and opens and locks the tables: only those that the caller owns.
+Request read_request(FunctionCallInfo fcinfo);
+
+void check_ownership(Oid relation);
+
+// The number of a column; an error that tells how to name another if there is none.
+AttrNumber find_column(Relation relation, const char *name, const char *argument);
+
+// Finds the columns of the keys and of price, and checks their types.  "existing" is the trigger on
+// price if the tables are attached already, in which case what is not named is left as it is.
+Attachment complete_request(Request *request, const Trigger *existing);
+
+}  // namespace listing_stats

@@ -1,0 +1,21 @@
+// The triggers of an attachment: the only place that makes and drops them.
+#pragma once
+
+#include "pg/attachment.hpp"
+
+namespace listing_stats {
+
+// Makes the triggers, or makes those of an attachment anew: dropping them would take a lock that
+// keeps readers out.  Returns the row trigger on price.
+Oid create_triggers(const Attachment &attachment, const Trigger *existing);
+
+// Drops what "trigger" is part of, on its table and on the other one, if there is one.
+void drop_triggers(Oid relation, Oid other, const Trigger *trigger);
+
+// A trigger that outlives the relation's cache entry, which a command replaces.
+Trigger *copy_trigger(const Trigger *trigger);
+
+// Runs a command of DDL; within SPI_connect().
+void run_command(const char *command);
+
+}  // namespace listing_stats

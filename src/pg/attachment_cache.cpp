@@ -1,0 +1,203 @@
+// The attachments that this backend has met, see attachment_cache.hpp.
+#include "pg/attachment_cache.hpp"
+
+namespace listing_stats {
+
+namespace {
+
+HTAB *triggers = nullptr;
+List *attachments = NIL;   // in CacheMemoryContext
+uint64 invalidations = 0;  // how often the relation cache has called
+
+void
+forget_relation(Datum, Oid relation)
+{
+	HASH_SEQ_STATUS status;
+	ListCell *cell = nullptr;
+
+	++invalidations;
+	foreach (cell, attachments)
+	{
+		Attachment *attachment = static_cast<Attachment *>(lfirst(cell));
+		if (!OidIsValid(relation) || attachment->listing == relation ||
+		    attachment->price == relation || attachment->relation == relation)
+			attachment->valid = false;
+	}
+	hash_seq_init(&status, triggers);
+	while (void *entry = hash_seq_search(&status))
+	{
+		TriggerColumns *columns = static_cast<TriggerColumns *>(entry);
+		// Only a valid entry's attachment is sure to be there.
+		if (columns->valid && (!OidIsValid(relation) || columns->relation == relation ||
+		                       (columns->attachment != nullptr && !columns->attachment->valid)))
+			columns->valid = false;
+	}
+}
+
+void
+start_cache()
+{
+	HASHCTL control = {};
+
+	if (triggers != nullptr)
+		return;
+	control.keysize = sizeof(Oid);
+	control.entrysize = sizeof(TriggerColumns);
+	control.hcxt = CacheMemoryContext;
+	triggers =
+		hash_create("listing_stats triggers", 16, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	CacheRegisterRelcacheCallback(forget_relation, 0);
+}
+
+Relation
+open_root(const TriggerData *event, Oid *trigger)
+{
+	Relation catalog = table_open(TriggerRelationId, AccessShareLock);
+	Oid relation = RelationGetRelid(event->tg_relation);
+
+	*trigger = event->tg_trigger->tgoid;
+	for (;;)
+	{
+		ScanKeyData scan_key;
+		ScanKeyInit(&scan_key, Anum_pg_trigger_oid, BTEqualStrategyNumber, F_OIDEQ,
+		            ObjectIdGetDatum(*trigger));
+		SysScanDesc scan =
+			systable_beginscan(catalog, TriggerOidIndexId, true, nullptr, 1, &scan_key);
+		HeapTuple tuple = systable_getnext(scan);
+		if (!HeapTupleIsValid(tuple))
+			elog(ERROR, "could not find trigger %u", *trigger);
+		const Oid parent = reinterpret_cast<Form_pg_trigger>(GETSTRUCT(tuple))->tgparentid;
+		relation = reinterpret_cast<Form_pg_trigger>(GETSTRUCT(tuple))->tgrelid;
+		systable_endscan(scan);
+		if (!OidIsValid(parent))
+			break;
+		*trigger = parent;
+	}
+	table_close(catalog, AccessShareLock);
+	return relation_open(relation, AccessShareLock);
+}
+
+const Trigger *
+trigger_by_oid(Relation relation, Oid trigger)
+{
+	for (int i = 0; relation->trigdesc != nullptr && i < relation->trigdesc->numtriggers; ++i)
+	{
+		if (relation->trigdesc->triggers[i].tgoid == trigger)
+			return &relation->trigdesc->triggers[i];
+	}
+	ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
+	                errmsg("table \"%s\" has lost a trigger of listing_stats in mid-statement",
+	                       RelationGetRelationName(relation))));
+	pg_unreachable();
+}
+
+Attachment *
+find_attachment(Relation root, Oid trigger, Side side)
+{
+	ListCell *cell = nullptr;
+	Problem problem = {};
+
+	foreach (cell, attachments)
+	{
+		Attachment *attachment = static_cast<Attachment *>(lfirst(cell));
+		if (attachment->valid && attachment->trigger == trigger)
+			return attachment;
+	}
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "listing_stats attachment",
+	                                              ALLOCSET_SMALL_SIZES);
+	Attachment *result =
+		static_cast<Attachment *>(MemoryContextAllocZero(context, sizeof(Attachment)));
+	result->context = context;
+	const uint64 before = invalidations;
+	if (!resolve(root, trigger_by_oid(root, trigger), side, result, &problem))
+	{
+		const bool gone = side == Side::listing && !OidIsValid(result->price);
+		ereport(gone ? WARNING : ERROR,
+		        (errcode(problem.sqlstate), errmsg_internal("%s", problem.message),
+		         errhint("%s", problem.hint)));
+		return nullptr;
+	}
+	result->relation = RelationGetRelid(root);
+	result->trigger = trigger;
+	// What came in meanwhile may concern what was read: use it this once.
+	result->valid = invalidations == before;
+	MemoryContextSetParent(context, CacheMemoryContext);
+	MemoryContext old = MemoryContextSwitchTo(CacheMemoryContext);
+	attachments = lappend(attachments, result);
+	MemoryContextSwitchTo(old);
+	return result;
+}
+
+}  // namespace
+
+TriggerColumns *
+columns_of_trigger(const TriggerData *event, Side side)
+{
+	// Entries stay where they are: the last one met is most often the one that is wanted.
+	static TriggerColumns *columns = nullptr;
+	Oid trigger = event->tg_trigger->tgoid;
+	bool found = false;
+
+	start_cache();
+	if (columns == nullptr || columns->trigger != trigger)
+		columns = static_cast<TriggerColumns *>(hash_search(triggers, &trigger, HASH_FIND, &found));
+	if (columns != nullptr && columns->valid)
+		return columns->attachment == nullptr ? nullptr : columns;
+
+	Oid root_trigger = InvalidOid;
+	Relation root = open_root(event, &root_trigger);
+	Attachment *attachment = find_attachment(root, root_trigger, side);
+	relation_close(root, AccessShareLock);
+
+	columns = static_cast<TriggerColumns *>(hash_search(triggers, &trigger, HASH_ENTER, &found));
+	columns->valid = false;
+	columns->relation = RelationGetRelid(event->tg_relation);
+	columns->attachment = attachment;
+	if (attachment == nullptr)
+	{
+		columns->valid = true;
+		return nullptr;
+	}
+	for (int i = 0; i < column_count; ++i)
+	{
+		const bool here = is_of_listing(i) == (side == Side::listing);
+		columns->attnum[i] =
+			!here || attachment->column[i].attnum == 0
+				? InvalidAttrNumber
+				: get_attnum(columns->relation, NameStr(attachment->column[i].name));
+	}
+	columns->valid = attachment->valid;
+	return columns;
+}
+
+Attachment *
+attachment_of(Oid relation, Oid trigger, Side side)
+{
+	start_cache();
+	Relation root = relation_open(relation, AccessShareLock);
+	Attachment *attachment = find_attachment(root, trigger, side);
+	relation_close(root, AccessShareLock);
+	return attachment;
+}
+
+void
+free_stale_attachments()
+{
+	ListCell *cell = nullptr;
+
+	foreach (cell, attachments)
+	{
+		Attachment *attachment = static_cast<Attachment *>(lfirst(cell));
+		if (attachment->valid)
+			continue;
+		for (SPIPlanPtr plan : attachment->plan)
+		{
+			if (plan != nullptr)
+				SPI_freeplan(plan);
+		}
+		attachments = foreach_delete_current(attachments, cell);
+		MemoryContextDelete(attachment->context);
+	}
+}
+
+}  // namespace listing_stats

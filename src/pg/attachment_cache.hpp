@@ -1,0 +1,30 @@
+// The attachments that this backend has met, kept until the relation cache says that something
+// changed.
+#pragma once
+
+#include "pg/attachment.hpp"
+
+namespace listing_stats {
+
+// The attachment of a trigger with the column numbers of the trigger's own relation, which may be a
+// partition.
+struct TriggerColumns
+{
+	Oid trigger;  // hash key
+	Oid relation;
+	Attachment *attachment;           // nullptr: on listing, and the price table is gone
+	AttrNumber attnum[column_count];  // of the columns on the trigger's side
+	bool valid;
+};
+
+// For the trigger that is firing.  An error says what to do where names no longer fit; nullptr: the
+// trigger is on listing, and the price table is gone (a warning has been given).
+TriggerColumns *columns_of_trigger(const TriggerData *event, Side side);
+
+// For later than the event that met the trigger.
+Attachment *attachment_of(Oid relation, Oid trigger, Side side);
+
+// Frees what the relation cache has made stale.  At the end of a transaction, when no flush runs.
+void free_stale_attachments();
+
+}  // namespace listing_stats

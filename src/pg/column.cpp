@@ -1,0 +1,141 @@
+// Columns and their types, see column.hpp.
+#include "pg/column.hpp"
+
+namespace listing_stats {
+
+namespace {
+
+bool
+is_integer(Oid type)
+{
+	return type == INT2OID || type == INT4OID || type == INT8OID;
+}
+
+// How many digits an integer type can have before the point.
+int
+integer_digits(Oid type)
+{
+	return type == INT2OID ? 5 : type == INT4OID ? 10 : 19;
+}
+
+// As numeric.c packs them.
+int
+numeric_precision(int32 typmod)
+{
+	return ((typmod - static_cast<int32>(VARHDRSZ)) >> 16) & 0xffff;
+}
+
+int
+numeric_scale(int32 typmod)
+{
+	return (((typmod - static_cast<int32>(VARHDRSZ)) & 0x7ff) ^ 1024) - 1024;
+}
+
+Fit
+numeric_fit(Oid source_type, int32 source_typmod, int32 target_typmod)
+{
+	if (target_typmod < static_cast<int32>(VARHDRSZ))
+		return Fit::exact;
+	const int target_scale = numeric_scale(target_typmod);
+	const int target_digits = numeric_precision(target_typmod) - target_scale;
+	int scale = 0;
+	int digits = 0;
+
+	if (is_integer(source_type))
+		digits = integer_digits(source_type);
+	else if (source_typmod < static_cast<int32>(VARHDRSZ))
+		return Fit::narrower;
+	else
+	{
+		scale = numeric_scale(source_typmod);
+		digits = numeric_precision(source_typmod) - scale;
+	}
+	return target_scale >= scale && target_digits >= digits ? Fit::exact : Fit::narrower;
+}
+
+}  // namespace
+
+Fit
+column_fit(const ResolvedColumn &source, const ResolvedColumn &target)
+{
+	int32 source_typmod = source.typmod;
+	int32 target_typmod = target.typmod;
+	const Oid source_type = getBaseTypeAndTypmod(source.type, &source_typmod);
+	const Oid target_type = getBaseTypeAndTypmod(target.type, &target_typmod);
+
+	// A domain may refuse values, and NULL, that its base type takes.
+	const bool domain = target_type != target.type && source.type != target.type;
+	Fit fit = Fit::unlike;
+
+	if (source_type == NUMERICOID || is_integer(source_type))
+	{
+		if (target_type == NUMERICOID)
+			fit = numeric_fit(source_type, source_typmod, target_typmod);
+		else if (is_integer(source_type) && is_integer(target_type))
+			fit = integer_digits(target_type) >= integer_digits(source_type) ? Fit::exact
+			                                                                 : Fit::narrower;
+		else if (is_integer(target_type) || target_type == FLOAT8OID)
+			fit = Fit::narrower;
+	}
+	else if (source_type == target_type)
+		fit = source_typmod == target_typmod || target_typmod < 0 ? Fit::exact : Fit::narrower;
+	else if (source_type == FLOAT8OID && (target_type == NUMERICOID || is_integer(target_type)))
+		fit = Fit::narrower;
+	return fit == Fit::exact && domain ? Fit::narrower : fit;
+}
+
+bool
+resolve_key_type(const ResolvedColumn &listing_key, const ResolvedColumn &price_key,
+                 MemoryContext context, KeyType *result)
+{
+	Oid type = InvalidOid;
+	const ResolvedColumn *sides[] = {&listing_key, &price_key};
+
+	for (const ResolvedColumn *side : sides)
+	{
+		const Oid base = getBaseType(side->type);
+		const TypeCacheEntry *entry = lookup_type_cache(base, TYPECACHE_BTREE_OPFAMILY);
+		Oid compared = base;
+
+		if (!OidIsValid(entry->btree_opf))
+			return false;
+		if (is_integer(base))
+			compared = INT8OID;
+		else if (!IsPolymorphicType(entry->btree_opintype))
+			compared = entry->btree_opintype;  // text for varchar
+		if (OidIsValid(type) && type != compared)
+			return false;
+		type = compared;
+	}
+
+	const TypeCacheEntry *entry =
+		lookup_type_cache(type, TYPECACHE_BTREE_OPFAMILY | TYPECACHE_CMP_PROC_FINFO);
+	result->array_type = get_array_type(type);
+	if (!OidIsValid(entry->cmp_proc_finfo.fn_oid) || !OidIsValid(result->array_type))
+		return false;
+	result->type = type;
+	result->operator_family = entry->btree_opf;
+	result->collation = listing_key.collation;
+	result->length = entry->typlen;
+	result->by_value = entry->typbyval;
+	result->alignment = entry->typalign;
+	fmgr_info_copy(&result->compare, const_cast<FmgrInfo *>(&entry->cmp_proc_finfo), context);
+	return true;
+}
+
+ResolvedColumn
+read_column(Relation relation, AttrNumber attnum)
+{
+	Form_pg_attribute attribute = TupleDescAttr(RelationGetDescr(relation), attnum - 1);
+	ResolvedColumn column = {attnum,
+	                         attribute->atttypid,
+	                         attribute->atttypmod,
+	                         attribute->attcollation,
+	                         attribute->attnotnull,
+	                         {}};
+
+	namestrcpy(&column.name, NameStr(attribute->attname));
+	return column;
+}
+
+}  // namespace listing_stats

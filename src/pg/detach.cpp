@@ -1,0 +1,69 @@
+// detach(): drops the triggers; columns, their values and indexes stay.
+#include "pg/attach_request.hpp"
+#include "pg/attach_triggers.hpp"
+
+namespace listing_stats {
+
+namespace {
+
+// A trigger of ours on "table", of what it has with "other" if that is named; *half is the table
+// that has the other half, if any.
+Trigger *
+find_attached(Oid table, Oid other, Oid *half)
+{
+	Relation relation = relation_open(table, NoLock);
+	Trigger *found = nullptr;
+
+	for (int i = 0;
+	     found == nullptr && relation->trigdesc != nullptr && i < relation->trigdesc->numtriggers;
+	     ++i)
+	{
+		const Trigger *trigger = &relation->trigdesc->triggers[i];
+		if (!is_our_trigger(trigger) || trigger->tgisclone)
+			continue;
+		*half = other_half(relation, trigger,
+		                   trigger->tgfoid == trigger_function(listing_changed) ? Side::listing
+		                                                                        : Side::price);
+		if (!OidIsValid(other) || *half == other)
+			found = copy_trigger(trigger);
+	}
+	relation_close(relation, NoLock);
+	return found;
+}
+
+// Detaches everything on "table", or what it has with "other"; returns how many attachments.
+int
+detach(Oid table, Oid other)
+{
+	Oid half = InvalidOid;
+	int count = 0;
+
+	for (const Trigger *trigger = find_attached(table, other, &half); trigger != nullptr;
+	     trigger = find_attached(table, other, &half))
+	{
+		drop_triggers(table, half, trigger);
+		++count;
+	}
+	return count;
+}
+
+}  // namespace
+
+}  // namespace listing_stats
+
+using namespace listing_stats;
+
+LISTING_STATS_FUNCTION(listing_stats_detach)
+{
+	const Oid table = PG_GETARG_OID(PG_NARGS() - 1);
+	const Oid other = PG_NARGS() > 1 ? PG_GETARG_OID(0) : InvalidOid;
+
+	check_ownership(table);
+	LockRelationOid(table, AccessExclusiveLock);  // as DROP TRIGGER will, and price first
+	SPI_connect();
+	const int count = detach(table, other);
+	SPI_finish();
+	if (count == 0)
+		ereport(NOTICE, (errmsg("table \"%s\" is not attached", get_rel_name(table))));
+	PG_RETURN_INT32(count);
+}
