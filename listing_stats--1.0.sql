@@ -118,7 +118,9 @@ COMMENT ON TRIGGER _flush ON listing_stats._flush IS 'makes the kept columns of 
 
 CREATE FUNCTION listing_stats._attachments(
     OUT listing regclass, OUT price regclass, OUT listing_key name, OUT last_price name,
-    OUT last_price_at name, OUT key name, OUT at name, OUT tie name, OUT value name,
+    OUT last_price_at name, OUT previous_price name, OUT lowest_price name, OUT highest_price name,
+    OUT price_count name, OUT key name, OUT at name, OUT tie name, OUT value name,
+    OUT null_value text, OUT guard text, OUT replication text,
     OUT index regclass, OUT triggers text[], OUT warnings text[])
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'listing_stats_attachments' LANGUAGE C STABLE;
@@ -131,11 +133,14 @@ GRANT SELECT ON listing_stats.attachments TO PUBLIC;
 CREATE FUNCTION listing_stats.attach(
     listing regclass, price regclass,
     last_price name DEFAULT NULL, last_price_at name DEFAULT NULL,
+    previous_price name DEFAULT NULL, lowest_price name DEFAULT NULL,
+    highest_price name DEFAULT NULL, price_count name DEFAULT NULL,
     key name DEFAULT NULL, at name DEFAULT NULL, value name DEFAULT NULL, tie name DEFAULT NULL,
+    null_value text DEFAULT NULL, guard text DEFAULT NULL, replication text DEFAULT NULL,
     backfill boolean DEFAULT true)
 RETURNS SETOF listing_stats.attachments
 AS 'MODULE_PATHNAME', 'listing_stats_attach' LANGUAGE C VOLATILE ROWS 1;
-COMMENT ON FUNCTION listing_stats.attach(regclass, regclass, name, name, name, name, name, name, boolean) IS 'keeps the latest price of each listing in a column of the listing: creates what is missing of column, covering index and triggers, with a NOTICE for each, fills the column unless backfill is false, and returns the row of the view attachments. NULL arguments are found (key: from the foreign key), default (last_price, created, value, the primary key as tie), or left as they are when attached already. A listing without prices, or whose latest price is NULL, has NULL. Only for the owner of both tables; errors name what does not fit';
+COMMENT ON FUNCTION listing_stats.attach(regclass, regclass, name, name, name, name, name, name, name, name, name, name, text, text, text, boolean) IS 'keeps what the prices of each listing say in columns of the listing: last_price and last_price_at (value and time of the latest price), previous_price (the last known price that differs from it), lowest_price, highest_price and price_count (of known prices). Creates what is missing of columns, covering index and triggers, with a NOTICE for each, fills the columns unless backfill is false, and returns the row of the view attachments. NULL arguments are found (key: from the foreign key), default (last_price, created, value, the primary key as tie, keep, keep, origin), or left as they are when attached already; ''none'' stops keeping a column. null_value: ''keep'' (a NULL price is the latest) or ''skip'' (the last known one counts); guard: what becomes of values that an application writes to the columns, ''keep'' (they are put right), ''error'' or ''off''; replication: ''origin'', ''replica'' or ''always'', as triggers fire. Only for the owner of both tables; errors name what does not fit';
 
 CREATE FUNCTION listing_stats.detach("table" regclass) RETURNS integer
 AS 'MODULE_PATHNAME', 'listing_stats_detach' LANGUAGE C VOLATILE STRICT;

@@ -248,13 +248,20 @@ SELECT count(*) FROM listing_stats.attach('listing', 'price');
 SELECT * FROM listing;
 
 -- overflow and other errors of the listing abort the statement, and the context says where
-\set SHOW_CONTEXT errors
 ALTER TABLE listing ALTER last_price TYPE numeric(4,2);
 INSERT INTO price VALUES (5, 1, '2026-01-05', 99.99), (6, 1, '2026-01-06', 100);
 \echo :SQLSTATE
+DO $$
+DECLARE
+    context text;
+BEGIN
+    INSERT INTO price VALUES (5, 1, '2026-01-05', 99.99), (6, 1, '2026-01-06', 100);
+EXCEPTION WHEN numeric_value_out_of_range THEN
+    GET STACKED DIAGNOSTICS context = PG_EXCEPTION_CONTEXT;
+    RAISE NOTICE '%', (regexp_match(context, 'listing_stats keeping.*?price"'))[1];
+END $$;
 SELECT * FROM listing;
 SELECT count(*) FROM price;
-\set SHOW_CONTEXT never
 ALTER TABLE listing ALTER last_price TYPE text;
 INSERT INTO price VALUES (5, 1, '2026-01-05', 99.99);
 \echo :SQLSTATE

@@ -6,7 +6,8 @@ SET client_min_messages = warning;
 
 CREATE TABLE "select" ("order" int PRIMARY KEY, "a.b" text);
 CREATE TABLE "it's a =table" ("group" int PRIMARY KEY, "my ""key""" int REFERENCES "select", "at=" timestamptz NOT NULL, "value\x" numeric(10,2));
-SELECT * FROM listing_stats.attach('"select"', '"it''s a =table"', at => 'at=', value => 'value\x', last_price => 'Last, price', last_price_at => 'ünïcödé') \gx
+SELECT listing, price, listing_key, last_price, last_price_at, key, at, tie, value, index, triggers, warnings
+FROM listing_stats.attach('"select"', '"it''s a =table"', at => 'at=', value => 'value\x', last_price => 'Last, price', last_price_at => 'ünïcödé') \gx
 INSERT INTO "select" VALUES (1), (2);
 INSERT INTO "it's a =table" VALUES (1, 1, '2026-01-01', 5), (2, 2, '2026-01-01', 6);
 TABLE "select";

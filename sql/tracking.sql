@@ -3,6 +3,7 @@ SET SESSION AUTHORIZATION regress_listing_stats;
 CREATE SCHEMA tracking;
 SET search_path = tracking;
 SET client_min_messages = warning;
+\set SHOW_CONTEXT never
 
 CREATE TABLE listing (id int PRIMARY KEY, note text);
 CREATE TABLE price (id int PRIMARY KEY, listing_id int REFERENCES listing ON DELETE CASCADE ON UPDATE CASCADE,

@@ -119,9 +119,10 @@ check_no_pending_events(Relation relation)
 }
 
 void
-add_target_column(Request *request, const Attachment &attachment, const char *name,
-                  const ResolvedColumn &source)
+add_target_column(Request *request, const Attachment &attachment, int target)
 {
+	const char *name = request->column[target];
+	const ResolvedColumn source = source_of(attachment, target);
 	const char *table = qualified_name(attachment.listing);
 	const char *listing = get_rel_name(attachment.listing);
 	int32 typmod = source.typmod;
@@ -134,32 +135,48 @@ add_target_column(Request *request, const Attachment &attachment, const char *na
 		format_type_extended(type, typmod, FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY)));
 	run_command(psprintf(
 		"COMMENT ON COLUMN %s.%s IS %s", table, quote_identifier(name),
-		quote_literal_cstr(psprintf("\"%s\" of the latest row of \"%s\", kept by listing_stats",
-	                                NameStr(source.name), get_rel_name(attachment.price)))));
+		quote_literal_cstr(psprintf("%s from \"%s\", kept by listing_stats", argument_name[target],
+	                                get_rel_name(attachment.price)))));
 	reopen_tables(attachment, request);
 	ereport(NOTICE, (errmsg("created column \"%s\" of table \"%s\"", name, listing)));
 }
 
 void
+check_named_once(const Request &request, int target)
+{
+	for (int i = first_target; i < target; ++i)
+	{
+		if (request.column[i] != nullptr && strcmp(request.column[i], request.column[target]) == 0)
+			ereport(ERROR,
+			        (errcode(ERRCODE_DUPLICATE_COLUMN),
+			         errmsg("column \"%s\" cannot keep two values", request.column[target])));
+	}
+}
+
+void
 attach_targets(Request *request, Attachment *attachment, const Trigger *existing)
 {
+	int kept = 0;
+
 	for (int i = first_target; i < end_of_targets; ++i)
 	{
 		const char *name = request->column[i];
+		if (name != nullptr && strcmp(name, no_column) == 0)
+			name = request->column[i] = nullptr;
 		if (name == nullptr)
 			continue;
-		for (int j = first_target; j < i; ++j)
-		{
-			if (request->column[j] != nullptr && strcmp(request->column[j], name) == 0)
-				ereport(ERROR, (errcode(ERRCODE_DUPLICATE_COLUMN),
-				                errmsg("column \"%s\" cannot keep two values", name)));
-		}
+		check_named_once(*request, i);
 		if (get_attnum(attachment->listing, name) == InvalidAttrNumber)
-			add_target_column(request, *attachment, name, attachment->column[source_of(i)]);
+			add_target_column(request, *attachment, i);
 		attachment->column[i] =
 			read_column(request->listing, find_column(request->listing, name, argument_name[i]));
-		check_target(*request, attachment->column[i], attachment->column[source_of(i)], existing);
+		check_target(*request, attachment->column[i], source_of(*attachment, i), existing);
+		++kept;
 	}
+	if (kept == 0)
+		ereport(ERROR,
+		        (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("no column is left to keep"),
+		         errhint("Call listing_stats.detach() to keep none.")));
 }
 
 void
@@ -226,7 +243,7 @@ attach(FunctionCallInfo fcinfo)
 	attach_targets(&request, &attachment, existing);
 	create_index(&request, attachment);
 	close_tables(request);
-	const Oid trigger = create_triggers(attachment, existing);
+	const Oid trigger = create_triggers(attachment, existing, request.replication);
 	SPI_finish();
 	if (request.backfill)
 		recompute_all(attachment_of(attachment.price, trigger, Side::price));

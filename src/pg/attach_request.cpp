@@ -5,6 +5,12 @@ namespace listing_stats {
 
 namespace {
 
+// What a column is called when attach() is not told.
+const char *const usual_name[column_count] = {
+	nullptr, "last_price", nullptr,   nullptr, nullptr, nullptr,
+	nullptr, nullptr,      "created", nullptr, "value",
+};
+
 // The arguments of attach(), in the order of its SQL definition.
 enum Argument
 {
@@ -12,10 +18,17 @@ enum Argument
 	argument_price,
 	argument_last_price,
 	argument_last_price_at,
+	argument_previous_price,
+	argument_lowest_price,
+	argument_highest_price,
+	argument_price_count,
 	argument_key,
 	argument_at,
 	argument_value,
 	argument_tie,
+	argument_null_value,
+	argument_guard,
+	argument_replication,
 	argument_backfill
 };
 
@@ -75,10 +88,10 @@ is_attached(Oid price)
 //
 // The strong lock is taken at once, since a lock made stronger later is a deadlock in waiting.
 void
-lock_tables(Oid listing, Oid price, bool add_column)
+lock_tables(Oid listing, Oid price, bool add_column, bool attached)
 {
 	const LOCKMODE mode = add_column ? AccessExclusiveLock : ShareRowExclusiveLock;
-	const bool price_first = add_column || is_attached(price);
+	const bool price_first = add_column || attached;
 
 	if (price_first)
 		LockRelationOid(price, ShareRowExclusiveLock);
@@ -87,8 +100,23 @@ lock_tables(Oid listing, Oid price, bool add_column)
 		LockRelationOid(price, ShareRowExclusiveLock);
 }
 
+// Whether attach() will have to add a column, as far as can be seen before locking.
+bool
+adds_column(const Request &request, Oid listing)
+{
+	for (int i = first_target; i < end_of_targets; ++i)
+	{
+		const char *name =
+			request.column[i] == nullptr && i == last_price ? usual_name[i] : request.column[i];
+		if (name != nullptr && strcmp(name, no_column) != 0 &&
+		    get_attnum(listing, name) == InvalidAttrNumber)
+			return true;
+	}
+	return false;
+}
+
 void
-open_tables(Oid listing, Oid price, bool add_column, Request *request)
+open_tables(Oid listing, Oid price, Request *request)
 {
 	check_ownership(listing);
 	check_ownership(price);
@@ -97,7 +125,7 @@ open_tables(Oid listing, Oid price, bool add_column, Request *request)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 		                errmsg("cannot attach table \"%s\" to itself", get_rel_name(listing)),
 		                errhint("Listings and prices are two tables.")));
-	lock_tables(listing, price, add_column);
+	lock_tables(listing, price, adds_column(*request, listing), is_attached(price));
 	check_ownership(listing);
 	check_ownership(price);
 	request->listing = relation_open(listing, NoLock);
@@ -272,6 +300,41 @@ check_value_type(Relation price, const ResolvedColumn &column, bool is_time)
 	                 : "A price is numeric, an integer or double precision.")));
 }
 
+[[noreturn]] void
+unknown_option(const char *name, const char *text, const char *hint)
+{
+	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+	                errmsg("%s => '%s' is not known", name, text), errhint("%s", hint)));
+	pg_unreachable();
+}
+
+char
+parse_replication(const char *text)
+{
+	if (strcmp(text, "origin") == 0)
+		return TRIGGER_FIRES_ON_ORIGIN;
+	if (strcmp(text, "replica") == 0)
+		return TRIGGER_FIRES_ON_REPLICA;
+	if (strcmp(text, "always") == 0)
+		return TRIGGER_FIRES_ALWAYS;
+	unknown_option("replication", text,
+	               "It is 'origin' (changes made here), 'replica' (changes that are replicated "
+	               "here) or 'always'.");
+}
+
+void
+read_options(const Request &request, Attachment *attachment)
+{
+	if (request.null_value != nullptr &&
+	    !parse_null_value(request.null_value, &attachment->skip_null))
+		unknown_option("null_value", request.null_value,
+		               "It is 'keep' (a NULL price is the latest) or 'skip' (the last known price "
+		               "counts).");
+	if (request.guard != nullptr && !parse_guard(request.guard, &attachment->guard))
+		unknown_option("guard", request.guard,
+		               "It is 'keep' (what an application writes is put right), 'error' or 'off'.");
+}
+
 void
 check_types(const Request &request, Attachment *attachment)
 {
@@ -339,8 +402,6 @@ complete_request(Request *request, const Trigger *existing)
 	Attachment attachment = {};
 	ResolvedColumn *column = attachment.column;
 	const AttrNumber key = find_price_key(*request);
-	const char *const usual[column_count] = {nullptr,   "last_price", nullptr, nullptr,
-	                                         "created", nullptr,      "value"};
 
 	if (existing != nullptr)
 	{
@@ -355,11 +416,14 @@ complete_request(Request *request, const Trigger *existing)
 				request->column[i] =
 					resolved ? pstrdup(NameStr(now.column[i].name)) : definition.column[i];
 		}
+		attachment.skip_null = definition.skip_null;
+		attachment.guard = definition.guard;
 	}
+	read_options(*request, &attachment);
 	for (int i = 0; i < column_count; ++i)
 	{
-		if (request->column[i] == nullptr)
-			request->column[i] = usual[i];
+		if (request->column[i] == nullptr && !(existing != nullptr && is_target(i)))
+			request->column[i] = usual_name[i];
 	}
 
 	attachment.listing = RelationGetRelid(request->listing);
@@ -384,10 +448,17 @@ Request
 read_request(FunctionCallInfo fcinfo)
 {
 	Request request = {};
-	const int argument[column_count] = {
-		-1,          argument_last_price, argument_last_price_at, argument_key,
-		argument_at, argument_tie,        argument_value};
-	bool add_column = false;
+	const int argument[column_count] = {-1,
+	                                    argument_last_price,
+	                                    argument_last_price_at,
+	                                    argument_previous_price,
+	                                    argument_lowest_price,
+	                                    argument_highest_price,
+	                                    argument_price_count,
+	                                    argument_key,
+	                                    argument_at,
+	                                    argument_tie,
+	                                    argument_value};
 
 	if (PG_ARGISNULL(argument_listing) || PG_ARGISNULL(argument_price))
 		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
@@ -397,16 +468,15 @@ read_request(FunctionCallInfo fcinfo)
 		if (argument[i] >= 0 && !PG_ARGISNULL(argument[i]))
 			request.column[i] = pstrdup(NameStr(*PG_GETARG_NAME(argument[i])));
 	}
+	if (!PG_ARGISNULL(argument_null_value))
+		request.null_value = text_to_cstring(PG_GETARG_TEXT_PP(argument_null_value));
+	if (!PG_ARGISNULL(argument_guard))
+		request.guard = text_to_cstring(PG_GETARG_TEXT_PP(argument_guard));
+	if (!PG_ARGISNULL(argument_replication))
+		request.replication =
+			parse_replication(text_to_cstring(PG_GETARG_TEXT_PP(argument_replication)));
 	request.backfill = PG_ARGISNULL(argument_backfill) || PG_GETARG_BOOL(argument_backfill);
-	for (int i = first_target; i < end_of_targets; ++i)
-	{
-		const char *name =
-			request.column[i] == nullptr && i == last_price ? "last_price" : request.column[i];
-		add_column = add_column || (name != nullptr && get_attnum(PG_GETARG_OID(argument_listing),
-		                                                          name) == InvalidAttrNumber);
-	}
-	open_tables(PG_GETARG_OID(argument_listing), PG_GETARG_OID(argument_price), add_column,
-	            &request);
+	open_tables(PG_GETARG_OID(argument_listing), PG_GETARG_OID(argument_price), &request);
 	return request;
 }
 

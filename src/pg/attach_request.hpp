@@ -10,6 +10,9 @@ struct Request
 	Relation listing;
 	Relation price;
 	const char *column[column_count];  // nullptr: find it, or leave it
+	const char *null_value;            // nullptr: 'keep', or leave it
+	const char *guard;                 // the same
+	char replication;                  // a trigger's tgenabled; '\0': origin, or leave it
 	bool backfill;
 };
 
@@ -17,6 +20,9 @@ struct Request
 Request read_request(FunctionCallInfo fcinfo);
 
 void check_ownership(Oid relation);
+
+// The name that stands for no column.
+constexpr const char *no_column = "none";
 
 // The number of a column; an error that tells how to name another if there is none.
 AttrNumber find_column(Relation relation, const char *name, const char *argument);

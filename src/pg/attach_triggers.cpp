@@ -5,36 +5,49 @@ namespace listing_stats {
 
 namespace {
 
-// The triggers of an attachment share a number that neither table uses yet.  Their names sort
+// The triggers of an attachment share a number that none of its tables uses yet.  Their names sort
 // before those of foreign keys (RI_ConstraintTrigger...), so that they fire first: they are format.
 char *
-free_trigger_name(const Attachment &attachment)
+free_trigger_name(Oid listing, const List *price_tables)
 {
 	for (int number = 1;; ++number)
 	{
 		char *name = psprintf("LISTING_STATS_%d", number);
-		if (!OidIsValid(get_trigger_oid(attachment.listing, name, true)) &&
-		    !OidIsValid(get_trigger_oid(attachment.price, name, true)))
+		bool used = OidIsValid(get_trigger_oid(listing, name, true));
+		ListCell *cell = nullptr;
+
+		foreach (cell, price_tables)
+			used = used || OidIsValid(get_trigger_oid(lfirst_oid(cell), name, true));
+		if (!used)
 			return name;
 	}
 }
 
-// The name of the trigger on "table" that calls the function with the arguments of "like", or
-// another name if there is none.
-const char *
-trigger_name(Oid table, const char *function, const Trigger *like, const char *otherwise)
+struct TriggerNow
+{
+	const char *name;
+	char enabled;
+};
+
+// The trigger on "table" that calls the function with the arguments of "like", if there is one.
+TriggerNow
+trigger_now(Oid table, const char *function, const Trigger *like, TriggerNow otherwise)
 {
 	Relation relation = relation_open(table, AccessShareLock);
-	const char *name = otherwise;
+	TriggerNow found = otherwise;
 
 	for (int i = 0; relation->trigdesc != nullptr && i < relation->trigdesc->numtriggers; ++i)
 	{
 		const Trigger *trigger = &relation->trigdesc->triggers[i];
-		if (trigger->tgfoid == trigger_function(function) && same_arguments(trigger, like))
-			name = pstrdup(trigger->tgname);
+		if (trigger->tgfoid != trigger_function(function) || !same_arguments(trigger, like))
+			continue;
+		found.name = pstrdup(trigger->tgname);
+		// One that was disabled is enabled again: attaching anew repairs.
+		if (trigger->tgenabled != TRIGGER_DISABLED)
+			found.enabled = trigger->tgenabled;
 	}
 	relation_close(relation, AccessShareLock);
-	return name;
+	return found;
 }
 
 const char *
@@ -54,7 +67,41 @@ trigger_arguments(const Attachment &attachment)
 		definition.column[i] = NameStr(attachment.column[i].name);
 		definition.place[i] = {attachment.column[i].attnum, attachment.column[i].type};
 	}
+	definition.skip_null = attachment.skip_null;
+	definition.guard = attachment.guard;
 	return format_definition(definition);
+}
+
+// What the triggers of one attachment have in common.
+struct TriggerMaker
+{
+	const char *name;
+	const char *arguments;
+	const Trigger *existing;
+	char replication;  // '\0': as it is, or origin
+};
+
+// Returns its name.
+const char *
+make_trigger(const TriggerMaker &maker, Oid table, const char *function, const char *events)
+{
+	const bool truncate = function == price_truncated;
+	const char *name = truncate ? psprintf("%s_truncate", maker.name) : maker.name;
+	TriggerNow now = {name, TRIGGER_FIRES_ON_ORIGIN};
+
+	if (maker.existing != nullptr)
+		now = trigger_now(table, function, maker.existing, now);
+	if (maker.replication != '\0')
+		now.enabled = maker.replication;
+	run_command(psprintf("CREATE OR REPLACE TRIGGER %s AFTER %s ON %s FOR EACH %s EXECUTE FUNCTION "
+	                     "listing_stats.%s(%s)",
+	                     quote_identifier(now.name), events, qualified_name(table),
+	                     truncate ? "STATEMENT" : "ROW", function, maker.arguments));
+	if (now.enabled != TRIGGER_FIRES_ON_ORIGIN)
+		run_command(psprintf("ALTER TABLE %s ENABLE %s TRIGGER %s", qualified_name(table),
+		                     now.enabled == TRIGGER_FIRES_ALWAYS ? "ALWAYS" : "REPLICA",
+		                     quote_identifier(now.name)));
+	return now.name;
 }
 
 }  // namespace
@@ -69,65 +116,61 @@ run_command(const char *command)
 }
 
 Oid
-create_triggers(const Attachment &attachment, const Trigger *existing)
+create_triggers(const Attachment &attachment, const Trigger *existing, char replication)
 {
-	struct
-	{
-		Oid table;
-		const char *function;
-		const char *name;
-		const char *events;
-	} triggers[] = {
-		{attachment.listing, listing_changed, nullptr, "INSERT OR UPDATE"},
-		{attachment.price, price_changed, nullptr, "INSERT OR UPDATE OR DELETE"},
-		{attachment.price, price_truncated, nullptr, "TRUNCATE"},
-	};
-	const char *name = free_trigger_name(attachment);
-	const char *arguments = trigger_arguments(attachment);
+	List *tables = find_all_inheritors(attachment.price, ShareRowExclusiveLock, nullptr);
+	const TriggerMaker maker = {free_trigger_name(attachment.listing, tables),
+	                            trigger_arguments(attachment), existing, replication};
+	ListCell *cell = nullptr;
+	const char *row_trigger = nullptr;
 
-	for (auto &trigger : triggers)
+	make_trigger(maker, attachment.listing, listing_changed, "INSERT OR UPDATE");
+	foreach (cell, tables)
 	{
-		const bool truncate = trigger.function == price_truncated;
-		trigger.name = truncate ? psprintf("%s_truncate", name) : name;
-		if (existing != nullptr)
-			trigger.name = trigger_name(trigger.table, trigger.function, existing, trigger.name);
+		const Oid table = lfirst_oid(cell);
+		// Partitions get clones of the row trigger, and none of the other.
+		if (table == attachment.price || !get_rel_relispartition(table))
+		{
+			const char *made =
+				make_trigger(maker, table, price_changed, "INSERT OR UPDATE OR DELETE");
+			row_trigger = table == attachment.price ? made : row_trigger;
+		}
+		if (get_rel_relkind(table) != RELKIND_FOREIGN_TABLE)
+			make_trigger(maker, table, price_truncated, "TRUNCATE");
 	}
-	for (const auto &trigger : triggers)
-		run_command(psprintf("CREATE OR REPLACE TRIGGER %s AFTER %s ON %s FOR EACH %s EXECUTE "
-		                     "FUNCTION listing_stats.%s(%s)",
-		                     quote_identifier(trigger.name), trigger.events,
-		                     qualified_name(trigger.table),
-		                     trigger.function == price_truncated ? "STATEMENT" : "ROW",
-		                     trigger.function, arguments));
 	if (existing == nullptr)
-		ereport(NOTICE, (errmsg("created triggers \"%s\" on tables \"%s\" and \"%s\"", name,
+		ereport(NOTICE, (errmsg("created triggers \"%s\" on tables \"%s\" and \"%s\"", maker.name,
 		                        get_rel_name(attachment.listing), get_rel_name(attachment.price))));
 	CommandCounterIncrement();
-	return get_trigger_oid(attachment.price, triggers[1].name, false);
+	return get_trigger_oid(attachment.price, row_trigger, false);
 }
 
 void
 drop_triggers(Oid relation, Oid other, const Trigger *trigger)
 {
-	const Oid tables[] = {relation, other};
+	List *tables = find_all_inheritors(relation, AccessExclusiveLock, nullptr);
+	ListCell *cell = nullptr;
 
-	for (const Oid table : tables)
+	if (OidIsValid(other))
+		tables = list_concat_unique_oid(tables,
+		                                find_all_inheritors(other, AccessExclusiveLock, nullptr));
+	foreach (cell, tables)
 	{
-		if (!OidIsValid(table))
-			continue;
-		Relation open = relation_open(table, AccessExclusiveLock);
+		const Oid table = lfirst_oid(cell);
+		Relation open = relation_open(table, NoLock);
 		List *names = NIL;
-		ListCell *cell = nullptr;
+		ListCell *name = nullptr;
 		for (int i = 0; open->trigdesc != nullptr && i < open->trigdesc->numtriggers; ++i)
 		{
 			const Trigger *candidate = &open->trigdesc->triggers[i];
-			if (is_our_trigger(candidate) && same_arguments(candidate, trigger))
+			if (is_our_trigger(candidate) && !candidate->tgisclone &&
+			    same_arguments(candidate, trigger))
 				names = lappend(names, pstrdup(candidate->tgname));
 		}
 		relation_close(open, NoLock);
-		foreach (cell, names)
+		foreach (name, names)
 			run_command(psprintf("DROP TRIGGER %s ON %s",
-			                     quote_identifier(static_cast<const char *>(lfirst(cell))),
+			                     quote_identifier(static_cast<const char *>(lfirst(name))),
 			                     qualified_name(table)));
 	}
 	CommandCounterIncrement();

@@ -6,8 +6,9 @@
 namespace listing_stats {
 
 // Makes the triggers, or makes those of an attachment anew: dropping them would take a lock that
-// keeps readers out.  Returns the row trigger on price.
-Oid create_triggers(const Attachment &attachment, const Trigger *existing);
+// keeps readers out.  "replication" is a trigger's tgenabled, or '\0': as it is, or origin. Returns
+// the row trigger on price.
+Oid create_triggers(const Attachment &attachment, const Trigger *existing, char replication);
 
 // Drops what "trigger" is part of, on its table and on the other one, if there is one.
 void drop_triggers(Oid relation, Oid other, const Trigger *trigger);

@@ -16,19 +16,29 @@ namespace {
 bool
 carries_other_half(Oid relation, const Trigger *trigger, Side side)
 {
-	const Oid function = trigger_function(side == Side::price ? listing_changed : price_changed);
-	Relation other = try_relation_open(relation, AccessShareLock);
-	bool found = false;
+	return OidIsValid(
+		find_trigger(relation, side == Side::price ? listing_changed : price_changed, trigger));
+}
 
-	if (other == nullptr)
-		return false;
-	for (int i = 0; other->trigdesc != nullptr && i < other->trigdesc->numtriggers && !found; ++i)
-	{
-		const Trigger *candidate = &other->trigdesc->triggers[i];
-		found = candidate->tgfoid == function && same_arguments(candidate, trigger);
-	}
-	relation_close(other, AccessShareLock);
-	return found;
+// Inheritance parents, and of a partition the table it is a partition of.
+List *
+parents_of(Oid relation)
+{
+	Relation catalog = table_open(InheritsRelationId, AccessShareLock);
+	ScanKeyData scan_key;
+	List *parents = NIL;
+
+	ScanKeyInit(&scan_key, Anum_pg_inherits_inhrelid, BTEqualStrategyNumber, F_OIDEQ,
+	            ObjectIdGetDatum(relation));
+	SysScanDesc scan =
+		systable_beginscan(catalog, InheritsRelidSeqnoIndexId, true, nullptr, 1, &scan_key);
+	for (HeapTuple tuple = systable_getnext(scan); HeapTupleIsValid(tuple);
+	     tuple = systable_getnext(scan))
+		parents =
+			lappend_oid(parents, reinterpret_cast<Form_pg_inherits>(GETSTRUCT(tuple))->inhparent);
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+	return parents;
 }
 
 // Not by RangeVarGetRelid(), which would ask whether the user may use the schema.
@@ -132,6 +142,7 @@ bool
 check_types(const Definition &definition, Attachment *attachment, Problem *problem)
 {
 	const ResolvedColumn *column = attachment->column;
+
 	if (!resolve_key_type(column[listing_key], column[price_key], attachment->context,
 	                      &attachment->key))
 		return fail(
@@ -143,16 +154,24 @@ check_types(const Definition &definition, Attachment *attachment, Problem *probl
 		             format_type_be(column[listing_key].type),
 		             format_type_be(column[price_key].type)),
 			"Give both columns the same type.");
+	if (!resolve_compared_type(getBaseType(column[price_value].type), InvalidOid,
+	                           attachment->context, &attachment->value))
+		return fail(problem, ERRCODE_DATATYPE_MISMATCH,
+		            psprintf("column \"%s\" of %s has type %s, which has no order",
+		                     NameStr(column[price_value].name), definition.price,
+		                     format_type_be(column[price_value].type)),
+		            "A price is numeric, an integer or double precision.");
 	for (int i = first_target; i < end_of_targets; ++i)
 	{
-		if (column[i].attnum != 0 && column_fit(column[source_of(i)], column[i]) == Fit::unlike)
+		const ResolvedColumn source = source_of(*attachment, i);
+		if (column[i].attnum != 0 && column_fit(source, column[i]) == Fit::unlike)
 			return fail(
 				problem, ERRCODE_DATATYPE_MISMATCH,
 				psprintf("column \"%s\" of %s has type %s and cannot keep \"%s\" of %s, which has "
 			             "type %s",
 			             NameStr(column[i].name), definition.listing,
-			             format_type_be(column[i].type), NameStr(column[source_of(i)].name),
-			             definition.price, format_type_be(column[source_of(i)].type)),
+			             format_type_be(column[i].type), NameStr(source.name), definition.price,
+			             format_type_be(source.type)),
 				"Give the column that type with ALTER TABLE.");
 	}
 	return true;
@@ -180,6 +199,9 @@ resolve_columns(const Definition &definition, Relation listing, Relation price, 
 		return false;
 	const AttrNumber referenced =
 		foreign_key_target(price, result->column[price_key].attnum, RelationGetRelid(listing));
+	result->foreign_key = referenced != 0;
+	result->skip_null = definition.skip_null;
+	result->guard = definition.guard;
 	for (int i = 0; i < column_count; ++i)
 	{
 		if (i == price_key || definition.column[i] == nullptr)
@@ -252,6 +274,38 @@ same_arguments(const Trigger *a, const Trigger *b)
 }
 
 Oid
+find_trigger(Oid relation, const char *function, const Trigger *like)
+{
+	Relation open = try_relation_open(relation, AccessShareLock);
+	const Oid function_oid = trigger_function(function);
+	Oid found = InvalidOid;
+
+	if (open == nullptr)
+		return InvalidOid;
+	for (int i = 0; open->trigdesc != nullptr && i < open->trigdesc->numtriggers; ++i)
+	{
+		const Trigger *candidate = &open->trigdesc->triggers[i];
+		if (candidate->tgfoid == function_oid && same_arguments(candidate, like))
+			found = candidate->tgoid;
+	}
+	relation_close(open, AccessShareLock);
+	return found;
+}
+
+Oid
+attached_root(Oid relation, const Trigger *trigger)
+{
+	ListCell *cell = nullptr;
+
+	foreach (cell, parents_of(relation))
+	{
+		if (OidIsValid(find_trigger(lfirst_oid(cell), price_changed, trigger)))
+			return attached_root(lfirst_oid(cell), trigger);
+	}
+	return relation;
+}
+
+Oid
 other_half(Relation relation, const Trigger *trigger, Side side)
 {
 	const Definition definition = parse_definition(relation, trigger);
@@ -292,6 +346,29 @@ key_of_price(Relation price, const Trigger *trigger)
 	                    &column, &problem))
 		return nullptr;
 	return pstrdup(NameStr(column.name));
+}
+
+ResolvedColumn
+source_of(const Attachment &attachment, int target)
+{
+	if (target == price_count)
+	{
+		ResolvedColumn count = {0, INT8OID, -1, InvalidOid, true, {}};
+		namestrcpy(&count.name, "count(*)");
+		return count;
+	}
+	return attachment.column[target == last_price_at ? price_at : price_value];
+}
+
+bool
+keeps_history(const Attachment &attachment)
+{
+	for (int i = first_target; i < end_of_targets; ++i)
+	{
+		if (needs_history(i) && attachment.column[i].attnum != 0)
+			return true;
+	}
+	return false;
 }
 
 bool

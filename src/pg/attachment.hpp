@@ -22,6 +22,8 @@ enum Query
 	write_one,
 	write_many,
 	write_all,
+	insert_one,
+	insert_many,
 	query_count
 };
 
@@ -33,7 +35,11 @@ struct Attachment
 	NameData price_name;
 	Oid owner;  // of both tables
 	ResolvedColumn column[column_count];
-	KeyType key;
+	bool foreign_key;  // from price to listing
+	bool skip_null;
+	Guard guard;
+	ComparedType key;
+	ComparedType value;
 
 	// The rest belongs to the cache: the trigger (of the table itself, not a partition's clone)
 	// that this was read from, saved plans made when first needed, and whether it is still right.
@@ -69,12 +75,25 @@ bool is_our_trigger(const Trigger *trigger);
 // The triggers of an attachment, on both tables, have the same arguments.
 bool same_arguments(const Trigger *a, const Trigger *b);
 
+// The trigger on "relation" that calls the function with the arguments of "like"; InvalidOid: none.
+Oid find_trigger(Oid relation, const char *function, const Trigger *like);
+
+// The price table that is attached where a trigger on "relation" is of it, a partition or an
+// inheritance child; "relation" itself otherwise.
+Oid attached_root(Oid relation, const Trigger *trigger);
+
 // The other table of the attachment that the trigger is part of: the one that has the other half.
 // InvalidOid: none has, or several.
 Oid other_half(Relation relation, const Trigger *trigger, Side side);
 
 // The column that refers to the listing, by the name it has now; nullptr: it is gone.
 const char *key_of_price(Relation price, const Trigger *trigger);
+
+// The column of price whose type a target has; the count's is made up.
+ResolvedColumn source_of(const Attachment &attachment, int target);
+
+// Whether a target depends on more than the latest row of a listing.
+bool keeps_history(const Attachment &attachment);
 
 bool same_attachment(const Attachment &a, const Attachment &b);
 

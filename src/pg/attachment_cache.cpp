@@ -49,31 +49,48 @@ start_cache()
 	CacheRegisterRelcacheCallback(forget_relation, 0);
 }
 
-Relation
-open_root(const TriggerData *event, Oid *trigger)
+// The table that a partition's clone of a trigger was cloned from, and its trigger.
+Oid
+original_of_clone(const TriggerData *event, Oid *trigger)
 {
 	Relation catalog = table_open(TriggerRelationId, AccessShareLock);
 	Oid relation = RelationGetRelid(event->tg_relation);
 
 	*trigger = event->tg_trigger->tgoid;
-	for (;;)
+	for (Oid parent = *trigger; OidIsValid(parent);)
 	{
 		ScanKeyData scan_key;
 		ScanKeyInit(&scan_key, Anum_pg_trigger_oid, BTEqualStrategyNumber, F_OIDEQ,
-		            ObjectIdGetDatum(*trigger));
+		            ObjectIdGetDatum(parent));
 		SysScanDesc scan =
 			systable_beginscan(catalog, TriggerOidIndexId, true, nullptr, 1, &scan_key);
 		HeapTuple tuple = systable_getnext(scan);
 		if (!HeapTupleIsValid(tuple))
-			elog(ERROR, "could not find trigger %u", *trigger);
-		const Oid parent = reinterpret_cast<Form_pg_trigger>(GETSTRUCT(tuple))->tgparentid;
-		relation = reinterpret_cast<Form_pg_trigger>(GETSTRUCT(tuple))->tgrelid;
-		systable_endscan(scan);
-		if (!OidIsValid(parent))
-			break;
+			elog(ERROR, "could not find trigger %u", parent);
+		const Form_pg_trigger form = reinterpret_cast<Form_pg_trigger>(GETSTRUCT(tuple));
 		*trigger = parent;
+		relation = form->tgrelid;
+		parent = form->tgparentid;
+		systable_endscan(scan);
 	}
 	table_close(catalog, AccessShareLock);
+	return relation;
+}
+
+// The table that is attached, and its trigger: the event's own, or that which it is a partition or
+// an inheritance child of.
+Relation
+open_root(const TriggerData *event, Side side, Oid *trigger)
+{
+	Oid relation = original_of_clone(event, trigger);
+
+	if (side == Side::price)
+	{
+		relation = attached_root(relation, event->tg_trigger);
+		const Oid row_trigger = find_trigger(relation, price_changed, event->tg_trigger);
+		if (OidIsValid(row_trigger))
+			*trigger = row_trigger;
+	}
 	return relation_open(relation, AccessShareLock);
 }
 
@@ -145,7 +162,7 @@ columns_of_trigger(const TriggerData *event, Side side)
 		return columns->attachment == nullptr ? nullptr : columns;
 
 	Oid root_trigger = InvalidOid;
-	Relation root = open_root(event, &root_trigger);
+	Relation root = open_root(event, side, &root_trigger);
 	Attachment *attachment = find_attachment(root, root_trigger, side);
 	relation_close(root, AccessShareLock);
 

@@ -12,7 +12,10 @@ enum RowColumn
 	row_listing,
 	row_price,
 	row_first_name,
-	row_index = row_first_name + column_count,
+	row_null_value = row_first_name + column_count,
+	row_guard,
+	row_replication,
+	row_index,
 	row_triggers,
 	row_warnings,
 	row_columns
@@ -93,6 +96,13 @@ set_name(Row *row, int column, const char *name)
 }
 
 void
+set_text(Row *row, int column, const char *text)
+{
+	row->value[column] = CStringGetTextDatum(text);
+	row->null[column] = false;
+}
+
+void
 fill_row(Row *row, Relation relation, const Trigger *trigger, Side side)
 {
 	const Definition definition = parse_definition(relation, trigger);
@@ -113,6 +123,12 @@ fill_row(Row *row, Relation relation, const Trigger *trigger, Side side)
 		else if (!good && definition.column[i] != nullptr)
 			set_name(row, i, definition.column[i]);
 	}
+	set_text(row, row_null_value, definition.skip_null ? "skip" : "keep");
+	set_text(row, row_guard,
+	         definition.guard == Guard::keep    ? "keep"
+	         : definition.guard == Guard::error ? "error"
+	                                            : "off");
+	set_text(row, row_replication, trigger_state(trigger->tgenabled));
 	if (!good)
 		append_text(&row->warnings, psprintf("%s; %s", problem.message, problem.hint));
 	else if (row->null[row_index])

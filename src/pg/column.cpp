@@ -85,8 +85,26 @@ column_fit(const ResolvedColumn &source, const ResolvedColumn &target)
 }
 
 bool
+resolve_compared_type(Oid type, Oid collation, MemoryContext context, ComparedType *result)
+{
+	const TypeCacheEntry *entry =
+		lookup_type_cache(type, TYPECACHE_BTREE_OPFAMILY | TYPECACHE_CMP_PROC_FINFO);
+	result->array_type = get_array_type(type);
+	if (!OidIsValid(entry->cmp_proc_finfo.fn_oid) || !OidIsValid(result->array_type))
+		return false;
+	result->type = type;
+	result->operator_family = entry->btree_opf;
+	result->collation = collation;
+	result->length = entry->typlen;
+	result->by_value = entry->typbyval;
+	result->alignment = entry->typalign;
+	fmgr_info_copy(&result->compare, const_cast<FmgrInfo *>(&entry->cmp_proc_finfo), context);
+	return true;
+}
+
+bool
 resolve_key_type(const ResolvedColumn &listing_key, const ResolvedColumn &price_key,
-                 MemoryContext context, KeyType *result)
+                 MemoryContext context, ComparedType *result)
 {
 	Oid type = InvalidOid;
 	const ResolvedColumn *sides[] = {&listing_key, &price_key};
@@ -108,19 +126,7 @@ resolve_key_type(const ResolvedColumn &listing_key, const ResolvedColumn &price_
 		type = compared;
 	}
 
-	const TypeCacheEntry *entry =
-		lookup_type_cache(type, TYPECACHE_BTREE_OPFAMILY | TYPECACHE_CMP_PROC_FINFO);
-	result->array_type = get_array_type(type);
-	if (!OidIsValid(entry->cmp_proc_finfo.fn_oid) || !OidIsValid(result->array_type))
-		return false;
-	result->type = type;
-	result->operator_family = entry->btree_opf;
-	result->collation = listing_key.collation;
-	result->length = entry->typlen;
-	result->by_value = entry->typbyval;
-	result->alignment = entry->typalign;
-	fmgr_info_copy(&result->compare, const_cast<FmgrInfo *>(&entry->cmp_proc_finfo), context);
-	return true;
+	return resolve_compared_type(type, listing_key.collation, context, result);
 }
 
 ResolvedColumn

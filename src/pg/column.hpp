@@ -16,14 +16,13 @@ struct ResolvedColumn
 	NameData name;
 };
 
-// How keys are held, compared and sent.  Both key columns have this type, but for integers, which
-// are all held as bigint.
-struct KeyType
+// How values of a type are held, compared and sent.
+struct ComparedType
 {
 	Oid type;
 	Oid array_type;
 	Oid operator_family;  // of the default btree operator class
-	Oid collation;        // the listing key's
+	Oid collation;
 	int16 length;
 	bool by_value;
 	char alignment;
@@ -32,10 +31,14 @@ struct KeyType
 
 ResolvedColumn read_column(Relation relation, AttrNumber attnum);
 
-// Sets *result for the two key columns, with what lives longer in "context"; false: no btree
+// Sets *result, with what lives longer in "context"; false: the type has no default btree operator
+// class, or no array type.
+bool resolve_compared_type(Oid type, Oid collation, MemoryContext context, ComparedType *result);
+
+// The type of both key columns, but for integers, which are all held as bigint.  False: no btree
 // operator family has both types.
 bool resolve_key_type(const ResolvedColumn &listing_key, const ResolvedColumn &price_key,
-                      MemoryContext context, KeyType *result);
+                      MemoryContext context, ComparedType *result);
 
 // How the values of one column can be kept in another.
 enum class Fit

@@ -4,7 +4,9 @@
 namespace listing_stats {
 
 const char *const argument_name[column_count] = {
-	"listing_key", "last_price", "last_price_at", "key", "at", "tie", "value",
+	"listing_key",  "last_price",    "last_price_at", "previous_price",
+	"lowest_price", "highest_price", "price_count",   "key",
+	"at",           "tie",           "value",
 };
 
 namespace {
@@ -79,6 +81,10 @@ parse_argument(const char *argument, Definition *definition)
 		definition->price = text;
 	else if (strcmp(name, "found") == 0)
 		return parse_found(text, definition);
+	else if (strcmp(name, "null_value") == 0)
+		return parse_null_value(text, &definition->skip_null);
+	else if (strcmp(name, "guard") == 0)
+		return parse_guard(text, &definition->guard);
 	else
 	{
 		for (int i = 0; i < column_count; ++i)
@@ -104,6 +110,27 @@ append_argument(StringInfo out, const char *name, const char *text)
 }
 
 }  // namespace
+
+bool
+parse_null_value(const char *text, bool *skip_null)
+{
+	*skip_null = strcmp(text, "skip") == 0;
+	return *skip_null || strcmp(text, "keep") == 0;
+}
+
+bool
+parse_guard(const char *text, Guard *guard)
+{
+	if (strcmp(text, "keep") == 0)
+		*guard = Guard::keep;
+	else if (strcmp(text, "error") == 0)
+		*guard = Guard::error;
+	else if (strcmp(text, "off") == 0)
+		*guard = Guard::off;
+	else
+		return false;
+	return true;
+}
 
 Definition
 parse_definition(Relation relation, const Trigger *trigger)
@@ -149,6 +176,10 @@ format_definition(const Definition &definition)
 		appendStringInfo(&found, " %s:%d:%u", argument_name[i], definition.place[i].attnum,
 		                 definition.place[i].type);
 	}
+	if (definition.skip_null)
+		append_argument(&out, "null_value", "skip");
+	if (definition.guard != Guard::keep)
+		append_argument(&out, "guard", definition.guard == Guard::error ? "error" : "off");
 	append_argument(&out, "found", found.data);
 	return out.data;
 }

@@ -3,6 +3,7 @@
 //
 //   'listing=public.myapp_listing', 'listing_key=id', 'last_price=last_price',
 //   'price=public.myapp_price', 'key=listing_id', 'at=created', 'tie=id', 'value=value',
+//   'null_value=skip', 'guard=error',
 //   'found=7391… 16385 16390 listing_key:1:20 last_price:5:1700 key:2:20 …'
 //
 // Table names are qualified and quoted as SQL quotes them, column names are as they are.  The last
@@ -21,6 +22,10 @@ enum Column
 	listing_key,
 	last_price,
 	last_price_at,
+	previous_price,
+	lowest_price,
+	highest_price,
+	price_count,
 	price_key,
 	price_at,
 	price_tie,
@@ -29,7 +34,7 @@ enum Column
 };
 
 constexpr int first_target = last_price;
-constexpr int end_of_targets = last_price_at + 1;
+constexpr int end_of_targets = price_count + 1;
 constexpr int first_of_price = price_key;
 
 constexpr bool
@@ -44,15 +49,23 @@ is_of_listing(int column)
 	return column < first_of_price;
 }
 
-// The column of price whose value, in the latest row, a target keeps.
-constexpr Column
-source_of(int target)
+// The target depends on more than the latest row of a listing.
+constexpr bool
+needs_history(int target)
 {
-	return target == last_price ? price_value : price_at;
+	return target >= previous_price && target <= price_count;
 }
 
 // The name of a column's argument, which is also attach()'s name for it.
 extern const char *const argument_name[column_count];
+
+// What becomes of a value that an application writes to a kept column.
+enum class Guard
+{
+	keep,   // it is put right by the end of the statement
+	error,  // the statement fails
+	off     // it stays
+};
 
 struct Place
 {
@@ -65,6 +78,8 @@ struct Definition
 	const char *listing;               // qualified and quoted
 	const char *price;                 // qualified and quoted
 	const char *column[column_count];  // nullptr: a target that is not kept
+	bool skip_null;                    // the latest known price counts, not the latest row
+	Guard guard;
 
 	// Where attach() found them; system_identifier 0: not recorded.
 	uint64 system_identifier;
@@ -72,6 +87,10 @@ struct Definition
 	Oid price_oid;
 	Place place[column_count];
 };
+
+// 'keep' or 'skip', and 'keep', 'error' or 'off'; false: the text is none of these.
+bool parse_null_value(const char *text, bool *skip_null);
+bool parse_guard(const char *text, Guard *guard);
 
 // Reads the arguments; an error names the trigger and says how to make a right one.
 Definition parse_definition(Relation relation, const Trigger *trigger);

@@ -7,9 +7,9 @@ namespace listing_stats {
 namespace {
 
 // A trigger of ours on "table", of what it has with "other" if that is named; *half is the table
-// that has the other half, if any.
+// that has the other half, if any, and *root the one that "table" is a part of or is.
 Trigger *
-find_attached(Oid table, Oid other, Oid *half)
+find_attached(Oid table, Oid other, Oid *root, Oid *half)
 {
 	Relation relation = relation_open(table, NoLock);
 	Trigger *found = nullptr;
@@ -21,9 +21,9 @@ find_attached(Oid table, Oid other, Oid *half)
 		const Trigger *trigger = &relation->trigdesc->triggers[i];
 		if (!is_our_trigger(trigger) || trigger->tgisclone)
 			continue;
-		*half = other_half(relation, trigger,
-		                   trigger->tgfoid == trigger_function(listing_changed) ? Side::listing
-		                                                                        : Side::price);
+		const bool of_listing = trigger->tgfoid == trigger_function(listing_changed);
+		*root = of_listing ? table : attached_root(table, trigger);
+		*half = other_half(relation, trigger, of_listing ? Side::listing : Side::price);
 		if (!OidIsValid(other) || *half == other)
 			found = copy_trigger(trigger);
 	}
@@ -35,13 +35,14 @@ find_attached(Oid table, Oid other, Oid *half)
 int
 detach(Oid table, Oid other)
 {
+	Oid root = InvalidOid;
 	Oid half = InvalidOid;
 	int count = 0;
 
-	for (const Trigger *trigger = find_attached(table, other, &half); trigger != nullptr;
-	     trigger = find_attached(table, other, &half))
+	for (const Trigger *trigger = find_attached(table, other, &root, &half); trigger != nullptr;
+	     trigger = find_attached(table, other, &root, &half))
 	{
-		drop_triggers(table, half, trigger);
+		drop_triggers(root, half, trigger);
 		++count;
 	}
 	return count;

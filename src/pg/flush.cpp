@@ -18,9 +18,20 @@ constexpr Size batch = 50000;
 struct Work
 {
 	Attachment *attachment;
+	Side side;
+	PendingKey *key;
+	Size count;
+};
+
+struct Keys
+{
 	Datum *key;
 	Size count;
 };
+
+// Commands of this transaction below this one may have been counted by a recomputation: what rows
+// they added must not be added again.
+CommandId recomputed_before = FirstCommandId;
 
 void
 error_context(void *argument)
@@ -31,18 +42,26 @@ error_context(void *argument)
 	           NameStr(attachment->listing_name), NameStr(attachment->price_name));
 }
 
+bool
+is_lock(Query query)
+{
+	return query == lock_one || query == lock_many;
+}
+
 // Runs a statement as the owner of the tables, as foreign keys do: privileges and row security of
 // whoever changed a price do not change what the listing's price is.
 //
 // At READ COMMITTED the executor takes a new snapshot.  Above, the transaction's own is too old:
 // it is used only to refuse, as foreign keys do, to update a listing that the transaction cannot
 // see, which would afterwards appear to it twice.
-void
-run(Attachment *attachment, Query query, Datum parameter)
+//
+// Returns the array that lock_many gives, or whether lock_one found its listing.
+Datum
+run(Attachment *attachment, Query query, Datum *parameters, const char *nulls)
 {
-	const bool write = query != lock_one && query != lock_many;
 	Snapshot snapshot = InvalidSnapshot;
 	Snapshot crosscheck = InvalidSnapshot;
+	Datum result = BoolGetDatum(false);
 	Oid user = InvalidOid;
 	int security_context = 0;
 	ErrorContextCallback callback = {error_context_stack, error_context, attachment};
@@ -53,41 +72,175 @@ run(Attachment *attachment, Query query, Datum parameter)
 	                       security_context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_NOFORCE_RLS);
 	SPI_connect();
 	SPIPlanPtr plan = plan_of(attachment, query);
-	if (write)
+	if (!is_lock(query))
 		begin_own_write(*attachment);
 	if (IsolationUsesXactSnapshot())
 	{
 		CommandCounterIncrement();
 		snapshot = GetLatestSnapshot();
-		if (write)
+		if (!is_lock(query))
 			crosscheck = GetTransactionSnapshot();
 	}
-	const int result =
-		SPI_execute_snapshot(plan, &parameter, nullptr, snapshot, crosscheck, false, true, 0);
-	if (result != (write ? SPI_OK_UPDATE : SPI_OK_SELECT))
-		elog(ERROR, "a statement of listing_stats failed: %s", SPI_result_code_string(result));
-	if (write)
+	const int code =
+		SPI_execute_snapshot(plan, parameters, nulls, snapshot, crosscheck, false, true, 0);
+	if (code != (is_lock(query) ? SPI_OK_SELECT : SPI_OK_UPDATE))
+		elog(ERROR, "a statement of listing_stats failed: %s", SPI_result_code_string(code));
+	if (query == lock_one)
+		result = BoolGetDatum(SPI_processed > 0);
+	else if (query == lock_many)
+	{
+		bool is_null = false;
+		result = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null);
+		result = is_null ? PointerGetDatum(nullptr) : SPI_datumTransfer(result, false, -1);
+	}
+	else
 		end_own_write();
 	SPI_finish();
+	if (!is_lock(query) && query != insert_one && query != insert_many)
+		recomputed_before = GetCurrentCommandId(false);
 	SetUserIdAndSecContext(user, security_context);
 	error_context_stack = callback.previous;
+	return result;
+}
+
+Datum
+array_of(const ComparedType &type, Datum *value, bool *null, Size count)
+{
+	int dimension = static_cast<int>(count);
+	int lower_bound = 1;
+
+	return PointerGetDatum(construct_md_array(value, null, 1, &dimension, &lower_bound, type.type,
+	                                          type.length, type.by_value, type.alignment));
+}
+
+// Locks the listings with these sorted keys; returns those that there are, sorted.
+Keys
+lock_listings(Attachment *attachment, const Keys &wanted)
+{
+	const ComparedType &type = attachment->key;
+	Keys found = {static_cast<Datum *>(
+					  palloc_extended(Max(wanted.count, 1) * sizeof(Datum), MCXT_ALLOC_HUGE)),
+	              0};
+
+	if (wanted.count == 1)
+	{
+		if (DatumGetBool(run(attachment, lock_one, wanted.key, nullptr)))
+			found.key[found.count++] = wanted.key[0];
+		return found;
+	}
+	for (Size done = 0; done < wanted.count; done += batch)
+	{
+		CHECK_FOR_INTERRUPTS();
+		Datum parameter =
+			array_of(type, wanted.key + done, nullptr, Min(batch, wanted.count - done));
+		const Datum locked = run(attachment, lock_many, &parameter, nullptr);
+		pfree(DatumGetPointer(parameter));
+		if (DatumGetPointer(locked) == nullptr)
+			continue;
+		Datum *element = nullptr;
+		int count = 0;
+		deconstruct_array(DatumGetArrayTypeP(locked), type.type, type.length, type.by_value,
+		                  type.alignment, &element, nullptr, &count);
+		memcpy(found.key + found.count, element, static_cast<Size>(count) * sizeof(Datum));
+		found.count += static_cast<Size>(count);
+	}
+	return found;
 }
 
 void
-run_for_keys(Attachment *attachment, Query for_one, Query for_many, Datum *key, Size count)
+recompute(Attachment *attachment, const Keys &keys)
 {
-	const KeyType &type = attachment->key;
+	if (keys.count == 1)
+		run(attachment, write_one, keys.key, nullptr);
+	for (Size done = 0; keys.count > 1 && done < keys.count; done += batch)
+	{
+		CHECK_FOR_INTERRUPTS();
+		Datum parameter =
+			array_of(attachment->key, keys.key + done, nullptr, Min(batch, keys.count - done));
+		run(attachment, write_many, &parameter, nullptr);
+		pfree(DatumGetPointer(parameter));
+	}
+}
 
+void
+add_one(Attachment *attachment, const PendingKey &key)
+{
+	Datum parameters[] = {key.key, Int64GetDatum(key.added), key.lowest, key.highest};
+
+	run(attachment, insert_one, parameters, key.added > 0 ? nullptr : "  nn");
+}
+
+void
+add_many(Attachment *attachment, PendingKey *const *key, Size count)
+{
+	Datum *value[4];
+	bool *null = static_cast<bool *>(palloc(count * sizeof(bool)));
+	const Oid counts = INT8OID;
+
+	for (Datum *&column : value)
+		column = static_cast<Datum *>(palloc(count * sizeof(Datum)));
+	for (Size i = 0; i < count; ++i)
+	{
+		value[0][i] = key[i]->key;
+		value[1][i] = Int64GetDatum(key[i]->added);
+		value[2][i] = key[i]->lowest;
+		value[3][i] = key[i]->highest;
+		null[i] = key[i]->added == 0;
+	}
+	Datum parameters[] = {
+		array_of(attachment->key, value[0], nullptr, count),
+		PointerGetDatum(construct_array(value[1], static_cast<int>(count), counts, sizeof(int64),
+	                                    FLOAT8PASSBYVAL, TYPALIGN_DOUBLE)),
+		array_of(attachment->value, value[2], null, count),
+		array_of(attachment->value, value[3], null, count),
+	};
+	run(attachment, insert_many, parameters, nullptr);
+	for (int i = 0; i < 4; ++i)
+	{
+		pfree(DatumGetPointer(parameters[i]));
+		pfree(value[i]);
+	}
+	pfree(null);
+}
+
+// Adds what statements have added to the columns that depend on all prices of a listing.
+void
+add_to_stored(Attachment *attachment, PendingKey *const *key, Size count)
+{
 	if (count == 1)
-		run(attachment, for_one, key[0]);
+		add_one(attachment, *key[0]);
 	for (Size done = 0; count > 1 && done < count; done += batch)
 	{
 		CHECK_FOR_INTERRUPTS();
-		ArrayType *array = construct_array(key + done, static_cast<int>(Min(batch, count - done)),
-		                                   type.type, type.length, type.by_value, type.alignment);
-		run(attachment, for_many, PointerGetDatum(array));
-		pfree(array);
+		add_many(attachment, key + done, Min(batch, count - done));
 	}
+}
+
+// Writes the columns of locked listings.
+void
+write_listings(const Work &work)
+{
+	const bool history = keeps_history(*work.attachment);
+	PendingKey **added = static_cast<PendingKey **>(
+		palloc_extended(Max(work.count, 1) * sizeof(PendingKey *), MCXT_ALLOC_HUGE));
+	Keys other = {
+		static_cast<Datum *>(palloc_extended(Max(work.count, 1) * sizeof(Datum), MCXT_ALLOC_HUGE)),
+		0};
+	Size count = 0;
+
+	for (Size i = 0; i < work.count; ++i)
+	{
+		PendingKey *key = &work.key[i];
+		if (history && !key->recompute && key->command >= recomputed_before)
+			added[count++] = key;
+		else
+			other.key[other.count++] = key->key;
+	}
+	// In this order: a recomputation counts what has been added.
+	add_to_stored(work.attachment, added, count);
+	recompute(work.attachment, other);
+	pfree(added);
+	pfree(other.key);
 }
 
 // Every session locks in the same order: by listing, then by key.
@@ -113,37 +266,132 @@ locks_same_rows(const Work &a, const Work &b)
 	       a.attachment->column[listing_key].attnum == b.attachment->column[listing_key].attnum;
 }
 
-// Locks the listings of work[0] and of those that follow on the same rows; returns how many.
+// Without a foreign key nothing makes the insertion of a price wait for that of its listing, or the
+// other way round: two transactions, each of which cannot see what the other did, could miss each
+// other.  So the one that brings a price without a listing and the one that brings a listing
+// exclude each other by a lock until they commit.
+void
+lock_arrivals(const Attachment &attachment, LOCKMODE mode)
+{
+	LockDatabaseObject(TriggerRelationId, attachment.price,
+	                   static_cast<uint16>(attachment.column[price_key].attnum), mode);
+}
+
+// Leaves in "work" the keys that are among "found"; the others are returned, if prices came to
+// them.
+PendingKey *
+split_missing(Work *work, const Keys &found, Size *missing_count)
+{
+	PendingKey *missing = static_cast<PendingKey *>(
+		palloc_extended(Max(work->count, 1) * sizeof(PendingKey), MCXT_ALLOC_HUGE));
+	Size kept = 0;
+	Size next = 0;
+
+	*missing_count = 0;
+	for (Size i = 0; i < work->count; ++i)
+	{
+		int order = 1;
+		while (next < found.count &&
+		       (order = compare_key(work->attachment->key, work->key[i].key, found.key[next])) > 0)
+			++next;
+		if (next < found.count && order == 0)
+			work->key[kept++] = work->key[i];
+		else if (work->key[i].arrived)
+			missing[(*missing_count)++] = work->key[i];
+	}
+	work->count = kept;
+	return missing;
+}
+
+Keys
+keys_of(const PendingKey *key, Size count)
+{
+	Keys keys = {
+		static_cast<Datum *>(palloc_extended(Max(count, 1) * sizeof(Datum), MCXT_ALLOC_HUGE)),
+		count};
+
+	for (Size i = 0; i < count; ++i)
+		keys.key[i] = key[i].key;
+	return keys;
+}
+
 int
-lock_listings(const Work *work, int count)
+compare_datum(const void *a, const void *b, void *type)
+{
+	return compare_key(*static_cast<const ComparedType *>(type), *static_cast<const Datum *>(a),
+	                   *static_cast<const Datum *>(b));
+}
+
+void
+sort_unique(const ComparedType &type, Keys *keys)
+{
+	Size kept = 0;
+
+	qsort_arg(keys->key, keys->count, sizeof(Datum), compare_datum,
+	          const_cast<ComparedType *>(&type));
+	for (Size i = 1; i < keys->count; ++i)
+	{
+		if (compare_key(type, keys->key[kept], keys->key[i]) != 0)
+			keys->key[++kept] = keys->key[i];
+	}
+	keys->count = keys->count == 0 ? 0 : kept + 1;
+}
+
+// Prices that came before their listing: it is looked for once more where another transaction may
+// just have committed it, and otherwise before this one commits.
+void
+handle_missing(const Work &work, const PendingKey *missing, Size count)
+{
+	Work late = {work.attachment, work.side, const_cast<PendingKey *>(missing), count};
+
+	if (!work.attachment->foreign_key && work.side == Side::price && count > 0)
+	{
+		lock_arrivals(*work.attachment, RowExclusiveLock);
+		const Keys found = lock_listings(work.attachment, keys_of(missing, count));
+		if (found.count > 0)
+			recompute(work.attachment, found);
+		missing = split_missing(&late, found, &count);
+	}
+	for (Size i = 0; i < count; ++i)
+		add_late_key(*work.attachment, work.side, missing[i]);
+}
+
+// Locks the listings of work[0] and of those that follow on the same rows, and leaves only their
+// keys; returns how many works that are.
+int
+lock_together(Work *work, int count, bool final)
 {
 	int together = 1;
 	Size keys = work[0].count;
 
 	while (together < count && locks_same_rows(work[0], work[together]))
 		keys += work[together++].count;
-	if (together == 1)
-	{
-		run_for_keys(work[0].attachment, lock_one, lock_many, work[0].key, keys);
-		return 1;
-	}
-	Datum *all =
-		static_cast<Datum *>(MemoryContextAllocHuge(CurrentMemoryContext, keys * sizeof(Datum)));
-	keys = 0;
+	Keys wanted = {
+		static_cast<Datum *>(palloc_extended(Max(keys, 1) * sizeof(Datum), MCXT_ALLOC_HUGE)), 0};
 	for (int i = 0; i < together; ++i)
 	{
-		memcpy(all + keys, work[i].key, work[i].count * sizeof(Datum));
-		keys += work[i].count;
+		if (work[i].side == Side::listing && !work[i].attachment->foreign_key)
+			lock_arrivals(*work[i].attachment, ShareLock);
+		for (Size j = 0; j < work[i].count; ++j)
+			wanted.key[wanted.count++] = work[i].key[j].key;
 	}
-	sort_keys(work[0].attachment->key, all, &keys, false);
-	run_for_keys(work[0].attachment, lock_one, lock_many, all, keys);
+	if (together > 1)
+		sort_unique(work[0].attachment->key, &wanted);
+	const Keys found = lock_listings(work[0].attachment, wanted);
+	for (int i = 0; i < together; ++i)
+	{
+		Size missing_count = 0;
+		const PendingKey *missing = split_missing(&work[i], found, &missing_count);
+		if (!final)
+			handle_missing(work[i], missing, missing_count);
+	}
 	return together;
 }
 
 }  // namespace
 
 void
-flush(Level *level)
+flush(Level *level, bool final)
 {
 	int count = 0;
 
@@ -159,22 +407,44 @@ flush(Level *level)
 			continue;
 		if (attachment->key.type != pending->type)
 			elog(ERROR, "the type of a key has changed in mid-statement");
-		sort_keys(attachment->key, pending->key, &pending->count, true);
-		work[count++] = {attachment, pending->key, pending->count};
+		sort_keys(*attachment, pending->key, &pending->count);
+		work[count++] = {attachment, pending->side, pending->key, pending->count};
 	}
 	qsort(work, static_cast<Size>(count), sizeof(Work), compare_work);
 	for (int i = 0; i < count;)
-		i += lock_listings(work + i, count - i);
+		i += lock_together(work + i, count - i, final);
 	for (int i = 0; i < count; ++i)
-		run_for_keys(work[i].attachment, write_one, write_many, work[i].key, work[i].count);
+		write_listings(work[i]);
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(level->context);
 }
 
 void
+flush_late_keys()
+{
+	Level *level = take_late_level();
+
+	if (level == nullptr)
+		return;
+	// No statement runs that would have one, and the server asks for it.
+	PushActiveSnapshot(GetTransactionSnapshot());
+	for (; level != nullptr; level = take_late_level())
+		flush(level, true);
+	PopActiveSnapshot();
+	// What our writes have made triggers of the user's defer.
+	AfterTriggerFireDeferred();
+}
+
+void
 recompute_all(Attachment *attachment)
 {
-	run(attachment, write_all, 0);
+	run(attachment, write_all, nullptr, nullptr);
+}
+
+void
+forget_recomputations()
+{
+	recomputed_before = FirstCommandId;
 }
 
 }  // namespace listing_stats

@@ -5,11 +5,18 @@
 
 namespace listing_stats {
 
-// Handles and frees what one statement has collected.
-void flush(Level *level);
+// Handles and frees what one statement has collected.  "final": the transaction is about to commit,
+// and listings that are not there will not be looked for again.
+void flush(Level *level, bool final);
+
+// Handles the keys whose listings were not there.
+void flush_late_keys();
 
 // Recomputes every listing of the attachment.  The caller holds a lock on price, or on listing,
 // that keeps writers of prices out.
 void recompute_all(Attachment *attachment);
+
+// At the end of a transaction: forgets when it recomputed last.
+void forget_recomputations();
 
 }  // namespace listing_stats

@@ -1,5 +1,5 @@
 // The module's magic block, and what it registers when it is loaded.
-#include "pg/pending.hpp"
+#include "pg/flush.hpp"
 
 extern "C" {
 __attribute__((visibility("default"))) const Pg_magic_struct *Pg_magic_func(void);
@@ -11,5 +11,6 @@ __attribute__((visibility("default"))) void _PG_init(void);
 void
 _PG_init(void)
 {
-	listing_stats::register_transaction_callbacks();
+	listing_stats::register_transaction_callbacks(listing_stats::flush_late_keys,
+	                                              listing_stats::forget_recomputations);
 }

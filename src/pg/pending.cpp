@@ -8,7 +8,10 @@ namespace listing_stats {
 namespace {
 
 Level *innermost_level = nullptr;
+Level *late_levels = nullptr;  // one for each subtransaction that has late keys
 OwnWrite *innermost_write = nullptr;
+void (*flush_late_keys)() = nullptr;
+void (*at_end_of_transaction)() = nullptr;
 SPIPlanPtr anchor_plan = nullptr;
 Oid anchor_owner = InvalidOid;
 
@@ -103,47 +106,136 @@ pending_of(Level *level, const Attachment &attachment, Side side)
 	pending->side = side;
 	pending->type = attachment.key.type;
 	pending->capacity = 64;
-	pending->key =
-		static_cast<Datum *>(MemoryContextAlloc(level->context, pending->capacity * sizeof(Datum)));
+	pending->key = static_cast<PendingKey *>(
+		MemoryContextAlloc(level->context, pending->capacity * sizeof(PendingKey)));
 	pending->next = level->pending;
 	level->pending = pending;
 	return pending;
 }
 
-// Makes room: by dropping repeated keys if that frees half, so that a million prices of ten
-// listings take the space of ten keys.
+// Makes room: by merging repeated keys if that frees half, so that a million prices of ten listings
+// take the space of ten keys.
 void
-make_room(const KeyType &type, PendingKeys *pending)
+make_room(const Attachment &attachment, PendingKeys *pending)
 {
-	sort_keys(type, pending->key, &pending->count, true);
+	sort_keys(attachment, pending->key, &pending->count);
 	if (pending->count <= pending->capacity / 2)
 		return;
 	pending->capacity *= 2;
-	pending->key =
-		static_cast<Datum *>(repalloc_huge(pending->key, pending->capacity * sizeof(Datum)));
+	pending->key = static_cast<PendingKey *>(
+		repalloc_huge(pending->key, pending->capacity * sizeof(PendingKey)));
+}
+
+Datum
+copy_value(const ComparedType &type, Datum value)
+{
+	if (type.length == -1)
+		return PointerGetDatum(PG_DETOAST_DATUM_COPY(value));
+	return datumCopy(value, type.by_value, type.length);
+}
+
+void
+free_value(const ComparedType &type, Datum value)
+{
+	if (!type.by_value)
+		pfree(DatumGetPointer(value));
+}
+
+// Merges b, which has the same key, into a.  What b holds is given up, but for its key.
+void
+merge_key(const ComparedType &value, PendingKey *a, const PendingKey &b)
+{
+	a->arrived = a->arrived || b.arrived;
+	a->recompute = a->recompute || b.recompute;
+	a->command = Min(a->command, b.command);
+	if (b.added > 0 && a->added > 0)
+	{
+		const bool lower = compare_key(value, b.lowest, a->lowest) < 0;
+		const bool higher = compare_key(value, b.highest, a->highest) > 0;
+		free_value(value, lower ? a->lowest : b.lowest);
+		free_value(value, higher ? a->highest : b.highest);
+		a->lowest = lower ? b.lowest : a->lowest;
+		a->highest = higher ? b.highest : a->highest;
+	}
+	else if (b.added > 0)
+	{
+		a->lowest = b.lowest;
+		a->highest = b.highest;
+	}
+	a->added += b.added;
 }
 
 int
-compare_keys(const void *a, const void *b, void *argument)
+compare_pending(const void *a, const void *b, void *argument)
 {
-	KeyType *type = static_cast<KeyType *>(argument);
+	return compare_key(*static_cast<const ComparedType *>(argument),
+	                   static_cast<const PendingKey *>(a)->key,
+	                   static_cast<const PendingKey *>(b)->key);
+}
 
-	return DatumGetInt32(FunctionCall2Coll(&type->compare, type->collation,
-	                                       *static_cast<const Datum *>(a),
-	                                       *static_cast<const Datum *>(b)));
+// The level for the late keys of the running subtransaction.
+Level *
+late_level()
+{
+	const SubTransactionId subtransaction = GetCurrentSubTransactionId();
+
+	if (late_levels != nullptr && late_levels->subtransaction == subtransaction)
+		return late_levels;
+	MemoryContext context = AllocSetContextCreate(TopTransactionContext, "listing_stats late keys",
+	                                              ALLOCSET_SMALL_SIZES);
+	Level *level = static_cast<Level *>(MemoryContextAllocZero(context, sizeof(Level)));
+	level->subtransaction = subtransaction;
+	level->context = context;
+	level->outer = late_levels;
+	late_levels = level;
+	return level;
+}
+
+// Appends a key to what a level holds, copying it and its prices.
+void
+append_key(const Attachment &attachment, Level *level, PendingKeys *pending,
+           const PendingKey &change)
+{
+	if (pending->count == pending->capacity)
+		make_room(attachment, pending);
+
+	MemoryContext old = MemoryContextSwitchTo(level->context);
+	PendingKey copy = change;
+	copy.key = copy_value(attachment.key, change.key);
+	if (change.added > 0)
+	{
+		copy.lowest = copy_value(attachment.value, change.lowest);
+		copy.highest = copy_value(attachment.value, change.highest);
+	}
+	MemoryContextSwitchTo(old);
+	pending->key[pending->count++] = copy;
+}
+
+void
+drop_subtransaction(Level **levels, SubTransactionId subtransaction)
+{
+	while (*levels != nullptr && (*levels)->subtransaction >= subtransaction)
+	{
+		Level *level = *levels;
+		*levels = level->outer;
+		MemoryContextDelete(level->context);
+	}
 }
 
 void
 drop_levels(SubTransactionId subtransaction)
 {
-	while (innermost_level != nullptr && innermost_level->subtransaction >= subtransaction)
-	{
-		Level *level = innermost_level;
-		innermost_level = level->outer;
-		MemoryContextDelete(level->context);
-	}
+	drop_subtransaction(&innermost_level, subtransaction);
+	drop_subtransaction(&late_levels, subtransaction);
 	while (innermost_write != nullptr && innermost_write->subtransaction >= subtransaction)
 		innermost_write = innermost_write->outer;
+}
+
+void
+inherit_levels(Level *level, SubTransactionId own, SubTransactionId parent)
+{
+	for (; level != nullptr && level->subtransaction == own; level = level->outer)
+		level->subtransaction = parent;
 }
 
 void
@@ -153,11 +245,8 @@ end_subtransaction(SubXactEvent event, SubTransactionId own, SubTransactionId pa
 		drop_levels(own);
 	else if (event == SUBXACT_EVENT_COMMIT_SUB)
 	{
-		for (Level *level = innermost_level; level != nullptr; level = level->outer)
-		{
-			if (level->subtransaction == own)
-				level->subtransaction = parent;
-		}
+		inherit_levels(innermost_level, own, parent);
+		inherit_levels(late_levels, own, parent);
 		for (OwnWrite *write = innermost_write; write != nullptr; write = write->outer)
 		{
 			if (write->subtransaction == own)
@@ -173,6 +262,7 @@ end_transaction(XactEvent event, void *)
 	{
 	case XACT_EVENT_PRE_COMMIT:
 	case XACT_EVENT_PRE_PREPARE:
+		flush_late_keys();
 		// Cannot happen while the anchor fires.  If it ever does not, no wrong value is kept.
 		if (innermost_level != nullptr)
 			elog(ERROR, "a statement has ended without the flush of listing_stats");
@@ -182,7 +272,9 @@ end_transaction(XactEvent event, void *)
 	case XACT_EVENT_PREPARE:
 		// Their memory goes with the transaction.
 		innermost_level = nullptr;
+		late_levels = nullptr;
 		innermost_write = nullptr;
+		at_end_of_transaction();
 		free_stale_attachments();
 		break;
 	default:
@@ -201,31 +293,48 @@ trigger_depth()
 	return DatumGetInt32(pg_trigger_depth(fcinfo));
 }
 
+int
+compare_key(const ComparedType &type, Datum a, Datum b)
+{
+	return DatumGetInt32(
+		FunctionCall2Coll(const_cast<FmgrInfo *>(&type.compare), type.collation, a, b));
+}
+
 void
-add_pending_key(const Attachment &attachment, Side side, Oid column_type, Datum key)
+add_pending_key(const Attachment &attachment, Side side, Oid column_type, const PendingKey &change)
 {
 	Level *level = current_level();
 	PendingKeys *pending = pending_of(level, attachment, side);
+	PendingKey added = change;
 
 	if (attachment.key.type == INT8OID)
 	{
 		if (column_type == INT4OID)
-			key = Int64GetDatum(DatumGetInt32(key));
+			added.key = Int64GetDatum(DatumGetInt32(change.key));
 		else if (column_type == INT2OID)
-			key = Int64GetDatum(DatumGetInt16(key));
-		if (pending->count > 0 && pending->key[pending->count - 1] == key)
-			return;
-	}
-	if (pending->count == pending->capacity)
-		make_room(attachment.key, pending);
+			added.key = Int64GetDatum(DatumGetInt16(change.key));
 
-	MemoryContext old = MemoryContextSwitchTo(level->context);
-	if (attachment.key.length == -1)
-		key = PointerGetDatum(PG_DETOAST_DATUM_COPY(key));
-	else
-		key = datumCopy(key, attachment.key.by_value, attachment.key.length);
-	MemoryContextSwitchTo(old);
-	pending->key[pending->count++] = key;
+		// Many a statement is all of one listing.
+		PendingKey *last = pending->count > 0 ? &pending->key[pending->count - 1] : nullptr;
+		if (last != nullptr && last->key == added.key && added.added == 0)
+		{
+			merge_key(attachment.value, last, added);
+			return;
+		}
+	}
+	append_key(attachment, level, pending, added);
+}
+
+void
+add_late_key(const Attachment &attachment, Side side, const PendingKey &key)
+{
+	Level *level = late_level();
+	PendingKey late = {};
+
+	late.key = key.key;
+	late.arrived = true;
+	late.recompute = true;
+	append_key(attachment, level, pending_of(level, attachment, side), late);
 }
 
 Level *
@@ -239,28 +348,39 @@ take_level(int depth)
 	return level;
 }
 
+Level *
+take_late_level()
+{
+	Level *level = late_levels;
+
+	if (level != nullptr)
+		late_levels = level->outer;
+	return level;
+}
+
 void
-sort_keys(const KeyType &type, Datum *key, Size *count, bool free_repeated)
+sort_keys(const Attachment &attachment, PendingKey *key, Size *count)
 {
 	Size kept = 0;
 
 	if (*count < 2)
 		return;
-	if (type.type == INT8OID)
-	{
-		int64 *begin = reinterpret_cast<int64 *>(key);
-		std::sort(begin, begin + *count);
-		*count = static_cast<Size>(std::unique(begin, begin + *count) - begin);
-		return;
-	}
-	KeyType comparing = type;
-	qsort_arg(key, *count, sizeof(Datum), compare_keys, &comparing);
+	if (attachment.key.type == INT8OID)
+		std::sort(key, key + *count, [](const PendingKey &a, const PendingKey &b) {
+			return DatumGetInt64(a.key) < DatumGetInt64(b.key);
+		});
+	else
+		qsort_arg(key, *count, sizeof(PendingKey), compare_pending,
+		          const_cast<ComparedType *>(&attachment.key));
 	for (Size i = 1; i < *count; ++i)
 	{
-		if (compare_keys(&key[kept], &key[i], &comparing) != 0)
+		if (compare_key(attachment.key, key[kept].key, key[i].key) != 0)
+		{
 			key[++kept] = key[i];
-		else if (free_repeated && !type.by_value)
-			pfree(DatumGetPointer(key[i]));
+			continue;
+		}
+		merge_key(attachment.value, &key[kept], key[i]);
+		free_value(attachment.key, key[i].key);
 	}
 	*count = kept + 1;
 }
@@ -292,8 +412,10 @@ in_own_write(const Attachment &attachment)
 }
 
 void
-register_transaction_callbacks()
+register_transaction_callbacks(void (*flush_late)(), void (*at_end)())
 {
+	flush_late_keys = flush_late;
+	at_end_of_transaction = at_end;
 	RegisterXactCallback(end_transaction, nullptr);
 	RegisterSubXactCallback(end_subtransaction, nullptr);
 }

@@ -10,6 +10,20 @@
 
 namespace listing_stats {
 
+// A listing, and what a statement has done to its prices.
+struct PendingKey
+{
+	Datum key;
+	bool arrived;    // a price came to this key, or a listing did
+	bool recompute;  // something else than adding prices was done
+	// Where prices were only added: how many known ones, the lowest and highest of them, and the
+	// first command that added one.
+	int64 added;
+	Datum lowest;
+	Datum highest;
+	CommandId command;
+};
+
 // Keys of one attachment, each at least once.
 struct PendingKeys
 {
@@ -17,7 +31,7 @@ struct PendingKeys
 	Oid trigger;
 	Side side;
 	Oid type;
-	Datum *key;
+	PendingKey *key;
 	Size count;
 	Size capacity;
 	PendingKeys *next;
@@ -43,21 +57,31 @@ struct OwnWrite
 
 int trigger_depth();
 
-// Adds a key as its column holds it.  Queues the flush if this statement has none queued.
-void add_pending_key(const Attachment &attachment, Side side, Oid column_type, Datum key);
+// Adds a key as its column holds it, and the lowest and highest price as theirs does.  Queues the
+// flush if this statement has none queued.
+void add_pending_key(const Attachment &attachment, Side side, Oid column_type,
+                     const PendingKey &change);
+
+// Remembers a key that has prices and no listing yet.
+void add_late_key(const Attachment &attachment, Side side, const PendingKey &key);
 
 // Takes what the statement at this depth has collected; nullptr: nothing.  The caller owns it.
 Level *take_level(int depth);
 
-// Sorts the keys by the type's btree order and drops repeated ones; frees them only where nothing
-// else holds them.
-void sort_keys(const KeyType &type, Datum *key, Size *count, bool free_repeated);
+// Takes late keys, of the innermost subtransaction that has any; nullptr: there are none.
+Level *take_late_level();
+
+// Sorts the keys by the type's btree order and merges repeated ones.
+void sort_keys(const Attachment &attachment, PendingKey *key, Size *count);
+
+int compare_key(const ComparedType &type, Datum a, Datum b);
 
 void begin_own_write(const Attachment &attachment);
 void end_own_write();
 bool in_own_write(const Attachment &attachment);
 
-// Once per backend, when the module is loaded.
-void register_transaction_callbacks();
+// Once per backend, when the module is loaded.  Before a transaction commits it looks again for the
+// listings of late keys by "flush_late", and when it has ended calls "at_end".
+void register_transaction_callbacks(void (*flush_late)(), void (*at_end)());
 
 }  // namespace listing_stats

@@ -1,6 +1,8 @@
 // The SQL that keeps an attachment right, see queries.hpp.
 #include "pg/queries.hpp"
 
+#include <initializer_list>
+
 namespace listing_stats {
 
 namespace {
@@ -67,31 +69,20 @@ key_equals(const Attachment &attachment, int column, const char *alias, const ch
 	                operator_name(operator_oid), value);
 }
 
-// Whether the stored column differs from the computed one; NULLs are equal to each other.
 const char *
-differs(const Attachment &attachment, int column)
+equality(Oid type)
 {
-	const char *stored = psprintf("l.%s", column_name(attachment, column));
-	const char *computed = psprintf("n.%s", argument_name[column]);
-	const TypeCacheEntry *entry =
-		lookup_type_cache(getBaseType(attachment.column[column].type), TYPECACHE_EQ_OPR);
-
-	return psprintf("((%s %s %s) IS NOT TRUE AND NOT (%s IS NULL AND %s IS NULL))", stored,
-	                operator_name(entry->eq_opr), computed, stored, computed);
+	return operator_name(lookup_type_cache(getBaseType(type), TYPECACHE_EQ_OPR)->eq_opr);
 }
 
+// Whether the stored column differs from an expression of its type; NULLs are equal to each other.
 const char *
-any_differs(const Attachment &attachment)
+differs_from(const Attachment &attachment, int column, const char *expression)
 {
-	StringInfoData out;
+	const char *stored = psprintf("l.%s", column_name(attachment, column));
 
-	initStringInfo(&out);
-	for (int i = first_target; i < end_of_targets; ++i)
-	{
-		if (attachment.column[i].attnum != 0)
-			appendStringInfo(&out, "%s%s", out.len > 0 ? " OR " : "", differs(attachment, i));
-	}
-	return out.data;
+	return psprintf("((%s %s %s) IS NOT TRUE AND NOT (%s IS NULL AND %s IS NULL))", stored,
+	                equality(attachment.column[column].type), expression, stored, expression);
 }
 
 // PostgreSQL sorts NULLs first when descending, and an index serves only the order it was made
@@ -111,24 +102,160 @@ latest_first(const Attachment &attachment, const char *prefix)
 	                column_name(attachment, price_tie), descending(attachment.column[price_tie]));
 }
 
-// The targets as they should be for the listing with this key: one row, or none without prices.
+// Whether any of the targets is kept.
+bool
+keeps(const Attachment &attachment, std::initializer_list<int> targets)
+{
+	for (int target : targets)
+	{
+		if (attachment.column[target].attnum != 0)
+			return true;
+	}
+	return false;
+}
+
+// FROM and WHERE for the prices of a listing.
+const char *
+prices_of(const Attachment &attachment, const char *key)
+{
+	return psprintf("FROM %s AS p WHERE %s", qualified_name(attachment.price),
+	                key_equals(attachment, price_key, "p", key));
+}
+
+// The latest price: at most one row (last_price, last_price_at, value).
+const char *
+head(const Attachment &attachment, const char *key)
+{
+	StringInfoData out;
+
+	initStringInfo(&out);
+	appendStringInfo(&out, "SELECT p.%s AS value", column_name(attachment, price_value));
+	if (keeps(attachment, {last_price}))
+		appendStringInfo(&out, ", p.%s::%s AS last_price", column_name(attachment, price_value),
+		                 type_name(attachment.column[last_price]));
+	if (keeps(attachment, {last_price_at}))
+		appendStringInfo(&out, ", p.%s::%s AS last_price_at", column_name(attachment, price_at),
+		                 type_name(attachment.column[last_price_at]));
+	appendStringInfo(&out, " %s%s ORDER BY %s LIMIT 1", prices_of(attachment, key),
+	                 attachment.skip_null
+	                     ? psprintf(" AND p.%s IS NOT NULL", column_name(attachment, price_value))
+	                     : "",
+	                 latest_first(attachment, "p."));
+	return out.data;
+}
+
+// The latest known price that is not that of the head: at most one row.
+const char *
+previous(const Attachment &attachment, const char *key)
+{
+	const char *value = column_name(attachment, price_value);
+
+	return psprintf(
+		"SELECT p.%s::%s AS previous_price %s AND p.%s IS NOT NULL AND (p.%s %s h.value) "
+		"IS NOT TRUE ORDER BY %s LIMIT 1",
+		value, type_name(attachment.column[previous_price]), prices_of(attachment, key), value,
+		value, equality(attachment.column[price_value].type), latest_first(attachment, "p."));
+}
+
+// What depends on all prices of a listing: one row.
+const char *
+whole(const Attachment &attachment, const char *key)
+{
+	const char *value =
+		psprintf("p.%s::%s", column_name(attachment, price_value),
+	             format_type_extended(attachment.value.type, -1,
+	                                  FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY));
+	const char *const function[column_count] = {nullptr, nullptr, nullptr, nullptr,
+	                                            "min",   "max",   "count"};
+	StringInfoData out;
+
+	initStringInfo(&out);
+	for (int i = lowest_price; i <= price_count; ++i)
+	{
+		if (attachment.column[i].attnum != 0)
+			appendStringInfo(&out, "%s pg_catalog.%s(%s)::%s AS %s", out.len > 0 ? "," : "SELECT",
+			                 function[i], value, type_name(attachment.column[i]), argument_name[i]);
+	}
+	appendStringInfo(&out, " %s", prices_of(attachment, key));
+	return out.data;
+}
+
+// The joins that compute the targets of the listing with this key.
 const char *
 recomputed(const Attachment &attachment, const char *key)
 {
 	StringInfoData out;
 
 	initStringInfo(&out);
-	for (int i = first_target; i < end_of_targets; ++i)
-	{
-		if (attachment.column[i].attnum != 0)
-			appendStringInfo(&out, "%s p.%s::%s AS %s", out.len > 0 ? "," : "SELECT",
-			                 column_name(attachment, source_of(i)), type_name(attachment.column[i]),
-			                 argument_name[i]);
-	}
-	appendStringInfo(&out, " FROM %s AS p WHERE %s ORDER BY %s LIMIT 1",
-	                 qualified_name(attachment.price), key_equals(attachment, price_key, "p", key),
-	                 latest_first(attachment, "p."));
+	if (keeps(attachment, {last_price, last_price_at, previous_price}))
+		appendStringInfo(&out, " LEFT JOIN LATERAL (%s) AS h ON true", head(attachment, key));
+	if (keeps(attachment, {previous_price}))
+		appendStringInfo(&out, " LEFT JOIN LATERAL (%s) AS v ON true", previous(attachment, key));
+	if (keeps(attachment, {lowest_price, highest_price, price_count}))
+		appendStringInfo(&out, " LEFT JOIN LATERAL (%s) AS w ON true", whole(attachment, key));
 	return out.data;
+}
+
+// A target in those joins.
+const char *
+recomputed_target(int target)
+{
+	const char *alias = target <= last_price_at ? "h" : target == previous_price ? "v" : "w";
+
+	return psprintf("%s.%s", alias, argument_name[target]);
+}
+
+// That all prices added to a listing equal the latest one, and so did the latest one before: then
+// its previous price is what it was.
+const char *
+same_latest(const Attachment &attachment)
+{
+	const char *equal = equality(attachment.column[price_value].type);
+
+	if (!keeps(attachment, {last_price}))
+		return "false";
+	return psprintf(
+		"(NOT %s AND (u.lowest IS NULL OR (u.lowest %s h.value AND u.highest %s h.value)))",
+		differs_from(attachment, last_price, "h.last_price"), equal, equal);
+}
+
+// The lower of what is stored and what was added, or the higher.
+const char *
+extreme(const Attachment &attachment, int target)
+{
+	const char *stored = psprintf("l.%s", column_name(attachment, target));
+	const TypeCacheEntry *entry = lookup_type_cache(getBaseType(attachment.column[target].type),
+	                                                TYPECACHE_LT_OPR | TYPECACHE_GT_OPR);
+	const bool lowest = target == lowest_price;
+	const char *added =
+		psprintf("u.%s::%s", lowest ? "lowest" : "highest", type_name(attachment.column[target]));
+
+	return psprintf("CASE WHEN %s IS NULL OR %s %s %s THEN coalesce(%s, %s) ELSE %s END", stored,
+	                added, operator_name(lowest ? entry->lt_opr : entry->gt_opr), stored, added,
+	                stored, stored);
+}
+
+// A target of a listing to which prices were added: from what is stored, where that suffices.
+const char *
+added_target(const Attachment &attachment, int target)
+{
+	const char *stored = psprintf("l.%s", column_name(attachment, target));
+	const char *type = type_name(attachment.column[target]);
+
+	switch (target)
+	{
+	case previous_price:
+		return psprintf("CASE WHEN %s THEN %s ELSE (%s) END", same_latest(attachment), stored,
+		                previous(attachment, "u.k"));
+	case lowest_price:
+	case highest_price:
+		return extreme(attachment, target);
+	case price_count:
+		return psprintf("(coalesce(%s, 0::%s) OPERATOR(pg_catalog.+) u.added::%s)", stored, type,
+		                type);
+	default:
+		return recomputed_target(target);
+	}
 }
 
 // A partitioned table has no rows of its own; a table's inheritance children are other listings.
@@ -140,55 +267,94 @@ from_listing(const Attachment &attachment)
 	return psprintf("%s%s", partitioned ? "" : "ONLY ", qualified_name(attachment.listing));
 }
 
+// "keys" is a FROM item u (k), or u (k, added, lowest, highest) where prices were only added.
 const char *
-write_query(const Attachment &attachment, const char *keys)
+write_query(const Attachment &attachment, const char *keys, bool added)
 {
-	StringInfoData out;
-	const char *separator = "";
+	StringInfoData set;
+	StringInfoData differs;
+	const bool head_only = added && keeps(attachment, {last_price, last_price_at, previous_price});
 
-	initStringInfo(&out);
-	appendStringInfo(&out, "UPDATE %s AS l SET ", from_listing(attachment));
+	initStringInfo(&set);
+	initStringInfo(&differs);
 	for (int i = first_target; i < end_of_targets; ++i)
 	{
 		if (attachment.column[i].attnum == 0)
 			continue;
-		appendStringInfo(&out, "%s%s = n.%s", separator, column_name(attachment, i),
-		                 argument_name[i]);
-		separator = ", ";
+		const char *value = added ? added_target(attachment, i) : recomputed_target(i);
+		appendStringInfo(&set, "%s%s = %s", set.len > 0 ? ", " : "", column_name(attachment, i),
+		                 value);
+		appendStringInfo(&differs, "%s%s", differs.len > 0 ? " OR " : "",
+		                 differs_from(attachment, i, value));
 	}
-	appendStringInfo(&out,
-	                 " FROM %s AS u (k) LEFT JOIN LATERAL (%s) AS n ON true WHERE %s AND (%s)",
-	                 keys, recomputed(attachment, "u.k"),
-	                 key_equals(attachment, listing_key, "l", "u.k"), any_differs(attachment));
-	return out.data;
+	return psprintf("UPDATE %s AS l SET %s FROM %s%s WHERE %s AND (%s)", from_listing(attachment),
+	                set.data, keys,
+	                !added ? recomputed(attachment, "u.k")
+	                : head_only
+	                    ? psprintf(" LEFT JOIN LATERAL (%s) AS h ON true", head(attachment, "u.k"))
+	                    : "",
+	                key_equals(attachment, listing_key, "l", "u.k"), differs.data);
+}
+
+// A listing's key as the attachment's keys are held.
+const char *
+held_key(const Attachment &attachment)
+{
+	return psprintf("%s::%s", key_expression(attachment, listing_key, "l"),
+	                format_type_extended(attachment.key.type, -1,
+	                                     FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY));
 }
 
 const char *
 query_text(const Attachment &attachment, Query query)
 {
+	const char *from = from_listing(attachment);
+
 	switch (query)
 	{
 	case lock_one:
-		return psprintf("SELECT 1 FROM %s AS l WHERE %s FOR NO KEY UPDATE",
-		                from_listing(attachment), key_equals(attachment, listing_key, "l", "$1"));
+		return psprintf("SELECT FROM %s AS l WHERE %s FOR NO KEY UPDATE", from,
+		                key_equals(attachment, listing_key, "l", "$1"));
 	case lock_many:
-		// The sort is below the locking.  Counted, so that no result has to be kept.
-		return psprintf("SELECT pg_catalog.count(*) FROM (SELECT FROM %s AS l WHERE %s "
-		                "ORDER BY %s FOR NO KEY UPDATE) AS locked",
-		                from_listing(attachment),
+		// The sort is below the locking.
+		return psprintf("SELECT pg_catalog.array_agg(locked.k) FROM (SELECT %s AS k FROM %s AS l "
+		                "WHERE %s ORDER BY %s FOR NO KEY UPDATE) AS locked",
+		                held_key(attachment), from,
 		                key_equals(attachment, listing_key, "l", "ANY ($1)"),
 		                key_expression(attachment, listing_key, "l"));
 	case write_one:
-		return write_query(attachment, "(SELECT $1)");
+		return write_query(attachment, "(SELECT $1) AS u (k)", false);
 	case write_many:
-		return write_query(attachment, "pg_catalog.unnest($1)");
+		return write_query(attachment, "pg_catalog.unnest($1) AS u (k)", false);
 	case write_all:
-		return write_query(attachment, psprintf("(SELECT %s FROM %s AS l)",
-		                                        key_expression(attachment, listing_key, "l"),
-		                                        from_listing(attachment)));
+		return write_query(attachment,
+		                   psprintf("(SELECT %s FROM %s AS l) AS u (k)",
+		                            key_expression(attachment, listing_key, "l"), from),
+		                   false);
+	case insert_one:
+		return write_query(attachment, "(SELECT $1, $2, $3, $4) AS u (k, added, lowest, highest)",
+		                   true);
+	case insert_many:
+		return write_query(attachment,
+		                   "ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), "
+		                   "pg_catalog.unnest($3), pg_catalog.unnest($4)) AS u (k, added, lowest, "
+		                   "highest)",
+		                   true);
 	default:
 		pg_unreachable();
 	}
+}
+
+// Sets the types of a query's parameters; returns how many there are.
+int
+parameter_types(const Attachment &attachment, Query query, Oid *type)
+{
+	const bool one = query == lock_one || query == write_one || query == insert_one;
+
+	type[0] = one ? attachment.key.type : attachment.key.array_type;
+	type[1] = one ? INT8OID : INT8ARRAYOID;
+	type[2] = type[3] = one ? attachment.value.type : attachment.value.array_type;
+	return query == write_all ? 0 : query == insert_one || query == insert_many ? 4 : 1;
 }
 
 // The plans live as long as the session and are made when tables may still be small: they must not
@@ -214,8 +380,8 @@ plan_of(Attachment *attachment, Query query)
 		SPI_freeplan(plan);
 	}
 
-	const bool one = query == lock_one || query == write_one;
-	Oid type = one ? attachment->key.type : attachment->key.array_type;
+	Oid type[4];
+	const int parameters = parameter_types(*attachment, query, type);
 	const int guc_level = NewGUCNestLevel();
 	if (query != write_all)
 	{
@@ -224,7 +390,7 @@ plan_of(Attachment *attachment, Query query)
 		set_for_planning("enable_mergejoin", "off");
 		set_for_planning("jit", "off");
 	}
-	plan = SPI_prepare_cursor(query_text(*attachment, query), query == write_all ? 0 : 1, &type,
+	plan = SPI_prepare_cursor(query_text(*attachment, query), parameters, type,
 	                          CURSOR_OPT_GENERIC_PLAN);
 	if (plan == nullptr)
 		elog(ERROR, "could not prepare a statement of listing_stats: %s",
@@ -246,18 +412,20 @@ verify_query(const Attachment &attachment)
 	const char *separator = "";
 
 	initStringInfo(&out);
-	appendStringInfo(&out,
-	                 "SELECT l.%s::pg_catalog.text, d.c, d.stored, d.expected FROM %s AS l "
-	                 "LEFT JOIN LATERAL (%s) AS n ON true CROSS JOIN LATERAL (VALUES ",
-	                 column_name(attachment, listing_key), from_listing(attachment),
-	                 recomputed(attachment, key_expression(attachment, listing_key, "l")));
+	appendStringInfo(
+		&out,
+		"SELECT l.%s::pg_catalog.text, d.c, d.stored, d.expected FROM %s AS l%s CROSS JOIN "
+		"LATERAL (VALUES ",
+		column_name(attachment, listing_key), from_listing(attachment),
+		recomputed(attachment, key_expression(attachment, listing_key, "l")));
 	for (int i = first_target; i < end_of_targets; ++i)
 	{
 		if (attachment.column[i].attnum == 0)
 			continue;
-		appendStringInfo(&out, "%s(%s, l.%s::pg_catalog.text, n.%s::pg_catalog.text, %s)",
-		                 separator, quote_literal_cstr(NameStr(attachment.column[i].name)),
-		                 column_name(attachment, i), argument_name[i], differs(attachment, i));
+		appendStringInfo(&out, "%s(%s, l.%s::pg_catalog.text, %s::pg_catalog.text, %s)", separator,
+		                 quote_literal_cstr(NameStr(attachment.column[i].name)),
+		                 column_name(attachment, i), recomputed_target(i),
+		                 differs_from(attachment, i, recomputed_target(i)));
 		separator = ", ";
 	}
 	appendStringInfoString(&out, ") AS d (c, stored, expected, differs) WHERE d.differs");

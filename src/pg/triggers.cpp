@@ -70,17 +70,63 @@ any_changed(const TriggerData *event, const TriggerColumns *columns, int first, 
 }
 
 void
-add_key(const TriggerData *event, const TriggerColumns *columns, Side side, TupleTableSlot *slot)
+add_key(const TriggerData *event, const TriggerColumns *columns, Side side, TupleTableSlot *slot,
+        PendingKey change)
 {
 	const AttrNumber attnum = columns->attnum[side == Side::price ? price_key : listing_key];
+	const Form_pg_attribute attribute =
+		TupleDescAttr(RelationGetDescr(event->tg_relation), attnum - 1);
 	bool is_null = false;
-	const Datum key = slot_getattr(slot, attnum, &is_null);
 
+	change.key = slot_getattr(slot, attnum, &is_null);
 	if (!is_null)
-		add_pending_key(
-			*columns->attachment, side,
-			getBaseType(TupleDescAttr(RelationGetDescr(event->tg_relation), attnum - 1)->atttypid),
-			key);
+		add_pending_key(*columns->attachment, side, getBaseType(attribute->atttypid), change);
+}
+
+PendingKey
+to_recompute(bool arrived)
+{
+	PendingKey change = {};
+
+	change.arrived = arrived;
+	change.recompute = true;
+	return change;
+}
+
+// What an inserted price adds to the columns that depend on all prices of its listing.
+PendingKey
+inserted_price(const TriggerData *event, const TriggerColumns *columns)
+{
+	PendingKey change = {};
+	bool is_null = false;
+
+	// The tuple has to tell the command that inserted it.
+	if (event->tg_relation->rd_rel->relam != HEAP_TABLE_AM_OID)
+		return to_recompute(true);
+	change.arrived = true;
+	change.command = HeapTupleHeaderGetCmin(event->tg_trigtuple->t_data);
+	change.lowest = slot_getattr(event->tg_trigslot, columns->attnum[price_value], &is_null);
+	change.highest = change.lowest;
+	change.added = is_null ? 0 : 1;
+	return change;
+}
+
+// An application has written a column that we keep.
+void
+check_guard(const TriggerData *event, const TriggerColumns *columns)
+{
+	for (int i = first_target; i < end_of_targets; ++i)
+	{
+		if (columns->attnum[i] != InvalidAttrNumber && column_changed(event, columns->attnum[i]))
+			ereport(
+				ERROR,
+				(errcode(ERRCODE_GENERATED_ALWAYS),
+			     errmsg("column \"%s\" of table \"%s\" is kept by listing_stats",
+			            NameStr(columns->attachment->column[i].name),
+			            RelationGetRelationName(event->tg_relation)),
+			     errhint("Leave it out of the UPDATE, or attach with guard => 'keep', which puts "
+			             "it right.")));
+	}
 }
 
 }  // namespace
@@ -95,13 +141,18 @@ LISTING_STATS_FUNCTION(listing_stats_price_changed)
 		row_event(fcinfo, price_changed, true, "AFTER INSERT OR UPDATE OR DELETE FOR EACH ROW");
 	const TriggerColumns *columns = columns_of_trigger(event, Side::price);
 
-	if (!TRIGGER_FIRED_BY_UPDATE(event->tg_event))
-		add_key(event, columns, Side::price, event->tg_trigslot);
+	if (TRIGGER_FIRED_BY_INSERT(event->tg_event))
+		add_key(event, columns, Side::price, event->tg_trigslot,
+		        keeps_history(*columns->attachment) ? inserted_price(event, columns)
+		                                            : to_recompute(true));
+	else if (TRIGGER_FIRED_BY_DELETE(event->tg_event))
+		add_key(event, columns, Side::price, event->tg_trigslot, to_recompute(false));
 	else if (any_changed(event, columns, first_of_price, column_count))
 	{
-		add_key(event, columns, Side::price, event->tg_trigslot);
-		if (column_changed(event, columns->attnum[price_key]))
-			add_key(event, columns, Side::price, event->tg_newslot);
+		const bool moved = column_changed(event, columns->attnum[price_key]);
+		add_key(event, columns, Side::price, event->tg_trigslot, to_recompute(false));
+		if (moved)
+			add_key(event, columns, Side::price, event->tg_newslot, to_recompute(true));
 	}
 	PG_RETURN_POINTER(nullptr);
 }
@@ -114,11 +165,19 @@ LISTING_STATS_FUNCTION(listing_stats_listing_changed)
 
 	if (columns == nullptr)
 		PG_RETURN_POINTER(nullptr);
-	if (!TRIGGER_FIRED_BY_UPDATE(event->tg_event))
-		add_key(event, columns, Side::listing, event->tg_trigslot);
-	else if (any_changed(event, columns, listing_key, end_of_targets) &&
-	         !in_own_write(*columns->attachment))
-		add_key(event, columns, Side::listing, event->tg_newslot);
+	if (TRIGGER_FIRED_BY_INSERT(event->tg_event))
+	{
+		add_key(event, columns, Side::listing, event->tg_trigslot, to_recompute(true));
+		PG_RETURN_POINTER(nullptr);
+	}
+	const bool key_changed = column_changed(event, columns->attnum[listing_key]);
+	const bool written = columns->attachment->guard != Guard::off &&
+	                     any_changed(event, columns, first_target, end_of_targets) &&
+	                     !in_own_write(*columns->attachment);
+	if (written && columns->attachment->guard == Guard::error)
+		check_guard(event, columns);
+	if (key_changed || written)
+		add_key(event, columns, Side::listing, event->tg_newslot, to_recompute(key_changed));
 	PG_RETURN_POINTER(nullptr);
 }
 
@@ -138,6 +197,6 @@ LISTING_STATS_FUNCTION(listing_stats_flush)
 	Level *level = take_level(trigger_depth());
 
 	if (level != nullptr)
-		flush(level);
+		flush(level, false);
 	PG_RETURN_POINTER(nullptr);
 }
