@@ -21,7 +21,7 @@ PG_CXXFLAGS  = $(DIALECT) -Wextra -Wold-style-cast -Wno-register -Wno-unused-par
                -Wno-missing-field-initializers $(EXTRA_CXXFLAGS)
 PG_LDFLAGS  += $(EXTRA_LDFLAGS)
 
-REGRESS        = setup attach blog tracking targets types names roles errors price_summary
+REGRESS        = setup attach blog tracking targets partitions types names roles errors price_summary
 ISOLATION      = races order attach
 ISOLATION_OPTS = --inputdir=$(srcdir)/test/isolation --load-extension=listing_stats
 TAP_TESTS      = 1

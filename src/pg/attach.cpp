@@ -210,7 +210,7 @@ existing_attachment(Request *request)
 	for (int i = 0; description != nullptr && i < description->numtriggers; ++i)
 	{
 		const Trigger *trigger = &description->triggers[i];
-		if (trigger->tgfoid != trigger_function(price_changed) || trigger->tgisclone ||
+		if (!is_attachment(request->price, trigger) ||
 		    other_half(request->price, trigger, Side::price) != RelationGetRelid(request->listing))
 			continue;
 		const char *its_key = key_of_price(request->price, trigger);

@@ -305,6 +305,31 @@ attached_root(Oid relation, const Trigger *trigger)
 	return relation;
 }
 
+bool
+is_stray(Relation relation, const Trigger *trigger)
+{
+	const Definition definition = parse_definition(relation, trigger);
+	const Oid candidates[] = {
+		definition.system_identifier == GetSystemIdentifier() ? definition.price_oid : InvalidOid,
+		table_by_name(definition.price)};
+
+	for (const Oid candidate : candidates)
+	{
+		if (OidIsValid(candidate) && candidate != RelationGetRelid(relation) &&
+		    OidIsValid(find_trigger(candidate, price_changed, trigger)))
+			return true;
+	}
+	return false;
+}
+
+bool
+is_attachment(Relation relation, const Trigger *trigger)
+{
+	return trigger->tgfoid == trigger_function(price_changed) && !trigger->tgisclone &&
+	       attached_root(RelationGetRelid(relation), trigger) == RelationGetRelid(relation) &&
+	       !is_stray(relation, trigger);
+}
+
 Oid
 other_half(Relation relation, const Trigger *trigger, Side side)
 {

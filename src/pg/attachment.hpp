@@ -82,6 +82,14 @@ Oid find_trigger(Oid relation, const char *function, const Trigger *like);
 // inheritance child; "relation" itself otherwise.
 Oid attached_root(Oid relation, const Trigger *trigger);
 
+// Whether the trigger on "relation" is left over: the table that its arguments name or record is
+// another one, which "relation" was a part of.
+bool is_stray(Relation relation, const Trigger *trigger);
+
+// Whether the trigger is that of an attachment's price table, neither of a part of it nor left
+// over.
+bool is_attachment(Relation relation, const Trigger *trigger);
+
 // The other table of the attachment that the trigger is part of: the one that has the other half.
 // InvalidOid: none has, or several.
 Oid other_half(Relation relation, const Trigger *trigger, Side side);

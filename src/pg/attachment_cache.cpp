@@ -163,7 +163,19 @@ columns_of_trigger(const TriggerData *event, Side side)
 
 	Oid root_trigger = InvalidOid;
 	Relation root = open_root(event, side, &root_trigger);
-	Attachment *attachment = find_attachment(root, root_trigger, side);
+	Attachment *attachment = nullptr;
+	if (side == Side::price && is_stray(root, event->tg_trigger))
+		ereport(
+			WARNING,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+		     errmsg(
+				 "trigger \"%s\" on table \"%s\" is of a table that this one is no longer a part "
+				 "of, and does nothing",
+				 event->tg_trigger->tgname, RelationGetRelationName(event->tg_relation)),
+		     errhint("DROP TRIGGER %s ON %s;", quote_identifier(event->tg_trigger->tgname),
+		             qualified_name(RelationGetRelid(event->tg_relation)))));
+	else
+		attachment = find_attachment(root, root_trigger, side);
 	relation_close(root, AccessShareLock);
 
 	columns = static_cast<TriggerColumns *>(hash_search(triggers, &trigger, HASH_ENTER, &found));

@@ -12,13 +12,14 @@ struct TriggerColumns
 {
 	Oid trigger;  // hash key
 	Oid relation;
-	Attachment *attachment;           // nullptr: on listing, and the price table is gone
+	Attachment *attachment;           // nullptr: there is nothing to keep any more
 	AttrNumber attnum[column_count];  // of the columns on the trigger's side
 	bool valid;
 };
 
-// For the trigger that is firing.  An error says what to do where names no longer fit; nullptr: the
-// trigger is on listing, and the price table is gone (a warning has been given).
+// For the trigger that is firing.  An error says what to do where names no longer fit; nullptr: it
+// is left over, on a listing whose price table is gone or on what was part of a price table (a
+// warning has been given).
 TriggerColumns *columns_of_trigger(const TriggerData *event, Side side);
 
 // For later than the event that met the trigger.

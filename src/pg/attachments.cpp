@@ -67,15 +67,40 @@ add_triggers(Row *row, Oid table, const Trigger *like)
 		append_text(&row->triggers,
 		            psprintf("%s on %s: %s", trigger->tgname, RelationGetRelationName(relation),
 		                     trigger_state(trigger->tgenabled)));
-		if (trigger->tgenabled == TRIGGER_DISABLED ||
-		    trigger->tgenabled == TRIGGER_FIRES_ON_REPLICA)
+		if (trigger->tgenabled == TRIGGER_DISABLED)
 			append_text(
 				&row->warnings,
-				psprintf("trigger \"%s\" on table \"%s\" does not fire: what it misses has to "
-			             "be repaired by attach()",
+				psprintf("trigger \"%s\" on table \"%s\" is disabled: what it misses has to be "
+			             "repaired by refresh()",
 			             trigger->tgname, RelationGetRelationName(relation)));
 	}
 	relation_close(relation, AccessShareLock);
+}
+
+// What goes on in the parts of the price table that no trigger sees.
+void
+add_unseen_parts(Row *row, Oid price, const Trigger *like)
+{
+	ListCell *cell = nullptr;
+
+	foreach (cell, find_all_inheritors(price, AccessShareLock, nullptr))
+	{
+		const Oid part = lfirst_oid(cell);
+		const char *name = get_rel_name(part);
+		if (get_rel_relkind(part) == RELKIND_FOREIGN_TABLE)
+			append_text(
+				&row->warnings,
+				psprintf("changes made on the remote side of foreign table \"%s\" are not seen",
+			             name));
+		else if (!OidIsValid(find_trigger(part, price_changed, like)))
+			append_text(&row->warnings, psprintf("changes of table \"%s\", which inherits, are not "
+			                                     "seen until attach() is called again",
+			                                     name));
+		else if (!OidIsValid(find_trigger(part, price_truncated, like)))
+			append_text(&row->warnings, psprintf("TRUNCATE of table \"%s\" alone is not seen until "
+			                                     "attach() is called again",
+			                                     name));
+	}
 }
 
 void
@@ -139,6 +164,8 @@ fill_row(Row *row, Relation relation, const Trigger *trigger, Side side)
 		             RelationGetRelationName(relation), index_columns(attachment)));
 	add_triggers(row, DatumGetObjectId(row->value[row_listing]), trigger);
 	add_triggers(row, DatumGetObjectId(row->value[row_price]), trigger);
+	if (side == Side::price)
+		add_unseen_parts(row, RelationGetRelid(relation), trigger);
 }
 
 void
@@ -159,12 +186,9 @@ put_row(ReturnSetInfo *result, Relation relation, const Trigger *trigger, Side s
 bool
 shows_attachment(Relation relation, const Trigger *trigger)
 {
-	if (trigger->tgisclone)
-		return false;
-	if (trigger->tgfoid == trigger_function(price_changed))
-		return true;
-	return trigger->tgfoid == trigger_function(listing_changed) &&
-	       !OidIsValid(other_half(relation, trigger, Side::listing));
+	return is_attachment(relation, trigger) ||
+	       (trigger->tgfoid == trigger_function(listing_changed) && !trigger->tgisclone &&
+	        !OidIsValid(other_half(relation, trigger, Side::listing)));
 }
 
 // The tables that have triggers of ours, once each.

@@ -23,7 +23,9 @@ find_attached(Oid table, Oid other, Oid *root, Oid *half)
 			continue;
 		const bool of_listing = trigger->tgfoid == trigger_function(listing_changed);
 		*root = of_listing ? table : attached_root(table, trigger);
-		*half = other_half(relation, trigger, of_listing ? Side::listing : Side::price);
+		*half = !of_listing && *root == table && is_stray(relation, trigger)
+		            ? InvalidOid
+		            : other_half(relation, trigger, of_listing ? Side::listing : Side::price);
 		if (!OidIsValid(other) || *half == other)
 			found = copy_trigger(trigger);
 	}

@@ -141,6 +141,8 @@ LISTING_STATS_FUNCTION(listing_stats_price_changed)
 		row_event(fcinfo, price_changed, true, "AFTER INSERT OR UPDATE OR DELETE FOR EACH ROW");
 	const TriggerColumns *columns = columns_of_trigger(event, Side::price);
 
+	if (columns == nullptr)
+		PG_RETURN_POINTER(nullptr);
 	if (TRIGGER_FIRED_BY_INSERT(event->tg_event))
 		add_key(event, columns, Side::price, event->tg_trigslot,
 		        keeps_history(*columns->attachment) ? inserted_price(event, columns)
@@ -187,7 +189,9 @@ LISTING_STATS_FUNCTION(listing_stats_price_truncated)
 		statement_event(fcinfo, price_truncated, "AFTER TRUNCATE FOR EACH STATEMENT");
 	if (!TRIGGER_FIRED_BY_TRUNCATE(event->tg_event))
 		wrong_use(price_truncated, "AFTER TRUNCATE FOR EACH STATEMENT");
-	recompute_all(columns_of_trigger(event, Side::price)->attachment);
+	const TriggerColumns *columns = columns_of_trigger(event, Side::price);
+	if (columns != nullptr)
+		recompute_all(columns->attachment);
 	PG_RETURN_POINTER(nullptr);
 }
 

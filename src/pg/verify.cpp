@@ -77,7 +77,7 @@ LISTING_STATS_FUNCTION(listing_stats_verify)
 		const Trigger *trigger = &relation->trigdesc->triggers[i];
 		Attachment attachment = {};
 		Problem problem = {};
-		if (trigger->tgfoid != trigger_function(price_changed) || trigger->tgisclone ||
+		if (!is_attachment(relation, trigger) ||
 		    other_half(relation, trigger, Side::price) != listing)
 			continue;
 		++count;
