@@ -1,0 +1,122 @@
+# The attacks of SECURITY.md, as the ordinary owner of a database and as a plain role.
+use strict;
+use warnings FATAL => 'all';
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = PostgreSQL::Test::Cluster->new('node');
+$node->init;
+$node->start;
+$node->safe_psql('postgres', q{
+	CREATE ROLE dba LOGIN;
+	CREATE ROLE shop LOGIN;
+	CREATE ROLE thief LOGIN;
+	CREATE DATABASE market OWNER dba;
+});
+
+sub as
+{
+	my ($role, $sql) = @_;
+	my ($code, $out, $error) = $node->psql('market', $sql, extra_params => [ '-U', $role, '-v', 'ON_ERROR_STOP=1' ]);
+	return $code == 0 ? $out : $error;
+}
+
+# A schema that the attacker prepared is not taken over, whoever owns it.
+as('dba', q{GRANT CREATE ON DATABASE market TO thief});
+as('thief', q{CREATE SCHEMA listing_stats});
+like(as('dba', 'CREATE EXTENSION listing_stats'), qr/schema "listing_stats" already exists/, 'a foreign schema is refused');
+as('thief', q{DROP SCHEMA listing_stats});
+like(as('shop', 'CREATE EXTENSION listing_stats'), qr/permission denied to create extension/, 'a plain role cannot install it');
+# Functions and operators planted in advance, in every schema of the path.
+as('dba', q{
+	CREATE SCHEMA planted;
+	CREATE FUNCTION planted.bad(anyelement, anyelement) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'ran as %', current_user; END $$;
+	CREATE OPERATOR planted.= (LEFTARG = anyelement, RIGHTARG = anyelement, FUNCTION = planted.bad);
+	CREATE FUNCTION planted.count(anyelement) RETURNS bigint LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'ran as %', current_user; END $$;
+	ALTER DATABASE market SET search_path = public, planted, pg_catalog;
+	GRANT USAGE ON SCHEMA planted TO PUBLIC;
+	GRANT CREATE ON SCHEMA public TO shop, thief;
+});
+is(as('dba', 'CREATE EXTENSION listing_stats'), '', 'the owner of a database installs it');
+is( $node->safe_psql('market', q{
+	SELECT DISTINCT pg_get_userbyid(owner) FROM (
+		SELECT proowner FROM pg_proc WHERE pronamespace = 'listing_stats'::regnamespace
+		UNION ALL SELECT relowner FROM pg_class WHERE relnamespace = 'listing_stats'::regnamespace
+		UNION ALL SELECT typowner FROM pg_type WHERE typnamespace = 'listing_stats'::regnamespace
+		UNION ALL SELECT nspowner FROM pg_namespace WHERE nspname = 'listing_stats') AS o (owner)}),
+	$node->safe_psql('market', q{SELECT pg_get_userbyid(10)}), 'everything belongs to the bootstrap superuser');
+is($node->safe_psql('market', q{SELECT count(*) FROM pg_proc WHERE pronamespace = 'listing_stats'::regnamespace AND prosecdef}), '0', 'nothing is SECURITY DEFINER');
+like(as('dba', q{CREATE FUNCTION listing_stats.attach(text, text) RETURNS int LANGUAGE sql AS 'SELECT 1'}), qr/permission denied for schema listing_stats/,
+	'no overload can be planted, not even by the owner of the database');
+for my $private ($node->safe_psql('market', q{
+	SELECT format('SELECT * FROM %s', oid::regclass) FROM pg_class WHERE relnamespace = 'listing_stats'::regnamespace AND relname ~ '^_' AND relkind IN ('r', 'v')}))
+{
+	like(as('dba', $_), qr/permission denied/, $_) for split /\n/, $private;
+}
+
+# The victim's tables.
+my $tables = q{
+	CREATE TABLE listing (id int PRIMARY KEY);
+	CREATE TABLE price (id int PRIMARY KEY, listing_id int REFERENCES listing, created timestamptz NOT NULL, value numeric);
+	INSERT INTO listing VALUES (1);
+};
+unlike(as('shop', "$tables SELECT listing_stats.attach('listing', 'price'); INSERT INTO price VALUES (1, 1, '2026-01-01', 5); GRANT SELECT, INSERT ON price TO thief; GRANT SELECT ON listing TO thief"), qr/ERROR/, 'the shop attaches its tables');
+is(as('thief', q{INSERT INTO price VALUES (2, 1, '2026-01-02', 6); SELECT last_price FROM listing}), '6', 'a writer of prices needs nothing else');
+for my $call (q{attach('listing', 'price')}, q{detach('listing', 'price')}, q{detach('listing')})
+{
+	like(as('thief', "SELECT listing_stats.$call"), qr/must be owner of table/, $call);
+}
+# Nobody is made to wait for a call that is refused.
+my $writer = $node->background_psql('market', extra_params => [ '-U', 'shop' ]);
+$writer->query_safe(q{BEGIN; INSERT INTO price VALUES (3, 1, '2026-01-03', 7);});
+like(as('thief', q{SET lock_timeout = '500ms'; SELECT listing_stats.attach('listing', 'price')}), qr/must be owner/, 'attach() does not queue for a lock first');
+like(as('thief', q{SET lock_timeout = '500ms'; SELECT listing_stats.detach('price')}), qr/must be owner/, 'nor detach()');
+$writer->query_safe('COMMIT');
+$writer->quit;
+
+# Triggers with copied and with forged arguments on tables of the thief's own.
+as('thief', q{
+	CREATE TABLE fake (id int PRIMARY KEY, listing_id int, created timestamptz, value numeric);
+	DO $$ BEGIN
+		EXECUTE (SELECT replace(replace(pg_get_triggerdef(oid), 'ON public.price', 'ON fake'), '"LISTING_STATS_1"', 'copied')
+		         FROM pg_trigger WHERE tgrelid = 'price'::regclass AND tgname = 'LISTING_STATS_1');
+		EXECUTE (SELECT replace(replace(pg_get_triggerdef(oid), 'ON public.price', 'ON fake'), '"LISTING_STATS_1_truncate"', 'copied_truncate')
+		         FROM pg_trigger WHERE tgrelid = 'price'::regclass AND tgname = 'LISTING_STATS_1_truncate');
+	END $$;
+});
+as('thief', q{INSERT INTO fake VALUES (1, 1, '2099-01-01', 666)});
+as('thief', q{TRUNCATE fake});
+is(as('shop', q{SELECT last_price FROM listing}), '7', 'copied arguments change nothing');
+for my $forged (q{'price=public.fake', 'found=1 1 1'}, q{'price=public.price'}, q{'price=public.fake'})
+{
+	as('thief', qq{
+		DROP TRIGGER copied ON fake;
+		CREATE TRIGGER copied AFTER INSERT ON fake FOR EACH ROW EXECUTE FUNCTION listing_stats.price_changed(
+			'listing=public.listing', 'listing_key=id', 'last_price=last_price', 'key=listing_id', 'at=created', 'tie=id', 'value=value', $forged)});
+	as('thief', q{INSERT INTO fake VALUES (2, 1, '2099-01-01', 667)});
+	is(as('shop', q{SELECT last_price FROM listing}), '7', "forged arguments change nothing: $forged");
+}
+# Both halves on tables of the thief's, the names and the record those of the victim's.
+as('thief', q{
+	CREATE TABLE fake_listing (id int PRIMARY KEY, last_price numeric);
+	DO $$ BEGIN
+		EXECUTE (SELECT replace(replace(pg_get_triggerdef(oid), 'ON public.listing', 'ON fake_listing'), '"LISTING_STATS_1"', 'copied')
+		         FROM pg_trigger WHERE tgrelid = 'listing'::regclass AND tgname = 'LISTING_STATS_1');
+	END $$;
+	INSERT INTO fake_listing VALUES (1, 668);
+	UPDATE fake_listing SET last_price = 669;
+});
+is(as('shop', q{INSERT INTO price VALUES (4, 1, '2026-01-04', 8); SELECT last_price FROM listing}), '8', 'both halves copied: the victim is not disturbed');
+is(as('shop', q{SELECT count(*) FROM listing_stats.verify('listing', 'price')}), '0', 'and all is right');
+# One table handed over.
+$node->safe_psql('market', q{ALTER TABLE listing OWNER TO thief});
+like(as('shop', q{INSERT INTO price VALUES (5, 1, '2026-01-05', 9)}), qr/table public.listing is owned by "thief" and table public.price by "shop"/, 'two owners are an error');
+$node->safe_psql('market', q{ALTER TABLE listing OWNER TO shop});
+
+# The owner of the extension removes it; data stay.
+like(as('thief', 'DROP EXTENSION listing_stats CASCADE'), qr/must be owner of extension/, 'others cannot');
+like(as('dba', 'DROP EXTENSION listing_stats CASCADE'), qr/^(|NOTICE.*)$/s, 'its owner can');
+is(as('shop', q{SELECT last_price FROM listing}), '8', 'data stay');
+$node->stop;
+done_testing();
