@@ -22,7 +22,7 @@ PG_CXXFLAGS  = $(DIALECT) -Wextra -Wold-style-cast -Wno-register -Wno-unused-par
 PG_LDFLAGS  += $(EXTRA_LDFLAGS)
 
 REGRESS        = setup attach blog tracking targets partitions types names roles errors price_summary
-ISOLATION      = races order attach late
+ISOLATION      = races order attach late unlocked
 ISOLATION_OPTS = --inputdir=$(srcdir)/test/isolation --load-extension=listing_stats
 TAP_TESTS      = 1
 PROVE_TESTS    = test/tap/*.pl

@@ -123,6 +123,9 @@ ALTER TABLE price ALTER listing_id TYPE bigint;
 INSERT INTO price VALUES (4, 1, '2026-01-04', 4);
 ALTER TABLE price ALTER id TYPE bigint, ALTER value TYPE double precision;
 INSERT INTO price VALUES (5, 1, '2026-01-05', 5.5);
+\echo :SQLSTATE
+ALTER TABLE listing ALTER last_price TYPE double precision;
+INSERT INTO price VALUES (5, 1, '2026-01-05', 5.5);
 ALTER TABLE price DROP CONSTRAINT price_listing_id_fkey;
 INSERT INTO price VALUES (6, 1, '2026-01-06', 6), (7, 77, '2026-01-06', 6);
 SELECT * FROM listing_stats.verify('listing', 'price');

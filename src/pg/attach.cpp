@@ -31,10 +31,11 @@ bool
 kept_by_another(Relation listing, const char *name, const Trigger *own)
 {
 	const Oid function = trigger_function(listing_changed);
+	ListCell *cell = nullptr;
 
-	for (int i = 0; listing->trigdesc != nullptr && i < listing->trigdesc->numtriggers; ++i)
+	foreach (cell, our_triggers(listing))
 	{
-		const Trigger *trigger = &listing->trigdesc->triggers[i];
+		const Trigger *trigger = static_cast<Trigger *>(lfirst(cell));
 		if (trigger->tgfoid != function || (own != nullptr && same_arguments(trigger, own)))
 			continue;
 		const Definition definition = parse_definition(listing, trigger);
@@ -202,14 +203,14 @@ const Trigger *
 existing_attachment(Request *request)
 {
 	const char *key = request->column[price_key];
-	const TriggerDesc *description = request->price->trigdesc;
 	const Trigger *found = nullptr;
 	const char *found_key = nullptr;
+	ListCell *cell = nullptr;
 	int count = 0;
 
-	for (int i = 0; description != nullptr && i < description->numtriggers; ++i)
+	foreach (cell, our_triggers(request->price))
 	{
-		const Trigger *trigger = &description->triggers[i];
+		const Trigger *trigger = static_cast<Trigger *>(lfirst(cell));
 		if (!is_attachment(request->price, trigger) ||
 		    other_half(request->price, trigger, Side::price) != RelationGetRelid(request->listing))
 			continue;
@@ -236,7 +237,7 @@ attach(FunctionCallInfo fcinfo)
 		         errmsg("cannot attach tables inside an extension script"),
 		         errdetail("The triggers would belong to the extension and not be dumped.")));
 	Request request = read_request(fcinfo);
-	Trigger *existing = copy_trigger(existing_attachment(&request));
+	const Trigger *existing = existing_attachment(&request);
 	Attachment attachment = complete_request(&request, existing);
 
 	SPI_connect();

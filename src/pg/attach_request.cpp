@@ -72,10 +72,8 @@ bool
 is_attached(Oid price)
 {
 	Relation relation = relation_open(price, AccessShareLock);
-	bool found = false;
+	const bool found = our_triggers(relation) != NIL;
 
-	for (int i = 0; relation->trigdesc != nullptr && i < relation->trigdesc->numtriggers; ++i)
-		found = found || is_our_trigger(&relation->trigdesc->triggers[i]);
 	relation_close(relation, AccessShareLock);
 	return found;
 }

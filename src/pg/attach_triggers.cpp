@@ -1,6 +1,8 @@
 // The triggers of an attachment, see attach_triggers.hpp.
 #include "pg/attach_triggers.hpp"
 
+#include "pg/attach_request.hpp"
+
 namespace listing_stats {
 
 namespace {
@@ -34,14 +36,16 @@ TriggerNow
 trigger_now(Oid table, const char *function, const Trigger *like, TriggerNow otherwise)
 {
 	Relation relation = relation_open(table, AccessShareLock);
+	const Oid function_oid = trigger_function(function);
 	TriggerNow found = otherwise;
+	ListCell *cell = nullptr;
 
-	for (int i = 0; relation->trigdesc != nullptr && i < relation->trigdesc->numtriggers; ++i)
+	foreach (cell, our_triggers(relation))
 	{
-		const Trigger *trigger = &relation->trigdesc->triggers[i];
-		if (trigger->tgfoid != trigger_function(function) || !same_arguments(trigger, like))
+		const Trigger *trigger = static_cast<Trigger *>(lfirst(cell));
+		if (trigger->tgfoid != function_oid || !same_arguments(trigger, like))
 			continue;
-		found.name = pstrdup(trigger->tgname);
+		found.name = trigger->tgname;
 		// One that was disabled is enabled again: attaching anew repairs.
 		if (trigger->tgenabled != TRIGGER_DISABLED)
 			found.enabled = trigger->tgenabled;
@@ -148,6 +152,9 @@ create_triggers(const Attachment &attachment, const Trigger *existing, char repl
 void
 drop_triggers(Oid relation, Oid other, const Trigger *trigger)
 {
+	check_ownership(relation);
+	if (OidIsValid(other))
+		check_ownership(other);
 	List *tables = find_all_inheritors(relation, AccessExclusiveLock, nullptr);
 	ListCell *cell = nullptr;
 
@@ -160,12 +167,11 @@ drop_triggers(Oid relation, Oid other, const Trigger *trigger)
 		Relation open = relation_open(table, NoLock);
 		List *names = NIL;
 		ListCell *name = nullptr;
-		for (int i = 0; open->trigdesc != nullptr && i < open->trigdesc->numtriggers; ++i)
+		foreach (name, our_triggers(open))
 		{
-			const Trigger *candidate = &open->trigdesc->triggers[i];
-			if (is_our_trigger(candidate) && !candidate->tgisclone &&
-			    same_arguments(candidate, trigger))
-				names = lappend(names, pstrdup(candidate->tgname));
+			const Trigger *candidate = static_cast<Trigger *>(lfirst(name));
+			if (!candidate->tgisclone && same_arguments(candidate, trigger))
+				names = lappend(names, candidate->tgname);
 		}
 		relation_close(open, NoLock);
 		foreach (name, names)
@@ -174,20 +180,6 @@ drop_triggers(Oid relation, Oid other, const Trigger *trigger)
 			                     qualified_name(table)));
 	}
 	CommandCounterIncrement();
-}
-
-Trigger *
-copy_trigger(const Trigger *trigger)
-{
-	if (trigger == nullptr)
-		return nullptr;
-	Trigger *copy = static_cast<Trigger *>(palloc(sizeof(Trigger)));
-	*copy = *trigger;
-	copy->tgargs =
-		static_cast<char **>(palloc(sizeof(char *) * static_cast<Size>(Max(trigger->tgnargs, 1))));
-	for (int i = 0; i < trigger->tgnargs; ++i)
-		copy->tgargs[i] = pstrdup(trigger->tgargs[i]);
-	return copy;
 }
 
 }  // namespace listing_stats

@@ -13,9 +13,6 @@ Oid create_triggers(const Attachment &attachment, const Trigger *existing, char 
 // Drops what "trigger" is part of, on its table and on the other one, if there is one.
 void drop_triggers(Oid relation, Oid other, const Trigger *trigger);
 
-// A trigger that outlives the relation's cache entry, which a command replaces.
-Trigger *copy_trigger(const Trigger *trigger);
-
 // Runs a command of DDL; within SPI_connect().
 void run_command(const char *command);
 

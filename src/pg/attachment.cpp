@@ -16,8 +16,8 @@ namespace {
 bool
 carries_other_half(Oid relation, const Trigger *trigger, Side side)
 {
-	return OidIsValid(
-		find_trigger(relation, side == Side::price ? listing_changed : price_changed, trigger));
+	return OidIsValid(find_trigger(relation, side == Side::price ? listing_changed : price_changed,
+	                               trigger, false));
 }
 
 // Inheritance parents, and of a partition the table it is a partition of.
@@ -164,14 +164,14 @@ check_types(const Definition &definition, Attachment *attachment, Problem *probl
 	for (int i = first_target; i < end_of_targets; ++i)
 	{
 		const ResolvedColumn source = source_of(*attachment, i);
-		if (column[i].attnum != 0 && column_fit(source, column[i]) == Fit::unlike)
+		if (column[i].attnum != 0 && column_fit(source, column[i]) >= Fit::rounded)
 			return fail(
 				problem, ERRCODE_DATATYPE_MISMATCH,
 				psprintf("column \"%s\" of %s has type %s and cannot keep \"%s\" of %s, which has "
 			             "type %s",
 			             NameStr(column[i].name), definition.listing,
-			             format_type_be(column[i].type), NameStr(source.name), definition.price,
-			             format_type_be(source.type)),
+			             format_type_with_typemod(column[i].type, column[i].typmod),
+			             NameStr(source.name), definition.price, format_type_be(source.type)),
 				"Give the column that type with ALTER TABLE.");
 	}
 	return true;
@@ -215,6 +215,27 @@ resolve_columns(const Definition &definition, Relation listing, Relation price, 
 	return true;
 }
 
+Trigger *
+copy_trigger(const Trigger *trigger)
+{
+	Trigger *copy = static_cast<Trigger *>(palloc(sizeof(Trigger)));
+
+	*copy = *trigger;
+	copy->tgname = pstrdup(trigger->tgname);
+	copy->tgargs =
+		static_cast<char **>(palloc(sizeof(char *) * static_cast<Size>(Max(trigger->tgnargs, 1))));
+	for (int i = 0; i < trigger->tgnargs; ++i)
+		copy->tgargs[i] = pstrdup(trigger->tgargs[i]);
+	return copy;
+}
+
+// Whether the trigger is part of a pair that one role owns.
+bool
+same_owner(Oid a, Oid b)
+{
+	return relation_owner(a) == relation_owner(b);
+}
+
 }  // namespace
 
 bool
@@ -252,12 +273,22 @@ resolve(Relation relation, const Trigger *trigger, Side side, Attachment *result
 	return good;
 }
 
-bool
-is_our_trigger(const Trigger *trigger)
+List *
+our_triggers(Relation relation)
 {
-	return trigger->tgfoid == trigger_function(price_changed) ||
-	       trigger->tgfoid == trigger_function(listing_changed) ||
-	       trigger->tgfoid == trigger_function(price_truncated);
+	// Looked up first: nothing from here to the end may read a catalogue.
+	const Oid functions[] = {trigger_function(price_changed), trigger_function(listing_changed),
+	                         trigger_function(price_truncated)};
+	List *found = NIL;
+
+	for (int i = 0; relation->trigdesc != nullptr && i < relation->trigdesc->numtriggers; ++i)
+	{
+		const Trigger *trigger = &relation->trigdesc->triggers[i];
+		if (trigger->tgfoid == functions[0] || trigger->tgfoid == functions[1] ||
+		    trigger->tgfoid == functions[2])
+			found = lappend(found, copy_trigger(trigger));
+	}
+	return found;
 }
 
 bool
@@ -274,18 +305,20 @@ same_arguments(const Trigger *a, const Trigger *b)
 }
 
 Oid
-find_trigger(Oid relation, const char *function, const Trigger *like)
+find_trigger(Oid relation, const char *function, const Trigger *like, bool clones)
 {
 	Relation open = try_relation_open(relation, AccessShareLock);
 	const Oid function_oid = trigger_function(function);
 	Oid found = InvalidOid;
+	ListCell *cell = nullptr;
 
 	if (open == nullptr)
 		return InvalidOid;
-	for (int i = 0; open->trigdesc != nullptr && i < open->trigdesc->numtriggers; ++i)
+	foreach (cell, our_triggers(open))
 	{
-		const Trigger *candidate = &open->trigdesc->triggers[i];
-		if (candidate->tgfoid == function_oid && same_arguments(candidate, like))
+		const Trigger *candidate = static_cast<Trigger *>(lfirst(cell));
+		if (candidate->tgfoid == function_oid && (clones || !candidate->tgisclone) &&
+		    same_arguments(candidate, like))
 			found = candidate->tgoid;
 	}
 	relation_close(open, AccessShareLock);
@@ -299,7 +332,7 @@ attached_root(Oid relation, const Trigger *trigger)
 
 	foreach (cell, parents_of(relation))
 	{
-		if (OidIsValid(find_trigger(lfirst_oid(cell), price_changed, trigger)))
+		if (OidIsValid(find_trigger(lfirst_oid(cell), price_changed, trigger, true)))
 			return attached_root(lfirst_oid(cell), trigger);
 	}
 	return relation;
@@ -316,7 +349,7 @@ is_stray(Relation relation, const Trigger *trigger)
 	for (const Oid candidate : candidates)
 	{
 		if (OidIsValid(candidate) && candidate != RelationGetRelid(relation) &&
-		    OidIsValid(find_trigger(candidate, price_changed, trigger)))
+		    OidIsValid(find_trigger(candidate, price_changed, trigger, false)))
 			return true;
 	}
 	return false;
@@ -349,15 +382,22 @@ other_half(Relation relation, const Trigger *trigger, Side side)
 		                                                                    : definition.price_oid);
 	candidates = list_append_unique_oid(
 		candidates, table_by_name(side == Side::price ? definition.listing : definition.price));
+	// Tables of another owner count only to be named in an error: anybody can copy arguments.
+	Oid of_others = InvalidOid;
+	int count = 0;
 	foreach (cell, candidates)
 	{
-		if (!OidIsValid(lfirst_oid(cell)) || !carries_other_half(lfirst_oid(cell), trigger, side))
+		const Oid candidate = lfirst_oid(cell);
+		if (!OidIsValid(candidate) || !carries_other_half(candidate, trigger, side))
 			continue;
-		if (OidIsValid(found))
-			return InvalidOid;
-		found = lfirst_oid(cell);
+		if (!same_owner(candidate, RelationGetRelid(relation)))
+			of_others = candidate;
+		else if (++count == 1)
+			found = candidate;
 	}
-	return found;
+	if (count > 1)
+		return InvalidOid;
+	return OidIsValid(found) ? found : of_others;
 }
 
 const char *

@@ -69,14 +69,16 @@ constexpr const char *listing_changed = "listing_changed";
 constexpr const char *price_truncated = "price_truncated";
 Oid trigger_function(const char *name);
 
-// Whether a trigger calls one of them.
-bool is_our_trigger(const Trigger *trigger);
+// Copies of the triggers on "relation" that call one of them: the relation cache may replace its
+// own whenever a catalogue is read.
+List *our_triggers(Relation relation);
 
 // The triggers of an attachment, on both tables, have the same arguments.
 bool same_arguments(const Trigger *a, const Trigger *b);
 
 // The trigger on "relation" that calls the function with the arguments of "like"; InvalidOid: none.
-Oid find_trigger(Oid relation, const char *function, const Trigger *like);
+// With "clones", also that which a partition has from the table it is a partition of.
+Oid find_trigger(Oid relation, const char *function, const Trigger *like, bool clones);
 
 // The price table that is attached where a trigger on "relation" is of it, a partition or an
 // inheritance child; "relation" itself otherwise.

@@ -27,9 +27,10 @@ forget_relation(Datum, Oid relation)
 	while (void *entry = hash_seq_search(&status))
 	{
 		TriggerColumns *columns = static_cast<TriggerColumns *>(entry);
-		// Only a valid entry's attachment is sure to be there.
+		// Only a valid entry's attachment is sure to be there.  Without one, any table may be the
+		// one that was missing.
 		if (columns->valid && (!OidIsValid(relation) || columns->relation == relation ||
-		                       (columns->attachment != nullptr && !columns->attachment->valid)))
+		                       columns->attachment == nullptr || !columns->attachment->valid))
 			columns->valid = false;
 	}
 }
@@ -87,7 +88,7 @@ open_root(const TriggerData *event, Side side, Oid *trigger)
 	if (side == Side::price)
 	{
 		relation = attached_root(relation, event->tg_trigger);
-		const Oid row_trigger = find_trigger(relation, price_changed, event->tg_trigger);
+		const Oid row_trigger = find_trigger(relation, price_changed, event->tg_trigger, false);
 		if (OidIsValid(row_trigger))
 			*trigger = row_trigger;
 	}
@@ -97,10 +98,13 @@ open_root(const TriggerData *event, Side side, Oid *trigger)
 const Trigger *
 trigger_by_oid(Relation relation, Oid trigger)
 {
-	for (int i = 0; relation->trigdesc != nullptr && i < relation->trigdesc->numtriggers; ++i)
+	ListCell *cell = nullptr;
+
+	foreach (cell, our_triggers(relation))
 	{
-		if (relation->trigdesc->triggers[i].tgoid == trigger)
-			return &relation->trigdesc->triggers[i];
+		const Trigger *candidate = static_cast<Trigger *>(lfirst(cell));
+		if (candidate->tgoid == trigger)
+			return candidate;
 	}
 	ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
 	                errmsg("table \"%s\" has lost a trigger of listing_stats in mid-statement",

@@ -56,13 +56,14 @@ void
 add_triggers(Row *row, Oid table, const Trigger *like)
 {
 	Relation relation = try_relation_open(table, AccessShareLock);
+	ListCell *cell = nullptr;
 
 	if (relation == nullptr)
 		return;
-	for (int i = 0; relation->trigdesc != nullptr && i < relation->trigdesc->numtriggers; ++i)
+	foreach (cell, our_triggers(relation))
 	{
-		const Trigger *trigger = &relation->trigdesc->triggers[i];
-		if (!is_our_trigger(trigger) || !same_arguments(trigger, like))
+		const Trigger *trigger = static_cast<Trigger *>(lfirst(cell));
+		if (!same_arguments(trigger, like))
 			continue;
 		append_text(&row->triggers,
 		            psprintf("%s on %s: %s", trigger->tgname, RelationGetRelationName(relation),
@@ -92,11 +93,11 @@ add_unseen_parts(Row *row, Oid price, const Trigger *like)
 				&row->warnings,
 				psprintf("changes made on the remote side of foreign table \"%s\" are not seen",
 			             name));
-		else if (!OidIsValid(find_trigger(part, price_changed, like)))
+		else if (!OidIsValid(find_trigger(part, price_changed, like, true)))
 			append_text(&row->warnings, psprintf("changes of table \"%s\", which inherits, are not "
 			                                     "seen until attach() is called again",
 			                                     name));
-		else if (!OidIsValid(find_trigger(part, price_truncated, like)))
+		else if (!OidIsValid(find_trigger(part, price_truncated, like, false)))
 			append_text(&row->warnings, psprintf("TRUNCATE of table \"%s\" alone is not seen until "
 			                                     "attach() is called again",
 			                                     name));
@@ -221,11 +222,13 @@ void
 put_attachment(ReturnSetInfo *result, Oid price, Oid trigger)
 {
 	Relation relation = relation_open(price, AccessShareLock);
+	ListCell *cell = nullptr;
 
-	for (int i = 0; relation->trigdesc != nullptr && i < relation->trigdesc->numtriggers; ++i)
+	foreach (cell, our_triggers(relation))
 	{
-		if (relation->trigdesc->triggers[i].tgoid == trigger)
-			put_row(result, relation, &relation->trigdesc->triggers[i], Side::price);
+		const Trigger *candidate = static_cast<Trigger *>(lfirst(cell));
+		if (candidate->tgoid == trigger)
+			put_row(result, relation, candidate, Side::price);
 	}
 	relation_close(relation, AccessShareLock);
 }
@@ -245,9 +248,10 @@ LISTING_STATS_FUNCTION(listing_stats_attachments)
 		Relation relation = try_relation_open(lfirst_oid(cell), AccessShareLock);
 		if (relation == nullptr)
 			continue;
-		for (int i = 0; relation->trigdesc != nullptr && i < relation->trigdesc->numtriggers; ++i)
+		ListCell *trigger_cell = nullptr;
+		foreach (trigger_cell, our_triggers(relation))
 		{
-			const Trigger *trigger = &relation->trigdesc->triggers[i];
+			const Trigger *trigger = static_cast<Trigger *>(lfirst(trigger_cell));
 			if (shows_attachment(relation, trigger))
 				put_row(result, relation, trigger,
 				        trigger->tgfoid == trigger_function(price_changed) ? Side::price

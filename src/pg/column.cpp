@@ -31,6 +31,12 @@ numeric_scale(int32 typmod)
 	return (((typmod - static_cast<int32>(VARHDRSZ)) & 0x7ff) ^ 1024) - 1024;
 }
 
+bool
+collation_is_deterministic(Oid collation)
+{
+	return !OidIsValid(collation) || get_collation_isdeterministic(collation);
+}
+
 Fit
 numeric_fit(Oid source_type, int32 source_typmod, int32 target_typmod)
 {
@@ -44,13 +50,15 @@ numeric_fit(Oid source_type, int32 source_typmod, int32 target_typmod)
 	if (is_integer(source_type))
 		digits = integer_digits(source_type);
 	else if (source_typmod < static_cast<int32>(VARHDRSZ))
-		return Fit::narrower;
+		return Fit::rounded;
 	else
 	{
 		scale = numeric_scale(source_typmod);
 		digits = numeric_precision(source_typmod) - scale;
 	}
-	return target_scale >= scale && target_digits >= digits ? Fit::exact : Fit::narrower;
+	if (target_scale < scale)
+		return Fit::rounded;
+	return target_digits >= digits ? Fit::exact : Fit::narrower;
 }
 
 }  // namespace
@@ -75,12 +83,12 @@ column_fit(const ResolvedColumn &source, const ResolvedColumn &target)
 			fit = integer_digits(target_type) >= integer_digits(source_type) ? Fit::exact
 			                                                                 : Fit::narrower;
 		else if (is_integer(target_type) || target_type == FLOAT8OID)
-			fit = Fit::narrower;
+			fit = Fit::rounded;
 	}
 	else if (source_type == target_type)
-		fit = source_typmod == target_typmod || target_typmod < 0 ? Fit::exact : Fit::narrower;
+		fit = source_typmod == target_typmod || target_typmod < 0 ? Fit::exact : Fit::rounded;
 	else if (source_type == FLOAT8OID && (target_type == NUMERICOID || is_integer(target_type)))
-		fit = Fit::narrower;
+		fit = Fit::rounded;
 	return fit == Fit::exact && domain ? Fit::narrower : fit;
 }
 
@@ -125,7 +133,11 @@ resolve_key_type(const ResolvedColumn &listing_key, const ResolvedColumn &price_
 			return false;
 		type = compared;
 	}
-
+	// What one column takes for one key, the other would take for two.
+	if (listing_key.collation != price_key.collation &&
+	    !(collation_is_deterministic(listing_key.collation) &&
+	      collation_is_deterministic(price_key.collation)))
+		return false;
 	return resolve_compared_type(type, listing_key.collation, context, result);
 }
 

@@ -44,7 +44,8 @@ bool resolve_key_type(const ResolvedColumn &listing_key, const ResolvedColumn &p
 enum class Fit
 {
 	exact,
-	narrower,  // some values would be rounded or refused
+	narrower,  // some values would be refused
+	rounded,   // some values would be changed
 	unlike
 };
 Fit column_fit(const ResolvedColumn &source, const ResolvedColumn &target);

@@ -149,6 +149,11 @@ parse_definition(Relation relation, const Trigger *trigger)
 			wrong_arguments(relation, trigger,
 			                psprintf("Argument \"%s\" is missing.", argument_name[i]));
 	}
+	bool any = false;
+	for (int i = first_target; i < end_of_targets; ++i)
+		any = any || definition.column[i] != nullptr;
+	if (!any)
+		wrong_arguments(relation, trigger, "No column to keep is named.");
 	if (definition.listing == nullptr || definition.price == nullptr)
 		wrong_arguments(relation, trigger, "Argument \"listing\" or \"price\" is missing.");
 	return definition;

@@ -8,26 +8,26 @@ namespace {
 
 // A trigger of ours on "table", of what it has with "other" if that is named; *half is the table
 // that has the other half, if any, and *root the one that "table" is a part of or is.
-Trigger *
+const Trigger *
 find_attached(Oid table, Oid other, Oid *root, Oid *half)
 {
 	Relation relation = relation_open(table, NoLock);
-	Trigger *found = nullptr;
+	const Oid listing_function = trigger_function(listing_changed);
+	const Trigger *found = nullptr;
+	ListCell *cell = nullptr;
 
-	for (int i = 0;
-	     found == nullptr && relation->trigdesc != nullptr && i < relation->trigdesc->numtriggers;
-	     ++i)
+	foreach (cell, our_triggers(relation))
 	{
-		const Trigger *trigger = &relation->trigdesc->triggers[i];
-		if (!is_our_trigger(trigger) || trigger->tgisclone)
+		const Trigger *trigger = static_cast<Trigger *>(lfirst(cell));
+		if (found != nullptr || trigger->tgisclone)
 			continue;
-		const bool of_listing = trigger->tgfoid == trigger_function(listing_changed);
+		const bool of_listing = trigger->tgfoid == listing_function;
 		*root = of_listing ? table : attached_root(table, trigger);
 		*half = !of_listing && *root == table && is_stray(relation, trigger)
 		            ? InvalidOid
 		            : other_half(relation, trigger, of_listing ? Side::listing : Side::price);
 		if (!OidIsValid(other) || *half == other)
-			found = copy_trigger(trigger);
+			found = trigger;
 	}
 	relation_close(relation, NoLock);
 	return found;

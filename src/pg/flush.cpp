@@ -83,6 +83,11 @@ run(Attachment *attachment, Query query, Datum *parameters, const char *nulls)
 	}
 	const int code =
 		SPI_execute_snapshot(plan, parameters, nulls, snapshot, crosscheck, false, true, 0);
+	if (code == SPI_OK_REWRITTEN)
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+		                errmsg("a rule on table \"%s\" replaces the UPDATE that keeps its columns",
+		                       NameStr(attachment->listing_name)),
+		                errhint("Drop the rule, or detach the table.")));
 	if (code != (is_lock(query) ? SPI_OK_SELECT : SPI_OK_UPDATE))
 		elog(ERROR, "a statement of listing_stats failed: %s", SPI_result_code_string(code));
 	if (query == lock_one)
@@ -388,6 +393,26 @@ lock_together(Work *work, int count, bool final)
 	return together;
 }
 
+// The attachment, with its tables locked as the flush will use them: without a lock a rename could
+// come between resolving names and using them.
+Attachment *
+locked_attachment(const PendingKeys &pending)
+{
+	for (;;)
+	{
+		Attachment *attachment = attachment_of(pending.relation, pending.trigger, pending.side);
+		if (attachment == nullptr)
+			return nullptr;
+		const Oid listing = attachment->listing;
+		const Oid price = attachment->price;
+		LockRelationOid(listing, RowExclusiveLock);
+		LockRelationOid(price, AccessShareLock);
+		attachment = attachment_of(pending.relation, pending.trigger, pending.side);
+		if (attachment == nullptr || (attachment->listing == listing && attachment->price == price))
+			return attachment;
+	}
+}
+
 }  // namespace
 
 void
@@ -402,7 +427,7 @@ flush(Level *level, bool final)
 	count = 0;
 	for (PendingKeys *pending = level->pending; pending != nullptr; pending = pending->next)
 	{
-		Attachment *attachment = attachment_of(pending->relation, pending->trigger, pending->side);
+		Attachment *attachment = locked_attachment(*pending);
 		if (attachment == nullptr)
 			continue;
 		if (attachment->key.type != pending->type)

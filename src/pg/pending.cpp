@@ -345,6 +345,8 @@ take_level(int depth)
 	if (level == nullptr || level->depth != depth)
 		return nullptr;
 	innermost_level = level->outer;
+	// Should the flush fail in a subtransaction, its memory goes with that.
+	MemoryContextSetParent(level->context, CurTransactionContext);
 	return level;
 }
 

@@ -16,7 +16,11 @@ column_name(const Attachment &attachment, int column)
 const char *
 type_name(const ResolvedColumn &column)
 {
-	return format_type_extended(column.type, column.typmod,
+	int32 typmod = column.typmod;
+	// Not as a domain: what it checks is checked when a value is stored, as the tables' owner.
+	const Oid type = getBaseTypeAndTypmod(column.type, &typmod);
+
+	return format_type_extended(type, typmod,
 	                            FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY);
 }
 

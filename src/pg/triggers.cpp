@@ -27,7 +27,7 @@ row_event(FunctionCallInfo fcinfo, const char *function, bool deletes, const cha
 		wrong_use(function, use);
 	const TriggerData *event = reinterpret_cast<TriggerData *>(fcinfo->context);
 	if (!TRIGGER_FIRED_AFTER(event->tg_event) || !TRIGGER_FIRED_FOR_ROW(event->tg_event) ||
-	    (!deletes && TRIGGER_FIRED_BY_DELETE(event->tg_event)))
+	    event->tg_trigger->tgdeferrable || (!deletes && TRIGGER_FIRED_BY_DELETE(event->tg_event)))
 		wrong_use(function, use);
 	return event;
 }
@@ -56,6 +56,22 @@ column_changed(const TriggerData *event, AttrNumber attnum)
 	if (old_null || new_null)
 		return old_null != new_null;
 	return !datum_image_eq(old_value, new_value, attribute->attbyval, attribute->attlen);
+}
+
+// Whether an UPDATE can have changed any of the columns at all: it names one of them, or a BEFORE
+// trigger may have.  Saves reading the rows.
+bool
+can_have_changed(const TriggerData *event, const TriggerColumns *columns)
+{
+	if (event->tg_relation->trigdesc->trig_update_before_row)
+		return true;
+	for (const AttrNumber attnum : columns->attnum)
+	{
+		if (attnum != InvalidAttrNumber &&
+		    bms_is_member(attnum - FirstLowInvalidHeapAttributeNumber, event->tg_updatedcols))
+			return true;
+	}
+	return false;
 }
 
 bool
@@ -149,7 +165,8 @@ LISTING_STATS_FUNCTION(listing_stats_price_changed)
 		                                            : to_recompute(true));
 	else if (TRIGGER_FIRED_BY_DELETE(event->tg_event))
 		add_key(event, columns, Side::price, event->tg_trigslot, to_recompute(false));
-	else if (any_changed(event, columns, first_of_price, column_count))
+	else if (can_have_changed(event, columns) &&
+	         any_changed(event, columns, first_of_price, column_count))
 	{
 		const bool moved = column_changed(event, columns->attnum[price_key]);
 		add_key(event, columns, Side::price, event->tg_trigslot, to_recompute(false));
@@ -172,10 +189,11 @@ LISTING_STATS_FUNCTION(listing_stats_listing_changed)
 		add_key(event, columns, Side::listing, event->tg_trigslot, to_recompute(true));
 		PG_RETURN_POINTER(nullptr);
 	}
+	if (in_own_write(*columns->attachment) || !can_have_changed(event, columns))
+		PG_RETURN_POINTER(nullptr);
 	const bool key_changed = column_changed(event, columns->attnum[listing_key]);
 	const bool written = columns->attachment->guard != Guard::off &&
-	                     any_changed(event, columns, first_target, end_of_targets) &&
-	                     !in_own_write(*columns->attachment);
+	                     any_changed(event, columns, first_target, end_of_targets);
 	if (written && columns->attachment->guard == Guard::error)
 		check_guard(event, columns);
 	if (key_changed || written)

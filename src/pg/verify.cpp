@@ -72,9 +72,10 @@ LISTING_STATS_FUNCTION(listing_stats_verify)
 	check_can_read(price);
 	Relation relation = relation_open(price, AccessShareLock);
 	List *queries = NIL;
-	for (int i = 0; relation->trigdesc != nullptr && i < relation->trigdesc->numtriggers; ++i)
+	ListCell *cell = nullptr;
+	foreach (cell, our_triggers(relation))
 	{
-		const Trigger *trigger = &relation->trigdesc->triggers[i];
+		const Trigger *trigger = static_cast<Trigger *>(lfirst(cell));
 		Attachment attachment = {};
 		Problem problem = {};
 		if (!is_attachment(relation, trigger) ||
@@ -93,7 +94,6 @@ LISTING_STATS_FUNCTION(listing_stats_verify)
 		                errmsg("table \"%s\" is not attached to table \"%s\"", get_rel_name(price),
 		                       get_rel_name(listing)),
 		                errhint("The view listing_stats.attachments lists what is attached.")));
-	ListCell *cell = nullptr;
 	foreach (cell, queries)
 		put_differences(reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo),
 		                static_cast<const char *>(lfirst(cell)));
