@@ -156,3 +156,38 @@ CREATE FUNCTION listing_stats.verify(
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'listing_stats_verify' LANGUAGE C STABLE STRICT;
 COMMENT ON FUNCTION listing_stats.verify(regclass, regclass) IS 'the kept columns that differ from the prices, none if all is right: key of the listing, column, stored and expected value. Reads one snapshot and writes nothing. For those who may read all of both tables; an error if they are not attached';
+
+-- Written by refresh() alone.  Unlogged: it is of no use after a crash, nor on a standby.
+CREATE UNLOGGED TABLE listing_stats._refresh_progress (
+	listing oid, price oid, key int2, started timestamptz NOT NULL, updated timestamptz NOT NULL,
+	done bigint NOT NULL, total bigint NOT NULL, changed bigint NOT NULL, finished boolean NOT NULL,
+	PRIMARY KEY (listing, price, key));
+COMMENT ON TABLE listing_stats._refresh_progress IS 'private: the last refresh() of each attachment, by the tables'' OIDs and the number of the key''s column';
+REVOKE ALL ON TABLE listing_stats._refresh_progress FROM PUBLIC;
+
+CREATE VIEW listing_stats.refresh_progress AS
+SELECT p.listing::regclass AS listing, p.price::regclass AS price, a.attname AS key, p.started, p.updated, p.done, p.total, p.changed,
+	round(p.done / nullif(extract(epoch FROM p.updated - p.started), 0), 1) AS per_second,
+	CASE WHEN p.finished THEN interval '0' WHEN p.done > 0 THEN (p.updated - p.started) * ((p.total - p.done) / p.done::float8) END AS remaining,
+	p.finished
+FROM listing_stats._refresh_progress p
+JOIN pg_catalog.pg_class c ON c.oid = p.listing
+JOIN pg_catalog.pg_attribute a ON a.attrelid = p.price AND a.attnum = p.key AND NOT a.attisdropped;
+COMMENT ON VIEW listing_stats.refresh_progress IS 'the last refresh() of each attachment, as of its last committed batch; not finished, and updated no longer: it was interrupted';
+COMMENT ON COLUMN listing_stats.refresh_progress.listing IS 'the table whose columns are kept';
+COMMENT ON COLUMN listing_stats.refresh_progress.price IS 'the table they are kept from';
+COMMENT ON COLUMN listing_stats.refresh_progress.key IS 'the column of price that refers to the listing';
+COMMENT ON COLUMN listing_stats.refresh_progress.started IS 'when it started';
+COMMENT ON COLUMN listing_stats.refresh_progress.updated IS 'when the last batch was committed';
+COMMENT ON COLUMN listing_stats.refresh_progress.done IS 'how many keys have been handled, changed or not';
+COMMENT ON COLUMN listing_stats.refresh_progress.total IS 'how many keys there are: an estimate of the planner''s where there is one, until it has finished';
+COMMENT ON COLUMN listing_stats.refresh_progress.changed IS 'how many listings had a column that was not right, and were written';
+COMMENT ON COLUMN listing_stats.refresh_progress.per_second IS 'keys handled per second since it started; NULL before any time has passed';
+COMMENT ON COLUMN listing_stats.refresh_progress.remaining IS 'how long the rest will take at that rate; zero when finished, NULL before the first batch';
+COMMENT ON COLUMN listing_stats.refresh_progress.finished IS 'whether it came to its end';
+GRANT SELECT ON listing_stats.refresh_progress TO PUBLIC;
+
+CREATE PROCEDURE listing_stats.refresh(
+    listing regclass, price regclass, batch_size integer DEFAULT 10000, only_in regclass DEFAULT NULL)
+AS 'MODULE_PATHNAME', 'listing_stats_refresh' LANGUAGE C;
+COMMENT ON PROCEDURE listing_stats.refresh(regclass, regclass, integer, regclass) IS 'recomputes the kept columns of all listings while others read and write, in batches of batch_size keys, each committed by itself, and writes only what differs: fills columns attached with backfill => false, and repairs what no trigger saw. only_in: the listings with prices in that table, which is price, a partition or a child of it; NULL: all. Can be interrupted and called again. Says how far it is every five seconds, and in the view refresh_progress. Only for the owner of both tables; errors if another argument is NULL, batch_size is below 1, the tables are not attached, or in a transaction block or function, where it cannot commit';

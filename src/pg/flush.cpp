@@ -55,7 +55,8 @@ is_lock(Query query)
 // it is used only to refuse, as foreign keys do, to update a listing that the transaction cannot
 // see, which would afterwards appear to it twice.
 //
-// Returns the array that lock_many gives, or whether lock_one found its listing.
+// Returns the array that lock_many gives, whether lock_one found its listing, or how many rows a
+// write has changed.
 Datum
 run(Attachment *attachment, Query query, Datum *parameters, const char *nulls)
 {
@@ -99,7 +100,10 @@ run(Attachment *attachment, Query query, Datum *parameters, const char *nulls)
 		result = is_null ? PointerGetDatum(nullptr) : SPI_datumTransfer(result, false, -1);
 	}
 	else
+	{
+		result = UInt64GetDatum(SPI_processed);
 		end_own_write();
+	}
 	SPI_finish();
 	if (!is_lock(query) && query != insert_one && query != insert_many)
 		recomputed_before = GetCurrentCommandId(false);
@@ -152,19 +156,23 @@ lock_listings(Attachment *attachment, const Keys &wanted)
 	return found;
 }
 
-void
+// Returns how many listings it has changed.
+uint64
 recompute(Attachment *attachment, const Keys &keys)
 {
+	uint64 changed = 0;
+
 	if (keys.count == 1)
-		run(attachment, write_one, keys.key, nullptr);
-	for (Size done = 0; keys.count > 1 && done < keys.count; done += batch)
+		return DatumGetUInt64(run(attachment, write_one, keys.key, nullptr));
+	for (Size done = 0; done < keys.count; done += batch)
 	{
 		CHECK_FOR_INTERRUPTS();
 		Datum parameter =
 			array_of(attachment->key, keys.key + done, nullptr, Min(batch, keys.count - done));
-		run(attachment, write_many, &parameter, nullptr);
+		changed += DatumGetUInt64(run(attachment, write_many, &parameter, nullptr));
 		pfree(DatumGetPointer(parameter));
 	}
+	return changed;
 }
 
 void
@@ -458,6 +466,15 @@ flush_late_keys()
 	PopActiveSnapshot();
 	// What our writes have made triggers of the user's defer.
 	AfterTriggerFireDeferred();
+}
+
+uint64
+recompute_keys(Attachment *attachment, Datum *key, Size count)
+{
+	Keys wanted = {key, count};
+
+	sort_unique(attachment->key, &wanted);
+	return recompute(attachment, lock_listings(attachment, wanted));
 }
 
 void

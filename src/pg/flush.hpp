@@ -12,6 +12,9 @@ void flush(Level *level, bool final);
 // Handles the keys whose listings were not there.
 void flush_late_keys();
 
+// Does the same for the listings with these keys, which it sorts; returns how many it changed.
+uint64 recompute_keys(Attachment *attachment, Datum *key, Size count);
+
 // Recomputes every listing of the attachment.  The caller holds a lock on price, or on listing,
 // that keeps writers of prices out.
 void recompute_all(Attachment *attachment);

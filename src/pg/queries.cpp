@@ -59,18 +59,25 @@ key_expression(const Attachment &attachment, int column, const char *alias)
 }
 
 const char *
-key_equals(const Attachment &attachment, int column, const char *alias, const char *value)
+key_compares(const Attachment &attachment, int column, const char *alias, StrategyNumber strategy,
+             const char *value)
 {
 	const Oid base = getBaseType(attachment.column[column].type);
 	const Oid left = attachment.key.type == INT8OID ? base : attachment.key.type;
 	const TypeCacheEntry *entry = lookup_type_cache(attachment.key.type, TYPECACHE_BTREE_OPFAMILY);
 	const bool generic = IsPolymorphicType(entry->btree_opintype);
-	const Oid operator_oid = get_opfamily_member(
-		attachment.key.operator_family, generic ? entry->btree_opintype : left,
-		generic ? entry->btree_opintype : attachment.key.type, BTEqualStrategyNumber);
+	const Oid operator_oid =
+		get_opfamily_member(attachment.key.operator_family, generic ? entry->btree_opintype : left,
+	                        generic ? entry->btree_opintype : attachment.key.type, strategy);
 
 	return psprintf("%s %s %s", key_expression(attachment, column, alias),
 	                operator_name(operator_oid), value);
+}
+
+const char *
+key_equals(const Attachment &attachment, int column, const char *alias, const char *value)
+{
+	return key_compares(attachment, column, alias, BTEqualStrategyNumber, value);
 }
 
 const char *
@@ -300,11 +307,11 @@ write_query(const Attachment &attachment, const char *keys, bool added)
 	                key_equals(attachment, listing_key, "l", "u.k"), differs.data);
 }
 
-// A listing's key as the attachment's keys are held.
+// A key column as the attachment's keys are held.
 const char *
-held_key(const Attachment &attachment)
+held_key(const Attachment &attachment, int column, const char *alias)
 {
-	return psprintf("%s::%s", key_expression(attachment, listing_key, "l"),
+	return psprintf("%s::%s", key_expression(attachment, column, alias),
 	                format_type_extended(attachment.key.type, -1,
 	                                     FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY));
 }
@@ -323,7 +330,7 @@ query_text(const Attachment &attachment, Query query)
 		// The sort is below the locking.
 		return psprintf("SELECT pg_catalog.array_agg(locked.k) FROM (SELECT %s AS k FROM %s AS l "
 		                "WHERE %s ORDER BY %s FOR NO KEY UPDATE) AS locked",
-		                held_key(attachment), from,
+		                held_key(attachment, listing_key, "l"), from,
 		                key_equals(attachment, listing_key, "l", "ANY ($1)"),
 		                key_expression(attachment, listing_key, "l"));
 	case write_one:
@@ -407,6 +414,32 @@ plan_of(Attachment *attachment, Query query)
 		ReleaseCachedPlan(cached, CurrentResourceOwner);
 	AtEOXact_GUC(true, guc_level);
 	return plan;
+}
+
+char *
+keys_query(const Attachment &attachment, Oid table_of_prices, bool after, int limit)
+{
+	const bool of_prices = OidIsValid(table_of_prices);
+	const Column column = of_prices ? price_key : listing_key;
+	const char *key = key_expression(attachment, column, "t");
+
+	return psprintf("SELECT %s FROM %s AS t WHERE %s%s%s ORDER BY %s LIMIT %d",
+	                held_key(attachment, column, "t"),
+	                of_prices ? qualified_name(table_of_prices) : from_listing(attachment),
+	                after ? key_compares(attachment, column, "t", BTGreaterStrategyNumber, "$1")
+	                      : psprintf("%s IS NOT NULL", key),
+	                of_prices ? " GROUP BY " : "", of_prices ? key : "", key, limit);
+}
+
+char *
+count_query(const Attachment &attachment, Oid table_of_prices)
+{
+	if (!OidIsValid(table_of_prices))
+		return psprintf("SELECT pg_catalog.count(*) FROM %s AS t", from_listing(attachment));
+	const char *key = key_expression(attachment, price_key, "t");
+	return psprintf("SELECT pg_catalog.count(*) FROM (SELECT FROM %s AS t WHERE %s IS NOT NULL "
+	                "GROUP BY %s) AS keys",
+	                qualified_name(table_of_prices), key, key);
 }
 
 char *

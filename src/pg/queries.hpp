@@ -19,6 +19,13 @@ namespace listing_stats {
 // them.
 SPIPlanPtr plan_of(Attachment *attachment, Query query);
 
+// The keys of all listings in their order, or those that a table of prices has: at most "limit" of
+// them, and those greater than $1 only if "after".
+char *keys_query(const Attachment &attachment, Oid table_of_prices, bool after, int limit);
+
+// How many keys there are in all.
+char *count_query(const Attachment &attachment, Oid table_of_prices);
+
 // Rows (key, column, stored, expected), all text, where a kept column differs from the prices.
 char *verify_query(const Attachment &attachment);
 
