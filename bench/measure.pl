@@ -122,6 +122,22 @@ compare('UPDATE of another column of ' . readable($updated) . ' listings', '', $
 		$session->run('VACUUM FULL kept.listing, plain.listing; CHECKPOINT;');
 	});
 
+compare('refresh() of ' . readable($listings) . ' listings beside a constant UPDATE', '1.6', $quick ? 1 : 5,
+	sub {
+		return $_[0] eq 'kept' ? "CALL listing_stats.refresh('kept.listing', 'kept.price');"
+			: 'UPDATE plain.listing SET last_price = 5;';
+	},
+	sub {
+		$session->run(<<'SQL');
+ALTER TABLE kept.listing DISABLE TRIGGER USER;
+UPDATE kept.listing SET last_price = NULL;
+ALTER TABLE kept.listing ENABLE TRIGGER USER;
+UPDATE plain.listing SET last_price = NULL;
+VACUUM FULL ANALYZE kept.listing, plain.listing;
+CHECKPOINT;
+SQL
+	});
+
 my %question = (ours => '(listing_stats.price_summary(value)).*', theirs => 'count(value)');
 compare('price_summary of ' . readable($prices) . ' beside count()', '', $quick ? 3 : 7,
 	sub { "SELECT $question{$_[0]} FROM plain.price \\g /dev/null" }, undef, [qw(ours theirs)]);
