@@ -2,6 +2,7 @@
 EXTENSION  = listing_stats
 MODULE_big = listing_stats
 DATA       = listing_stats--1.0.sql
+EXTENSION_VERSION = $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" $(srcdir)/listing_stats.control)
 
 CORE = src/core/decimal.o src/core/distribution.o
 PG   = src/pg/module.o \
@@ -16,9 +17,10 @@ OBJS = $(CORE) $(PG)
 # ereport() therefore crosses only frames without destructors.
 DIALECT      = -std=c++17 -fno-exceptions -fno-rtti -fno-threadsafe-statics -fvisibility=hidden
 # -isystem: the server's headers are not ours to lint.
-PG_CPPFLAGS  = -I$(srcdir)/src -isystem $(shell $(PG_CONFIG) --includedir-server)
+PG_CPPFLAGS  = -I$(srcdir)/src -isystem $(shell $(PG_CONFIG) --includedir-server) \
+               -DLISTING_STATS_VERSION='"$(EXTENSION_VERSION)"'
 PG_CXXFLAGS  = $(DIALECT) -Wextra -Wold-style-cast -Wno-register -Wno-unused-parameter \
-               -Wno-missing-field-initializers $(EXTRA_CXXFLAGS)
+               $(EXTRA_CXXFLAGS)
 PG_LDFLAGS  += $(EXTRA_LDFLAGS)
 
 REGRESS        = setup attach blog tracking targets partitions types names roles errors refresh price_summary

@@ -5,6 +5,7 @@
 #include "pg/pg.hpp"
 
 #include "core/distribution.hpp"
+#include "core/sort.hpp"
 #include "pg/distribution_state.hpp"
 #include "pg/numerics.hpp"
 
@@ -39,7 +40,7 @@ append_scaled_values(StringInfo text, const Distribution *distribution)
 	const std::size_t count = distribution->finite_count;
 	auto *values = static_cast<int64 *>(palloc(distribution->used));
 	memcpy(values, distribution->values(), distribution->used);
-	std::sort(values, values + count);
+	sort_integers(values, values + count);
 	for (std::size_t i = 0, next = 0; i < count; i = next)
 	{
 		for (next = i + 1; next < count && values[next] == values[i];)

@@ -3,7 +3,7 @@
 
 extern "C" {
 __attribute__((visibility("default"))) const Pg_magic_struct *Pg_magic_func(void);
-PG_MODULE_MAGIC;
+LISTING_STATS_MODULE_MAGIC;
 
 __attribute__((visibility("default"))) void _PG_init(void);
 }

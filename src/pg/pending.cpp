@@ -1,6 +1,8 @@
 // Keys collected by running statements, see pending.hpp.
 #include "pg/pending.hpp"
 
+#include "core/sort.hpp"
+
 #include <algorithm>
 
 namespace listing_stats {

@@ -83,6 +83,14 @@ extern "C" {
 	}                                                                                    \
 	Datum name(PG_FUNCTION_ARGS)
 
+// Since 18 it carries what pg_get_loaded_modules() shows.
+#if PG_VERSION_NUM >= 180000
+#define LISTING_STATS_MODULE_MAGIC \
+	PG_MODULE_MAGIC_EXT(.name = "listing_stats", .version = LISTING_STATS_VERSION)
+#else
+#define LISTING_STATS_MODULE_MAGIC PG_MODULE_MAGIC
+#endif
+
 namespace listing_stats {
 
 inline List *

@@ -6,6 +6,7 @@
 #include "pg/pg.hpp"
 
 #include "core/distribution.hpp"
+#include "core/sort.hpp"
 #include "pg/distribution_state.hpp"
 #include "pg/numerics.hpp"
 
@@ -70,7 +71,7 @@ Order::select(std::size_t *ranks) const
 		wanted[2 + 2 * i] = quartile_of(count, i + 1).rank;
 		wanted[3 + 2 * i] = wanted[2 + 2 * i] + 1;
 	}
-	std::sort(wanted, wanted + rank_count);
+	sort_integers(wanted, wanted + rank_count);
 
 	std::size_t found = 0;
 	for (const int64 rank : wanted)
