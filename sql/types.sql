@@ -93,4 +93,38 @@ TABLE listing;
 SELECT value FROM listing_stats.attach('listing', 'price', value => 'i', last_price => 'small');
 TABLE listing;
 
+-- generated columns, virtual where there are such
+SELECT current_setting('server_version_num')::int >= 180000 AS has_virtual \gset
+\if :has_virtual
+\set kind VIRTUAL
+\else
+\set kind STORED
+\endif
+DROP TABLE price, listing;
+CREATE TABLE listing (k int PRIMARY KEY);
+CREATE TABLE price (id int PRIMARY KEY, k int REFERENCES listing, t int, net numeric, v numeric GENERATED ALWAYS AS (net * 2) :kind);
+INSERT INTO listing VALUES (1);
+INSERT INTO price VALUES (1, 1, 1, 5);
+SELECT last_price FROM listing_stats.attach('listing', 'price', at => 't', value => 'v');
+UPDATE price SET net = 6;
+INSERT INTO price VALUES (2, 1, 0, 7);
+TABLE listing;
+SELECT count(*) FROM pg_index WHERE indrelid = 'price'::regclass;
+-- A key that is virtual cannot be attached; one that becomes it is refused.
+ALTER TABLE price DROP COLUMN k, ADD COLUMN l int, ADD COLUMN k int GENERATED ALWAYS AS (l) :kind;
+DO $$
+DECLARE
+    has_virtual boolean := current_setting('server_version_num')::int >= 180000;
+    refused boolean := false;
+BEGIN
+    BEGIN
+        INSERT INTO price VALUES (3, 2, 8);
+    EXCEPTION WHEN feature_not_supported THEN
+        refused := SQLERRM LIKE 'column "k" of table "price" is a virtual generated column and %';
+    END;
+    IF refused <> has_virtual THEN
+        RAISE EXCEPTION 'refused: %', refused;
+    END IF;
+END $$;
+
 DROP SCHEMA types CASCADE;

@@ -183,13 +183,17 @@ attach_targets(Request *request, Attachment *attachment, const Trigger *existing
 void
 create_index(Request *request, const Attachment &attachment)
 {
+	const ResolvedColumn &value = attachment.column[price_value];
+
 	if (OidIsValid(fitting_index(attachment)))
 		return;
 	check_no_pending_events(request->price);
+	const bool include =
+		!is_virtual(TupleDescAttr(RelationGetDescr(request->price), value.attnum - 1));
 	close_tables(*request);
-	run_command(psprintf("CREATE INDEX ON %s (%s) INCLUDE (%s)", qualified_name(attachment.price),
-	                     index_columns(attachment),
-	                     quote_identifier(NameStr(attachment.column[price_value].name))));
+	run_command(psprintf(
+		"CREATE INDEX ON %s (%s)%s", qualified_name(attachment.price), index_columns(attachment),
+		include ? psprintf(" INCLUDE (%s)", quote_identifier(NameStr(value.name))) : ""));
 	reopen_tables(attachment, request);
 	const Oid index = fitting_index(attachment);
 	ereport(NOTICE, (errmsg("created index \"%s\" on table \"%s\"",

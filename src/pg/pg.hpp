@@ -127,4 +127,15 @@ relation_owner(Oid relation)
 	return owner;
 }
 
+// Whether the column is computed when it is read: rows then hold NULL in its place.
+inline bool
+is_virtual(const FormData_pg_attribute *attribute)
+{
+#if PG_VERSION_NUM >= 180000
+	return attribute->attgenerated == ATTRIBUTE_GENERATED_VIRTUAL;
+#else
+	return false;
+#endif
+}
+
 }  // namespace listing_stats

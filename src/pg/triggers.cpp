@@ -43,11 +43,14 @@ statement_event(FunctionCallInfo fcinfo, const char *function, const char *use)
 	return event;
 }
 
-// By image: values that are equal but look different, as 1.0 and 1.00, count as changed.
+// By image: values that are equal but look different, as 1.0 and 1.00, count as changed, and so do
+// those of virtual columns, which are not known here.
 bool
 column_changed(const TriggerData *event, AttrNumber attnum)
 {
 	Form_pg_attribute attribute = TupleDescAttr(RelationGetDescr(event->tg_relation), attnum - 1);
+	if (is_virtual(attribute))
+		return true;
 	bool old_null = false;
 	bool new_null = false;
 	const Datum old_value = slot_getattr(event->tg_trigslot, attnum, &old_null);
@@ -94,6 +97,13 @@ add_key(const TriggerData *event, const TriggerColumns *columns, Side side, Tupl
 		TupleDescAttr(RelationGetDescr(event->tg_relation), attnum - 1);
 	bool is_null = false;
 
+	if (is_virtual(attribute))
+		ereport(ERROR,
+		        (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+		         errmsg("column \"%s\" of table \"%s\" is a virtual generated column and cannot be "
+		                "a key of listing_stats",
+		                NameStr(attribute->attname), RelationGetRelationName(event->tg_relation)),
+		         errhint("Make it a stored one.")));
 	change.key = slot_getattr(slot, attnum, &is_null);
 	if (!is_null)
 		add_pending_key(*columns->attachment, side, getBaseType(attribute->atttypid), change);
@@ -116,8 +126,10 @@ inserted_price(const TriggerData *event, const TriggerColumns *columns)
 	PendingKey change = {};
 	bool is_null = false;
 
-	// The tuple has to tell the command that inserted it.
-	if (event->tg_relation->rd_rel->relam != HEAP_TABLE_AM_OID)
+	// The tuple has to hold the price, and to tell the command that inserted it.
+	if (event->tg_relation->rd_rel->relam != HEAP_TABLE_AM_OID ||
+	    is_virtual(
+			TupleDescAttr(RelationGetDescr(event->tg_relation), columns->attnum[price_value] - 1)))
 		return to_recompute(true);
 	change.arrived = true;
 	change.command = HeapTupleHeaderGetCmin(event->tg_trigtuple->t_data);
