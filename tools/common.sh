@@ -25,6 +25,7 @@ unset name MAKEFLAGS MAKELEVEL
 work=     # the work directory
 child=    # the process group that run() is waiting for
 keep=     # not empty: leave the work directory and the server behind
+patience=50  # tenths of a second that an interrupted child has for its own clean-up
 
 die()
 {
@@ -75,6 +76,7 @@ step()
 stop_servers()
 {
 	local data
+	[ -n "${bin:-}" ] || return 0
 	find "$work" -name postmaster.pid -printf '%h\n' 2>/dev/null | while read -r data; do
 		"$bin/pg_ctl" -D "$data" -m immediate -w stop >/dev/null 2>&1 || true
 	done
@@ -98,8 +100,8 @@ clean_up()
 	restore_cluster_settings
 	if [ -n "$child" ]; then
 		kill -TERM -- "-$child" 2>/dev/null || true
-		for _ in {1..50}; do
-			kill -0 "$child" 2>/dev/null || break
+		for ((; patience > 0; patience--)); do
+			kill -0 -- "-$child" 2>/dev/null || break
 			sleep 0.1
 		done
 		kill -KILL -- "-$child" 2>/dev/null || true
