@@ -297,7 +297,10 @@ start_attachment(Refresh *refresh, AttrNumber key)
 	Progress *progress = &refresh->progress;
 
 	refresh->has_last = false;
-	*progress = {refresh->listing, refresh->price, key};
+	*progress = {};
+	progress->listing = refresh->listing;
+	progress->price = refresh->price;
+	progress->key = key;
 	begin_batch(refresh);
 	MemoryContext old = MemoryContextSwitchTo(refresh->batch_context);
 	progress->started = progress->updated = refresh->told = GetCurrentTimestamp();

@@ -71,7 +71,8 @@ can_have_changed(const TriggerData *event, const TriggerColumns *columns)
 	for (const AttrNumber attnum : columns->attnum)
 	{
 		if (attnum != InvalidAttrNumber &&
-		    bms_is_member(attnum - FirstLowInvalidHeapAttributeNumber, event->tg_updatedcols))
+		    (is_virtual(TupleDescAttr(RelationGetDescr(event->tg_relation), attnum - 1)) ||
+		     bms_is_member(attnum - FirstLowInvalidHeapAttributeNumber, event->tg_updatedcols)))
 			return true;
 	}
 	return false;
