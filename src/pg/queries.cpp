@@ -286,6 +286,11 @@ write_query(const Attachment &attachment, const char *keys, bool added)
 	StringInfoData differs;
 	const bool head_only = added && keeps(attachment, {last_price, last_price_at, previous_price});
 
+	// Where known prices were added their number differs, and where none was, nothing does that the
+	// latest price does not decide.
+	const bool counted = added && keeps(attachment, {price_count}) &&
+	                     (keeps(attachment, {last_price}) || !keeps(attachment, {previous_price}));
+
 	initStringInfo(&set);
 	initStringInfo(&differs);
 	for (int i = first_target; i < end_of_targets; ++i)
@@ -295,9 +300,13 @@ write_query(const Attachment &attachment, const char *keys, bool added)
 		const char *value = added ? added_target(attachment, i) : recomputed_target(i);
 		appendStringInfo(&set, "%s%s = %s", set.len > 0 ? ", " : "", column_name(attachment, i),
 		                 value);
-		appendStringInfo(&differs, "%s%s", differs.len > 0 ? " OR " : "",
-		                 differs_from(attachment, i, value));
+		if (!counted || !needs_history(i))
+			appendStringInfo(&differs, "%s%s", differs.len > 0 ? " OR " : "",
+			                 differs_from(attachment, i, value));
 	}
+	if (counted)
+		appendStringInfo(&differs, "%su.added OPERATOR(pg_catalog.>) 0",
+		                 differs.len > 0 ? " OR " : "");
 	return psprintf("UPDATE %s AS l SET %s FROM %s%s WHERE %s AND (%s)", from_listing(attachment),
 	                set.data, keys,
 	                !added ? recomputed(attachment, "u.k")
@@ -397,6 +406,7 @@ plan_of(Attachment *attachment, Query query)
 	if (query != write_all)
 	{
 		set_for_planning("enable_seqscan", "off");
+		set_for_planning("enable_bitmapscan", "off");
 		set_for_planning("enable_hashjoin", "off");
 		set_for_planning("enable_mergejoin", "off");
 		set_for_planning("jit", "off");
