@@ -104,6 +104,42 @@ add_unseen_parts(Row *row, Oid price, const Trigger *like)
 	}
 }
 
+// A published listing without replica identity refuses the UPDATE that keeps it.
+void
+check_replica_identity(Row *row, Oid listing)
+{
+	Relation relation = try_relation_open(listing, AccessShareLock);
+	PublicationDesc published;
+
+	if (relation == nullptr)
+		return;
+	RelationBuildPublicationDesc(relation, &published);
+	if (published.pubactions.pubupdate && relation->rd_rel->relreplident != REPLICA_IDENTITY_FULL &&
+	    !OidIsValid(RelationGetReplicaIndex(relation)))
+		append_text(
+			&row->warnings,
+			psprintf("table \"%s\" is published without a replica identity: changes of prices "
+		             "will fail",
+		             RelationGetRelationName(relation)));
+	relation_close(relation, AccessShareLock);
+}
+
+void
+check_names(Row *row, const Definition &definition, const Attachment &attachment)
+{
+	bool renamed = strcmp(definition.listing, qualified_name(attachment.listing)) != 0 ||
+	               strcmp(definition.price, qualified_name(attachment.price)) != 0;
+
+	for (int i = 0; i < column_count; ++i)
+		renamed =
+			renamed || (definition.column[i] != nullptr &&
+		                strcmp(definition.column[i], NameStr(attachment.column[i].name)) != 0);
+	if (renamed)
+		append_text(&row->warnings,
+		            "the triggers have names from before a rename, which a dump would "
+		            "carry: attach() again brings them up to date");
+}
+
 void
 set_oid(Row *row, int column, Oid oid)
 {
@@ -163,6 +199,11 @@ fill_row(Row *row, Relation relation, const Trigger *trigger, Side side)
 			psprintf("no index of table \"%s\" on (%s) serves the latest price: each change of "
 		             "a price reads all prices of its listing",
 		             RelationGetRelationName(relation), index_columns(attachment)));
+	if (good)
+	{
+		check_names(row, definition, attachment);
+		check_replica_identity(row, attachment.listing);
+	}
 	add_triggers(row, DatumGetObjectId(row->value[row_listing]), trigger);
 	add_triggers(row, DatumGetObjectId(row->value[row_price]), trigger);
 	if (side == Side::price)

@@ -26,6 +26,7 @@ is($node->safe_psql('postgres', 'SELECT last_price FROM listing'), '', 'truncate
 # P6: a listing without replica identity cannot be updated once it is published: PostgreSQL's
 # error, with our context.
 $node->safe_psql('postgres', q{ALTER TABLE listing REPLICA IDENTITY NOTHING});
+like($node->safe_psql('postgres', 'SELECT warnings FROM listing_stats.attachments'), qr/published without a replica identity/, 'a warning');
 my ($code, $out, $error) = $node->psql('postgres', q{INSERT INTO price VALUES (2, 1, '2026-01-01', 5)});
 like($error, qr/cannot update table "listing" because it does not have a replica identity/, 'replica identity');
 like($error, qr/listing_stats keeping the columns of table "listing" from table "price"/, 'context');
