@@ -105,9 +105,10 @@ CREATE TABLE listing (k int PRIMARY KEY);
 CREATE TABLE price (id int PRIMARY KEY, k int REFERENCES listing, t int, net numeric, v numeric GENERATED ALWAYS AS (net * 2) :kind);
 INSERT INTO listing VALUES (1);
 INSERT INTO price VALUES (1, 1, 1, 5);
-SELECT last_price FROM listing_stats.attach('listing', 'price', at => 't', value => 'v');
-UPDATE price SET net = 6;
-INSERT INTO price VALUES (2, 1, 0, 7);
+SELECT last_price FROM listing_stats.attach('listing', 'price', at => 't', value => 'v', lowest_price => 'lowest_price', price_count => 'price_count');
+INSERT INTO price VALUES (2, 1, 0, 4);
+TABLE listing;
+UPDATE price SET net = 6 WHERE id = 1;
 TABLE listing;
 SELECT count(*) FROM pg_index WHERE indrelid = 'price'::regclass;
 -- A key that is virtual cannot be attached; one that becomes it is refused.
