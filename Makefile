@@ -6,7 +6,8 @@ EXTENSION_VERSION = $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" $(srcdir
 
 CORE = src/core/decimal.o src/core/distribution.o
 PG   = src/pg/module.o \
-       src/pg/column.o src/pg/definition.o src/pg/attachment.o src/pg/attachment_cache.o \
+       src/pg/column.o src/pg/definition.o src/pg/trigger_catalog.o \
+       src/pg/attachment.o src/pg/attachment_cache.o \
        src/pg/queries.o src/pg/pending.o src/pg/flush.o src/pg/triggers.o \
        src/pg/attach_request.o src/pg/attach_triggers.o src/pg/attach.o src/pg/detach.o \
        src/pg/attachments.o src/pg/verify.o src/pg/refresh.o src/pg/refresh_progress.o \

@@ -8,6 +8,8 @@
 // ours with the same arguments.
 #include "pg/attachment.hpp"
 
+#include "pg/trigger_catalog.hpp"
+
 namespace listing_stats {
 
 namespace {
@@ -304,24 +306,21 @@ same_arguments(const Trigger *a, const Trigger *b)
 	return true;
 }
 
+// The catalogue is asked: to open the table would wait for whoever has it locked exclusively.
 Oid
 find_trigger(Oid relation, const char *function, const Trigger *like, bool clones)
 {
-	Relation open = try_relation_open(relation, AccessShareLock);
 	const Oid function_oid = trigger_function(function);
 	Oid found = InvalidOid;
 	ListCell *cell = nullptr;
 
-	if (open == nullptr)
-		return InvalidOid;
-	foreach (cell, our_triggers(open))
+	foreach (cell, triggers_of(relation, nullptr))
 	{
 		const Trigger *candidate = static_cast<Trigger *>(lfirst(cell));
 		if (candidate->tgfoid == function_oid && (clones || !candidate->tgisclone) &&
 		    same_arguments(candidate, like))
 			found = candidate->tgoid;
 	}
-	relation_close(open, AccessShareLock);
 	return found;
 }
 

@@ -1,6 +1,8 @@
 // The attachments that this backend has met, see attachment_cache.hpp.
 #include "pg/attachment_cache.hpp"
 
+#include "pg/trigger_catalog.hpp"
+
 namespace listing_stats {
 
 namespace {
@@ -87,29 +89,62 @@ open_root(const TriggerData *event, Side side, Oid *trigger)
 
 	if (side == Side::price)
 	{
-		relation = attached_root(relation, event->tg_trigger);
-		const Oid row_trigger = find_trigger(relation, price_changed, event->tg_trigger, false);
+		// The statement's copy can be older than a rename.
+		const Trigger *now = trigger_by_oid(relation, *trigger);
+		const Trigger *like = now == nullptr ? event->tg_trigger : now;
+		relation = attached_root(relation, like);
+		const Oid row_trigger = find_trigger(relation, price_changed, like, false);
 		if (OidIsValid(row_trigger))
 			*trigger = row_trigger;
 	}
 	return relation_open(relation, AccessShareLock);
 }
 
+// As the catalogue has it: what the relation's cache entry has can be older than the other half.
 const Trigger *
-trigger_by_oid(Relation relation, Oid trigger)
+trigger_now(Relation relation, Oid oid)
 {
-	ListCell *cell = nullptr;
+	const Trigger *trigger = trigger_by_oid(RelationGetRelid(relation), oid);
 
-	foreach (cell, our_triggers(relation))
+	if (trigger == nullptr)
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
+		                errmsg("table \"%s\" has lost a trigger of listing_stats in mid-statement",
+		                       RelationGetRelationName(relation))));
+	return trigger;
+}
+
+// Resolves what the trigger says now; nullptr: it does not fit, and *problem says why.
+//
+// A rename is carried into the triggers of both tables in one commit, which can come after one
+// table's were read and before the other's, and may not have sent its messages yet.  So what does
+// not fit is read again.
+Attachment *
+resolve_now(Relation root, Oid trigger, Side side, bool *gone, Problem *problem)
+{
+	constexpr int most_tries = 5;
+
+	for (int i = 0; i < most_tries; ++i)
 	{
-		const Trigger *candidate = static_cast<Trigger *>(lfirst(cell));
-		if (candidate->tgoid == trigger)
-			return candidate;
+		MemoryContext context = AllocSetContextCreate(
+			CurrentMemoryContext, "listing_stats attachment", ALLOCSET_SMALL_SIZES);
+		Attachment *result =
+			static_cast<Attachment *>(MemoryContextAllocZero(context, sizeof(Attachment)));
+		result->context = context;
+		const uint64 before = invalidations;
+		if (resolve(root, trigger_now(root, trigger), side, result, problem))
+		{
+			// What came in meanwhile may concern what was read: use it this once.
+			result->valid = invalidations == before;
+			return result;
+		}
+		*gone = side == Side::listing && !OidIsValid(result->price);
+		MemoryContextDelete(context);
+		if (i == 1)
+			InvalidateSystemCaches();
+		else
+			AcceptInvalidationMessages();
 	}
-	ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
-	                errmsg("table \"%s\" has lost a trigger of listing_stats in mid-statement",
-	                       RelationGetRelationName(relation))));
-	pg_unreachable();
+	return nullptr;
 }
 
 Attachment *
@@ -117,6 +152,7 @@ find_attachment(Relation root, Oid trigger, Side side)
 {
 	ListCell *cell = nullptr;
 	Problem problem = {};
+	bool gone = false;
 
 	foreach (cell, attachments)
 	{
@@ -124,15 +160,9 @@ find_attachment(Relation root, Oid trigger, Side side)
 		if (attachment->valid && attachment->trigger == trigger)
 			return attachment;
 	}
-	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "listing_stats attachment",
-	                                              ALLOCSET_SMALL_SIZES);
-	Attachment *result =
-		static_cast<Attachment *>(MemoryContextAllocZero(context, sizeof(Attachment)));
-	result->context = context;
-	const uint64 before = invalidations;
-	if (!resolve(root, trigger_by_oid(root, trigger), side, result, &problem))
+	Attachment *result = resolve_now(root, trigger, side, &gone, &problem);
+	if (result == nullptr)
 	{
-		const bool gone = side == Side::listing && !OidIsValid(result->price);
 		ereport(gone ? WARNING : ERROR,
 		        (errcode(problem.sqlstate), errmsg_internal("%s", problem.message),
 		         errhint("%s", problem.hint)));
@@ -140,9 +170,7 @@ find_attachment(Relation root, Oid trigger, Side side)
 	}
 	result->relation = RelationGetRelid(root);
 	result->trigger = trigger;
-	// What came in meanwhile may concern what was read: use it this once.
-	result->valid = invalidations == before;
-	MemoryContextSetParent(context, CacheMemoryContext);
+	MemoryContextSetParent(result->context, CacheMemoryContext);
 	MemoryContext old = MemoryContextSwitchTo(CacheMemoryContext);
 	attachments = lappend(attachments, result);
 	MemoryContextSwitchTo(old);

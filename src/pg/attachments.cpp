@@ -233,7 +233,8 @@ shows_attachment(Relation relation, const Trigger *trigger)
 	        !OidIsValid(other_half(relation, trigger, Side::listing)));
 }
 
-// The tables that have triggers of ours, once each.
+}  // namespace
+
 List *
 attached_tables()
 {
@@ -256,8 +257,6 @@ attached_tables()
 	list_sort(tables, list_oid_cmp);
 	return tables;
 }
-
-}  // namespace
 
 void
 put_attachment(ReturnSetInfo *result, Oid price, Oid trigger)

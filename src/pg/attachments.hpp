@@ -9,4 +9,7 @@ namespace listing_stats {
 // a set being returned.
 void put_attachment(ReturnSetInfo *result, Oid price, Oid trigger);
 
+// The tables that have triggers of ours, once each.
+List *attached_tables();
+
 }  // namespace listing_stats

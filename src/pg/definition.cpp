@@ -103,10 +103,8 @@ parse_argument(const char *argument, Definition *definition)
 void
 append_argument(StringInfo out, const char *name, const char *text)
 {
-	char *argument = psprintf("%s=%s", name, text);
-	if (out->len > 0)
-		appendStringInfoString(out, ", ");
-	appendStringInfoString(out, quote_literal_cstr(argument));
+	appendStringInfo(out, "%s=%s", name, text);
+	appendStringInfoChar(out, '\0');
 }
 
 }  // namespace
@@ -159,8 +157,8 @@ parse_definition(Relation relation, const Trigger *trigger)
 	return definition;
 }
 
-char *
-format_definition(const Definition &definition)
+Arguments
+definition_arguments(const Definition &definition)
 {
 	StringInfoData out;
 	StringInfoData found;
@@ -186,6 +184,22 @@ format_definition(const Definition &definition)
 	if (definition.guard != Guard::keep)
 		append_argument(&out, "guard", definition.guard == Guard::error ? "error" : "off");
 	append_argument(&out, "found", found.data);
+	Arguments arguments = {out.data, out.len, 0};
+	for (int i = 0; i < out.len; ++i)
+		arguments.count += out.data[i] == '\0' ? 1 : 0;
+	return arguments;
+}
+
+char *
+format_definition(const Definition &definition)
+{
+	const Arguments arguments = definition_arguments(definition);
+	const char *argument = arguments.text;
+	StringInfoData out;
+
+	initStringInfo(&out);
+	for (int i = 0; i < arguments.count; ++i, argument += strlen(argument) + 1)
+		appendStringInfo(&out, "%s%s", i == 0 ? "" : ", ", quote_literal_cstr(argument));
 	return out.data;
 }
 

@@ -95,6 +95,15 @@ bool parse_guard(const char *text, Guard *guard);
 // Reads the arguments; an error names the trigger and says how to make a right one.
 Definition parse_definition(Relation relation, const Trigger *trigger);
 
+// The arguments as pg_trigger has them: each ends with a zero byte.
+struct Arguments
+{
+	const char *text;
+	int length;
+	int count;
+};
+Arguments definition_arguments(const Definition &definition);
+
 // The arguments as they stand in CREATE TRIGGER, between the parentheses.
 char *format_definition(const Definition &definition);
 

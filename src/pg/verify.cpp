@@ -70,6 +70,7 @@ LISTING_STATS_FUNCTION(listing_stats_verify)
 	InitMaterializedSRF(fcinfo, 0);
 	check_can_read(listing);
 	check_can_read(price);
+	LockRelationOid(listing, AccessShareLock);  // before either is read: a rename changes both
 	Relation relation = relation_open(price, AccessShareLock);
 	List *queries = NIL;
 	ListCell *cell = nullptr;
