@@ -191,3 +191,26 @@ CREATE PROCEDURE listing_stats.refresh(
     listing regclass, price regclass, batch_size integer DEFAULT 10000, only_in regclass DEFAULT NULL)
 AS 'MODULE_PATHNAME', 'listing_stats_refresh' LANGUAGE C;
 COMMENT ON PROCEDURE listing_stats.refresh(regclass, regclass, integer, regclass) IS 'recomputes the kept columns of all listings while others read and write, in batches of batch_size keys, each committed by itself, and writes only what differs: fills columns attached with backfill => false, and repairs what no trigger saw. only_in: the listings with prices in that table, which is price, a partition or a child of it; NULL: all. Can be interrupted and called again. Says how far it is every five seconds, and in the view refresh_progress. Only for the owner of both tables; errors if another argument is NULL, batch_size is below 1, the tables are not attached, or in a transaction block or function, where it cannot commit';
+
+-- What follows DDL.  A convenience: nothing is wrong where these event triggers are disabled.
+
+CREATE FUNCTION listing_stats._follow_renames() RETURNS event_trigger
+AS 'MODULE_PATHNAME', 'listing_stats_follow_renames' LANGUAGE C;
+COMMENT ON FUNCTION listing_stats._follow_renames() IS 'private: carries the new names of tables, columns and schemas into the arguments of the triggers that attach() made; an error unless called by an event trigger on ddl_command_end';
+REVOKE ALL ON FUNCTION listing_stats._follow_renames() FROM PUBLIC;
+
+CREATE FUNCTION listing_stats._follow_drops() RETURNS event_trigger
+AS 'MODULE_PATHNAME', 'listing_stats_follow_drops' LANGUAGE C;
+COMMENT ON FUNCTION listing_stats._follow_drops() IS 'private: detaches what has lost its table or a column, and stops keeping a column that is dropped; an error unless called by an event trigger on sql_drop';
+REVOKE ALL ON FUNCTION listing_stats._follow_drops() FROM PUBLIC;
+
+-- All commands by which PostgreSQL lets a table or one of its columns be renamed or moved.
+CREATE EVENT TRIGGER listing_stats_renames ON ddl_command_end
+WHEN TAG IN ('ALTER TABLE', 'ALTER SCHEMA', 'ALTER INDEX', 'ALTER VIEW', 'ALTER MATERIALIZED VIEW',
+    'ALTER FOREIGN TABLE', 'ALTER TYPE', 'ALTER EXTENSION')
+EXECUTE FUNCTION listing_stats._follow_renames();
+COMMENT ON EVENT TRIGGER listing_stats_renames IS 'carries renames into the triggers that listing_stats.attach() made, so that dumps have the new names';
+
+CREATE EVENT TRIGGER listing_stats_drops ON sql_drop
+EXECUTE FUNCTION listing_stats._follow_drops();
+COMMENT ON EVENT TRIGGER listing_stats_drops IS 'detaches what has lost its table or a column';

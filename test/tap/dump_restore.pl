@@ -31,6 +31,37 @@ for my $database ('postgres', 'restored', 'copied')
 	is($node->safe_psql($database, q{SELECT listing, price, last_price, warnings FROM listing_stats.attachments}),
 		'"My shop".listing|"My shop".price|last_price|{}', "attached in $database");
 }
+# Renames are in the arguments, so a dump taken after them has the new names: nothing is looked up by
+# a record that is of other tables.  In the restored database further renames are followed as well.
+$node->safe_psql('postgres', q{
+	CREATE DATABASE renamed TEMPLATE restored;
+	CREATE DATABASE renamed_restored;
+});
+$node->safe_psql('renamed', q{
+	ALTER TABLE "My shop".price DROP CONSTRAINT price_listing_id_fkey;
+	ALTER TABLE "My shop".price RENAME value TO "Betrag";
+	ALTER TABLE "My shop".price RENAME created TO seen;
+	ALTER TABLE "My shop".price RENAME listing_id TO item_id;
+	ALTER TABLE "My shop".price RENAME TO offer;
+	ALTER TABLE "My shop".listing RENAME last_price TO latest;
+	ALTER TABLE "My shop".listing RENAME id TO code;
+	ALTER TABLE "My shop".listing RENAME TO item;
+	ALTER SCHEMA "My shop" RENAME TO shop;
+});
+command_ok([ 'pg_dump', '-p', $node->port, '-h', $node->host, '-f', "$dump.renamed", 'renamed' ], 'pg_dump after renames');
+unlike(slurp_file("$dump.renamed"), qr/EXECUTE FUNCTION .*(My shop|=value|created|listing_id|last_price=last_price)/, 'no old name is dumped');
+command_ok([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-p', $node->port, '-h', $node->host, '-f', "$dump.renamed", 'renamed_restored' ], 'restore after renames');
+$node->safe_psql('renamed_restored', q{
+	INSERT INTO shop.offer VALUES (3, 1, '2026-01-03', 7);
+	ALTER TABLE shop.offer RENAME "Betrag" TO value;
+	ALTER TABLE shop.item RENAME latest TO last_price;
+	ALTER SCHEMA shop RENAME TO again;
+	INSERT INTO again.offer VALUES (4, 2, '2026-01-04', 8);
+});
+is($node->safe_psql('renamed_restored', q{SELECT * FROM again.item ORDER BY code}), "1|7\n2|8", 'kept after renames, restore and renames');
+is($node->safe_psql('renamed_restored', q{SELECT listing, price, last_price, value, warnings FROM listing_stats.attachments}),
+	'again.item|again.offer|last_price|value|{}', 'attached after renames, restore and renames');
+
 # Data alone, with the triggers firing and without.
 for my $options ([], ['--disable-triggers'])
 {
