@@ -19,6 +19,7 @@ enum Query
 {
 	lock_one,
 	lock_many,
+	lock_range,
 	write_one,
 	write_many,
 	write_all,

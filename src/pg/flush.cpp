@@ -45,7 +45,7 @@ error_context(void *argument)
 bool
 is_lock(Query query)
 {
-	return query == lock_one || query == lock_many;
+	return query == lock_one || query == lock_many || query == lock_range;
 }
 
 // Runs a statement as the owner of the tables, as foreign keys do: privileges and row security of
@@ -55,8 +55,8 @@ is_lock(Query query)
 // it is used only to refuse, as foreign keys do, to update a listing that the transaction cannot
 // see, which would afterwards appear to it twice.
 //
-// Returns the array that lock_many gives, whether lock_one found its listing, or how many rows a
-// write has changed.
+// Returns the array that lock_many and lock_range give, whether lock_one found its listing, or how
+// many rows a write has changed.
 Datum
 run(Attachment *attachment, Query query, Datum *parameters, const char *nulls)
 {
@@ -93,7 +93,7 @@ run(Attachment *attachment, Query query, Datum *parameters, const char *nulls)
 		elog(ERROR, "a statement of listing_stats failed: %s", SPI_result_code_string(code));
 	if (query == lock_one)
 		result = BoolGetDatum(SPI_processed > 0);
-	else if (query == lock_many)
+	else if (is_lock(query))
 	{
 		bool is_null = false;
 		result = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null);
@@ -475,6 +475,17 @@ recompute_keys(Attachment *attachment, Datum *key, Size count)
 
 	sort_unique(attachment->key, &wanted);
 	return recompute(attachment, lock_listings(attachment, wanted));
+}
+
+uint64
+recompute_range(Attachment *attachment, Datum first, Datum last)
+{
+	Datum bounds[] = {first, last};
+	Datum found = run(attachment, lock_range, bounds, nullptr);
+
+	if (DatumGetPointer(found) == nullptr)
+		return 0;
+	return DatumGetUInt64(run(attachment, write_many, &found, nullptr));
 }
 
 void

@@ -17,6 +17,9 @@ namespace {
 
 constexpr TimestampTz notice_interval = 5 * USECS_PER_SEC;
 
+// Bounds the memory that a batch needs.
+constexpr int largest_batch = 1000000;
+
 struct Refresh
 {
 	Oid listing;
@@ -65,7 +68,7 @@ read_arguments(FunctionCallInfo fcinfo)
 		                errmsg("batch_size must be at least 1, not %d", PG_GETARG_INT32(2))));
 	refresh.listing = PG_GETARG_OID(0);
 	refresh.price = PG_GETARG_OID(1);
-	refresh.batch_size = PG_GETARG_INT32(2);
+	refresh.batch_size = Min(PG_GETARG_INT32(2), largest_batch);
 	refresh.only_in = PG_ARGISNULL(3) ? InvalidOid : PG_GETARG_OID(3);
 	return refresh;
 }
@@ -280,7 +283,9 @@ refresh_batch(Refresh *refresh)
 	if (count > 0)
 	{
 		remember_last(refresh, attachment->key, key[count - 1]);
-		progress->changed += static_cast<int64>(recompute_keys(attachment, key, count));
+		progress->changed += static_cast<int64>(
+			OidIsValid(refresh->only_in) ? recompute_keys(attachment, key, count)
+										 : recompute_range(attachment, key[0], key[count - 1]));
 	}
 	progress->done += static_cast<int64>(count);
 	progress->finished = count < static_cast<Size>(refresh->batch_size);
