@@ -80,6 +80,22 @@ sub copy
 	return sub { "COPY $_[0].price (listing_id, created, value) FROM '$file';" };
 }
 
+# A file of statements, each committed by itself, of newer prices of random listings of the first $among.
+sub single_inserts
+{
+	my ($among) = @_;
+	my ($inserts, $n) = ($quick ? 500 : 2000, 0);
+	return sub {
+		my ($side) = @_;
+		open my $script, '>', "$directory/$side.sql" or die "$directory: $!\n";
+		srand ++$n / 2;
+		printf $script "INSERT INTO %s.price (listing_id, created, value) VALUES (%d, '2026-01-01 00:00Z'::timestamptz "
+			. "+ interval '%d seconds', %.2f);\n", $side, 1 + rand $among, $n * $inserts + $_, 1 + rand 500
+			for 1 .. $inserts;
+		return "\\i $directory/$side.sql";
+	};
+}
+
 sub readable { return $_[0] =~ s/000$/k/r =~ s/000k$/M/r }
 
 my $processor = (map { /^model name\s*: (.*)/ ? $1 : () } do { local @ARGV = '/proc/cpuinfo'; <> })[0] // 'unknown processor';
@@ -100,22 +116,13 @@ for my $case ([ '', '' ], [ 'DEFERRABLE INITIALLY DEFERRED', ', deferred FK' ])
 	tables($deferred);
 	$session->run("COPY $_.price (listing_id, created, value) FROM '$file'; VACUUM ANALYZE $_.price, $_.listing; CHECKPOINT;")
 		for qw(kept plain);
-	my ($inserts, $n) = ($quick ? 500 : 2000, 0);
-	compare("INSERT of one row, committed, newest$suffix", '1.6', $quick ? 3 : 15, sub {
-		my ($side) = @_;
-		open my $script, '>', "$directory/$side.sql" or die "$directory: $!\n";
-		srand ++$n / 2;
-		printf $script "INSERT INTO %s.price (listing_id, created, value) VALUES (%d, '2026-01-01 00:00Z'::timestamptz "
-			. "+ interval '%d seconds', %.2f);\n", $side, 1 + rand $listings, $n * $inserts + $_, 1 + rand 500
-			for 1 .. $inserts;
-		return "\\i $directory/$side.sql";
-	});
+	compare("INSERT of one row, committed, newest$suffix", '1.6', $quick ? 3 : 15, single_inserts($listings));
 }
 
 # The tables are filled from here on.
 my $updated = $quick ? 1000 : 10_000;
 my $round = 0;
-compare('UPDATE of another column of ' . readable($updated) . ' listings', '', $quick ? 3 : 9,
+compare('UPDATE of another column of ' . readable($updated) . ' listings', '1.25', $quick ? 3 : 9,
 	sub { "UPDATE $_[0].listing SET description = reverse(description) WHERE id BETWEEN $round * $updated + 1 AND ($round + 1) * $updated;" },
 	sub {
 		$round = ($round + 1) % 10;
@@ -141,6 +148,19 @@ SQL
 my %question = (ours => '(listing_stats.price_summary(value)).*', theirs => 'count(value)');
 compare('price_summary of ' . readable($prices) . ' beside count()', '', $quick ? 3 : 7,
 	sub { "SELECT $question{$_[0]} FROM plain.price \\g /dev/null" }, undef, [qw(ours theirs)]);
+
+# Few listings with a long history each, and all columns kept.
+tables('');
+my $history = price_file($prices, 10);
+$session->run(<<"SQL");
+SELECT * FROM listing_stats.attach('kept.listing', 'kept.price', last_price_at => 'last_price_at', previous_price => 'previous_price',
+	lowest_price => 'lowest_price', highest_price => 'highest_price', price_count => 'price_count') \\g /dev/null
+COPY kept.price (listing_id, created, value) FROM '$history';
+COPY plain.price (listing_id, created, value) FROM '$history';
+VACUUM ANALYZE kept.price, plain.price, kept.listing, plain.listing;
+CHECKPOINT;
+SQL
+compare('INSERT of one row, all columns, ' . readable($prices / 10) . ' prices each', '1.6', $quick ? 3 : 15, single_inserts(10));
 
 my @per_row;
 for my $rows (map { $_ * ($quick ? 1000 : 10_000) } 5, 10, 20, 40)

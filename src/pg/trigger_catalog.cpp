@@ -94,7 +94,23 @@ rewrite_table(Relation catalog, Oid table, bool only_clones, const Trigger *like
 		CacheInvalidateRelcacheByRelid(table);
 }
 
-// Keeps others from changing the triggers until the transaction ends, without waiting for anybody.
+// Takes a lock if it can be had within a tenth of a second: whoever commits gives up his locks one
+// after the other, and is not to be missed for that.
+bool
+lock_soon(Oid table)
+{
+	for (int tries = 0; tries < 20; ++tries)
+	{
+		if (ConditionalLockRelationOid(table, RowExclusiveLock))
+			return true;
+		CHECK_FOR_INTERRUPTS();
+		pg_usleep(5000);
+	}
+	return false;
+}
+
+// Keeps others from changing the triggers until the transaction ends, without waiting for anybody
+// to finish.
 //
 // This runs in the middle of somebody's DDL, which has one of the tables locked exclusively: to
 // wait for the other could be a deadlock with its writers, or with DDL that goes the other way.
@@ -108,7 +124,7 @@ lock_triggers(const List *tables, Oid listing, Oid price, const Trigger *like)
 
 	foreach (cell, tables)
 	{
-		if (!ConditionalLockRelationOid(lfirst_oid(cell), RowExclusiveLock))
+		if (!lock_soon(lfirst_oid(cell)))
 			return false;
 	}
 	const Oid trigger = find_trigger(price, price_changed, like, false);
