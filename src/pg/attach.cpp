@@ -3,7 +3,7 @@
 #include "pg/attach_triggers.hpp"
 #include "pg/attachments.hpp"
 #include "pg/flush.hpp"
-#include "pg/queries.hpp"
+#include "pg/price_index.hpp"
 
 namespace listing_stats {
 

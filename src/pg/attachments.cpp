@@ -1,7 +1,7 @@
 // The view "attachments": one row for each attachment, and what is wrong with it.
 #include "pg/attachments.hpp"
 
-#include "pg/queries.hpp"
+#include "pg/price_index.hpp"
 
 namespace listing_stats {
 

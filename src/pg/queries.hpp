@@ -29,10 +29,8 @@ char *count_query(const Attachment &attachment, Oid table_of_prices);
 // Rows (key, column, stored, expected), all text, where a kept column differs from the prices.
 char *verify_query(const Attachment &attachment);
 
-// "key, at DESC, tie DESC" as CREATE INDEX has it.
-char *index_columns(const Attachment &attachment);
-
-// An index of price from which the latest price of a key is read first; InvalidOid: none.
-Oid fitting_index(const Attachment &attachment);
+// The order of "latest", without the key: columns with this prefix, as ORDER BY and CREATE INDEX
+// have them.
+const char *latest_first(const Attachment &attachment, const char *prefix);
 
 }  // namespace listing_stats

@@ -94,14 +94,15 @@ rewrite_table(Relation catalog, Oid table, bool only_clones, const Trigger *like
 		CacheInvalidateRelcacheByRelid(table);
 }
 
-// Takes a lock if it can be had within a tenth of a second: whoever commits gives up his locks one
-// after the other, and is not to be missed for that.
+// Tries for a tenth of a second: whoever commits gives up his locks one after the other, and is not
+// to be missed for that.
+template <class TryLock>
 bool
-lock_soon(Oid table)
+lock_soon(TryLock try_lock)
 {
 	for (int tries = 0; tries < 20; ++tries)
 	{
-		if (ConditionalLockRelationOid(table, RowExclusiveLock))
+		if (try_lock())
 			return true;
 		CHECK_FOR_INTERRUPTS();
 		pg_usleep(5000);
@@ -124,12 +125,15 @@ lock_triggers(const List *tables, Oid listing, Oid price, const Trigger *like)
 
 	foreach (cell, tables)
 	{
-		if (!lock_soon(lfirst_oid(cell)))
+		const Oid table = lfirst_oid(cell);
+		if (!lock_soon([=] { return ConditionalLockRelationOid(table, RowExclusiveLock); }))
 			return false;
 	}
 	const Oid trigger = find_trigger(price, price_changed, like, false);
-	return OidIsValid(trigger) &&
-	       ConditionalLockDatabaseObject(TriggerRelationId, trigger, 0, AccessExclusiveLock) &&
+	const auto try_lock = [=] {
+		return ConditionalLockDatabaseObject(TriggerRelationId, trigger, 0, AccessExclusiveLock);
+	};
+	return OidIsValid(trigger) && lock_soon(try_lock) &&
 	       find_trigger(price, price_changed, like, false) == trigger &&
 	       OidIsValid(find_trigger(listing, listing_changed, like, false));
 }

@@ -1,0 +1,82 @@
+// The index that serves the latest price, see price_index.hpp.
+#include "pg/price_index.hpp"
+
+#include "pg/queries.hpp"
+
+namespace listing_stats {
+
+namespace {
+
+// Whether the index column is this one with its type's default operator class and collation.
+bool
+index_column_is(Relation index, int position, const ResolvedColumn &column)
+{
+	Form_pg_index form = index->rd_index;
+	const TypeCacheEntry *entry =
+		lookup_type_cache(getBaseType(column.type), TYPECACHE_BTREE_OPFAMILY);
+
+	return position < form->indnkeyatts && form->indkey.values[position] == column.attnum &&
+	       index->rd_opfamily[position] == entry->btree_opf &&
+	       index->rd_indcollation[position] == column.collation;
+}
+
+bool
+index_fits(Relation index, const Attachment &attachment)
+{
+	const ResolvedColumn *column = attachment.column;
+
+	if (index->rd_rel->relam != BTREE_AM_OID || !index->rd_index->indisvalid ||
+	    !index->rd_index->indisready ||
+	    !heap_attisnull(index->rd_indextuple, Anum_pg_index_indpred, nullptr))
+		return false;
+	if (!index_column_is(index, 0, column[price_key]) ||
+	    !index_column_is(index, 1, column[price_at]))
+		return false;
+	const bool tie_is_at = column[price_tie].attnum == column[price_at].attnum;
+	if (!tie_is_at && !index_column_is(index, 2, column[price_tie]))
+		return false;
+
+	// Read forwards when both are descending, backwards when neither is.
+	const bool backwards = (index->rd_indoption[1] & INDOPTION_DESC) == 0;
+	for (int i = 1; i <= (tie_is_at ? 1 : 2); ++i)
+	{
+		const ResolvedColumn &ordered = column[i == 1 ? price_at : price_tie];
+		const int option = index->rd_indoption[i];
+		const bool nulls_first = ((option & INDOPTION_NULLS_FIRST) != 0) != backwards;
+		if (((option & INDOPTION_DESC) == 0) != backwards)
+			return false;
+		// The planner takes "DESC" for NULLs first, also where there are none.
+		if (nulls_first != ordered.not_null)
+			return false;
+	}
+	return true;
+}
+
+}  // namespace
+
+char *
+index_columns(const Attachment &attachment)
+{
+	return psprintf("%s, %s", quote_identifier(NameStr(attachment.column[price_key].name)),
+	                latest_first(attachment, ""));
+}
+
+Oid
+fitting_index(const Attachment &attachment)
+{
+	Relation price = relation_open(attachment.price, AccessShareLock);
+	Oid found = InvalidOid;
+	ListCell *cell = nullptr;
+
+	foreach (cell, RelationGetIndexList(price))
+	{
+		Relation index = index_open(lfirst_oid(cell), AccessShareLock);
+		if (!OidIsValid(found) && index_fits(index, attachment))
+			found = RelationGetRelid(index);
+		index_close(index, AccessShareLock);
+	}
+	relation_close(price, AccessShareLock);
+	return found;
+}
+
+}  // namespace listing_stats
