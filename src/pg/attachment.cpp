@@ -1,11 +1,11 @@
 // Resolving what triggers say to tables and columns, see attachment.hpp.
 //
-// Names can have gone stale: a rename does not rewrite trigger arguments.  A wrong column is never
-// picked silently.  A column is found by name, or by the number recorded when it was attached if
-// the name is gone and the record is of this very table; where both say something and differ, or
-// neither does, it is an error that names the call to make.  Of the tables that the other one could
-// be (by foreign key, by record, by name) the one counts which carries the other half: a trigger of
-// ours with the same arguments.
+// Names can have gone stale: not every rename gets the trigger arguments rewritten.  A wrong column
+// is never picked silently.  A column is found by name, or by the number recorded when it was
+// attached if the name is gone and the record is of this very table; where both say something and
+// differ, or neither does, it is an error that names the call to make.  Of the tables that the
+// other one could be (by foreign key, by record, by name) the one counts which carries the other
+// half: a trigger of ours with the same arguments.
 #include "pg/attachment.hpp"
 
 #include "pg/trigger_catalog.hpp"
@@ -231,7 +231,7 @@ copy_trigger(const Trigger *trigger)
 	return copy;
 }
 
-// Whether the trigger is part of a pair that one role owns.
+// Whether one role owns both relations.
 bool
 same_owner(Oid a, Oid b)
 {

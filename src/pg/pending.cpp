@@ -1,8 +1,6 @@
 // Keys collected by running statements, see pending.hpp.
 #include "pg/pending.hpp"
 
-#include "core/sort.hpp"
-
 #include <algorithm>
 
 namespace listing_stats {
@@ -33,13 +31,11 @@ prepare_anchor()
 	anchor_plan = nullptr;
 
 	const Oid anchor = get_relname_relid("_flush", get_namespace_oid("listing_stats", false));
-	HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(anchor));
-	if (!HeapTupleIsValid(tuple))
+	anchor_owner = relation_owner(anchor);
+	if (!OidIsValid(anchor_owner))
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
 		                errmsg("table listing_stats._flush does not exist"),
 		                errhint("Reinstall the extension listing_stats.")));
-	anchor_owner = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple))->relowner;
-	ReleaseSysCache(tuple);
 }
 
 void
@@ -70,6 +66,20 @@ queue_flush()
 	SetUserIdAndSecContext(user, security_context);
 }
 
+// Puts an empty level, with a memory context of its own, in front of a list.
+Level *
+push_level(Level **levels)
+{
+	MemoryContext context =
+		AllocSetContextCreate(TopTransactionContext, "listing_stats keys", ALLOCSET_SMALL_SIZES);
+	Level *level = static_cast<Level *>(MemoryContextAllocZero(context, sizeof(Level)));
+	level->subtransaction = GetCurrentSubTransactionId();
+	level->context = context;
+	level->outer = *levels;
+	*levels = level;
+	return level;
+}
+
 // The level of the statement whose triggers are firing; made, and its flush queued, if it is new.
 Level *
 current_level()
@@ -81,14 +91,8 @@ current_level()
 	if (innermost_level != nullptr && innermost_level->depth > depth)
 		elog(ERROR, "a statement has ended without the flush of listing_stats");
 
-	MemoryContext context =
-		AllocSetContextCreate(TopTransactionContext, "listing_stats keys", ALLOCSET_SMALL_SIZES);
-	Level *level = static_cast<Level *>(MemoryContextAllocZero(context, sizeof(Level)));
+	Level *level = push_level(&innermost_level);
 	level->depth = depth;
-	level->subtransaction = GetCurrentSubTransactionId();
-	level->context = context;
-	level->outer = innermost_level;
-	innermost_level = level;
 	queue_flush();
 	return level;
 }
@@ -179,18 +183,9 @@ compare_pending(const void *a, const void *b, void *argument)
 Level *
 late_level()
 {
-	const SubTransactionId subtransaction = GetCurrentSubTransactionId();
-
-	if (late_levels != nullptr && late_levels->subtransaction == subtransaction)
+	if (late_levels != nullptr && late_levels->subtransaction == GetCurrentSubTransactionId())
 		return late_levels;
-	MemoryContext context = AllocSetContextCreate(TopTransactionContext, "listing_stats late keys",
-	                                              ALLOCSET_SMALL_SIZES);
-	Level *level = static_cast<Level *>(MemoryContextAllocZero(context, sizeof(Level)));
-	level->subtransaction = subtransaction;
-	level->context = context;
-	level->outer = late_levels;
-	late_levels = level;
-	return level;
+	return push_level(&late_levels);
 }
 
 // Appends a key to what a level holds, copying it and its prices.
