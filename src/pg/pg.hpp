@@ -12,6 +12,7 @@ extern "C" {
 #include "access/stratnum.h"
 #include "access/sysattr.h"
 #include "access/table.h"
+#include "access/tableam.h"
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "catalog/catalog.h"
@@ -37,6 +38,7 @@ extern "C" {
 #include "commands/event_trigger.h"
 #include "commands/extension.h"
 #include "commands/trigger.h"
+#include "common/hashfn.h"
 #include "executor/executor.h"
 #include "executor/spi.h"
 #include "fmgr.h"
@@ -45,7 +47,10 @@ extern "C" {
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
+#include "parser/parse_coerce.h"
+#include "parser/parsetree.h"
 #include "parser/scansup.h"
+#include "pgstat.h"
 #include "storage/lmgr.h"
 #include "tcop/pquery.h"
 #include "utils/acl.h"
@@ -101,6 +106,69 @@ string_to_qualified_name_list(const char *names)
 	return stringToQualifiedNameList(names, nullptr);
 #else
 	return stringToQualifiedNameList(names);
+#endif
+}
+
+// What an UPDATE needs inserted into indexes.
+#if PG_VERSION_NUM >= 160000
+using IndexUpdates = TU_UpdateIndexes;
+constexpr IndexUpdates no_index_updates = TU_None;
+
+inline bool
+updates_only_summarizing(IndexUpdates updates)
+{
+	return updates == TU_Summarizing;
+}
+#else
+using IndexUpdates = bool;
+constexpr IndexUpdates no_index_updates = false;
+
+inline bool
+updates_only_summarizing(IndexUpdates)
+{
+	return false;
+}
+#endif
+
+inline void
+insert_index_entries(ResultRelInfo *relation, TupleTableSlot *updated, EState *state,
+                     bool only_summarizing)
+{
+#if PG_VERSION_NUM >= 160000
+	ExecInsertIndexTuples(relation, updated, state, true, false, nullptr, NIL, only_summarizing);
+#else
+	ExecInsertIndexTuples(relation, updated, state, true, false, nullptr, NIL);
+#endif
+}
+
+inline IndexScanDesc
+begin_index_scan(Relation table, Relation index, Snapshot snapshot, int keys)
+{
+#if PG_VERSION_NUM >= 180000
+	return index_beginscan(table, index, snapshot, nullptr, keys, 0);
+#else
+	return index_beginscan(table, index, snapshot, keys, 0);
+#endif
+}
+
+inline bool
+has_generated_columns(const TupleConstr *constraints)
+{
+#if PG_VERSION_NUM >= 180000
+	return constraints->has_generated_stored || constraints->has_generated_virtual;
+#else
+	return constraints->has_generated_stored;
+#endif
+}
+
+// The columns that an UPDATE must leave alone to be heap-only.
+inline Bitmapset *
+hot_blocking_columns(Relation table)
+{
+#if PG_VERSION_NUM >= 160000
+	return RelationGetIndexAttrBitmap(table, INDEX_ATTR_BITMAP_HOT_BLOCKING);
+#else
+	return RelationGetIndexAttrBitmap(table, INDEX_ATTR_BITMAP_ALL);
 #endif
 }
 

@@ -317,12 +317,13 @@ held_key(const Attachment &attachment, int column, const char *alias)
 }
 
 const char *
-lock_query(const Attachment &attachment, const char *condition)
+lock_many_query(const Attachment &attachment)
 {
 	// The sort is below the locking.
 	return psprintf("SELECT pg_catalog.array_agg(locked.k) FROM (SELECT %s AS k FROM %s AS l "
 	                "WHERE %s ORDER BY %s FOR NO KEY UPDATE) AS locked",
-	                held_key(attachment, listing_key, "l"), from_listing(attachment), condition,
+	                held_key(attachment, listing_key, "l"), from_listing(attachment),
+	                key_equals(attachment, listing_key, "l", "ANY ($1)"),
 	                key_expression(attachment, listing_key, "l"));
 }
 
@@ -337,13 +338,7 @@ query_text(const Attachment &attachment, Query query)
 		return psprintf("SELECT FROM %s AS l WHERE %s FOR NO KEY UPDATE", from,
 		                key_equals(attachment, listing_key, "l", "$1"));
 	case lock_many:
-		return lock_query(attachment, key_equals(attachment, listing_key, "l", "ANY ($1)"));
-	case lock_range:
-		return lock_query(
-			attachment,
-			psprintf("%s AND %s",
-		             key_compares(attachment, listing_key, "l", BTGreaterEqualStrategyNumber, "$1"),
-		             key_compares(attachment, listing_key, "l", BTLessEqualStrategyNumber, "$2")));
+		return lock_many_query(attachment);
 	case write_one:
 		return write_query(attachment, "(SELECT $1) AS u (k)", false);
 	case write_many:
@@ -373,11 +368,6 @@ parameter_types(const Attachment &attachment, Query query, Oid *type)
 {
 	const bool one = query == lock_one || query == write_one || query == insert_one;
 
-	if (query == lock_range)
-	{
-		type[0] = type[1] = attachment.key.type;
-		return 2;
-	}
 	type[0] = one ? attachment.key.type : attachment.key.array_type;
 	type[1] = one ? INT8OID : INT8ARRAYOID;
 	type[2] = type[3] = one ? attachment.value.type : attachment.value.array_type;
