@@ -124,6 +124,32 @@ check_replica_identity(Row *row, Oid listing)
 	relation_close(relation, AccessShareLock);
 }
 
+// Where pages are full, each new latest price moves its listing to another page and writes to every
+// index.  Said only when many do: filling the columns once does not count.
+void
+check_fillfactor(Row *row, const Attachment &attachment)
+{
+	constexpr float4 enough = 10000;
+	Relation listing = relation_open(attachment.listing, AccessShareLock);
+	const PgStat_StatTabEntry *statistics = pgstat_fetch_stat_tabentry(attachment.listing);
+	const Bitmapset *indexed = hot_blocking_columns(listing);
+	bool any_indexed = false;
+
+	for (int i = first_target; i < end_of_targets; ++i)
+		any_indexed = any_indexed || bms_is_member(attachment.column[i].attnum -
+		                                               FirstLowInvalidHeapAttributeNumber,
+		                                           indexed);
+	if (!any_indexed && statistics != nullptr && RelationGetFillFactor(listing, 100) > 90 &&
+	    statistics->tuples_updated > 3 * Max(listing->rd_rel->reltuples, enough) &&
+	    statistics->tuples_hot_updated < statistics->tuples_updated / 2)
+		append_text(
+			&row->warnings,
+			psprintf("most updates of table \"%s\" write to all its indexes, because its "
+		             "pages are full: ALTER TABLE %s SET (fillfactor = 90), then VACUUM FULL",
+		             RelationGetRelationName(listing), qualified_name(attachment.listing)));
+	relation_close(listing, AccessShareLock);
+}
+
 void
 check_names(Row *row, const Definition &definition, const Attachment &attachment)
 {
@@ -203,6 +229,7 @@ fill_row(Row *row, Relation relation, const Trigger *trigger, Side side)
 	{
 		check_names(row, definition, attachment);
 		check_replica_identity(row, attachment.listing);
+		check_fillfactor(row, attachment);
 	}
 	add_triggers(row, DatumGetObjectId(row->value[row_listing]), trigger);
 	add_triggers(row, DatumGetObjectId(row->value[row_price]), trigger);
