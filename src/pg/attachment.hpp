@@ -24,6 +24,11 @@ enum Query
 	write_all,
 	insert_one,
 	insert_many,
+	check_one,
+	check_many,
+	check_all,
+	check_added_one,
+	check_added_many,
 	query_count
 };
 

@@ -150,6 +150,29 @@ check_fillfactor(Row *row, const Attachment &attachment)
 	relation_close(listing, AccessShareLock);
 }
 
+// An UPDATE of a column in a unique index counts as one of a key: it waits for whoever inserts a
+// row that refers to the listing, and they for it.
+void
+check_unique_indexes(Row *row, const Attachment &attachment)
+{
+	Relation relation = try_relation_open(attachment.listing, AccessShareLock);
+
+	if (relation == nullptr)
+		return;
+	Bitmapset *keys = RelationGetIndexAttrBitmap(relation, INDEX_ATTR_BITMAP_KEY);
+	for (int i = first_target; i < end_of_targets; ++i)
+	{
+		if (attachment.column[i].attnum != 0 &&
+		    bms_is_member(attachment.column[i].attnum - FirstLowInvalidHeapAttributeNumber, keys))
+			append_text(&row->warnings,
+			            psprintf("column \"%s\" of table \"%s\" is in a unique index: changes of "
+			                     "prices wait for every transaction that refers to their listings",
+			                     NameStr(attachment.column[i].name),
+			                     RelationGetRelationName(relation)));
+	}
+	relation_close(relation, AccessShareLock);
+}
+
 void
 check_names(Row *row, const Definition &definition, const Attachment &attachment)
 {
@@ -230,6 +253,7 @@ fill_row(Row *row, Relation relation, const Trigger *trigger, Side side)
 		check_names(row, definition, attachment);
 		check_replica_identity(row, attachment.listing);
 		check_fillfactor(row, attachment);
+		check_unique_indexes(row, attachment);
 	}
 	add_triggers(row, DatumGetObjectId(row->value[row_listing]), trigger);
 	add_triggers(row, DatumGetObjectId(row->value[row_price]), trigger);

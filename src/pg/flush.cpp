@@ -63,6 +63,70 @@ is_lock(Query query)
 	return query == lock_one || query == lock_many;
 }
 
+bool
+is_write(Query query)
+{
+	return !is_lock(query) && query < check_one;
+}
+
+Datum run(Attachment *attachment, Query query, Datum *parameters, const char *nulls);
+
+// BEFORE UPDATE triggers and rules of listing's owner can change what we write, or suppress it.
+// Those of partitions are not known here.
+bool
+can_be_undone(const Attachment &attachment)
+{
+	Relation listing = relation_open(attachment.listing, NoLock);
+	const bool can = listing->rd_rel->relkind == RELKIND_PARTITIONED_TABLE ||
+	                 listing->rd_rules != nullptr ||
+	                 (listing->trigdesc != nullptr && listing->trigdesc->trig_update_before_row);
+
+	relation_close(listing, NoLock);
+	return can;
+}
+
+// The check of what a write leaves.  Where prices were only added the columns that depend on all of
+// them are not read anew, which would make the cost of an INSERT grow with their number.
+Query
+check_of(Query write)
+{
+	switch (write)
+	{
+	case write_one:
+		return check_one;
+	case write_all:
+		return check_all;
+	case insert_one:
+		return check_added_one;
+	case insert_many:
+		return check_added_many;
+	default:
+		return check_many;
+	}
+}
+
+// Sees to it that a write has left what it had to.  Its parameters begin with those of the check.
+void
+check_written(Attachment *attachment, Query write, Datum *parameters)
+{
+	const bool of_head =
+		attachment->column[last_price].attnum != 0 || attachment->column[last_price_at].attnum != 0;
+
+	if (!of_head && (write == insert_one || write == insert_many))
+		return;
+	const Datum wrong = run(attachment, check_of(write), parameters, nullptr);
+
+	if (DatumGetPointer(wrong) == nullptr)
+		return;
+	ereport(ERROR,
+	        (errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
+	         errmsg("column \"%s\" of table \"%s\" cannot be kept: a trigger or rule on the table "
+	                "changes it or suppresses its update",
+	                TextDatumGetCString(wrong), NameStr(attachment->listing_name)),
+	         errhint("Let BEFORE UPDATE triggers return rows and leave the column alone, or attach "
+	                 "with guard => 'off', which lets them.")));
+}
+
 // Acting as the owner of the tables, as foreign keys do: privileges and row security of whoever
 // changed a price do not change what the listing's price is.
 struct AsOwner
@@ -96,8 +160,8 @@ end_as_owner(const AsOwner &as_owner)
 // it is used only to refuse, as foreign keys do, to update a listing that the transaction cannot
 // see, which would afterwards appear to it twice.
 //
-// Returns the array that lock_many gives, whether lock_one found its listing, or how
-// many rows a write has changed.
+// Returns the array that lock_many gives, whether lock_one found its listing, how many rows a write
+// has changed, or the name that a check gives, as text; nullptr is none.
 Datum
 run(Attachment *attachment, Query query, Datum *parameters, const char *nulls)
 {
@@ -109,13 +173,13 @@ run(Attachment *attachment, Query query, Datum *parameters, const char *nulls)
 	begin_as_owner(&as_owner, attachment);
 	SPI_connect();
 	SPIPlanPtr plan = plan_of(attachment, query);
-	if (!is_lock(query))
+	if (is_write(query))
 		begin_own_write(*attachment);
 	if (IsolationUsesXactSnapshot())
 	{
 		CommandCounterIncrement();
 		snapshot = GetLatestSnapshot();
-		if (!is_lock(query))
+		if (is_write(query))
 			crosscheck = GetTransactionSnapshot();
 	}
 	const int code =
@@ -125,14 +189,15 @@ run(Attachment *attachment, Query query, Datum *parameters, const char *nulls)
 		                errmsg("a rule on table \"%s\" replaces the UPDATE that keeps its columns",
 		                       NameStr(attachment->listing_name)),
 		                errhint("Drop the rule, or detach the table.")));
-	if (code != (is_lock(query) ? SPI_OK_SELECT : SPI_OK_UPDATE))
+	if (code != (is_write(query) ? SPI_OK_UPDATE : SPI_OK_SELECT))
 		elog(ERROR, "a statement of listing_stats failed: %s", SPI_result_code_string(code));
 	if (query == lock_one)
 		result = BoolGetDatum(SPI_processed > 0);
-	else if (is_lock(query))
+	else if (!is_write(query))
 	{
-		bool is_null = false;
-		result = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null);
+		bool is_null = SPI_processed == 0;
+		if (!is_null)
+			result = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null);
 		result = is_null ? PointerGetDatum(nullptr) : SPI_datumTransfer(result, false, -1);
 	}
 	else
@@ -141,8 +206,10 @@ run(Attachment *attachment, Query query, Datum *parameters, const char *nulls)
 		end_own_write();
 	}
 	SPI_finish();
-	if (!is_lock(query) && query != insert_one && query != insert_many)
+	if (is_write(query) && query != insert_one && query != insert_many)
 		recomputed_before = GetCurrentCommandId(false);
+	if (is_write(query) && attachment->guard != Guard::off && can_be_undone(*attachment))
+		check_written(attachment, query, parameters);
 	end_as_owner(as_owner);
 	return result;
 }
