@@ -28,7 +28,7 @@ PG_LDFLAGS  += $(EXTRA_LDFLAGS)
 # What keeps columns; tools/check runs it twice, directly and by SQL.
 TRACKING       = attach blog tracking targets interference partitions types names follow_ddl roles errors refresh
 REGRESS        = setup $(TRACKING) price_summary
-ISOLATION      = races order attach late unlocked renames
+ISOLATION      = races order locks attach late unlocked renames
 ISOLATION_OPTS = --inputdir=$(srcdir)/test/isolation --load-extension=listing_stats
 TAP_TESTS      = 1
 PROVE_TESTS    = test/tap/*.pl
