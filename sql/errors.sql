@@ -252,6 +252,7 @@ SELECT * FROM listing;
 
 -- overflow and other errors of the listing abort the statement, and the context says where
 ALTER TABLE listing ALTER last_price TYPE numeric(4,2);
+SELECT warnings FROM listing_stats.attachments WHERE price = 'price'::regclass;
 INSERT INTO price VALUES (5, 1, '2026-01-05', 99.99), (6, 1, '2026-01-06', 100);
 \echo :SQLSTATE
 DO $$

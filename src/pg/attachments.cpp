@@ -189,6 +189,27 @@ check_names(Row *row, const Definition &definition, const Attachment &attachment
 		            "carry: attach() again brings them up to date");
 }
 
+// attach() refuses such a column, but the types can change after it.
+void
+check_widths(Row *row, const Attachment &attachment)
+{
+	for (int i = first_target; i < end_of_targets; ++i)
+	{
+		const ResolvedColumn target = attachment.column[i];
+		const ResolvedColumn source = source_of(attachment, i);
+
+		if (target.attnum != 0 && column_fit(source, target) != Fit::exact)
+			append_text(
+				&row->warnings,
+				psprintf("column \"%s\" of table \"%s\" has type %s and cannot keep every value of "
+			             "type %s of column \"%s\": changes of prices that do not fit will fail",
+			             NameStr(target.name), get_rel_name(attachment.listing),
+			             format_type_with_typemod(target.type, target.typmod),
+			             format_type_with_typemod(source.type, source.typmod),
+			             NameStr(source.name)));
+	}
+}
+
 void
 set_oid(Row *row, int column, Oid oid)
 {
@@ -251,6 +272,7 @@ fill_row(Row *row, Relation relation, const Trigger *trigger, Side side)
 	if (good)
 	{
 		check_names(row, definition, attachment);
+		check_widths(row, attachment);
 		check_replica_identity(row, attachment.listing);
 		check_fillfactor(row, attachment);
 		check_unique_indexes(row, attachment);
