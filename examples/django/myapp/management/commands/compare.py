@@ -32,6 +32,10 @@ class Command(BaseCommand):
             f'prices; {len(found)} listings with "{search}", {len(page)} of '
             'them on the page\n\n')
 
+        with connection.cursor() as cursor:
+            cursor.execute('SELECT pg_backend_pid(), inet_server_addr()')
+            process, address = cursor.fetchone()
+        self.schedstat = not address and f'/proc/{process}/schedstat'
         client = Client()
 
         def get(name):
@@ -56,9 +60,10 @@ class Command(BaseCommand):
             'create()': (undone, create),
             'bulk_create()': (undone, bulk_create)})
         self.stdout.write(
-            f'Medians of {rounds} interleaved rounds over an open connection; '
-            'the new prices without\ntheir commit, and those kept by hand '
-            'without the triggers of listing_stats.\n')
+            f'Medians of {rounds} interleaved rounds over an open connection. '
+            'Python and server: their processor\ntime. The new prices are '
+            'without their commit, and those kept by hand without the\n'
+            'triggers of listing_stats.\n')
 
     def compare(self, rounds, title, ways):
         # The first round is for the caches, and counts the statements.
@@ -74,20 +79,27 @@ class Command(BaseCommand):
             for name, (context, way) in ways.items():
                 gc.collect()  # what the way before has left
                 with context():
-                    start, python = perf_counter(), process_time()
+                    before = self.clocks()
                     way()
                     times[name].append(
-                        (perf_counter() - start, process_time() - python))
-        self.stdout.write(f'{title:36}statements       time           '
-                          'of it Python\n')
-        medians = {name: [statistics.median(column) for column in zip(*rows)]
-                   for name, rows in times.items()}
-        best = medians[name][0]
-        for name, (time, python) in medians.items():
-            self.stdout.write(
-                f'  {name:34}{statements[name]:>10}{time * 1000:>8.1f} ms'
-                f'{time / best:>6.1f} x {python * 1000:>10.1f} ms\n')
+                        [1000 * (now - then) for now, then in
+                         zip(self.clocks(), before)])
+        self.stdout.write(f'{title:36}statements       time'
+                          '      Python      server\n')
+        for name, rows in times.items():
+            self.stdout.write(f'  {name:34}{statements[name]:>10}' + ''.join(
+                f'{statistics.median(column):>9.1f} ms'
+                for column in zip(*rows)) + '\n')
         self.stdout.write('\n')
+
+    def clocks(self):
+        """Seconds: on the wall, and on a processor of this process and of the
+        server's for us, if it is on this machine."""
+        server = 0
+        if self.schedstat:
+            with open(self.schedstat) as file:
+                server = int(file.read().split()[0]) / 1e9
+        return perf_counter(), process_time(), server
 
 
 @contextmanager
