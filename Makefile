@@ -26,7 +26,7 @@ PG_CXXFLAGS  = $(DIALECT) -Wextra -Wold-style-cast -Wno-register -Wno-unused-par
 PG_LDFLAGS  += $(EXTRA_LDFLAGS)
 
 # What keeps columns; tools/check runs it twice, directly and by SQL.
-TRACKING       = attach blog tracking targets interference partitions types names follow_ddl roles errors refresh
+TRACKING       = attach blog tracking targets interference write_paths partitions types names follow_ddl roles errors refresh
 REGRESS        = setup $(TRACKING) price_summary
 ISOLATION      = races order locks attach late unlocked renames
 ISOLATION_OPTS = --inputdir=$(srcdir)/test/isolation --load-extension=listing_stats

@@ -173,6 +173,18 @@ check_unique_indexes(Row *row, const Attachment &attachment)
 	relation_close(relation, AccessShareLock);
 }
 
+// A crash empties an unlogged table, and no trigger sees it.
+void
+check_persistence(Row *row, const Attachment &attachment)
+{
+	if (get_rel_persistence(attachment.price) == RELPERSISTENCE_UNLOGGED &&
+	    get_rel_persistence(attachment.listing) == RELPERSISTENCE_PERMANENT)
+		append_text(&row->warnings,
+		            psprintf("table \"%s\" is unlogged and empty after a crash: then table \"%s\" "
+		                     "has to be repaired by refresh()",
+		                     NameStr(attachment.price_name), NameStr(attachment.listing_name)));
+}
+
 void
 check_names(Row *row, const Definition &definition, const Attachment &attachment)
 {
@@ -276,6 +288,7 @@ fill_row(Row *row, Relation relation, const Trigger *trigger, Side side)
 		check_replica_identity(row, attachment.listing);
 		check_fillfactor(row, attachment);
 		check_unique_indexes(row, attachment);
+		check_persistence(row, attachment);
 	}
 	add_triggers(row, DatumGetObjectId(row->value[row_listing]), trigger);
 	add_triggers(row, DatumGetObjectId(row->value[row_price]), trigger);
