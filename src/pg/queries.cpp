@@ -331,8 +331,12 @@ lock_many_query(const Attachment &attachment)
 // "keys" is a FROM item u (k), or nullptr for all listings; "head": only what the latest price
 // decides.
 const char *
-differences(const Attachment &attachment, const char *keys, bool head_only)
+differences(const Attachment &kept, const char *keys, bool head_only)
 {
+	// Without the lengths of the columns: a price that has become too long for one differs.
+	Attachment attachment = kept;
+	for (int i = first_target; i < end_of_targets; ++i)
+		attachment.column[i].typmod = -1;
 	const char *key = keys == nullptr ? key_expression(attachment, listing_key, "l") : "u.k";
 	StringInfoData out;
 	const char *separator = "";
