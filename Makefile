@@ -12,6 +12,7 @@ PG   = src/pg/module.o \
        src/pg/attach_request.o src/pg/attach_triggers.o src/pg/attach.o src/pg/detach.o \
        src/pg/attachments.o src/pg/verify.o src/pg/refresh.o src/pg/refresh_progress.o \
        src/pg/price_table.o src/pg/price_queries.o src/pg/latest_prices.o \
+       src/pg/price_history_json.o \
        src/pg/ddl_event.o src/pg/follow_renames.o src/pg/follow_drops.o \
        src/pg/distribution_io.o src/pg/distribution_state.o src/pg/numerics.o src/pg/summary.o
 OBJS = $(CORE) $(PG)
@@ -26,7 +27,7 @@ PG_CXXFLAGS  = $(DIALECT) -Wextra -Wold-style-cast -Wno-register -Wno-unused-par
                $(EXTRA_CXXFLAGS)
 PG_LDFLAGS  += $(EXTRA_LDFLAGS)
 
-REGRESS        = setup attach blog tracking targets partitions types names follow_ddl roles errors refresh price_summary latest_prices
+REGRESS        = setup attach blog tracking targets partitions types names follow_ddl roles errors refresh price_summary latest_prices price_history_json
 ISOLATION      = races order attach late unlocked renames
 ISOLATION_OPTS = --inputdir=$(srcdir)/test/isolation --load-extension=listing_stats
 TAP_TESTS      = 1

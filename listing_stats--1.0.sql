@@ -244,6 +244,27 @@ RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'listing_stats_latest_price' LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1;
 COMMENT ON FUNCTION listing_stats.latest_price(regclass, uuid, timestamptz, name, name, name) IS 'the latest price of one listing, as latest_prices() gives it: a key of type uuid; no row if it has none, or the key is NULL';
 
+CREATE FUNCTION listing_stats.price_history_json(
+    price regclass, key bigint, max_rows integer DEFAULT NULL,
+    key_column name DEFAULT NULL, at name DEFAULT NULL, value name DEFAULT NULL)
+RETURNS json
+AS 'MODULE_PATHNAME', 'listing_stats_price_history_json_bigint' LANGUAGE C STABLE PARALLEL RESTRICTED COST 100;
+COMMENT ON FUNCTION listing_stats.price_history_json(regclass, bigint, integer, name, name, name) IS 'the prices of one listing, newest first, as a JSON array of objects with the names of the columns of time and value as keys: the text that to_json() makes of such rows; [] if there is none or the key is NULL. The key is an integer; at most max_rows of them, all if it is NULL, error 2201W if it is negative. Columns, privileges and errors as for latest_prices()';
+
+CREATE FUNCTION listing_stats.price_history_json(
+    price regclass, key text, max_rows integer DEFAULT NULL,
+    key_column name DEFAULT NULL, at name DEFAULT NULL, value name DEFAULT NULL)
+RETURNS json
+AS 'MODULE_PATHNAME', 'listing_stats_price_history_json_text' LANGUAGE C STABLE PARALLEL RESTRICTED COST 100;
+COMMENT ON FUNCTION listing_stats.price_history_json(regclass, text, integer, name, name, name) IS 'the prices of one listing, newest first, as a JSON array of objects with the names of the columns of time and value as keys: the text that to_json() makes of such rows; [] if there is none or the key is NULL. The key is of any type, as its text; at most max_rows of them, all if it is NULL, error 2201W if it is negative. Columns, privileges and errors as for latest_prices()';
+
+CREATE FUNCTION listing_stats.price_history_json(
+    price regclass, key uuid, max_rows integer DEFAULT NULL,
+    key_column name DEFAULT NULL, at name DEFAULT NULL, value name DEFAULT NULL)
+RETURNS json
+AS 'MODULE_PATHNAME', 'listing_stats_price_history_json_uuid' LANGUAGE C STABLE PARALLEL RESTRICTED COST 100;
+COMMENT ON FUNCTION listing_stats.price_history_json(regclass, uuid, integer, name, name, name) IS 'the prices of one listing, newest first, as a JSON array of objects with the names of the columns of time and value as keys: the text that to_json() makes of such rows; [] if there is none or the key is NULL. The key is a uuid; at most max_rows of them, all if it is NULL, error 2201W if it is negative. Columns, privileges and errors as for latest_prices()';
+
 ----------------------------------------------------------------------------------------------------
 -- DDL
 ----------------------------------------------------------------------------------------------------
