@@ -167,6 +167,59 @@ CREATE DOMAIN amount AS numeric(10,3);
 SELECT try('positive', 'instant', 'amount');
 DROP TABLE t;
 
+-- The leaves of a fitting index are read directly: one scan, however many keys.  All else goes by query.
+CREATE FUNCTION way(price regclass) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    scans bigint := pg_stat_get_xact_numscans(price) + (SELECT sum(pg_stat_get_xact_numscans(indexrelid)) FROM pg_index WHERE indrelid = price);
+BEGIN
+    PERFORM listing_stats.latest_prices(price, ARRAY[1, 2, 3, 4, 5, 6, 7], key => 'k', at => 't', value => 'v');
+    scans := pg_stat_get_xact_numscans(price) + (SELECT sum(pg_stat_get_xact_numscans(indexrelid)) FROM pg_index WHERE indrelid = price) - scans;
+    RETURN CASE scans WHEN 1 THEN 'directly' ELSE 'by query' END;
+END $$;
+CREATE TABLE t (id serial PRIMARY KEY, k int, t timestamptz, v numeric);
+INSERT INTO t (k, t, v) SELECT i % 10, '2026-01-01'::timestamptz + i * interval '1 h', i FROM generate_series(1, 1000) i;
+SET enable_seqscan = off;
+SELECT way('t') AS no_index;
+CREATE INDEX i ON t (k, t DESC NULLS LAST, id DESC) INCLUDE (v);
+SELECT way('t') AS fits;
+BEGIN ISOLATION LEVEL SERIALIZABLE;
+SELECT way('t') AS serializable;
+COMMIT;
+CREATE TABLE child () INHERITS (t);
+SELECT way('t') AS has_children;
+DROP TABLE child;
+ANALYZE t;
+ALTER TABLE t ENABLE ROW LEVEL SECURITY;
+SELECT way('t') AS owner_without_policies;
+ALTER TABLE t FORCE ROW LEVEL SECURITY;
+SELECT way('t') AS owner_with_policies;
+ALTER TABLE t DISABLE ROW LEVEL SECURITY;
+DROP INDEX i;
+CREATE INDEX i ON t (k, t DESC NULLS LAST, id DESC);
+SELECT way('t') AS without_value;
+DROP INDEX i;
+CREATE INDEX i ON t (k, t DESC NULLS LAST) INCLUDE (v);
+SELECT way('t') AS without_tie;
+DROP INDEX i;
+CREATE INDEX i ON t (k, t DESC, id DESC) INCLUDE (v);
+SELECT way('t') AS nulls_first;
+ALTER TABLE t ALTER t SET NOT NULL;
+SELECT way('t') AS no_nulls;
+DROP INDEX i;
+CREATE INDEX i ON t (k, t DESC, id DESC) INCLUDE (v) WHERE k > 3;
+SELECT way('t') AS partial;
+DROP INDEX i;
+CREATE INDEX i ON t (k, t DESC, (id + 0) DESC) INCLUDE (v);
+SELECT way('t') AS expression;
+DROP INDEX i;
+CREATE INDEX i ON t (k, t, id) INCLUDE (v);
+SELECT way('t') AS ascending;
+DROP INDEX i;
+CREATE INDEX i ON t USING hash (k);
+SELECT way('t') AS hash;
+RESET enable_seqscan;
+DROP TABLE t;
+
 -- A time that is a number is in order, but says no time
 CREATE TABLE by_number (id serial PRIMARY KEY, k int, n bigint, v int);
 INSERT INTO by_number (k, n, v) VALUES (1, 5, 10), (1, 7, 11), (2, 3, 20);

@@ -1,5 +1,5 @@
 // latest_prices() and latest_price(): the newest price of the listings asked for, or of all.
-#include "pg/price_queries.hpp"
+#include "pg/leaf_reader.hpp"
 
 namespace listing_stats {
 
@@ -99,6 +99,12 @@ put_row(const Result &result, Datum *value, bool *null)
 	MemoryContextReset(result.row_context);
 }
 
+void
+take_row(void *result, Datum *value, bool *null)
+{
+	put_row(*static_cast<const Result *>(result), value, null);
+}
+
 // What is asked.
 struct Request
 {
@@ -138,6 +144,20 @@ read_by_query(const PriceTable &table, const Request &request, const Result &res
 	}
 	SPI_cursor_close(portal);
 	SPI_finish();
+}
+
+bool
+read_directly(const PriceTable &table, const Request &request, Result result)
+{
+	Relation relation = relation_open(table.relation, NoLock);
+
+	result.key_type = key_kind_type(result.kind);
+	const bool done =
+		result.kind != KeyKind::text && may_read_directly(table, relation) &&
+		read_latest_from_leaves(table, relation, request.has_keys, request.keys, request.has_as_of,
+	                            request.as_of, {take_row, &result});
+	relation_close(relation, NoLock);
+	return done;
 }
 
 const char *
@@ -211,7 +231,8 @@ read_latest(FunctionCallInfo fcinfo, bool one)
 	request.as_of_type = result.at_type;
 	if (request.has_as_of)
 		request.as_of = as_of_argument(*table, result.at_type, PG_GETARG_DATUM(2));
-	read_by_query(*table, request, result);
+	if (!read_directly(*table, request, result))
+		read_by_query(*table, request, result);
 }
 
 }  // namespace

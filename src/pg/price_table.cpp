@@ -6,6 +6,7 @@
 #include "pg/price_table.hpp"
 
 #include "pg/attachment.hpp"
+#include "pg/leaf_reader.hpp"
 
 namespace listing_stats {
 
@@ -190,6 +191,7 @@ resolve_table(Relation relation, const ColumnNames &names)
 		table.tie = {};
 	check_type(relation, table.at, true);
 	check_type(relation, table.value, false);
+	choose_leaf_index(relation, &table);
 	return table;
 }
 
