@@ -170,7 +170,7 @@ private:
 	Relation index_;
 	RowSink sink_;
 	Snapshot snapshot_;
-	MemoryContext values_;  // long values of the entries
+	MemoryContext values_ = nullptr;  // long values of the entries
 	Buffer map_ = InvalidBuffer;
 	IndexFetchTableData *fetch_ = nullptr;
 	TupleTableSlot *slot_ = nullptr;
@@ -231,7 +231,7 @@ private:
 	OffsetNumber collect(OffsetNumber offset, int most);
 	void keep(IndexTuple tuple, ItemPointer tid, bool certain);
 	void keep_value(Entry<Key> *entry, Datum value);
-	void need_room();
+	void grow();
 	void read_key();
 	void read_page();
 	void find_pages(const Key *keys, int count, BlockNumber *blocks);
@@ -251,8 +251,6 @@ LeafReader<Column>::LeafReader(const PriceTable &table, Relation heap, Relation 
 	  index_(index),
 	  sink_(sink),
 	  snapshot_(GetActiveSnapshot()),
-	  values_(AllocSetContextCreate(CurrentMemoryContext, "listing_stats prices",
-                                    ALLOCSET_DEFAULT_SIZES)),
 	  at_is_date_(getBaseType(table.at.type) == DATEOID),
 	  at_offset_(at_is_date_ ? INTALIGN(Column::size) : MAXALIGN(Column::size)),
 	  skip_null_(table.skip_null),
@@ -298,7 +296,8 @@ LeafReader<Column>::close()
 		table_index_fetch_end(fetch_);
 		ExecDropSingleTupleTableSlot(slot_);
 	}
-	MemoryContextDelete(values_);
+	if (values_ != nullptr)
+		MemoryContextDelete(values_);
 }
 
 template <typename Column>
@@ -588,23 +587,18 @@ LeafReader<Column>::end_of_key(OffsetNumber from, int guess) const
 
 template <typename Column>
 void
-LeafReader<Column>::need_room()
+LeafReader<Column>::grow()
 {
-	const std::size_t needed = count_ + MaxTIDsPerBTreePage;
+	constexpr std::size_t least = 64;
 
-	if (needed <= room_)
-		return;
-	room_ = Max(needed, 2 * room_);
+	room_ = entries_ == nullptr ? least : 2 * room_;
 	if (entries_ == nullptr)
-	{
 		entries_ = static_cast<Entry<Key> *>(palloc(room_ * sizeof(Entry<Key>)));
-		order_ = static_cast<uint64 *>(palloc(room_ * sizeof(uint64)));
-	}
 	else
-	{
 		entries_ = static_cast<Entry<Key> *>(repalloc(entries_, room_ * sizeof(Entry<Key>)));
-		order_ = static_cast<uint64 *>(repalloc(order_, room_ * sizeof(uint64)));
-	}
+	if (order_ != nullptr)
+		pfree(order_);
+	order_ = static_cast<uint64 *>(palloc(room_ * sizeof(uint64)));
 }
 
 template <typename Column>
@@ -618,6 +612,9 @@ LeafReader<Column>::keep_value(Entry<Key> *entry, Datum value)
 	}
 	const Size size = datumGetSize(value, false, value_length_);
 	entry->has_room = size <= sizeof entry->room;
+	if (!entry->has_room && values_ == nullptr)
+		values_ = AllocSetContextCreate(CurrentMemoryContext, "listing_stats prices",
+		                                ALLOCSET_DEFAULT_SIZES);
 	char *to =
 		entry->has_room ? entry->room : static_cast<char *>(MemoryContextAlloc(values_, size));
 	memcpy(to, DatumGetPointer(value), size);
@@ -628,6 +625,8 @@ template <typename Column>
 void
 LeafReader<Column>::keep(IndexTuple tuple, ItemPointer tid, bool certain)
 {
+	if (count_ == room_)
+		grow();
 	Entry<Key> *entry = &entries_[count_++];
 
 	entry->key = key_;
@@ -793,7 +792,8 @@ LeafReader<Column>::finish_entries()
 	}
 	count_ = 0;
 	doubts_ = false;
-	MemoryContextReset(values_);
+	if (values_ != nullptr)
+		MemoryContextReset(values_);
 }
 
 // Reading keys.
@@ -813,10 +813,7 @@ LeafReader<Column>::all()
 		const BlockNumber next = opaque_->btpo_next;
 		more = !P_RIGHTMOST(opaque_);
 		if (!P_IGNORE(opaque_))
-		{
-			need_room();
 			read_page();
-		}
 		release_page();
 		// A key that goes on on the next page has all its entries in one batch.
 		if (!open_ && (!doubts_ || count_ > rows_at_once))
@@ -877,7 +874,6 @@ LeafReader<Column>::read_key()
 	OffsetNumber offset = first_at_least(P_FIRSTDATAKEY(opaque_), key_);
 	for (;;)
 	{
-		need_room();
 		offset = collect(first_in_time(offset), doubts_per_key);
 		if (!open_ || offset <= max_ || P_RIGHTMOST(opaque_) ||
 		    (!is(P_HIKEY, key_) && !ends_before(key_)))
@@ -1027,7 +1023,6 @@ LeafReader<Column>::history(Key key, int64 max_rows, bool known_only)
 		const BlockNumber next = opaque_->btpo_next;
 		if (!P_IGNORE(opaque_))
 		{
-			need_room();
 			offset = collect(first_in_time(offset), 0);
 			more = offset > max_ && !P_RIGHTMOST(opaque_) && (is(P_HIKEY, key) || ends_before(key));
 		}

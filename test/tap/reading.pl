@@ -21,6 +21,7 @@ $node->safe_psql('postgres', q{
 	CREATE EXTENSION amcheck;
 	CREATE EXTENSION pgstattuple;
 	CREATE EXTENSION pageinspect;
+	CREATE TABLE seen (deleted_pages bigint);
 	CREATE TABLE covered (id bigserial PRIMARY KEY, k bigint, at timestamptz, v numeric);
 	CREATE TABLE plain (filler text, v int, at date NOT NULL, k int NOT NULL, id serial PRIMARY KEY);
 	CREATE INDEX covered_index ON covered (k, at DESC NULLS LAST, id DESC) INCLUDE (v);
@@ -88,8 +89,8 @@ my %scripts = (
 	move => [ 5, q{UPDATE covered SET k = :m, at = random_time() WHERE id % 50 = :m % 50 AND k = :k;} ],
 	rolled_back => [ 5, qq{BEGIN;\nINSERT INTO covered (k, at, v) SELECT :k, 'infinity', i FROM generate_series(1, 20) i;\nUPDATE plain SET v = -1 WHERE k = :m;\nDELETE FROM plain WHERE k = :k;\nROLLBACK;} ],
 	own => [ 3, qq{BEGIN ISOLATION LEVEL REPEATABLE READ;\nSELECT compare();\nINSERT INTO covered (k, at, v) SELECT :k, random_time(), i FROM generate_series(1, 50) i;\nDELETE FROM plain WHERE k = :k AND id % 2 = 0;\nSELECT compare();\nSAVEPOINT a;\nINSERT INTO plain (k, at, v) SELECT :k, 'infinity', i FROM generate_series(1, 50) i;\nROLLBACK TO a;\nSELECT compare();\nROLLBACK;} ],
-	vacuum => [ 4, q{VACUUM (TRUNCATE off) covered;} ],
-	vacuum_plain => [ 4, q{VACUUM (TRUNCATE off) plain;} ],
+	vacuum => [ 4, q{VACUUM (TRUNCATE off) covered; INSERT INTO seen SELECT deleted_pages FROM pgstatindex('covered_index');} ],
+	vacuum_plain => [ 4, q{VACUUM (TRUNCATE off) plain; INSERT INTO seen SELECT deleted_pages FROM pgstatindex('plain_index');} ],
 );
 my @files;
 for my $name (sort keys %scripts)
@@ -113,7 +114,7 @@ cmp_ok($compared, '>', 5, 'and compared');
 note "$transactions transactions, $compared comparisons";
 
 is($node->safe_psql('postgres', q{SELECT bt_index_parent_check('covered_index', true), bt_index_parent_check('plain_index', true)}), '|', 'the indexes are sound');
-cmp_ok($node->safe_psql('postgres', q{SELECT sum(deleted_pages + empty_pages) FROM (VALUES ('covered_index'), ('plain_index')) i(name), pgstatindex(name)}), '>', 0, 'pages were deleted');
+cmp_ok($node->safe_psql('postgres', q{SELECT max(deleted_pages) FROM seen}), '>', 0, 'pages were deleted');
 cmp_ok($node->safe_psql('postgres', q{
 	SELECT count(*) FROM generate_series(1, pg_relation_size('plain_index') / 8192 - 1) b
 	CROSS JOIN LATERAL bt_page_stats('plain_index', b::int) s WHERE s.type = 'l'
