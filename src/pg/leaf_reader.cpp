@@ -900,8 +900,10 @@ LeafReader<Column>::find_pages(const Key *keys, int count, BlockNumber *blocks)
 	release_page();
 }
 
-// Where the binary search will look first.  The page is not locked: what is read here is not relied
-// on.
+// What comes next reads pages that are pinned but not locked, to know what to fetch of them.
+// Nothing that is read there is relied on.
+
+// Where the binary search will look first.
 inline void
 prefetch_entries(Buffer buffer)
 {
@@ -912,9 +914,36 @@ prefetch_entries(Buffer buffer)
 	{
 		const int offset = 2 + (max - 2) * i / 8;
 		if (offset > 0 && offset <= max && offset <= MaxIndexTuplesPerPage)
-			__builtin_prefetch(page +
-			                   ItemIdGetOffset(PageGetItemId(BufferGetPage(buffer), offset)));
+			prefetch_entry(page, offset);
 	}
+}
+
+// And where it will go from there.
+template <typename Column>
+void
+prefetch_range(Buffer buffer, const typename Column::Key &key)
+{
+	constexpr int entries_of_last = 20;
+	Page page = BufferGetPage(buffer);
+	int low = 2;
+	int high = PageGetMaxOffsetNumber(page) + 1;
+
+	if (high > MaxIndexTuplesPerPage + 1)
+		return;
+	while (high - low > entries_of_last)
+	{
+		const int middle = low + (high - low) / 2;
+		const unsigned place = ItemIdGetOffset(PageGetItemId(page, middle));
+		if (place + 2 * sizeof(IndexTupleData) + Column::size > BLCKSZ)
+			return;
+		IndexTuple tuple = reinterpret_cast<IndexTuple>(page + place);
+		if (Column::read(columns_of(tuple)) < key)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (int i = low; i < high; ++i)
+		prefetch_entry(page, i);
 }
 
 template <typename Column>
@@ -938,6 +967,12 @@ LeafReader<Column>::read_pages(const Key *keys, int count, const BlockNumber *bl
 		}
 		if (read + pages_ahead / 2 < pins)
 			prefetch_entries(ahead[(read + pages_ahead / 2) % pages_ahead]);
+		if (read + pages_ahead / 4 < pins)
+		{
+			// Where keys share pages it is a guess which will be the first.
+			const int then = Min(i + pages_ahead / 4, count - 1);
+			prefetch_range<Column>(ahead[(read + pages_ahead / 4) % pages_ahead], keys[then]);
+		}
 		const BlockNumber block = blocks[i];
 		lock_page(ahead[read % pages_ahead]);
 		for (; i < count && blocks[i] == block; ++i)
