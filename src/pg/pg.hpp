@@ -46,6 +46,7 @@ extern "C" {
 #include "commands/trigger.h"
 #include "common/shortest_dec.h"
 #include "executor/executor.h"
+#include "executor/nodeHash.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "funcapi.h"

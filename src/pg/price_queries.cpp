@@ -244,6 +244,12 @@ check_key_kind(const PriceTable &table, KeyKind kind)
 		                       format_type_be(table.key.type))));
 }
 
+bool
+skipping_pays(const PriceTable &table, double prices)
+{
+	return prices_per_key(table.relation, table.key.attnum) > prices && has_index(table);
+}
+
 char *
 latest_query(const PriceTable &table, KeyKind kind, bool keys, bool as_of)
 {
@@ -251,8 +257,7 @@ latest_query(const PriceTable &table, KeyKind kind, bool keys, bool as_of)
 
 	if (keys)
 		query = latest_of_given(table, kind, as_of);
-	else if (prices_per_key(table.relation, table.key.attnum) > prices_worth_skipping &&
-	         has_index(table))
+	else if (skipping_pays(table, prices_worth_skipping))
 		query = latest_by_skipping(table, kind, as_of);
 	else
 		query = latest_by_sorting(table, kind, as_of);

@@ -25,6 +25,10 @@ char *latest_query(const PriceTable &table, KeyKind kind, bool keys, bool as_of)
 // The prices of the key $1 as a JSON array of objects, newest first, at most $2 of them.
 char *history_query(const PriceTable &table, KeyKind kind);
 
+// Whether a query can go from key to key in an index, and that beats reading all prices, each of
+// which costs 1 / "prices" of what a key costs.
+bool skipping_pays(const PriceTable &table, double prices);
+
 // Raises the error that latest_query() does.
 void check_key_kind(const PriceTable &table, KeyKind kind);
 

@@ -70,6 +70,9 @@ $node->safe_psql('postgres', q{
 	END $$;
 	INSERT INTO covered (k, at, v) SELECT random() * 300, random_time(), i FROM generate_series(1, 20000) i;
 	INSERT INTO plain (k, at, v) SELECT random() * 300, random_time()::date, i FROM generate_series(1, 20000) i;
+	-- and a history of many pages
+	INSERT INTO covered (k, at, v) SELECT 111, random_time(), i FROM generate_series(1, 4000) i;
+	INSERT INTO plain (k, at, v) SELECT 111, random_time()::date, i FROM generate_series(1, 4000) i;
 	VACUUM ANALYZE covered, plain;
 	SELECT compare();
 });
