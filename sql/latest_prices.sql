@@ -329,6 +329,21 @@ SELECT count(*) FROM listing_stats.latest_prices('match', key => 'away');
 ALTER TABLE match ALTER value TYPE float8 USING value + 0.5;
 SELECT * FROM listing_stats.latest_prices('match', key => 'away') ORDER BY key;
 
+-- The planner expects as many rows as there are keys
+CREATE FUNCTION expected_rows(query text) RETURNS int LANGUAGE plpgsql AS $$
+DECLARE
+    plan json;
+BEGIN
+    EXECUTE 'EXPLAIN (FORMAT json) ' || query INTO plan;
+    RETURN plan->0->'Plan'->>'Plan Rows';
+END $$;
+SELECT expected_rows($$SELECT * FROM listing_stats.latest_prices('price', ARRAY[1, 2, 3])$$), expected_rows($$SELECT * FROM listing_stats.latest_prices('price', NULL::bigint[], NULL, NULL, NULL, NULL)$$) > 0 AS all_keys,
+    expected_rows($$SELECT * FROM listing_stats.latest_prices('match', ARRAY[]::bigint[], key => 'none')$$);
+CREATE TABLE analysed AS SELECT i AS id, i % 50 AS k, '2026-01-01'::timestamptz + i * interval '1 h' AS created, i AS value FROM generate_series(1, 5000) i;
+ANALYZE analysed;
+SELECT count(*) FROM listing_stats.latest_prices('analysed', key => 'k');
+SELECT expected_rows($$SELECT * FROM listing_stats.latest_prices('analysed', key => 'k')$$);
+
 -- Whoever may not read a column, does not; policies hold
 GRANT USAGE ON SCHEMA latest TO regress_listing_stats_reader;
 SET SESSION AUTHORIZATION regress_listing_stats_reader;

@@ -29,6 +29,10 @@ char *history_query(const PriceTable &table, KeyKind kind);
 // which costs 1 / "prices" of what a key costs.
 bool skipping_pays(const PriceTable &table, double prices);
 
+// How many keys the table has, as the planner would guess, if it has been read before; negative:
+// nobody knows.
+double estimate_keys(Oid relation, const ColumnNames &names);
+
 // Raises the error that latest_query() does.
 void check_key_kind(const PriceTable &table, KeyKind kind);
 
