@@ -768,7 +768,8 @@ LeafReader<Column>::look_up(std::size_t from, std::size_t to)
 		fetch_ = table_index_fetch_begin(heap_);
 		slot_ = table_slot_create(heap_, nullptr);
 	}
-	std::sort(order_ + from, order_ + to);
+	// With a comparison of ours: see core/sort.hpp.
+	std::sort(order_ + from, order_ + to, [](uint64 a, uint64 b) { return a < b; });
 	for (std::size_t i = from; i < to; ++i)
 	{
 		if (i % 64 == 0)
