@@ -11,6 +11,8 @@ PG   = src/pg/module.o \
        src/pg/queries.o src/pg/price_index.o src/pg/pending.o src/pg/direct_path.o src/pg/flush.o src/pg/statement.o src/pg/triggers.o \
        src/pg/attach_request.o src/pg/attach_triggers.o src/pg/attach.o src/pg/detach.o \
        src/pg/attachments.o src/pg/verify.o src/pg/refresh.o src/pg/refresh_progress.o \
+       src/pg/price_table.o src/pg/price_queries.o src/pg/leaf_reader.o src/pg/heap_reader.o src/pg/latest_prices.o src/pg/latest_prices_support.o \
+       src/pg/json_text.o src/pg/price_history_json.o \
        src/pg/ddl_event.o src/pg/follow_renames.o src/pg/follow_drops.o \
        src/pg/distribution_io.o src/pg/distribution_state.o src/pg/numerics.o src/pg/summary.o
 OBJS = $(CORE) $(PG)
@@ -27,7 +29,7 @@ PG_LDFLAGS  += $(EXTRA_LDFLAGS)
 
 # What keeps columns; tools/check runs it twice, directly and by SQL.
 TRACKING       = attach blog tracking targets interference write_paths partitions types names follow_ddl roles errors refresh
-REGRESS        = setup $(TRACKING) price_summary
+REGRESS        = setup $(TRACKING) price_summary latest_prices price_history_json
 ISOLATION      = races order locks attach late unlocked renames
 ISOLATION_OPTS = --inputdir=$(srcdir)/test/isolation --load-extension=listing_stats
 TAP_TESTS      = 1
