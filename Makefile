@@ -13,7 +13,9 @@ PG   = src/pg/module.o \
        src/pg/attach_request.o src/pg/attach_triggers.o src/pg/attach.o src/pg/detach.o \
        src/pg/attachments.o src/pg/verify.o src/pg/refresh.o src/pg/refresh_progress.o \
        src/pg/ddl_event.o src/pg/follow_renames.o src/pg/follow_drops.o \
-       src/pg/distribution_io.o src/pg/distribution_state.o src/pg/numerics.o src/pg/summary.o
+       src/pg/distribution_io.o src/pg/distribution_state.o src/pg/numerics.o src/pg/summary.o \
+       src/pg/history_state.o src/pg/history_io.o src/pg/history_aggregates.o \
+       src/pg/history_questions.o src/pg/history_windows.o src/pg/latest_value.o
 OBJS = $(CORE) $(PG)
 
 # Nothing here can unwind: no exceptions, no run-time types, no guarded statics.  A longjmp out of
