@@ -21,7 +21,10 @@ append_time(StringInfo text, int64 time)
 	if (TIMESTAMP_NOT_FINITE(time))
 		EncodeSpecialTimestamp(time, buffer);
 	else if (timestamp2tm(time, nullptr, &fields, &fraction, nullptr, nullptr) == 0)
+	{
+		fields.tm_isdst = 0;  // or the zone is not shown
 		EncodeDateTime(&fields, fraction, true, 0, nullptr, USE_ISO_DATES, buffer);
+	}
 	else
 		report_damaged_history();
 	appendStringInfoString(text, buffer);
