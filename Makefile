@@ -12,6 +12,8 @@ PG   = src/pg/module.o \
        src/pg/queries.o src/pg/price_index.o src/pg/pending.o src/pg/flush.o src/pg/triggers.o \
        src/pg/attach_request.o src/pg/attach_triggers.o src/pg/attach.o src/pg/detach.o \
        src/pg/attachments.o src/pg/verify.o src/pg/refresh.o src/pg/refresh_progress.o \
+       src/pg/price_table.o src/pg/price_queries.o src/pg/leaf_reader.o src/pg/latest_prices.o \
+       src/pg/json_text.o src/pg/price_history_json.o src/pg/read_history.o \
        src/pg/ddl_event.o src/pg/follow_renames.o src/pg/follow_drops.o \
        src/pg/distribution_io.o src/pg/distribution_state.o src/pg/numerics.o src/pg/summary.o \
        src/pg/history_state.o src/pg/history_io.o src/pg/history_aggregates.o \
@@ -28,7 +30,7 @@ PG_CXXFLAGS  = $(DIALECT) -Wextra -Wold-style-cast -Wno-register -Wno-unused-par
                $(EXTRA_CXXFLAGS)
 PG_LDFLAGS  += $(EXTRA_LDFLAGS)
 
-REGRESS        = setup attach blog tracking targets partitions types names follow_ddl roles errors refresh price_summary price_history
+REGRESS        = setup attach blog tracking targets partitions types names follow_ddl roles errors refresh price_summary latest_prices price_history_json price_history
 ISOLATION      = races order attach late unlocked renames
 ISOLATION_OPTS = --inputdir=$(srcdir)/test/isolation --load-extension=listing_stats
 TAP_TESTS      = 1

@@ -713,6 +713,104 @@ CREATE PROCEDURE listing_stats.refresh(
 AS 'MODULE_PATHNAME', 'listing_stats_refresh' LANGUAGE C;
 COMMENT ON PROCEDURE listing_stats.refresh(regclass, regclass, integer, regclass) IS 'recomputes the kept columns of all listings while others read and write, in batches of batch_size keys (at most a million), each committed by itself, and writes only what differs: fills columns attached with backfill => false, and repairs what no trigger saw. only_in: the listings with prices in that table, which is price, a partition or a child of it; NULL: all. Can be interrupted and called again. Says how far it is every five seconds, and in the view refresh_progress. Only for the owner of both tables; errors if another argument is NULL, batch_size is below 1, the tables are not attached, or in a transaction block or function, where it cannot commit';
 
+----------------------------------------------------------------------------------------------------
+-- Reading
+----------------------------------------------------------------------------------------------------
+
+CREATE FUNCTION listing_stats.latest_prices(
+    price regclass, keys bigint[] DEFAULT NULL, as_of timestamptz DEFAULT NULL,
+    key name DEFAULT NULL, at name DEFAULT NULL, value name DEFAULT NULL,
+    OUT key bigint, OUT at timestamptz, OUT value numeric)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'listing_stats_latest_prices' LANGUAGE C STABLE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION listing_stats.latest_prices(regclass, bigint[], timestamptz, name, name, name) IS 'the latest price of each of the keys, or of all if keys is NULL, in no particular order: keys of an integer type; no row for a key that has no price, NULL or twice in the array; as_of: the latest that is not after it, NULL: the latest of all. price has the columns of its attachment; if it is not attached key is the column of its only foreign key, at is created and value is value, unless they are named, and the primary key breaks ties. at is NULL where the column is a number, a float comes as its shortest decimal. Reads as the caller, with his privileges and policies; errors name what cannot be found or has no fitting type';
+
+CREATE FUNCTION listing_stats.latest_prices(
+    price regclass, keys text[], as_of timestamptz DEFAULT NULL,
+    key name DEFAULT NULL, at name DEFAULT NULL, value name DEFAULT NULL,
+    OUT key text, OUT at timestamptz, OUT value numeric)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'listing_stats_latest_prices' LANGUAGE C STABLE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION listing_stats.latest_prices(regclass, text[], timestamptz, name, name, name) IS 'the latest price of each of the keys, or of all if keys is NULL, in no particular order: keys of any type, as their text; no row for a key that has no price, NULL or twice in the array; as_of: the latest that is not after it, NULL: the latest of all. price has the columns of its attachment; if it is not attached key is the column of its only foreign key, at is created and value is value, unless they are named, and the primary key breaks ties. at is NULL where the column is a number, a float comes as its shortest decimal. Reads as the caller, with his privileges and policies; errors name what cannot be found or has no fitting type';
+
+CREATE FUNCTION listing_stats.latest_prices(
+    price regclass, keys uuid[], as_of timestamptz DEFAULT NULL,
+    key name DEFAULT NULL, at name DEFAULT NULL, value name DEFAULT NULL,
+    OUT key uuid, OUT at timestamptz, OUT value numeric)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'listing_stats_latest_prices' LANGUAGE C STABLE PARALLEL RESTRICTED;
+COMMENT ON FUNCTION listing_stats.latest_prices(regclass, uuid[], timestamptz, name, name, name) IS 'the latest price of each of the keys, or of all if keys is NULL, in no particular order: keys of type uuid; no row for a key that has no price, NULL or twice in the array; as_of: the latest that is not after it, NULL: the latest of all. price has the columns of its attachment; if it is not attached key is the column of its only foreign key, at is created and value is value, unless they are named, and the primary key breaks ties. at is NULL where the column is a number, a float comes as its shortest decimal. Reads as the caller, with his privileges and policies; errors name what cannot be found or has no fitting type';
+
+CREATE FUNCTION listing_stats.latest_price(
+    price regclass, key bigint, as_of timestamptz DEFAULT NULL,
+    key_column name DEFAULT NULL, at name DEFAULT NULL, value name DEFAULT NULL,
+    OUT key bigint, OUT at timestamptz, OUT value numeric)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'listing_stats_latest_price' LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1;
+COMMENT ON FUNCTION listing_stats.latest_price(regclass, bigint, timestamptz, name, name, name) IS 'the latest price of one listing, as latest_prices() gives it: a key of an integer type; no row if it has none, or the key is NULL';
+
+CREATE FUNCTION listing_stats.latest_price(
+    price regclass, key text, as_of timestamptz DEFAULT NULL,
+    key_column name DEFAULT NULL, at name DEFAULT NULL, value name DEFAULT NULL,
+    OUT key text, OUT at timestamptz, OUT value numeric)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'listing_stats_latest_price' LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1;
+COMMENT ON FUNCTION listing_stats.latest_price(regclass, text, timestamptz, name, name, name) IS 'the latest price of one listing, as latest_prices() gives it: a key of any type, as its text; no row if it has none, or the key is NULL';
+
+CREATE FUNCTION listing_stats.latest_price(
+    price regclass, key uuid, as_of timestamptz DEFAULT NULL,
+    key_column name DEFAULT NULL, at name DEFAULT NULL, value name DEFAULT NULL,
+    OUT key uuid, OUT at timestamptz, OUT value numeric)
+RETURNS SETOF record
+AS 'MODULE_PATHNAME', 'listing_stats_latest_price' LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1;
+COMMENT ON FUNCTION listing_stats.latest_price(regclass, uuid, timestamptz, name, name, name) IS 'the latest price of one listing, as latest_prices() gives it: a key of type uuid; no row if it has none, or the key is NULL';
+
+CREATE FUNCTION listing_stats.price_history_json(
+    price regclass, key bigint, max_rows integer DEFAULT NULL,
+    key_column name DEFAULT NULL, at name DEFAULT NULL, value name DEFAULT NULL)
+RETURNS json
+AS 'MODULE_PATHNAME', 'listing_stats_price_history_json_bigint' LANGUAGE C STABLE PARALLEL RESTRICTED COST 100;
+COMMENT ON FUNCTION listing_stats.price_history_json(regclass, bigint, integer, name, name, name) IS 'the prices of one listing, newest first, as a JSON array of objects with the names of the columns of time and value as keys: the text that to_json() makes of such rows; [] if there is none or the key is NULL. The key is an integer; at most max_rows of them, all if it is NULL, error 2201W if it is negative. Columns, privileges and errors as for latest_prices()';
+
+CREATE FUNCTION listing_stats.price_history_json(
+    price regclass, key text, max_rows integer DEFAULT NULL,
+    key_column name DEFAULT NULL, at name DEFAULT NULL, value name DEFAULT NULL)
+RETURNS json
+AS 'MODULE_PATHNAME', 'listing_stats_price_history_json_text' LANGUAGE C STABLE PARALLEL RESTRICTED COST 100;
+COMMENT ON FUNCTION listing_stats.price_history_json(regclass, text, integer, name, name, name) IS 'the prices of one listing, newest first, as a JSON array of objects with the names of the columns of time and value as keys: the text that to_json() makes of such rows; [] if there is none or the key is NULL. The key is of any type, as its text; at most max_rows of them, all if it is NULL, error 2201W if it is negative. Columns, privileges and errors as for latest_prices()';
+
+CREATE FUNCTION listing_stats.price_history_json(
+    price regclass, key uuid, max_rows integer DEFAULT NULL,
+    key_column name DEFAULT NULL, at name DEFAULT NULL, value name DEFAULT NULL)
+RETURNS json
+AS 'MODULE_PATHNAME', 'listing_stats_price_history_json_uuid' LANGUAGE C STABLE PARALLEL RESTRICTED COST 100;
+COMMENT ON FUNCTION listing_stats.price_history_json(regclass, uuid, integer, name, name, name) IS 'the prices of one listing, newest first, as a JSON array of objects with the names of the columns of time and value as keys: the text that to_json() makes of such rows; [] if there is none or the key is NULL. The key is a uuid; at most max_rows of them, all if it is NULL, error 2201W if it is negative. Columns, privileges and errors as for latest_prices()';
+
+CREATE FUNCTION listing_stats.read_price_history(
+    price regclass, key bigint,
+    key_column name DEFAULT NULL, at name DEFAULT NULL, value name DEFAULT NULL)
+RETURNS listing_stats.price_history
+AS 'MODULE_PATHNAME', 'listing_stats_read_price_history_bigint' LANGUAGE C STABLE PARALLEL RESTRICTED COST 100;
+COMMENT ON FUNCTION listing_stats.read_price_history(regclass, bigint, name, name, name) IS 'the prices of one listing as a price_history, without ties: of equal times the one in force is read. NULL if there is none or the key is NULL. The key is an integer. Columns, privileges and errors as for latest_prices(), and an error if the column at is a number';
+
+CREATE FUNCTION listing_stats.read_price_history(
+    price regclass, key text,
+    key_column name DEFAULT NULL, at name DEFAULT NULL, value name DEFAULT NULL)
+RETURNS listing_stats.price_history
+AS 'MODULE_PATHNAME', 'listing_stats_read_price_history_text' LANGUAGE C STABLE PARALLEL RESTRICTED COST 100;
+COMMENT ON FUNCTION listing_stats.read_price_history(regclass, text, name, name, name) IS 'the prices of one listing as a price_history, without ties: of equal times the one in force is read. NULL if there is none or the key is NULL. The key is of any type, as its text. Columns, privileges and errors as for latest_prices(), and an error if the column at is a number';
+
+CREATE FUNCTION listing_stats.read_price_history(
+    price regclass, key uuid,
+    key_column name DEFAULT NULL, at name DEFAULT NULL, value name DEFAULT NULL)
+RETURNS listing_stats.price_history
+AS 'MODULE_PATHNAME', 'listing_stats_read_price_history_uuid' LANGUAGE C STABLE PARALLEL RESTRICTED COST 100;
+COMMENT ON FUNCTION listing_stats.read_price_history(regclass, uuid, name, name, name) IS 'the prices of one listing as a price_history, without ties: of equal times the one in force is read. NULL if there is none or the key is NULL. The key is a uuid. Columns, privileges and errors as for latest_prices(), and an error if the column at is a number';
+
+----------------------------------------------------------------------------------------------------
+-- DDL
+----------------------------------------------------------------------------------------------------
+
 -- What follows DDL.  A convenience: nothing is wrong where these event triggers are disabled.
 
 CREATE FUNCTION listing_stats._follow_renames() RETURNS event_trigger

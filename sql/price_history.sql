@@ -225,6 +225,59 @@ FROM rh, LATERAL candles(h, '3 days', '2025-12-25', '2026-03-05 07:00') c, LATER
 	FROM step s WHERE s.l = rh.l AND until > greatest(c.at, '2025-12-25') AND created < least(c.at + interval '3 days', '2026-03-05 07:00')) e
 WHERE l <= 400;
 
+-- Read from a table, by its index or by query: attached or named, keys of any type, times with or without zone
+CREATE TABLE shop (id int PRIMARY KEY, last_price numeric);
+CREATE TABLE shop_price (id serial PRIMARY KEY, shop int REFERENCES shop, created timestamptz NOT NULL, value numeric);
+INSERT INTO shop SELECT DISTINCT l FROM r;
+INSERT INTO shop_price (id, shop, created, value) SELECT id, l, created, value FROM r;
+SET client_min_messages = warning;
+SELECT price FROM attach('shop', 'shop_price');
+RESET client_min_messages;
+-- Without ties: of equal times the one in force.
+CREATE VIEW reading AS SELECT shop.id, read_price_history('shop_price', shop.id) AS ours, price_history(created, value) AS theirs FROM shop JOIN step ON l = shop.id GROUP BY shop.id;
+CREATE VIEW misread AS SELECT count(*) AS histories, count(*) FILTER (WHERE ours::text IS DISTINCT FROM theirs::text) AS differing FROM reading;
+SELECT * FROM misread;
+VACUUM shop_price;
+SELECT * FROM misread;
+DELETE FROM shop_price WHERE shop % 2 = 0;
+DELETE FROM step WHERE l % 2 = 0;
+SELECT * FROM misread;
+SELECT read_price_history('shop_price', 2) IS NULL AS deleted, read_price_history('shop_price', NULL::bigint) IS NULL AS unknown,
+	read_price_history('shop_price', '7'::text)::text = read_price_history('shop_price', 7)::text AS as_text;
+SET client_min_messages = warning;
+SELECT null_value FROM attach('shop', 'shop_price', null_value => 'skip');
+RESET client_min_messages;
+SELECT count(*) FILTER (WHERE h::text LIKE '%null%') AS with_gaps, count(h) > 1000 AS histories FROM (SELECT read_price_history('shop_price', id) AS h FROM shop) s;
+CREATE TABLE reading_of (sensor uuid, day date, celsius real, PRIMARY KEY (sensor, day));
+INSERT INTO reading_of VALUES ('00000000-0000-0000-0000-000000000001', '2026-01-01', 0.1), ('00000000-0000-0000-0000-000000000001', '2026-01-02', 'NaN'), ('00000000-0000-0000-0000-000000000002', '2026-01-01', 7);
+SELECT read_price_history('reading_of', '00000000-0000-0000-0000-000000000001'::uuid, key_column => 'sensor', at => 'day', value => 'celsius');
+SET TimeZone = 'Europe/Zurich';
+SELECT read_price_history('reading_of', '00000000-0000-0000-0000-000000000001'::uuid, key_column => 'sensor', at => 'day', value => 'celsius');
+SET TimeZone = 'UTC';
+CREATE TABLE numbered (listing int, n bigint, v bigint);
+SELECT read_price_history('numbered', 1, key_column => 'listing', at => 'n', value => 'v');
+SELECT read_price_history('numbered', 1, key_column => 'listing', at => 'nothing', value => 'v');
+-- As the caller: columns that may not be read, and rows that are hidden
+RESET SESSION AUTHORIZATION;
+CREATE ROLE regress_listing_stats_reader;
+GRANT USAGE ON SCHEMA histories TO regress_listing_stats_reader;
+GRANT SELECT (shop, created, id) ON histories.shop_price TO regress_listing_stats_reader;
+SET SESSION AUTHORIZATION regress_listing_stats_reader;
+SELECT listing_stats.read_price_history('histories.shop_price', 7);
+RESET SESSION AUTHORIZATION;
+GRANT SELECT ON histories.shop_price TO regress_listing_stats_reader;
+SET SESSION AUTHORIZATION regress_listing_stats_reader;
+SELECT listing_stats.step_count(listing_stats.read_price_history('histories.shop_price', 7)) > 0 AS read;
+RESET SESSION AUTHORIZATION;
+ALTER TABLE histories.shop_price ENABLE ROW LEVEL SECURITY;
+CREATE POLICY few ON histories.shop_price TO regress_listing_stats_reader USING (shop < 7);
+SET SESSION AUTHORIZATION regress_listing_stats_reader;
+SELECT listing_stats.read_price_history('histories.shop_price', 7) IS NULL AS hidden, listing_stats.step_count(listing_stats.read_price_history('histories.shop_price', 5)) > 0 AS shown;
+RESET SESSION AUTHORIZATION;
+DROP OWNED BY regress_listing_stats_reader;
+DROP ROLE regress_listing_stats_reader;
+SET SESSION AUTHORIZATION regress_listing_stats;
+
 -- In any order, in pieces, through text and bytes: the same to the byte
 SELECT count(*) AS histories,
 	count(*) FILTER (WHERE _price_history_send(backwards) <> _price_history_send(h)) AS backwards, count(*) FILTER (WHERE _price_history_send(pieces) <> _price_history_send(h)) AS pieces,

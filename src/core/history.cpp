@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <initializer_list>
+#include <iterator>
 #include <numeric>
 
 namespace listing_stats {
@@ -207,7 +208,13 @@ sort_rows(Row *rows, std::size_t count, const Prices &prices) noexcept
 			return a.tie < b.tie;
 		return compare_prices(prices, a.price, b.price) < 0;
 	};
-	if (!std::is_sorted(rows, rows + count, is_before))
+	if (std::is_sorted(rows, rows + count, is_before))
+		return;
+	// As an index of the latest price gives them.
+	if (std::is_sorted(std::make_reverse_iterator(rows + count), std::make_reverse_iterator(rows),
+	                   is_before))
+		std::reverse(rows, rows + count);
+	else
 		std::sort(rows, rows + count, is_before);
 }
 

@@ -209,29 +209,6 @@ find_price_key(const Request &request)
 	return found;
 }
 
-// The only column of the primary key that is none of "without"; 0: none; -1: several.
-int
-primary_key_column(Relation relation, AttrNumber without, AttrNumber or_without)
-{
-	int found = 0;
-	int attnum = -1;
-
-	list_free(RelationGetIndexList(relation));
-	if (!OidIsValid(relation->rd_pkindex))
-		return 0;
-	Bitmapset *columns = RelationGetIndexAttrBitmap(relation, INDEX_ATTR_BITMAP_PRIMARY_KEY);
-	while ((attnum = bms_next_member(columns, attnum)) >= 0)
-	{
-		const int candidate = attnum + FirstLowInvalidHeapAttributeNumber;
-		if (candidate == without || candidate == or_without)
-			continue;
-		found = found == 0 ? candidate : -1;
-		if (found < 0)
-			break;
-	}
-	return found;
-}
-
 AttrNumber
 find_listing_key(const Request &request, AttrNumber key)
 {

@@ -156,4 +156,42 @@ read_column(Relation relation, AttrNumber attnum)
 	return column;
 }
 
+int
+primary_key_column(Relation relation, AttrNumber without, AttrNumber or_without)
+{
+	int found = 0;
+	int attnum = -1;
+
+	list_free(RelationGetIndexList(relation));
+	if (!OidIsValid(relation->rd_pkindex))
+		return 0;
+	Bitmapset *columns = RelationGetIndexAttrBitmap(relation, INDEX_ATTR_BITMAP_PRIMARY_KEY);
+	while ((attnum = bms_next_member(columns, attnum)) >= 0)
+	{
+		const int candidate = attnum + FirstLowInvalidHeapAttributeNumber;
+		if (candidate == without || candidate == or_without)
+			continue;
+		found = found == 0 ? candidate : -1;
+		if (found < 0)
+			break;
+	}
+	return found;
+}
+
+char *
+qualified_operator(Oid operator_oid)
+{
+	HeapTuple tuple = SearchSysCache1(OPEROID, ObjectIdGetDatum(operator_oid));
+
+	if (!HeapTupleIsValid(tuple))
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_FUNCTION),
+		                errmsg("an operator that listing_stats needs has been dropped")));
+	Form_pg_operator form = reinterpret_cast<Form_pg_operator>(GETSTRUCT(tuple));
+	char *name =
+		psprintf("OPERATOR(%s.%s)", quote_identifier(get_namespace_name(form->oprnamespace)),
+	             NameStr(form->oprname));
+	ReleaseSysCache(tuple);
+	return name;
+}
+
 }  // namespace listing_stats

@@ -50,4 +50,10 @@ enum class Fit
 };
 Fit column_fit(const ResolvedColumn &source, const ResolvedColumn &target);
 
+// The only column of the primary key that is none of "without"; 0: none; -1: several.
+int primary_key_column(Relation relation, AttrNumber without, AttrNumber or_without);
+
+// An operator as SQL has it whatever the search_path is: "OPERATOR(schema.name)".
+char *qualified_operator(Oid operator_oid);
+
 }  // namespace listing_stats

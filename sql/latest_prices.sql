@@ -1,0 +1,366 @@
+-- The latest price of the listings asked for, or of all, is what DISTINCT ON finds.
+SET client_min_messages = warning;
+DROP ROLE IF EXISTS regress_listing_stats_reader;
+CREATE ROLE regress_listing_stats_reader;
+SET SESSION AUTHORIZATION regress_listing_stats;
+CREATE SCHEMA latest;
+SET search_path = latest;
+SET timezone = 'Europe/Zurich';
+\set SHOW_CONTEXT never
+
+-- What they look like
+CREATE TABLE listing (id bigint PRIMARY KEY);
+CREATE TABLE price (id bigserial PRIMARY KEY, listing_id bigint NOT NULL REFERENCES listing, created timestamptz NOT NULL, value numeric(10,2));
+INSERT INTO listing SELECT generate_series(1, 5);
+INSERT INTO price (listing_id, created, value) VALUES
+    (1, '2026-01-01', 10), (1, '2026-01-03', 12.5), (1, '2026-01-02', 11),
+    (2, '2026-01-01', 20), (2, '2026-01-01', 21),
+    (3, '2026-01-05', NULL), (3, '2026-01-04', 30),
+    (4, 'infinity', 'NaN'), (4, '-infinity', 40);
+SELECT * FROM listing_stats.latest_prices('price') ORDER BY key;
+SELECT count(*) FROM listing_stats.attach('listing', 'price');
+SELECT * FROM listing_stats.latest_prices('price') ORDER BY key;
+SELECT * FROM listing_stats.latest_prices('price', '{3,1,NULL,5,1,99}'::bigint[]) ORDER BY key;
+SELECT * FROM listing_stats.latest_prices('price', ARRAY[2, 1]) ORDER BY key;
+SELECT * FROM listing_stats.latest_prices('price', as_of => '2026-01-02') ORDER BY key;
+SELECT * FROM listing_stats.latest_prices('price', ARRAY[1, 4], '2025-12-31') ORDER BY key;
+SELECT * FROM listing_stats.latest_prices('price', as_of => '-infinity') ORDER BY key;
+SELECT count(*) FROM listing_stats.latest_prices('price', as_of => 'infinity');
+SELECT count(*) FROM listing_stats.latest_prices('price', ARRAY[]::bigint[]);
+SELECT count(*) FROM listing_stats.latest_prices('price', ARRAY[NULL]::bigint[]);
+SELECT count(*) FROM listing_stats.latest_prices('price', ARRAY[[1, 2], [3, 4]]);
+SELECT * FROM listing_stats.latest_price('price', 1);
+SELECT * FROM listing_stats.latest_price('price', 1, '2026-01-02 12:00');
+SELECT * FROM listing_stats.latest_price('price', 5);
+SELECT * FROM listing_stats.latest_price('price', NULL::bigint);
+SELECT l.id, p.value FROM listing l LEFT JOIN LATERAL listing_stats.latest_price('price', l.id) AS p ON true ORDER BY l.id;
+-- keys as text, whatever their type is
+SELECT * FROM listing_stats.latest_prices('price', '{3,1}'::text[]) ORDER BY key;
+SELECT count(*) FROM listing_stats.latest_prices('price', NULL::text[]);
+SELECT * FROM listing_stats.latest_price('price', '2'::text);
+
+-- 'skip': the latest known price
+SELECT null_value FROM listing_stats.attach('listing', 'price', null_value => 'skip');
+SELECT * FROM listing_stats.latest_price('price', 3);
+SELECT * FROM listing_stats.latest_prices('price', ARRAY[3]);
+SELECT value FROM listing_stats.latest_prices('price') WHERE key = 3;
+SELECT null_value FROM listing_stats.attach('listing', 'price', null_value => 'keep');
+
+-- as the statement sees the table: its own transaction's changes, not its own statement's
+BEGIN;
+INSERT INTO price (listing_id, created, value) VALUES (5, '2026-02-01', 50);
+SELECT * FROM listing_stats.latest_price('price', 5);
+WITH added AS (INSERT INTO price (listing_id, created, value) VALUES (5, '2026-02-02', 51) RETURNING listing_id)
+SELECT p.value FROM added, listing_stats.latest_price('price', listing_id) AS p;
+SELECT * FROM listing_stats.latest_price('price', 5);
+DELETE FROM price WHERE value = 51;
+SELECT * FROM listing_stats.latest_price('price', 5);
+SAVEPOINT a;
+DELETE FROM price WHERE listing_id = 5;
+SELECT count(*) FROM listing_stats.latest_prices('price');
+ROLLBACK TO a;
+SELECT count(*) FROM listing_stats.latest_prices('price');
+ROLLBACK;
+-- a cursor keeps what it saw
+BEGIN;
+DECLARE c CURSOR FOR SELECT * FROM listing_stats.latest_prices('price', ARRAY[1, 5]) ORDER BY key;
+INSERT INTO price (listing_id, created, value) VALUES (5, '2026-02-01', 50);
+FETCH ALL FROM c;
+ROLLBACK;
+-- at every isolation level
+BEGIN ISOLATION LEVEL SERIALIZABLE;
+SELECT * FROM listing_stats.latest_prices('price', ARRAY[1, 2]) ORDER BY key;
+SELECT count(*) FROM listing_stats.latest_prices('price');
+COMMIT;
+BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
+SELECT count(*) FROM listing_stats.latest_prices('price');
+COMMIT;
+
+-- Any table, against DISTINCT ON: all keys, some keys, as of several times
+CREATE FUNCTION differences(price regclass, key_type text, key name, at name, tie name, value name, as_of timestamptz) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    result bigint;
+    of_kind text := CASE key_type WHEN 'uuid' THEN 'uuid' WHEN 'bigint' THEN 'bigint' WHEN 'integer' THEN 'bigint' WHEN 'smallint' THEN 'bigint' WHEN 'positive' THEN 'bigint' ELSE 'text' END;
+    at_type text := (SELECT format_type(atttypid, NULL) FROM pg_attribute WHERE attrelid = price AND attname = at);
+BEGIN
+    EXECUTE format($sql$
+        WITH expected AS MATERIALIZED (
+            SELECT DISTINCT ON (%2$I) %2$I::%6$s AS key, %3$I::timestamptz AS at, %5$I::text::numeric AS value FROM %1$s
+            WHERE %2$I IS NOT NULL AND ($1 IS NULL OR %3$I <= $1::%7$s) ORDER BY %2$I, %3$I DESC NULLS LAST, %4$I DESC NULLS LAST
+        ), few AS MATERIALIZED (
+            SELECT * FROM expected WHERE hashtext(key::text) %% 3 = 0
+        ), keys AS MATERIALIZED (
+            SELECT array_agg(key ORDER BY hashtext(key::text)) AS keys FROM few
+        ), answer AS MATERIALIZED (
+            SELECT * FROM listing_stats.latest_prices(%1$L, NULL::%6$s[], $1, %2$L, %3$L, %5$L)
+        ), few_answer AS MATERIALIZED (
+            SELECT a.* FROM keys, listing_stats.latest_prices(%1$L, keys || keys || NULL::%6$s, $1, %2$L, %3$L, %5$L) a
+        ), one_answer AS MATERIALIZED (
+            SELECT a.* FROM few CROSS JOIN LATERAL listing_stats.latest_price(%1$L, few.key, $1, %2$L, %3$L, %5$L) a
+        )
+        SELECT (SELECT count(*) FROM (SELECT * FROM expected EXCEPT ALL SELECT * FROM answer) _)
+            + (SELECT count(*) FROM (SELECT * FROM answer EXCEPT ALL SELECT * FROM expected) _)
+            + (SELECT count(*) FROM (SELECT * FROM few EXCEPT ALL SELECT * FROM few_answer) _)
+            + (SELECT count(*) FROM (SELECT * FROM few_answer EXCEPT ALL SELECT * FROM few) _)
+            + (SELECT count(*) FROM (SELECT * FROM few EXCEPT ALL SELECT * FROM one_answer) _)
+            + (SELECT count(*) FROM (SELECT * FROM one_answer EXCEPT ALL SELECT * FROM few) _)
+            + CASE WHEN EXISTS (SELECT FROM expected) OR $1 IS NOT NULL THEN 0 ELSE 1000000 END
+    $sql$, price, key, at, tie, value, of_kind, at_type) INTO result USING as_of;
+    RETURN result;
+END $$;
+-- Prices of 40 listings, with NULLs, ties and infinities, some deleted and some updated; and that for each kind of index.
+CREATE FUNCTION try(key_type text, at_type text, value_type text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    result text := '';
+    index text;
+    as_of timestamptz;
+    found bigint;
+    -- a key and a time from a number
+    key_of text := CASE key_type WHEN 'uuid' THEN 'md5((%s)::text)::uuid' WHEN 'boolean' THEN '(%s) %% 2 = 0' ELSE '(%s)::' || key_type END;
+    at_of text := CASE WHEN at_type IN ('date', 'timestamp', 'timestamptz', 'instant') THEN '(timestamptz ''2026-03-28 20:00+0'' + (%s) * interval ''1 h'')::' || at_type ELSE '(%s)::' || at_type END;
+BEGIN
+    DROP TABLE IF EXISTS t;
+    EXECUTE format('CREATE TABLE t (v %s, id serial PRIMARY KEY, filler text, k %s, t %s)', value_type, key_type, at_type);
+    EXECUTE format('INSERT INTO t (k, t, v, filler) SELECT CASE WHEN i %% 41 <> 0 THEN %s END, CASE WHEN i %% 13 <> 0 THEN %s END,
+                    CASE WHEN i %% 5 <> 0 THEN i / 4 END, CASE WHEN i %% 3 = 0 THEN repeat(''x'', i %% 50) END FROM generate_series(1, 1000) i',
+                   format(key_of, 'i % 40'), format(at_of, 'i * 7919 % 60'));
+    IF at_type IN ('date', 'timestamp', 'timestamptz', 'instant') THEN
+        UPDATE t SET t = 'infinity' WHERE id % 97 = 0;
+        UPDATE t SET t = '-infinity' WHERE id % 89 = 0;
+    END IF;
+    FOREACH index IN ARRAY ARRAY['', '(k)', '(k, t DESC NULLS LAST, id DESC)', '(k, t DESC NULLS LAST, id DESC) INCLUDE (v)',
+        '(k, t DESC NULLS LAST, id DESC NULLS LAST) INCLUDE (filler, v)', '(k, t, id)', '(k, t NULLS FIRST, id) INCLUDE (v)', '(k, t DESC, id DESC)',
+        '(k DESC, t DESC NULLS LAST, id DESC)', '(k, t DESC NULLS LAST, id DESC) WHERE id > 1000', '(k, t DESC NULLS LAST)']
+    LOOP
+        IF index <> '' THEN
+            EXECUTE 'CREATE INDEX an_index ON t ' || index;
+        END IF;
+        -- versions of rows that are dead or of this transaction, and another index entry for most
+        UPDATE t SET v = v + 1, t = t WHERE id % 7 = 0;
+        DELETE FROM t WHERE id % 211 = length(index);
+        FOREACH as_of IN ARRAY ARRAY[NULL, (ARRAY['2026-03-29 02:30+2', '2026-03-29 18:00+0', 'infinity', '-infinity', '1990-01-01'])[length(index) % 5 + 1]]::timestamptz[]
+        LOOP
+            IF as_of IS NULL OR at_type IN ('date', 'timestamp', 'timestamptz', 'instant') THEN
+                found := differences('t', key_type, 'k', 't', 'id', 'v', as_of);
+                IF found <> 0 THEN
+                    result := result || format(' %s differences with %s as of %s', found, index, as_of);
+                END IF;
+            END IF;
+        END LOOP;
+        DROP INDEX IF EXISTS an_index;
+    END LOOP;
+    RETURN coalesce(nullif(result, ''), 'equal');
+END $$;
+SELECT try('bigint', 'timestamptz', 'numeric');
+SELECT try('integer', 'timestamptz', 'numeric(10,2)');
+SELECT try('smallint', 'timestamp', 'bigint');
+SELECT try('integer', 'date', 'integer');
+SELECT try('uuid', 'timestamptz', 'numeric');
+SELECT try('text', 'timestamp', 'float8');
+SELECT try('varchar(3)', 'date', 'real');
+SELECT try('char(3)', 'date', 'smallint');
+SELECT try('numeric', 'timestamptz', 'numeric');
+SELECT try('boolean', 'timestamptz', 'numeric');
+CREATE DOMAIN positive AS integer CHECK (value >= 0);
+CREATE DOMAIN instant AS timestamptz;
+CREATE DOMAIN amount AS numeric(10,3);
+SELECT try('positive', 'instant', 'amount');
+DROP TABLE t;
+
+-- The leaves of a fitting index are read directly: one scan, however many keys.  All else goes by query.
+CREATE FUNCTION way(price regclass) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    scans bigint := pg_stat_get_xact_numscans(price) + (SELECT sum(pg_stat_get_xact_numscans(indexrelid)) FROM pg_index WHERE indrelid = price);
+BEGIN
+    PERFORM listing_stats.latest_prices(price, ARRAY[1, 2, 3, 4, 5, 6, 7], key => 'k', at => 't', value => 'v');
+    scans := pg_stat_get_xact_numscans(price) + (SELECT sum(pg_stat_get_xact_numscans(indexrelid)) FROM pg_index WHERE indrelid = price) - scans;
+    RETURN CASE scans WHEN 1 THEN 'directly' ELSE 'by query' END;
+END $$;
+CREATE TABLE t (id serial PRIMARY KEY, k int, t timestamptz, v numeric);
+INSERT INTO t (k, t, v) SELECT i % 10, '2026-01-01'::timestamptz + i * interval '1 h', i FROM generate_series(1, 1000) i;
+SET enable_seqscan = off;
+SELECT way('t') AS no_index;
+CREATE INDEX i ON t (k, t DESC NULLS LAST, id DESC) INCLUDE (v);
+SELECT way('t') AS fits;
+BEGIN ISOLATION LEVEL SERIALIZABLE;
+SELECT way('t') AS serializable;
+COMMIT;
+CREATE TABLE child () INHERITS (t);
+SELECT way('t') AS has_children;
+DROP TABLE child;
+ANALYZE t;
+ALTER TABLE t ENABLE ROW LEVEL SECURITY;
+SELECT way('t') AS owner_without_policies;
+ALTER TABLE t FORCE ROW LEVEL SECURITY;
+SELECT way('t') AS owner_with_policies;
+ALTER TABLE t DISABLE ROW LEVEL SECURITY;
+DROP INDEX i;
+CREATE INDEX i ON t (k, t DESC NULLS LAST, id DESC);
+SELECT way('t') AS without_value;
+DROP INDEX i;
+CREATE INDEX i ON t (k, t DESC NULLS LAST) INCLUDE (v);
+SELECT way('t') AS without_tie;
+DROP INDEX i;
+CREATE INDEX i ON t (k, t DESC, id DESC) INCLUDE (v);
+SELECT way('t') AS nulls_first;
+ALTER TABLE t ALTER t SET NOT NULL;
+SELECT way('t') AS no_nulls;
+DROP INDEX i;
+CREATE INDEX i ON t (k, t DESC, id DESC) INCLUDE (v) WHERE k > 3;
+SELECT way('t') AS partial;
+DROP INDEX i;
+CREATE INDEX i ON t (k, t DESC, (id + 0) DESC) INCLUDE (v);
+SELECT way('t') AS expression;
+DROP INDEX i;
+CREATE INDEX i ON t (k, t, id) INCLUDE (v);
+SELECT way('t') AS ascending;
+DROP INDEX i;
+CREATE INDEX i ON t USING hash (k);
+SELECT way('t') AS hash;
+RESET enable_seqscan;
+DROP TABLE t;
+
+-- A time that is a number is in order, but says no time
+CREATE TABLE by_number (id serial PRIMARY KEY, k int, n bigint, v int);
+INSERT INTO by_number (k, n, v) VALUES (1, 5, 10), (1, 7, 11), (2, 3, 20);
+SELECT * FROM listing_stats.latest_prices('by_number', key => 'k', at => 'n', value => 'v') ORDER BY key;
+SELECT * FROM listing_stats.latest_prices('by_number', as_of => now(), key => 'k', at => 'n', value => 'v');
+
+-- The shortest decimal of a double, whatever extra_float_digits says
+CREATE TABLE doubles (id serial PRIMARY KEY, k int, created timestamptz, value float8);
+INSERT INTO doubles (k, created, value) VALUES (1, '2026-01-01', 0.1::float8 + 0.2), (2, '2026-01-01', 'NaN'), (3, '2026-01-01', '-Infinity'), (4, '2026-01-01', 1e-7), (5, '2026-01-01', 1e22), (6, '2026-01-01', -19.99), (7, NULL, NULL);
+SET extra_float_digits = 0;
+SELECT * FROM listing_stats.latest_prices('doubles', key => 'k') ORDER BY key;
+RESET extra_float_digits;
+SELECT * FROM listing_stats.latest_price('doubles', 1, key_column => 'k');
+-- no primary key column is left to break ties, and none is needed
+CREATE TABLE daily (k int, created date, value int, PRIMARY KEY (k, created));
+INSERT INTO daily SELECT i % 3, date '2026-01-01' + i, i FROM generate_series(1, 9) i;
+SELECT differences('daily', 'bigint', 'k', 'created', 'k', 'value', NULL), differences('daily', 'bigint', 'k', 'created', 'k', 'value', '2026-01-05');
+
+-- Names that need quoting, columns that were dropped or added later, keys that were never analysed
+CREATE TABLE "Preise, alle" (gone int, "ID" int PRIMARY KEY, "an %s""'" int, "wann?" timestamptz);
+ALTER TABLE "Preise, alle" DROP COLUMN gone;
+INSERT INTO "Preise, alle" SELECT i, i % 7, '2026-01-01'::timestamptz + i * interval '1 h' FROM generate_series(1, 70) i;
+ALTER TABLE "Preise, alle" ADD COLUMN "wie viel" numeric DEFAULT 5.5;
+CREATE INDEX ON "Preise, alle" ("an %s""'", "wann?" DESC NULLS LAST, "ID" DESC);
+SELECT differences('"Preise, alle"', 'bigint', 'an %s"''', 'wann?', 'ID', 'wie viel', NULL), differences('"Preise, alle"', 'bigint', 'an %s"''', 'wann?', 'ID', 'wie viel', '2026-01-02');
+ANALYZE "Preise, alle";
+SELECT differences('"Preise, alle"', 'bigint', 'an %s"''', 'wann?', 'ID', 'wie viel', NULL);
+-- a search_path that has other operators and functions
+CREATE SCHEMA hostile;
+CREATE FUNCTION hostile.no(bigint, bigint) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'hostile'; END $$;
+CREATE OPERATOR hostile.= (FUNCTION = hostile.no, LEFTARG = bigint, RIGHTARG = bigint);
+CREATE OPERATOR hostile.> (FUNCTION = hostile.no, LEFTARG = bigint, RIGHTARG = bigint);
+CREATE FUNCTION hostile.unnest(bigint[]) RETURNS SETOF bigint LANGUAGE sql AS 'SELECT 1::bigint';
+SET search_path = hostile, pg_catalog;
+BEGIN ISOLATION LEVEL SERIALIZABLE;
+SELECT value FROM listing_stats.latest_prices('latest.price', ARRAY[1]);
+SELECT count(*) FROM listing_stats.latest_prices('latest.price');
+COMMIT;
+SET search_path = latest;
+-- a collation in which different texts are equal: one listing
+CREATE COLLATION ignore_case (PROVIDER = icu, LOCALE = 'und-u-ks-level2', DETERMINISTIC = false);
+CREATE TABLE by_name (id serial PRIMARY KEY, k text COLLATE ignore_case, created timestamptz NOT NULL, value int);
+INSERT INTO by_name (k, created, value) VALUES ('Ibm', '2026-01-01', 1), ('IBM', '2026-01-02', 2), ('msft', '2026-01-01', 3);
+SELECT * FROM listing_stats.latest_prices('by_name', '{ibm,IBM,MSFT}'::text[], key => 'k') ORDER BY value;
+SELECT * FROM listing_stats.latest_prices('by_name', NULL::text[], key => 'k') ORDER BY value;
+
+-- Partitioned tables, inheritance, views, foreign keys by another column
+CREATE TABLE parts (id bigserial, listing_id bigint REFERENCES listing, created timestamptz NOT NULL, value numeric, PRIMARY KEY (id, created)) PARTITION BY RANGE (created);
+CREATE TABLE parts_2025 PARTITION OF parts FOR VALUES FROM ('2025-01-01') TO ('2026-01-01');
+CREATE TABLE parts_2026 (value numeric, gone int, id bigint NOT NULL, created timestamptz NOT NULL, listing_id bigint, PRIMARY KEY (id, created));
+ALTER TABLE parts_2026 DROP COLUMN gone;
+ALTER TABLE parts ATTACH PARTITION parts_2026 FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');
+INSERT INTO parts (listing_id, created, value) SELECT i % 5 + 1, '2025-07-01'::timestamptz + i * interval '1 day', i FROM generate_series(1, 365) i;
+SELECT differences('parts', 'bigint', 'listing_id', 'created', 'id', 'value', NULL), differences('parts', 'bigint', 'listing_id', 'created', 'id', 'value', '2025-09-01');
+SELECT count(*) FROM listing_stats.attach('listing', 'parts', last_price => 'last_of_parts');
+SELECT differences('parts', 'bigint', 'listing_id', 'created', 'id', 'value', NULL), differences('parts_2025', 'bigint', 'listing_id', 'created', 'id', 'value', NULL), differences('parts_2026', 'bigint', 'listing_id', 'created', 'id', 'value', '2026-02-01');
+ANALYZE parts;
+SELECT differences('parts', 'bigint', 'listing_id', 'created', 'id', 'value', NULL);
+SELECT listing_stats.detach('listing', 'parts');
+CREATE TABLE children () INHERITS (price);
+INSERT INTO children (listing_id, created, value) VALUES (1, '2026-03-01', 99);
+SELECT * FROM listing_stats.latest_price('price', 1);
+DROP TABLE children;
+SELECT * FROM listing_stats.latest_price('price', 1);
+CREATE VIEW prices AS SELECT id AS number, listing_id AS of, created AS "when", value + 1 AS v FROM price;
+SELECT * FROM listing_stats.latest_prices('prices', ARRAY[1, 3], key => 'of', at => 'when', value => 'v') ORDER BY key;
+CREATE MATERIALIZED VIEW kept_prices AS SELECT * FROM prices;
+SELECT * FROM listing_stats.latest_prices('kept_prices', ARRAY[1, 3], key => 'of', at => 'when', value => 'v') ORDER BY key;
+CREATE TEMPORARY TABLE mine AS SELECT * FROM price;
+ALTER TABLE mine ADD PRIMARY KEY (id);
+SELECT differences('mine', 'bigint', 'listing_id', 'created', 'id', 'value', NULL);
+-- two keys of one table
+CREATE TABLE match (id serial PRIMARY KEY, home bigint REFERENCES listing, away bigint REFERENCES listing, created timestamptz NOT NULL, goals int);
+INSERT INTO match (home, away, created, goals) VALUES (1, 2, '2026-01-01', 1), (2, 1, '2026-01-02', 2);
+SELECT count(*) FROM listing_stats.latest_prices('match', value => 'goals');
+SELECT * FROM listing_stats.latest_prices('match', key => 'away', value => 'goals') ORDER BY key;
+SELECT count(*) FROM listing_stats.attach('listing', 'match', key => 'home', value => 'goals', last_price => 'last_home');
+SELECT * FROM listing_stats.latest_prices('match') ORDER BY key;
+SELECT count(*) FROM listing_stats.attach('listing', 'match', key => 'away', value => 'goals', last_price => 'last_away');
+SELECT * FROM listing_stats.latest_prices('match') ORDER BY key;
+SELECT * FROM listing_stats.latest_prices('match', key => 'away') ORDER BY key;
+-- renamed, and an index that comes and goes, between two calls of one session
+ALTER TABLE match RENAME goals TO scored;
+SELECT * FROM listing_stats.latest_prices('match', key => 'away') ORDER BY key;
+SELECT listing_stats.detach('match');
+SELECT count(*) FROM listing_stats.latest_prices('match', key => 'away');
+ALTER TABLE match RENAME scored TO value;
+SELECT count(*) FROM listing_stats.latest_prices('match', key => 'away');
+ALTER TABLE match ALTER value TYPE float8 USING value + 0.5;
+SELECT * FROM listing_stats.latest_prices('match', key => 'away') ORDER BY key;
+
+-- Whoever may not read a column, does not; policies hold
+GRANT USAGE ON SCHEMA latest TO regress_listing_stats_reader;
+SET SESSION AUTHORIZATION regress_listing_stats_reader;
+SELECT * FROM listing_stats.latest_prices('latest.price');
+SELECT * FROM listing_stats.latest_price('latest.price', 1);
+SET SESSION AUTHORIZATION regress_listing_stats;
+GRANT SELECT (listing_id, created, value) ON price TO regress_listing_stats_reader;
+SET SESSION AUTHORIZATION regress_listing_stats_reader;
+SELECT * FROM listing_stats.latest_price('latest.price', 1);
+SET SESSION AUTHORIZATION regress_listing_stats;
+GRANT SELECT (id) ON price TO regress_listing_stats_reader;
+SET SESSION AUTHORIZATION regress_listing_stats_reader;
+SELECT * FROM listing_stats.latest_price('latest.price', 1);
+SELECT count(*) FROM listing_stats.latest_prices('latest.price');
+SET SESSION AUTHORIZATION regress_listing_stats;
+ALTER TABLE price ENABLE ROW LEVEL SECURITY;
+CREATE POLICY before_2026_01_03 ON price USING (created < '2026-01-03');
+SET SESSION AUTHORIZATION regress_listing_stats_reader;
+SELECT * FROM listing_stats.latest_price('latest.price', 1);
+SELECT * FROM listing_stats.latest_prices('latest.price') ORDER BY key;
+SET SESSION AUTHORIZATION regress_listing_stats;
+SELECT * FROM listing_stats.latest_price('price', 1);
+ALTER TABLE price FORCE ROW LEVEL SECURITY;
+SELECT * FROM listing_stats.latest_price('price', 1);
+SET row_security = off;
+SELECT * FROM listing_stats.latest_price('price', 1);
+RESET row_security;
+ALTER TABLE price NO FORCE ROW LEVEL SECURITY, DISABLE ROW LEVEL SECURITY;
+-- a function that runs as somebody else reads as him
+CREATE FUNCTION read_as_owner(bigint) RETURNS numeric LANGUAGE sql SECURITY DEFINER SET search_path = latest AS 'SELECT value FROM listing_stats.latest_price(''price'', $1)';
+REVOKE SELECT ON price FROM regress_listing_stats_reader;
+SET SESSION AUTHORIZATION regress_listing_stats_reader;
+SELECT latest.read_as_owner(1);
+SELECT * FROM listing_stats.latest_price('latest.price', 1);
+SET SESSION AUTHORIZATION regress_listing_stats;
+
+-- Errors
+SELECT * FROM listing_stats.latest_prices(NULL);
+SELECT * FROM listing_stats.latest_prices('listing');
+SELECT * FROM listing_stats.latest_prices('price', key => 'nothing');
+SELECT * FROM listing_stats.latest_prices('price', at => 'nothing');
+SELECT * FROM listing_stats.latest_prices('price', value => 'ctid');
+SELECT * FROM listing_stats.latest_prices('by_name', key => 'k');
+SELECT * FROM listing_stats.latest_prices('price', NULL::uuid[]);
+SELECT * FROM listing_stats.latest_prices('price', '{one}'::text[]);
+SELECT * FROM listing_stats.latest_prices('by_name', NULL::text[], key => 'k', value => 'k');
+SELECT * FROM listing_stats.latest_prices('by_name', NULL::text[], key => 'k', at => 'k');
+SELECT * FROM listing_stats.latest_prices(4294967295::oid::regclass);
+
+RESET SESSION AUTHORIZATION;
+DROP SCHEMA latest, hostile CASCADE;
+DROP OWNED BY regress_listing_stats_reader;
+DROP ROLE regress_listing_stats_reader;

@@ -1,0 +1,254 @@
+// latest_prices() and latest_price(): the newest price of the listings asked for, or of all.
+#include "pg/leaf_reader.hpp"
+
+namespace listing_stats {
+
+namespace {
+
+constexpr int rows_per_fetch = 1000;
+
+// Takes rows as the table has them and stores them as the function gives them.
+struct Result
+{
+	Tuplestorestate *store;
+	TupleDesc description;
+	KeyKind kind;
+	Oid key_type;  // of the rows taken; text for a key asked for as text
+	Oid at_type;
+	Oid value_type;
+	MemoryContext row_context;
+};
+
+Datum
+result_key(const Result &result, Datum key)
+{
+	switch (result.key_type)
+	{
+	case INT2OID:
+		return Int64GetDatum(DatumGetInt16(key));
+	case INT4OID:
+		return Int64GetDatum(DatumGetInt32(key));
+	default:
+		return key;
+	}
+}
+
+// NULL for a number: nothing says which time it means.
+Datum
+result_at(const Result &result, Datum at, bool *null)
+{
+	switch (result.at_type)
+	{
+	case TIMESTAMPTZOID:
+		return at;
+	case TIMESTAMPOID:
+		return DirectFunctionCall1(timestamp_timestamptz, at);
+	case DATEOID:
+		return DirectFunctionCall1(date_timestamptz, at);
+	default:
+		*null = true;
+		return 0;
+	}
+}
+
+Datum
+numeric_from_text(const char *text)
+{
+	return DirectFunctionCall3(numeric_in, CStringGetDatum(text), ObjectIdGetDatum(InvalidOid),
+	                           Int32GetDatum(-1));
+}
+
+// Of a floating-point number the shortest decimal that is read as the same number: a cast to
+// numeric would round it to 15 digits.
+Datum
+result_value(const Result &result, Datum value)
+{
+	char text[DOUBLE_SHORTEST_DECIMAL_LEN];
+
+	switch (result.value_type)
+	{
+	case INT2OID:
+		return NumericGetDatum(int64_to_numeric(DatumGetInt16(value)));
+	case INT4OID:
+		return NumericGetDatum(int64_to_numeric(DatumGetInt32(value)));
+	case INT8OID:
+		return NumericGetDatum(int64_to_numeric(DatumGetInt64(value)));
+	case FLOAT4OID:
+		float_to_shortest_decimal_buf(DatumGetFloat4(value), text);
+		return numeric_from_text(text);
+	case FLOAT8OID:
+		double_to_shortest_decimal_buf(DatumGetFloat8(value), text);
+		return numeric_from_text(text);
+	default:
+		return value;
+	}
+}
+
+void
+put_row(const Result &result, Datum *value, bool *null)
+{
+	MemoryContext old = MemoryContextSwitchTo(result.row_context);
+
+	value[0] = result_key(result, value[0]);
+	if (!null[1])
+		value[1] = result_at(result, value[1], &null[1]);
+	if (!null[2])
+		value[2] = result_value(result, value[2]);
+	MemoryContextSwitchTo(old);
+	tuplestore_putvalues(result.store, result.description, value, null);
+	MemoryContextReset(result.row_context);
+}
+
+void
+take_row(void *result, Datum *value, bool *null)
+{
+	put_row(*static_cast<const Result *>(result), value, null);
+}
+
+// What is asked.
+struct Request
+{
+	bool has_keys;
+	Datum keys;  // an array
+	bool has_as_of;
+	Datum as_of;  // of the type of the column at
+	Oid as_of_type;
+};
+
+void
+read_by_query(const PriceTable &table, const Request &request, const Result &result)
+{
+	Oid type[] = {key_kind_array_type(result.kind), request.as_of_type};
+	Datum parameter[] = {request.keys, request.as_of};
+	const char null[] = {request.has_keys ? ' ' : 'n', request.has_as_of ? ' ' : 'n', '\0'};
+
+	SPI_connect();
+	Portal portal = SPI_cursor_open_with_args(
+		nullptr, latest_query(table, result.kind, request.has_keys, request.has_as_of), 2, type,
+		parameter, null, true, 0);
+	for (;;)
+	{
+		SPI_cursor_fetch(portal, true, rows_per_fetch);
+		if (SPI_processed == 0)
+			break;
+		for (uint64 i = 0; i < SPI_processed; ++i)
+		{
+			Datum value[3];
+			bool is_null[3];
+			for (int j = 0; j < 3; ++j)
+				value[j] =
+					SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, j + 1, &is_null[j]);
+			put_row(result, value, is_null);
+		}
+		SPI_freetuptable(SPI_tuptable);
+	}
+	SPI_cursor_close(portal);
+	SPI_finish();
+}
+
+bool
+read_directly(const PriceTable &table, const Request &request, Result result)
+{
+	Relation relation = relation_open(table.relation, NoLock);
+
+	result.key_type = key_kind_type(result.kind);
+	const bool done =
+		result.kind != KeyKind::text && may_read_directly(table, relation) &&
+		read_latest_from_leaves(table, relation, request.has_keys, request.keys, request.has_as_of,
+	                            request.as_of, {take_row, &result});
+	relation_close(relation, NoLock);
+	return done;
+}
+
+const char *
+name_argument(FunctionCallInfo fcinfo, int argument)
+{
+	return PG_ARGISNULL(argument) ? nullptr : NameStr(*PG_GETARG_NAME(argument));
+}
+
+// The instant in the type of the column, by the session's time zone where it has none.
+Datum
+as_of_argument(const PriceTable &table, Oid type, Datum as_of)
+{
+	switch (type)
+	{
+	case TIMESTAMPTZOID:
+		return as_of;
+	case TIMESTAMPOID:
+		return DirectFunctionCall1(timestamptz_timestamp, as_of);
+	case DATEOID:
+		return DirectFunctionCall1(timestamptz_date, as_of);
+	default:
+		ereport(ERROR,
+		        (errcode(ERRCODE_DATATYPE_MISMATCH),
+		         errmsg("as_of is a time, but column \"%s\" of table \"%s\" has type %s",
+		                NameStr(table.at.name), NameStr(table.name), format_type_be(table.at.type)),
+		         errhint("Give no as_of, or order the prices by a timestamp or a date.")));
+		pg_unreachable();
+	}
+}
+
+// The arguments are (price, keys or one key, as_of, and the names of key, at and value).
+void
+read_latest(FunctionCallInfo fcinfo, bool one)
+{
+	InitMaterializedSRF(fcinfo, 0);
+	ReturnSetInfo *set = reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo);
+	if (PG_ARGISNULL(0))
+		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("price must not be null")));
+	if (one && PG_ARGISNULL(1))
+		return;
+
+	const ColumnNames names = {name_argument(fcinfo, 3), name_argument(fcinfo, 4),
+	                           name_argument(fcinfo, 5)};
+	const PriceTable *table = find_price_table(PG_GETARG_OID(0), names);
+	Result result = {};
+	result.store = set->setResult;
+	result.description = set->setDesc;
+	const Oid type = TupleDescAttr(set->setDesc, 0)->atttypid;
+	result.kind = type == INT8OID   ? KeyKind::integer
+	              : type == TEXTOID ? KeyKind::text
+	                                : KeyKind::uuid;
+	check_key_kind(*table, result.kind);
+	result.key_type = result.kind == KeyKind::text ? TEXTOID : getBaseType(table->key.type);
+	result.at_type = getBaseType(table->at.type);
+	result.value_type = getBaseType(table->value.type);
+	result.row_context = AllocSetContextCreate(CurrentMemoryContext, "listing_stats latest price",
+	                                           ALLOCSET_SMALL_SIZES);
+
+	Request request = {};
+	request.has_keys = !PG_ARGISNULL(1);
+	if (one)
+	{
+		Datum key = PG_GETARG_DATUM(1);
+		const TypeCacheEntry *entry = lookup_type_cache(type, 0);
+		request.keys = PointerGetDatum(
+			construct_array(&key, 1, type, entry->typlen, entry->typbyval, entry->typalign));
+	}
+	else if (request.has_keys)
+		request.keys = PG_GETARG_DATUM(1);
+	request.has_as_of = !PG_ARGISNULL(2);
+	request.as_of_type = result.at_type;
+	if (request.has_as_of)
+		request.as_of = as_of_argument(*table, result.at_type, PG_GETARG_DATUM(2));
+	if (!read_directly(*table, request, result))
+		read_by_query(*table, request, result);
+}
+
+}  // namespace
+
+}  // namespace listing_stats
+
+using namespace listing_stats;
+
+LISTING_STATS_FUNCTION(listing_stats_latest_prices)
+{
+	read_latest(fcinfo, false);
+	PG_RETURN_NULL();
+}
+
+LISTING_STATS_FUNCTION(listing_stats_latest_price)
+{
+	read_latest(fcinfo, true);
+	PG_RETURN_NULL();
+}

@@ -1,0 +1,1331 @@
+// Reading prices from the leaf pages of a btree, see leaf_reader.hpp.
+//
+// The index is (key, at DESC, tie DESC, ...), so the latest price of a key is its first entry whose
+// row the snapshot sees, and that of a time the first not after it.
+//
+// Pages are read as nbtree reads them (its README): a share lock on one page at a time, the link to
+// the right followed that was read under the same lock, half-dead and deleted pages stepped over,
+// and moved right where a page has been split since its parent was read.  What an insertion adds
+// meanwhile no snapshot of ours sees, and a deleted page is not reused while our snapshot is there.
+//
+// Whether an entry's row is visible is known from the visibility map, asked while the leaf page is
+// locked, as an index-only scan does it.  Otherwise the row is in doubt: it is looked up in the
+// heap after the page is released, as nbtree allows for MVCC snapshots, and in the order of the
+// heap's blocks for many keys at once.  Of each key a few entries in doubt are kept, up to the
+// first that is certain; a key of which none is visible is read again by itself, page by page.
+#include "pg/leaf_reader.hpp"
+
+#include <algorithm>
+#include <type_traits>
+
+namespace listing_stats {
+
+namespace {
+
+constexpr int doubts_per_key = 4;            // before a key is read by itself
+constexpr std::size_t rows_at_once = 60000;  // that wait for the heap: about 4 MB
+constexpr int keys_at_once = 512;            // whose pages are found before any is read
+constexpr int pages_ahead = 8;               // pinned and fetched into the processor's caches
+constexpr int slice = 16;  // entries of one key in doubt that are looked up together
+
+// Key columns as they are compared: integers as bigint, a uuid as its bytes.
+struct IntegerKey
+{
+	int64 value;
+};
+
+struct UuidKey
+{
+	uint64 high;
+	uint64 low;
+};
+
+bool
+operator<(IntegerKey a, IntegerKey b)
+{
+	return a.value < b.value;
+}
+
+bool
+operator<(UuidKey a, UuidKey b)
+{
+	return a.high < b.high || (a.high == b.high && a.low < b.low);
+}
+
+bool
+operator==(IntegerKey a, IntegerKey b)
+{
+	return a.value == b.value;
+}
+
+bool
+operator==(UuidKey a, UuidKey b)
+{
+	return a.high == b.high && a.low == b.low;
+}
+
+template <typename T>
+T
+load(const char *bytes)
+{
+	T value;
+	memcpy(&value, bytes, sizeof value);
+	return value;
+}
+
+// A column's format in an index tuple, and the key made of it.
+struct SmallIntegerColumn
+{
+	using Key = IntegerKey;
+	static constexpr int size = 4;
+
+	static Key read(const char *bytes) { return {load<int32>(bytes)}; }
+};
+
+struct IntegerColumn
+{
+	using Key = IntegerKey;
+	static constexpr int size = 8;
+
+	static Key read(const char *bytes) { return {load<int64>(bytes)}; }
+};
+
+struct UuidColumn
+{
+	using Key = UuidKey;
+	static constexpr int size = UUID_LEN;
+
+	static Key read(const char *bytes)
+	{
+		return {pg_bswap64(load<uint64>(bytes)), pg_bswap64(load<uint64>(bytes + 8))};
+	}
+};
+
+Datum
+key_datum(const IntegerKey &key, pg_uuid_t *)
+{
+	return Int64GetDatum(key.value);
+}
+
+Datum
+key_datum(const UuidKey &key, pg_uuid_t *room)
+{
+	const uint64 bytes[] = {pg_bswap64(key.high), pg_bswap64(key.low)};
+
+	memcpy(room->data, bytes, UUID_LEN);
+	return UUIDPGetDatum(room);
+}
+
+enum class State : uint8
+{
+	doubtful,  // to be looked up in the heap
+	visible,   // with its value
+	gone
+};
+
+// An entry of the index.
+template <typename Key>
+struct Entry
+{
+	Key key;
+	int64 at;
+	Datum value;
+	char room[16];  // for a short value that is not passed by value
+	ItemPointerData tid;
+	State state;
+	bool first;  // of its key
+	bool more;   // the last that was kept of its key, but not the last there is
+	bool at_null;
+	bool value_null;
+	bool has_room;  // the value is in "room"
+};
+
+// Sorts by block.
+template <typename Key>
+uint64
+place(const Entry<Key> &entry, std::size_t i)
+{
+	return static_cast<uint64>(ItemPointerGetBlockNumber(&entry.tid)) << 32 | i;
+}
+
+template <typename Column>
+class LeafReader
+{
+public:
+	using Key = typename Column::Key;
+
+	LeafReader(const PriceTable &table, Relation heap, Relation index, RowSink sink);
+
+	// false: the index has an older format.
+	bool open();
+	void close();
+
+	void bound(Datum as_of);
+	void all();
+	void given(Key *keys, std::size_t count);
+	void history(Key key, int64 max_rows, bool known_only);
+
+private:
+	Relation heap_;
+	Relation index_;
+	RowSink sink_;
+	Snapshot snapshot_;
+	MemoryContext values_ = nullptr;  // long values of the entries
+	Buffer map_ = InvalidBuffer;
+	IndexFetchTableData *fetch_ = nullptr;
+	TupleTableSlot *slot_ = nullptr;
+	BlockNumber root_ = P_NONE;
+
+	bool at_is_date_;
+	int at_offset_;
+	bool skip_null_;
+	int value_position_;  // in the index; 0: not there
+	AttrNumber value_attnum_;
+	bool value_by_value_;
+	int16 value_length_;
+	bool trust_dead_items_;
+	bool bounded_ = false;
+	int64 as_of_ = 0;
+
+	Entry<Key> *entries_ = nullptr;
+	uint64 *order_ = nullptr;  // block and entry
+	std::size_t room_ = 0;
+	std::size_t count_ = 0;
+	bool doubts_ = false;
+
+	// The page that is being read: pinned and locked.
+	Buffer buffer_ = InvalidBuffer;
+	Page page_ = nullptr;
+	BTPageOpaque opaque_ = nullptr;
+	OffsetNumber max_ = 0;
+
+	// The key that is being read.
+	Key key_ = {};
+	bool open_ = false;  // more of its entries are needed
+	int kept_ = 0;
+	int seen_ = 0;    // how many entries it has so far
+	int length_ = 8;  // and the one before had
+
+	void set_page(Buffer buffer);
+	void lock_page(Buffer buffer);
+	void get_page(BlockNumber block);
+	void release_page();
+	void step_right();
+	void skip_ignored();
+	void descend(const Key *key, uint32 level);
+	BlockNumber child(const Key *key);
+
+	IndexTuple item(OffsetNumber offset) const;
+	bool key_is_null(IndexTuple tuple) const;
+	Key key_of(IndexTuple tuple) const;
+	bool at_is_null(IndexTuple tuple) const;
+	int64 at_of(IndexTuple tuple) const;
+	bool before(OffsetNumber offset, const Key &key) const;
+	bool is(OffsetNumber offset, const Key &key) const;
+	bool ends_before(const Key &key) const;
+	OffsetNumber first_at_least(OffsetNumber from, const Key &key) const;
+	OffsetNumber first_in_time(OffsetNumber from) const;
+	OffsetNumber end_of_key(OffsetNumber from, int guess) const;
+
+	void start_key(const Key &key);
+	OffsetNumber collect(OffsetNumber offset, int most);
+	void keep(IndexTuple tuple, ItemPointer tid, bool certain);
+	void keep_value(Entry<Key> *entry, Datum value);
+	void grow();
+	void read_key();
+	void read_page();
+	void find_pages(const Key *keys, int count, BlockNumber *blocks);
+	void read_pages(const Key *keys, int count, const BlockNumber *blocks);
+	void look_up(std::size_t from, std::size_t to);
+	void fetch(Entry<Key> *entry);
+	void put(Entry<Key> *entry);
+	int64 give_all(std::size_t start, int64 max_rows);
+	void finish_entries();
+};
+
+static_assert(std::is_trivially_destructible_v<LeafReader<UuidColumn>>);
+
+template <typename Column>
+LeafReader<Column>::LeafReader(const PriceTable &table, Relation heap, Relation index, RowSink sink)
+	: heap_(heap),
+	  index_(index),
+	  sink_(sink),
+	  snapshot_(GetActiveSnapshot()),
+	  at_is_date_(getBaseType(table.at.type) == DATEOID),
+	  at_offset_(at_is_date_ ? INTALIGN(Column::size) : MAXALIGN(Column::size)),
+	  skip_null_(table.skip_null),
+	  value_position_(0),
+	  value_attnum_(table.value.attnum),
+	  trust_dead_items_(!TransactionStartedDuringRecovery())
+{
+	const FormData_pg_attribute *value =
+		TupleDescAttr(RelationGetDescr(heap), table.value.attnum - 1);
+
+	value_by_value_ = value->attbyval;
+	value_length_ = value->attlen;
+	for (int i = 0; i < index->rd_index->indnatts; ++i)
+	{
+		if (index->rd_index->indkey.values[i] == table.value.attnum)
+			value_position_ = i + 1;
+	}
+}
+
+template <typename Column>
+bool
+LeafReader<Column>::open()
+{
+	get_page(BTREE_METAPAGE);
+	const BTMetaPageData *meta = BTPageGetMeta(page_);
+	const bool good =
+		P_ISMETA(opaque_) && meta->btm_magic == BTREE_MAGIC && meta->btm_version == BTREE_VERSION;
+	root_ = meta->btm_fastroot;
+	release_page();
+	if (good)
+		pgstat_count_index_scan(index_);
+	return good;
+}
+
+template <typename Column>
+void
+LeafReader<Column>::close()
+{
+	if (BufferIsValid(map_))
+		ReleaseBuffer(map_);
+	if (fetch_ != nullptr)
+	{
+		table_index_fetch_end(fetch_);
+		ExecDropSingleTupleTableSlot(slot_);
+	}
+	if (values_ != nullptr)
+		MemoryContextDelete(values_);
+}
+
+template <typename Column>
+void
+LeafReader<Column>::bound(Datum as_of)
+{
+	bounded_ = true;
+	as_of_ = at_is_date_ ? DatumGetDateADT(as_of) : DatumGetInt64(as_of);
+}
+
+// Memory is what takes time: what will be looked at is fetched ahead, into the processor's caches.
+
+inline void
+prefetch_head(Page page)
+{
+	constexpr int line = 64;
+
+	for (int i = 0; i < 14; ++i)
+		__builtin_prefetch(page + i * line);
+	__builtin_prefetch(page + BLCKSZ - line);
+}
+
+inline void
+prefetch_entry(Page page, int offset)
+{
+	const char *entry = page + ItemIdGetOffset(PageGetItemId(page, offset));
+
+	__builtin_prefetch(entry);
+	__builtin_prefetch(entry + 64);
+}
+
+// Where keys begin from this entry on if all have so many.
+inline void
+prefetch_keys(Page page, int from, int max, int length)
+{
+	for (int i = from; i <= max; i += Max(length, 4))
+		prefetch_entry(page, i);
+}
+
+// Pages.
+
+template <typename Column>
+void
+LeafReader<Column>::set_page(Buffer buffer)
+{
+	buffer_ = buffer;
+	page_ = BufferGetPage(buffer);
+	opaque_ = BTPageGetOpaque(page_);
+	max_ = PageGetMaxOffsetNumber(page_);
+}
+
+// The buffer is pinned.
+template <typename Column>
+void
+LeafReader<Column>::lock_page(Buffer buffer)
+{
+	prefetch_head(BufferGetPage(buffer));
+	LockBuffer(buffer, BUFFER_LOCK_SHARE);
+	_bt_checkpage(index_, buffer);
+	set_page(buffer);
+}
+
+template <typename Column>
+void
+LeafReader<Column>::get_page(BlockNumber block)
+{
+	lock_page(ReadBuffer(index_, block));
+}
+
+template <typename Column>
+void
+LeafReader<Column>::release_page()
+{
+	UnlockReleaseBuffer(buffer_);
+	buffer_ = InvalidBuffer;
+}
+
+template <typename Column>
+void
+LeafReader<Column>::step_right()
+{
+	const BlockNumber next = opaque_->btpo_next;
+
+	release_page();
+	get_page(next);
+}
+
+template <typename Column>
+void
+LeafReader<Column>::skip_ignored()
+{
+	while (P_IGNORE(opaque_))
+	{
+		if (P_RIGHTMOST(opaque_))
+			ereport(ERROR,
+			        (errcode(ERRCODE_INDEX_CORRUPTED),
+			         errmsg("fell off the end of index \"%s\"", RelationGetRelationName(index_))));
+		step_right();
+	}
+}
+
+// To the page of the level, or of the leaves if the tree is lower, that has the first entry of the
+// key, or the first of all.
+template <typename Column>
+void
+LeafReader<Column>::descend(const Key *key, uint32 level)
+{
+	get_page(root_);
+	for (;;)
+	{
+		skip_ignored();
+		if (key != nullptr && ends_before(*key))
+		{
+			step_right();
+			continue;
+		}
+		if (opaque_->btpo_level <= level)
+			return;
+		const BlockNumber next = child(key);
+		release_page();
+		get_page(next);
+	}
+}
+
+// The last child that begins before the key: the first one's own key is less than any.
+template <typename Column>
+BlockNumber
+LeafReader<Column>::child(const Key *key)
+{
+	OffsetNumber offset = P_FIRSTDATAKEY(opaque_);
+
+	if (max_ < offset)
+		ereport(ERROR, (errcode(ERRCODE_INDEX_CORRUPTED),
+		                errmsg("index \"%s\" has an inner page without entries",
+		                       RelationGetRelationName(index_))));
+	if (key != nullptr)
+		offset = OffsetNumberPrev(first_at_least(OffsetNumberNext(offset), *key));
+	return BTreeTupleGetDownLink(item(offset));
+}
+
+// Entries of the page.
+
+template <typename Column>
+IndexTuple
+LeafReader<Column>::item(OffsetNumber offset) const
+{
+	return reinterpret_cast<IndexTuple>(PageGetItem(page_, PageGetItemId(page_, offset)));
+}
+
+// Where an index tuple's columns begin, and the bits that say which are NULL.
+inline const char *
+columns_of(IndexTuple tuple)
+{
+	return reinterpret_cast<const char *>(tuple) + IndexInfoFindDataOffset(tuple->t_info);
+}
+
+inline const bits8 *
+nulls_of(IndexTuple tuple)
+{
+	return reinterpret_cast<const bits8 *>(tuple) + sizeof(IndexTupleData);
+}
+
+// NULL keys are the last.
+template <typename Column>
+bool
+LeafReader<Column>::key_is_null(IndexTuple tuple) const
+{
+	return IndexTupleHasNulls(tuple) && att_isnull(0, nulls_of(tuple));
+}
+
+template <typename Column>
+typename Column::Key
+LeafReader<Column>::key_of(IndexTuple tuple) const
+{
+	return Column::read(columns_of(tuple));
+}
+
+template <typename Column>
+bool
+LeafReader<Column>::at_is_null(IndexTuple tuple) const
+{
+	return IndexTupleHasNulls(tuple) && att_isnull(1, nulls_of(tuple));
+}
+
+template <typename Column>
+int64
+LeafReader<Column>::at_of(IndexTuple tuple) const
+{
+	const char *bytes = columns_of(tuple) + at_offset_;
+
+	return at_is_date_ ? load<int32>(bytes) : load<int64>(bytes);
+}
+
+template <typename Column>
+bool
+LeafReader<Column>::before(OffsetNumber offset, const Key &key) const
+{
+	IndexTuple tuple = item(offset);
+
+	return !key_is_null(tuple) && key_of(tuple) < key;
+}
+
+template <typename Column>
+bool
+LeafReader<Column>::is(OffsetNumber offset, const Key &key) const
+{
+	IndexTuple tuple = item(offset);
+
+	return !key_is_null(tuple) && key_of(tuple) == key;
+}
+
+// Whether the key can only be on a page to the right, as it is after a split.
+template <typename Column>
+bool
+LeafReader<Column>::ends_before(const Key &key) const
+{
+	return !P_RIGHTMOST(opaque_) && before(P_HIKEY, key);
+}
+
+template <typename Column>
+OffsetNumber
+LeafReader<Column>::first_at_least(OffsetNumber from, const Key &key) const
+{
+	OffsetNumber low = from;
+	OffsetNumber high = max_ + 1;
+
+	while (low < high)
+	{
+		const OffsetNumber middle = low + (high - low) / 2;
+		if (before(middle, key))
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+// The first entry that is not one of the key, or is of a time within the bound, or of none.
+template <typename Column>
+OffsetNumber
+LeafReader<Column>::first_in_time(OffsetNumber from) const
+{
+	OffsetNumber low = from;
+	OffsetNumber high = max_ + 1;
+
+	while (bounded_ && low < high)
+	{
+		const OffsetNumber middle = low + (high - low) / 2;
+		IndexTuple tuple = item(middle);
+		if (is(middle, key_) && !at_is_null(tuple) && at_of(tuple) > as_of_)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+// The first entry that is not one of the key: near "guess" entries further, most often.
+template <typename Column>
+OffsetNumber
+LeafReader<Column>::end_of_key(OffsetNumber from, int guess) const
+{
+	int low = from;       // all before are of the key
+	int high = max_ + 1;  // those from here are not
+	int step = 1;
+
+	for (int probe = low + Max(guess, 0); low < high;)
+	{
+		if (probe >= high || probe < low)
+			probe = low + (high - low) / 2;
+		if (is(static_cast<OffsetNumber>(probe), key_))
+		{
+			low = probe + 1;
+			probe = low + step - 1;
+		}
+		else
+		{
+			high = probe;
+			probe = high - step;
+		}
+		step *= 2;
+	}
+	return static_cast<OffsetNumber>(low);
+}
+
+// Keeping entries.
+
+template <typename Column>
+void
+LeafReader<Column>::grow()
+{
+	constexpr std::size_t least = 64;
+
+	room_ = entries_ == nullptr ? least : 2 * room_;
+	if (entries_ == nullptr)
+		entries_ = static_cast<Entry<Key> *>(palloc(room_ * sizeof(Entry<Key>)));
+	else
+		entries_ = static_cast<Entry<Key> *>(repalloc(entries_, room_ * sizeof(Entry<Key>)));
+	if (order_ != nullptr)
+		pfree(order_);
+	order_ = static_cast<uint64 *>(palloc(room_ * sizeof(uint64)));
+}
+
+template <typename Column>
+void
+LeafReader<Column>::keep_value(Entry<Key> *entry, Datum value)
+{
+	if (value_by_value_)
+	{
+		entry->value = value;
+		return;
+	}
+	const Size size = datumGetSize(value, false, value_length_);
+	entry->has_room = size <= sizeof entry->room;
+	if (!entry->has_room && values_ == nullptr)
+		values_ = AllocSetContextCreate(CurrentMemoryContext, "listing_stats prices",
+		                                ALLOCSET_DEFAULT_SIZES);
+	char *to =
+		entry->has_room ? entry->room : static_cast<char *>(MemoryContextAlloc(values_, size));
+	memcpy(to, DatumGetPointer(value), size);
+	entry->value = PointerGetDatum(to);
+}
+
+template <typename Column>
+void
+LeafReader<Column>::keep(IndexTuple tuple, ItemPointer tid, bool certain)
+{
+	if (count_ == room_)
+		grow();
+	Entry<Key> *entry = &entries_[count_++];
+
+	entry->key = key_;
+	entry->at_null = at_is_null(tuple);
+	entry->at = entry->at_null ? 0 : at_of(tuple);
+	entry->tid = *tid;
+	entry->first = kept_ == 0;
+	entry->more = false;
+	entry->has_room = false;
+	entry->value_null = true;
+	if (value_position_ != 0)
+	{
+		const Datum value =
+			index_getattr(tuple, value_position_, RelationGetDescr(index_), &entry->value_null);
+		if (!entry->value_null)
+			keep_value(entry, value);
+	}
+	entry->state = certain && value_position_ != 0 ? State::visible : State::doubtful;
+	doubts_ = doubts_ || entry->state == State::doubtful;
+	++kept_;
+}
+
+template <typename Column>
+void
+LeafReader<Column>::start_key(const Key &key)
+{
+	key_ = key;
+	open_ = true;
+	kept_ = 0;
+}
+
+// Keeps entries of the key from this one on, until one is certain, "most" are kept (0: all), or
+// there are no more on the page.  Returns where it stopped.
+template <typename Column>
+OffsetNumber
+LeafReader<Column>::collect(OffsetNumber offset, int most)
+{
+	for (; open_ && offset <= max_ && is(offset, key_); ++offset)
+	{
+		IndexTuple tuple = item(offset);
+		if (trust_dead_items_ && ItemIdIsDead(PageGetItemId(page_, offset)))
+			continue;
+		if (bounded_ && at_is_null(tuple))
+			continue;
+		if (skip_null_ && value_position_ != 0 && IndexTupleHasNulls(tuple) &&
+		    att_isnull(value_position_ - 1, nulls_of(tuple)))
+			continue;
+		const bool posting = BTreeTupleIsPosting(tuple);
+		const int tids = posting ? BTreeTupleGetNPosting(tuple) : 1;
+		for (int i = 0; open_ && i < tids; ++i)
+		{
+			ItemPointer tid = posting ? BTreeTupleGetPostingN(tuple, i) : &tuple->t_tid;
+			const bool certain = VM_ALL_VISIBLE(heap_, ItemPointerGetBlockNumber(tid), &map_);
+			keep(tuple, tid, certain);
+			if (most > 0 && (certain || kept_ == most))
+			{
+				open_ = false;
+				entries_[count_ - 1].more = entries_[count_ - 1].state == State::doubtful;
+			}
+		}
+	}
+	return offset;
+}
+
+// The heap.
+
+template <typename Column>
+void
+LeafReader<Column>::fetch(Entry<Key> *entry)
+{
+	ItemPointerData tid = entry->tid;
+	bool again = false;
+
+	if (!table_index_fetch_tuple(fetch_, &tid, snapshot_, slot_, &again, nullptr))
+	{
+		entry->state = State::gone;
+		return;
+	}
+	entry->state = State::visible;
+	if (value_position_ == 0)
+	{
+		const Datum value = slot_getattr(slot_, value_attnum_, &entry->value_null);
+		if (!entry->value_null)
+			keep_value(entry, value);
+	}
+}
+
+// Those of order_, in the order of blocks.
+template <typename Column>
+void
+LeafReader<Column>::look_up(std::size_t from, std::size_t to)
+{
+	if (fetch_ == nullptr)
+	{
+		fetch_ = table_index_fetch_begin(heap_);
+		slot_ = table_slot_create(heap_, nullptr);
+	}
+	std::sort(order_ + from, order_ + to);
+	for (std::size_t i = from; i < to; ++i)
+	{
+		if (i % 64 == 0)
+			CHECK_FOR_INTERRUPTS();
+		fetch(&entries_[order_[i] & PG_UINT32_MAX]);
+	}
+	ExecClearTuple(slot_);
+}
+
+template <typename Column>
+void
+LeafReader<Column>::put(Entry<Key> *entry)
+{
+	pg_uuid_t room;
+	Datum value[3];
+	bool null[] = {false, entry->at_null, entry->value_null};
+
+	value[0] = key_datum(entry->key, &room);
+	value[1] =
+		at_is_date_ ? DateADTGetDatum(static_cast<DateADT>(entry->at)) : Int64GetDatum(entry->at);
+	value[2] = entry->has_room ? PointerGetDatum(entry->room) : entry->value;
+	sink_.put(sink_.sink, value, null);
+}
+
+// Gives the first visible entry of each key.
+template <typename Column>
+void
+LeafReader<Column>::finish_entries()
+{
+	// Each round looks up the first entry that is left of every key.
+	while (doubts_)
+	{
+		std::size_t lookups = 0;
+		bool found = false;  // what there is to know of the key
+		for (std::size_t i = 0; i < count_; ++i)
+		{
+			found = found && !entries_[i].first;
+			if (found || entries_[i].state == State::gone)
+				continue;
+			found = true;
+			if (entries_[i].state == State::doubtful)
+				order_[lookups++] = place(entries_[i], i);
+		}
+		doubts_ = lookups > 0;
+		if (doubts_)
+			look_up(0, lookups);
+	}
+	const std::size_t count = count_;
+	bool given = false;
+	for (std::size_t i = 0; i < count; ++i)
+	{
+		Entry<Key> *entry = &entries_[i];
+		given = given && !entry->first;
+		if (given)
+			continue;
+		given = entry->state == State::visible;
+		if (given)
+			put(entry);
+		else if (entry->more)
+		{
+			// Appends its entries behind, and takes them away again.
+			history(entry->key, 1, skip_null_);
+			given = true;
+		}
+	}
+	count_ = 0;
+	doubts_ = false;
+	if (values_ != nullptr)
+		MemoryContextReset(values_);
+}
+
+// Reading keys.
+
+// All keys, from left to right.
+template <typename Column>
+void
+LeafReader<Column>::all()
+{
+	if (root_ == P_NONE)
+		return;
+	open_ = false;
+	kept_ = -1;  // no key has been read
+	descend(nullptr, 0);
+	for (bool more = true; more;)
+	{
+		const BlockNumber next = opaque_->btpo_next;
+		more = !P_RIGHTMOST(opaque_);
+		if (!P_IGNORE(opaque_))
+			read_page();
+		release_page();
+		// A key that goes on on the next page has all its entries in one batch.
+		if (!open_ && (!doubts_ || count_ > rows_at_once))
+			finish_entries();
+		CHECK_FOR_INTERRUPTS();
+		if (more)
+			get_page(next);
+	}
+	finish_entries();
+}
+
+template <typename Column>
+void
+LeafReader<Column>::read_page()
+{
+	OffsetNumber offset = P_FIRSTDATAKEY(opaque_);
+
+	// The key that the page before ended with may go on.
+	const int rest = kept_ < 0 ? 0 : Max(length_ - seen_, 0);
+	prefetch_keys(page_, offset + rest, max_, length_);
+	if (kept_ >= 0 && offset <= max_)
+	{
+		const OffsetNumber end =
+			end_of_key(open_ ? collect(first_in_time(offset), doubts_per_key) : offset, rest - 1);
+		seen_ += end - offset;
+		open_ = open_ && end > max_;
+		offset = end;
+	}
+	while (offset <= max_)
+	{
+		IndexTuple tuple = item(offset);
+		if (key_is_null(tuple))
+			return;
+		start_key(key_of(tuple));
+		const OffsetNumber end =
+			end_of_key(collect(first_in_time(offset), doubts_per_key), length_ - 2);
+		seen_ = end - offset;
+		if (end <= max_)
+		{
+			length_ = seen_;
+			open_ = false;
+		}
+		offset = end;
+	}
+}
+
+// From the page on which key_ would begin, and those to the right of it.
+template <typename Column>
+void
+LeafReader<Column>::read_key()
+{
+	skip_ignored();
+	while (ends_before(key_))
+	{
+		step_right();
+		skip_ignored();
+	}
+	OffsetNumber offset = first_at_least(P_FIRSTDATAKEY(opaque_), key_);
+	for (;;)
+	{
+		offset = collect(first_in_time(offset), doubts_per_key);
+		if (!open_ || offset <= max_ || P_RIGHTMOST(opaque_) ||
+		    (!is(P_HIKEY, key_) && !ends_before(key_)))
+			return;
+		step_right();
+		skip_ignored();
+		offset = P_FIRSTDATAKEY(opaque_);
+	}
+}
+
+// The leaf page of each key; keys are in order.
+template <typename Column>
+void
+LeafReader<Column>::find_pages(const Key *keys, int count, BlockNumber *blocks)
+{
+	for (int i = 0; i < count; ++i)
+	{
+		if (BufferIsValid(buffer_) && ends_before(keys[i]))
+			release_page();
+		if (!BufferIsValid(buffer_))
+			descend(&keys[i], 1);
+		blocks[i] = opaque_->btpo_level == 0 ? BufferGetBlockNumber(buffer_) : child(&keys[i]);
+	}
+	release_page();
+}
+
+// Where the binary search will look first.  The page is not locked: what is read here is not relied
+// on.
+inline void
+prefetch_entries(Buffer buffer)
+{
+	Page page = BufferGetPage(buffer);
+	const int max = PageGetMaxOffsetNumber(page);
+
+	for (int i = 1; i < 8; ++i)
+	{
+		const int offset = 2 + (max - 2) * i / 8;
+		if (offset > 0 && offset <= max && offset <= MaxIndexTuplesPerPage)
+			__builtin_prefetch(page +
+			                   ItemIdGetOffset(PageGetItemId(BufferGetPage(buffer), offset)));
+	}
+}
+
+template <typename Column>
+void
+LeafReader<Column>::read_pages(const Key *keys, int count, const BlockNumber *blocks)
+{
+	Buffer ahead[pages_ahead];
+	int pinned = 0;  // keys whose page is pinned, or shares one that is
+	int pins = 0;    // pages pinned so far
+	int read = 0;    // and read
+
+	for (int i = 0; i < count; ++read)
+	{
+		for (; pinned < count && pins < read + pages_ahead; ++pins)
+		{
+			Buffer buffer = ReadBuffer(index_, blocks[pinned]);
+			prefetch_head(BufferGetPage(buffer));
+			ahead[pins % pages_ahead] = buffer;
+			while (pinned < count && blocks[pinned] == BufferGetBlockNumber(buffer))
+				++pinned;
+		}
+		if (read + pages_ahead / 2 < pins)
+			prefetch_entries(ahead[(read + pages_ahead / 2) % pages_ahead]);
+		const BlockNumber block = blocks[i];
+		lock_page(ahead[read % pages_ahead]);
+		for (; i < count && blocks[i] == block; ++i)
+		{
+			start_key(keys[i]);
+			read_key();
+		}
+		release_page();
+		CHECK_FOR_INTERRUPTS();
+	}
+}
+
+// Keys in order, each once.
+template <typename Column>
+void
+LeafReader<Column>::given(Key *keys, std::size_t count)
+{
+	BlockNumber blocks[keys_at_once];
+
+	if (root_ == P_NONE)
+		return;
+	for (std::size_t i = 0; i < count;)
+	{
+		const int now = static_cast<int>(Min(count - i, static_cast<std::size_t>(keys_at_once)));
+		find_pages(keys + i, now, blocks);
+		read_pages(keys + i, now, blocks);
+		i += static_cast<std::size_t>(now);
+		if (!doubts_ || count_ > rows_at_once)
+			finish_entries();
+	}
+	finish_entries();
+}
+
+// Gives the visible ones of the entries from "start" on, at most so many; a slice at a time, since
+// few may be wanted of many.  Returns how many.
+template <typename Column>
+int64
+LeafReader<Column>::give_all(std::size_t start, int64 max_rows)
+{
+	int64 rows = 0;
+
+	for (std::size_t i = start; i < count_ && rows != max_rows;)
+	{
+		const std::size_t end =
+			max_rows < 0 ? count_ : Min(count_, i + static_cast<std::size_t>(Max(max_rows, slice)));
+		std::size_t lookups = start;
+		for (std::size_t j = i; j < end; ++j)
+		{
+			if (entries_[j].state == State::doubtful)
+				order_[lookups++] = place(entries_[j], j);
+		}
+		if (lookups > start)
+			look_up(start, lookups);
+		for (; i < end && rows != max_rows; ++i)
+		{
+			if (entries_[i].state != State::visible)
+				continue;
+			put(&entries_[i]);
+			++rows;
+		}
+	}
+	return rows;
+}
+
+// The entries of one key, page by page.  They stand behind those that are there, and are gone again
+// when it returns.
+template <typename Column>
+void
+LeafReader<Column>::history(Key key, int64 max_rows, bool known_only)
+{
+	const std::size_t start = count_;
+	const bool skip_null = skip_null_;
+	int64 rows = 0;
+
+	if (root_ == P_NONE || max_rows == 0)
+		return;
+	skip_null_ = known_only;
+	descend(&key, 0);
+	start_key(key);
+	OffsetNumber offset = first_at_least(P_FIRSTDATAKEY(opaque_), key);
+	for (bool more = true; more;)
+	{
+		const BlockNumber next = opaque_->btpo_next;
+		if (!P_IGNORE(opaque_))
+		{
+			offset = collect(first_in_time(offset), 0);
+			more = offset > max_ && !P_RIGHTMOST(opaque_) && (is(P_HIKEY, key) || ends_before(key));
+		}
+		else if (P_RIGHTMOST(opaque_))
+			skip_ignored();
+		release_page();
+		rows += give_all(start, max_rows < 0 ? -1 : max_rows - rows);
+		count_ = start;
+		more = more && rows != max_rows;
+		CHECK_FOR_INTERRUPTS();
+		if (more)
+		{
+			get_page(next);
+			offset = P_FIRSTDATAKEY(opaque_);
+		}
+	}
+	skip_null_ = skip_null;
+}
+
+// Finding out whether all this applies.
+
+// The options of an index column that is read forwards as a descending one with NULLs last.
+bool
+descends(Relation index, int position, const ResolvedColumn &column)
+{
+	const int option = index->rd_indoption[position];
+
+	return (option & INDOPTION_DESC) != 0 &&
+	       (column.not_null || (option & INDOPTION_NULLS_FIRST) == 0);
+}
+
+bool
+ascends(Relation index, int position, const ResolvedColumn &column)
+{
+	const int option = index->rd_indoption[position];
+
+	return (option & INDOPTION_DESC) == 0 &&
+	       (column.not_null || (option & INDOPTION_NULLS_FIRST) == 0);
+}
+
+// The column itself, with its type's default operator class and its own collation.
+bool
+column_is(Relation index, int position, const ResolvedColumn &column)
+{
+	const TypeCacheEntry *entry =
+		lookup_type_cache(getBaseType(column.type), TYPECACHE_BTREE_OPFAMILY);
+
+	return position < index->rd_index->indnkeyatts &&
+	       index->rd_index->indkey.values[position] == column.attnum &&
+	       index->rd_opfamily[position] == entry->btree_opf &&
+	       index->rd_indcollation[position] == column.collation;
+}
+
+bool
+has_column(Relation index, AttrNumber attnum)
+{
+	for (int i = 0; i < index->rd_index->indnatts; ++i)
+	{
+		if (index->rd_index->indkey.values[i] == attnum)
+			return true;
+	}
+	return false;
+}
+
+bool
+index_fits(Relation index, const PriceTable &table)
+{
+	return index->rd_rel->relam == BTREE_AM_OID && index->rd_index->indisvalid &&
+	       index->rd_index->indisready &&
+	       heap_attisnull(index->rd_indextuple, Anum_pg_index_indpred, nullptr) &&
+	       column_is(index, 0, table.key) && ascends(index, 0, table.key) &&
+	       column_is(index, 1, table.at) && descends(index, 1, table.at) &&
+	       (table.tie.attnum == 0 ||
+	        (column_is(index, 2, table.tie) && descends(index, 2, table.tie))) &&
+	       (!table.skip_null || table.value.not_null || has_column(index, table.value.attnum));
+}
+
+bool
+may_select(Oid relation, AttrNumber attnum)
+{
+	return attnum == 0 ||
+	       pg_attribute_aclcheck(relation, attnum, GetUserId(), ACL_SELECT) == ACLCHECK_OK;
+}
+
+// A query waits for an index that was made over broken HOT chains to become usable by its snapshot.
+bool
+index_is_usable(Relation index)
+{
+	return index->rd_index->indisvalid &&
+	       (!index->rd_index->indcheckxmin ||
+	        TransactionIdPrecedes(HeapTupleHeaderGetXmin(index->rd_indextuple->t_data),
+	                              TransactionXmin));
+}
+
+// The keys of an array in order, each once; NULLs are none.
+std::size_t
+sorted_keys(Datum array, IntegerKey **keys)
+{
+	ArrayType *value = DatumGetArrayTypeP(array);
+	const int count = ArrayGetNItems(ARR_NDIM(value), ARR_DIMS(value));
+	Datum *element = nullptr;
+	bool *null = nullptr;
+	int elements = 0;
+	std::size_t found = 0;
+
+	*keys = static_cast<IntegerKey *>(MemoryContextAllocHuge(
+		CurrentMemoryContext, sizeof(IntegerKey) * static_cast<Size>(Max(count, 1))));
+	if (!ARR_HASNULL(value))
+	{
+		memcpy(*keys, ARR_DATA_PTR(value), sizeof(IntegerKey) * static_cast<Size>(count));
+		return static_cast<std::size_t>(count);
+	}
+	deconstruct_array(value, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE, &element,
+	                  &null, &elements);
+	for (int i = 0; i < elements; ++i)
+	{
+		if (!null[i])
+			(*keys)[found++] = {DatumGetInt64(element[i])};
+	}
+	return found;
+}
+
+std::size_t
+sorted_keys(Datum array, UuidKey **keys)
+{
+	ArrayType *value = DatumGetArrayTypeP(array);
+	Datum *element = nullptr;
+	bool *null = nullptr;
+	int elements = 0;
+	std::size_t found = 0;
+
+	deconstruct_array(value, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR, &element, &null, &elements);
+	*keys = static_cast<UuidKey *>(MemoryContextAllocHuge(
+		CurrentMemoryContext, sizeof(UuidKey) * static_cast<Size>(Max(elements, 1))));
+	for (int i = 0; i < elements; ++i)
+	{
+		if (!null[i])
+			(*keys)[found++] =
+				UuidColumn::read(reinterpret_cast<const char *>(DatumGetUUIDP(element[i])->data));
+	}
+	return found;
+}
+
+template <typename Key>
+std::size_t
+sort_keys(Key *keys, std::size_t count)
+{
+	if (!std::is_sorted(keys, keys + count))
+		std::sort(keys, keys + count);
+	return static_cast<std::size_t>(std::unique(keys, keys + count) - keys);
+}
+
+struct Request
+{
+	bool one;  // the history of one key
+	Datum key;
+	int64 max_rows;
+	bool has_keys;
+	Datum keys;
+	bool has_as_of;
+	Datum as_of;
+};
+
+IntegerKey
+key_from_datum(Datum key, IntegerKey *)
+{
+	return {DatumGetInt64(key)};
+}
+
+UuidKey
+key_from_datum(Datum key, UuidKey *)
+{
+	return UuidColumn::read(reinterpret_cast<const char *>(DatumGetUUIDP(key)->data));
+}
+
+template <typename Column>
+bool
+read_leaves(const PriceTable &table, Relation relation, Relation index, const Request &request,
+            RowSink sink)
+{
+	using Key = typename Column::Key;
+	LeafReader<Column> reader(table, relation, index, sink);
+
+	if (!reader.open())
+		return false;
+	if (request.has_as_of)
+		reader.bound(request.as_of);
+	if (request.one)
+		reader.history(key_from_datum(request.key, static_cast<Key *>(nullptr)), request.max_rows,
+		               false);
+	else if (request.has_keys)
+	{
+		Key *keys = nullptr;
+		const std::size_t count = sorted_keys(request.keys, &keys);
+		reader.given(keys, sort_keys(keys, count));
+		pfree(keys);
+	}
+	else
+		reader.all();
+	reader.close();
+	return true;
+}
+
+bool
+read(const PriceTable &table, Relation relation, const Request &request, RowSink sink)
+{
+	bool done = false;
+
+	if (!OidIsValid(table.index))
+		return false;
+	Relation index = index_open(table.index, AccessShareLock);
+	if (index_is_usable(index))
+	{
+		switch (getBaseType(table.key.type))
+		{
+		case INT4OID:
+			done = read_leaves<SmallIntegerColumn>(table, relation, index, request, sink);
+			break;
+		case INT8OID:
+			done = read_leaves<IntegerColumn>(table, relation, index, request, sink);
+			break;
+		default:
+			done = read_leaves<UuidColumn>(table, relation, index, request, sink);
+		}
+	}
+	index_close(index, NoLock);  // until the transaction ends, as a query's
+	return done;
+}
+
+}  // namespace
+
+void
+choose_leaf_index(Relation relation, PriceTable *table)
+{
+	const Oid key = getBaseType(table->key.type);
+	const Oid at = getBaseType(table->at.type);
+	ListCell *cell = nullptr;
+
+	table->index = InvalidOid;
+	if (relation->rd_rel->relkind != RELKIND_RELATION ||
+	    relation->rd_tableam != GetHeapamTableAmRoutine() ||
+	    (key != INT4OID && key != INT8OID && key != UUIDOID) ||
+	    (at != TIMESTAMPTZOID && at != TIMESTAMPOID && at != DATEOID) ||
+	    is_virtual(TupleDescAttr(RelationGetDescr(relation), table->value.attnum - 1)))
+		return;
+	foreach (cell, RelationGetIndexList(relation))
+	{
+		Relation index = index_open(lfirst_oid(cell), AccessShareLock);
+		const bool covers = has_column(index, table->value.attnum);
+		if ((covers || !OidIsValid(table->index)) && index_fits(index, *table))
+			table->index = RelationGetRelid(index);
+		index_close(index, AccessShareLock);
+	}
+}
+
+bool
+may_read_directly(const PriceTable &table, Relation relation)
+{
+	const Oid oid = RelationGetRelid(relation);
+
+	// Where reading leaves locks that other transactions look at, or a page may be pruned of what
+	// the snapshot sees, queries know what to do.
+	if (IsolationIsSerializable() || snapshots_expire() || !IsMVCCSnapshot(GetActiveSnapshot()))
+		return false;
+	if (relation->rd_rel->relkind != RELKIND_RELATION ||
+	    relation->rd_tableam != GetHeapamTableAmRoutine() || relation->rd_rel->relhassubclass ||
+	    RELATION_IS_OTHER_TEMP(relation) ||
+	    (RecoveryInProgress() && relation->rd_rel->relpersistence != RELPERSISTENCE_PERMANENT))
+		return false;
+	// Citus plans queries of tables whose rows are elsewhere.
+	if (planner_hook != nullptr && OidIsValid(get_extension_oid("citus", true)))
+		return false;
+	if (ExecutorCheckPerms_hook != nullptr ||
+	    check_enable_rls(oid, InvalidOid, true) == RLS_ENABLED)
+		return false;
+	return pg_class_aclcheck(oid, GetUserId(), ACL_SELECT) == ACLCHECK_OK ||
+	       (may_select(oid, table.key.attnum) && may_select(oid, table.at.attnum) &&
+	        may_select(oid, table.tie.attnum) && may_select(oid, table.value.attnum));
+}
+
+bool
+read_latest_from_leaves(const PriceTable &table, Relation relation, bool has_keys, Datum keys,
+                        bool has_as_of, Datum as_of, RowSink sink)
+{
+	Request request = {};
+
+	request.has_keys = has_keys;
+	request.keys = keys;
+	request.has_as_of = has_as_of;
+	request.as_of = as_of;
+	return read(table, relation, request, sink);
+}
+
+bool
+read_history_from_leaves(const PriceTable &table, Relation relation, Datum key, int64 max_rows,
+                         RowSink sink)
+{
+	Request request = {};
+
+	request.one = true;
+	request.key = key;
+	request.max_rows = max_rows;
+	return read(table, relation, request, sink);
+}
+
+}  // namespace listing_stats

@@ -1,0 +1,37 @@
+// Reading prices straight from the leaf pages of a btree, as amcheck and pageinspect do, several
+// times faster than any query: the index access method copies every entry of a listing to return
+// one of them, this looks at the first.  Nothing is given that a query would not give, and whatever
+// is unusual is left to the queries.
+#pragma once
+
+#include "pg/price_queries.hpp"
+
+namespace listing_stats {
+
+// Takes rows: the key as the caller named it, time and price as the columns have them.  Their
+// memory is only good for the call.
+struct RowSink
+{
+	void (*put)(void *sink, Datum *value, bool *null);  // key, at, value
+	void *sink;
+};
+
+// Sets table->index to the index that serves best, from what does not change without the table's
+// description changing.
+void choose_leaf_index(Relation relation, PriceTable *table);
+
+// Whether the current user may read the table, in this transaction, without the executor: the parts
+// of a SELECT other than finding rows.
+bool may_read_directly(const PriceTable &table, Relation relation);
+
+// The latest price of the keys in the array, or of all without one, as of a time of the type of the
+// column at, or ever.  false: it has to be asked by query; nothing has been given.
+bool read_latest_from_leaves(const PriceTable &table, Relation relation, bool has_keys, Datum keys,
+                             bool has_as_of, Datum as_of, RowSink sink);
+
+// The prices of one key, newest first, at most so many if max_rows is not negative.  false: the
+// same.
+bool read_history_from_leaves(const PriceTable &table, Relation relation, Datum key, int64 max_rows,
+                              RowSink sink);
+
+}  // namespace listing_stats

@@ -1,0 +1,34 @@
+// The SQL that reads prices, for every table that leaf_reader and heap_reader do not take.  It runs
+// as the caller and everything in it is qualified.  All of it gives (key, at, value) in the
+// columns' own types, but for a key that is asked for as text.
+#pragma once
+
+#include "pg/price_table.hpp"
+
+namespace listing_stats {
+
+// How a caller names a listing.
+enum class KeyKind
+{
+	integer,  // bigint
+	text,     // the text of a key of any type
+	uuid
+};
+
+Oid key_kind_type(KeyKind kind);
+Oid key_kind_array_type(KeyKind kind);
+
+// The latest price of the keys in the array $1, or of all keys, at the time $2 (of the type of the
+// column at) or ever.  An error if the key column cannot be asked for in this way.
+char *latest_query(const PriceTable &table, KeyKind kind, bool keys, bool as_of);
+
+// The prices of the key $1 as a JSON array of objects, newest first, at most $2 of them.
+char *history_query(const PriceTable &table, KeyKind kind);
+
+// All prices of the key $1 that count, newest first.
+char *prices_query(const PriceTable &table, KeyKind kind);
+
+// Raises the error that latest_query() does.
+void check_key_kind(const PriceTable &table, KeyKind kind);
+
+}  // namespace listing_stats

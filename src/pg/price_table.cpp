@@ -1,0 +1,233 @@
+// Finding the columns of a table of prices, see price_table.hpp.
+//
+// Reading one price must not cost more than the reading itself, so the answers are cached by what
+// was asked.  All that they depend on is in the table's own description: its triggers, foreign
+// keys, primary key and indexes, whose changes invalidate it.
+#include "pg/price_table.hpp"
+
+#include "pg/attachment.hpp"
+#include "pg/leaf_reader.hpp"
+
+namespace listing_stats {
+
+namespace {
+
+struct Question
+{
+	Oid relation;
+	NameData key;
+	NameData at;
+	NameData value;
+};
+
+struct Answer
+{
+	Question question;  // hash key
+	PriceTable table;
+	bool valid;
+};
+
+HTAB *answers = nullptr;
+uint64 invalidations = 0;  // how often the relation cache has called
+
+void
+forget_relation(Datum, Oid relation)
+{
+	HASH_SEQ_STATUS status;
+
+	++invalidations;
+	hash_seq_init(&status, answers);
+	while (void *entry = hash_seq_search(&status))
+	{
+		Answer *answer = static_cast<Answer *>(entry);
+		if (!OidIsValid(relation) || answer->question.relation == relation)
+			answer->valid = false;
+	}
+}
+
+void
+start_cache()
+{
+	HASHCTL control = {};
+
+	if (answers != nullptr)
+		return;
+	control.keysize = sizeof(Question);
+	control.entrysize = sizeof(Answer);
+	control.hcxt = CacheMemoryContext;
+	answers = hash_create("listing_stats price tables", 16, &control,
+	                      HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	CacheRegisterRelcacheCallback(forget_relation, 0);
+}
+
+ResolvedColumn
+named_column(Relation relation, const char *name, const char *argument)
+{
+	const AttrNumber attnum = get_attnum(RelationGetRelid(relation), name);
+
+	if (attnum <= 0)
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
+		                errmsg("column \"%s\" of table \"%s\" does not exist", name,
+		                       RelationGetRelationName(relation)),
+		                errhint("Name the column: %s => '...'.", argument)));
+	return read_column(relation, attnum);
+}
+
+// The column of the only foreign key.
+ResolvedColumn
+foreign_key_column(Relation relation)
+{
+	AttrNumber found = InvalidAttrNumber;
+	bool several = false;
+	ListCell *cell = nullptr;
+
+	foreach (cell, RelationGetFKeyList(relation))
+	{
+		const ForeignKeyCacheInfo *foreign_key = static_cast<ForeignKeyCacheInfo *>(lfirst(cell));
+		if (foreign_key->nkeys != 1 || foreign_key->conkey[0] == found)
+			continue;
+		several = several || found != InvalidAttrNumber;
+		found = foreign_key->conkey[0];
+	}
+	if (found == InvalidAttrNumber || several)
+		ereport(ERROR, (errcode(several ? ERRCODE_AMBIGUOUS_COLUMN : ERRCODE_UNDEFINED_COLUMN),
+		                errmsg(several ? "table \"%s\" has several foreign keys"
+		                               : "table \"%s\" has no foreign key of one column",
+		                       RelationGetRelationName(relation)),
+		                errhint("Name the column that refers to the listing, or attach the table "
+		                        "with listing_stats.attach().")));
+	return read_column(relation, found);
+}
+
+// The attachment of the table that has this key, or the only one; nullptr: there is none.
+const Attachment *
+attachment_of_table(Relation relation, const char *key)
+{
+	Attachment *found = nullptr;
+	ListCell *cell = nullptr;
+
+	foreach (cell, our_triggers(relation))
+	{
+		const Trigger *trigger = static_cast<Trigger *>(lfirst(cell));
+		Problem problem = {};
+		if (!is_attachment(relation, trigger))
+			continue;
+		Attachment *attachment = static_cast<Attachment *>(palloc0(sizeof(Attachment)));
+		attachment->context = CurrentMemoryContext;
+		if (!resolve(relation, trigger, Side::price, attachment, &problem))
+			ereport(ERROR, (errcode(problem.sqlstate), errmsg_internal("%s", problem.message),
+			                errhint("%s", problem.hint)));
+		if (key != nullptr && strcmp(key, NameStr(attachment->column[price_key].name)) != 0)
+			continue;
+		if (found != nullptr &&
+		    found->column[price_key].attnum != attachment->column[price_key].attnum)
+			ereport(ERROR, (errcode(ERRCODE_AMBIGUOUS_COLUMN),
+			                errmsg("table \"%s\" is attached by several keys",
+			                       RelationGetRelationName(relation)),
+			                errhint("Name the one to use: \"%s\" or \"%s\".",
+			                        NameStr(found->column[price_key].name),
+			                        NameStr(attachment->column[price_key].name))));
+		if (found == nullptr)
+			found = attachment;
+	}
+	return found;
+}
+
+void
+check_type(Relation relation, const ResolvedColumn &column, bool is_time)
+{
+	const Oid type = getBaseType(column.type);
+	const bool number = type == NUMERICOID || type == INT2OID || type == INT4OID ||
+	                    type == INT8OID || type == FLOAT4OID || type == FLOAT8OID;
+	const bool time = type == TIMESTAMPTZOID || type == TIMESTAMPOID || type == DATEOID;
+
+	if (number || (is_time && time))
+		return;
+	ereport(
+		ERROR,
+		(errcode(ERRCODE_DATATYPE_MISMATCH),
+	     errmsg("column \"%s\" of table \"%s\" has type %s", NameStr(column.name),
+	            RelationGetRelationName(relation), format_type_be(column.type)),
+	     errhint(is_time
+	                 ? "Prices are ordered by a timestamp with or without time zone, a date or a "
+	                   "number."
+	                 : "A price is numeric, an integer or double precision.")));
+}
+
+PriceTable
+resolve_table(Relation relation, const ColumnNames &names)
+{
+	const Attachment *attachment = attachment_of_table(relation, names.key);
+	PriceTable table = {};
+
+	table.relation = RelationGetRelid(relation);
+	namestrcpy(&table.name, RelationGetRelationName(relation));
+	if (attachment != nullptr)
+	{
+		table.key = attachment->column[price_key];
+		table.at = attachment->column[price_at];
+		table.tie = attachment->column[price_tie];
+		table.value = attachment->column[price_value];
+		table.skip_null = attachment->skip_null;
+	}
+	else if (names.key != nullptr)
+		table.key = named_column(relation, names.key, "key");
+	else
+		table.key = foreign_key_column(relation);
+	if (names.at != nullptr || attachment == nullptr)
+	{
+		table.at = named_column(relation, names.at == nullptr ? "created" : names.at, "at");
+		const int tie = primary_key_column(relation, table.key.attnum, table.at.attnum);
+		table.tie =
+			tie > 0 ? read_column(relation, static_cast<AttrNumber>(tie)) : ResolvedColumn{};
+	}
+	if (names.value != nullptr || attachment == nullptr)
+	{
+		table.value =
+			named_column(relation, names.value == nullptr ? "value" : names.value, "value");
+		table.skip_null = false;
+	}
+	if (table.tie.attnum == table.at.attnum)
+		table.tie = {};
+	check_type(relation, table.at, true);
+	check_type(relation, table.value, false);
+	choose_leaf_index(relation, &table);
+	return table;
+}
+
+}  // namespace
+
+const PriceTable *
+find_price_table(Oid oid, const ColumnNames &names)
+{
+	Question question = {};
+	bool found = false;
+
+	start_cache();
+	question.relation = oid;
+	namestrcpy(&question.key, names.key == nullptr ? "" : names.key);
+	namestrcpy(&question.at, names.at == nullptr ? "" : names.at);
+	namestrcpy(&question.value, names.value == nullptr ? "" : names.value);
+
+	// The lock first: with it come the messages of what has changed.
+	Relation relation = try_relation_open(oid, AccessShareLock);
+	if (relation == nullptr)
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
+		                errmsg("relation with OID %u does not exist", oid)));
+	Answer *answer = static_cast<Answer *>(hash_search(answers, &question, HASH_FIND, &found));
+	if (!found || !answer->valid)
+	{
+		const uint64 before = invalidations;
+		const PriceTable table = resolve_table(relation, names);
+		answer = static_cast<Answer *>(hash_search(answers, &question, HASH_ENTER, &found));
+		answer->table = table;
+		// What came in meanwhile may concern what was read: use it this once.
+		answer->valid = invalidations == before;
+	}
+	relation_close(relation, NoLock);  // until the transaction ends, as a query's
+	PriceTable *copy = static_cast<PriceTable *>(palloc(sizeof(PriceTable)));
+	*copy = answer->table;
+	return copy;
+}
+
+}  // namespace listing_stats

@@ -1,0 +1,33 @@
+// The table of prices that a reading function is asked about, with the columns that matter: those
+// of its attachment, or those that were named, with the same defaults as attach() has.
+#pragma once
+
+#include "pg/column.hpp"
+
+namespace listing_stats {
+
+struct PriceTable
+{
+	Oid relation;
+	NameData name;
+	ResolvedColumn key;
+	ResolvedColumn at;
+	ResolvedColumn tie;  // attnum 0: the order of prices of one time is not defined
+	ResolvedColumn value;
+	bool skip_null;  // the latest known price counts, not the latest row
+	Oid index;       // from which leaf_reader can read the latest price; InvalidOid: none
+};
+
+// What the caller named; nullptr: find it.
+struct ColumnNames
+{
+	const char *key;
+	const char *at;
+	const char *value;
+};
+
+// An error says what cannot be found, or has a type that is no time or no price.  The answer is
+// kept for as long as the table's description stays what it is.
+const PriceTable *find_price_table(Oid relation, const ColumnNames &names);
+
+}  // namespace listing_stats
