@@ -293,6 +293,53 @@ test_damage()
 	}
 }
 
+Decimal
+decimal_from(std::int64_t value, int scale, unsigned char *bytes)
+{
+	Decimal decimal = {};
+	const std::size_t size = encode_decimal(magnitude_of(value), value < 0, scale, bytes);
+	CHECK(parse_decimal(bytes, size, decimal));
+	return decimal;
+}
+
+int
+sign(Int128 value)
+{
+	return value < 0 ? -1 : value > 0;
+}
+
+// Numerics of two scales order as integers of one, and lose no digit in their least form.
+void
+test_decimal_forms()
+{
+	std::mt19937_64 random(11);
+	for (int round = 0; round < 20000; ++round)
+	{
+		unsigned char bytes_a[max_encoded_size];
+		unsigned char bytes_b[max_encoded_size];
+		unsigned char least[max_encoded_size + 4];
+		const int scale_a = static_cast<int>(random() % 10);
+		const int scale_b = static_cast<int>(random() % 10);
+		const auto shift = random() % 64;
+		const auto a = static_cast<std::int64_t>(random()) >> shift;
+		const auto b = random() % 4 == 0 ? a : static_cast<std::int64_t>(random()) >> shift;
+		const Decimal x = decimal_from(a, scale_a, bytes_a);
+		const Decimal y = decimal_from(b, scale_b, bytes_b);
+		CHECK(sign(compare_decimals(x, y)) ==
+		      sign(static_cast<Int128>(a) * powers_of_ten[9 - scale_a] -
+		           static_cast<Int128>(b) * powers_of_ten[9 - scale_b]));
+		CHECK(is_well_formed(x));
+
+		Decimal again = {};
+		CHECK(parse_decimal(least, encode_least(x, least), again));
+		CHECK(compare_decimals(x, again) == 0 && again.scale == least_scale(x) &&
+		      again.scale <= scale_a);
+		const double value = static_cast<double>(a) / static_cast<double>(powers_of_ten[scale_a]);
+		const double error = approximate(x) - value;
+		CHECK(error * error <= value * value * 1e-28);
+	}
+}
+
 void
 test_codes()
 {
@@ -342,5 +389,6 @@ main()
 	test_random();
 	test_damage();
 	test_codes();
+	test_decimal_forms();
 	return failures;
 }
