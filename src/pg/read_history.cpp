@@ -11,6 +11,7 @@ namespace listing_stats {
 namespace {
 
 constexpr int rows_per_fetch = 1000;
+constexpr std::size_t usual_prices = 128;  // room for so many is made at once
 
 struct Collector
 {
@@ -160,14 +161,18 @@ read_history(FunctionCallInfo fcinfo, KeyKind kind)
 	if (PG_ARGISNULL(1))
 		PG_RETURN_NULL();
 
-	Collector collector = {
-		new_history_rows(),
-		at_type,
-		getBaseType(table->value.type),
-		table->tie.attnum != 0,
-		table->skip_null,
-		CurrentMemoryContext,
-		AllocSetContextCreate(CurrentMemoryContext, "listing_stats price", ALLOCSET_SMALL_SIZES)};
+	Collector collector = {};
+	collector.rows = make_room(new_history_rows(), usual_prices * sizeof(Row));
+	collector.at_type = at_type;
+	collector.value_type = getBaseType(table->value.type);
+	collector.has_tie = table->tie.attnum != 0;
+	collector.skip_null = table->skip_null;
+	collector.context = CurrentMemoryContext;
+	// A numeric is read where it is.
+	collector.row_context = collector.value_type == NUMERICOID
+	                            ? CurrentMemoryContext
+	                            : AllocSetContextCreate(CurrentMemoryContext, "listing_stats price",
+	                                                    ALLOCSET_SMALL_SIZES);
 	if (kind == KeyKind::text || !read_directly(*table, PG_GETARG_DATUM(1), &collector))
 		read_by_query(*table, kind, PG_GETARG_DATUM(1), &collector);
 	if (collector.rows->count == 0)
