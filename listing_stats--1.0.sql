@@ -83,6 +83,527 @@ COMMENT ON AGGREGATE listing_stats.price_stats_json(numeric) IS
 	'price_summary() as a JSON object: exact numbers in the unit of the values, NaN and infinities as strings, null where there is no answer; of no rows: counts of 0, all else null; error 22003 where sum() has it, 54000 beyond a gigabyte of values';
 
 ----------------------------------------------------------------------------------------------------
+-- Histories
+----------------------------------------------------------------------------------------------------
+
+CREATE TYPE listing_stats.price_history;
+CREATE FUNCTION listing_stats._price_history_in(cstring) RETURNS listing_stats.price_history
+	AS 'MODULE_PATHNAME', 'listing_stats_history_in' LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats._price_history_in(cstring) IS
+	'reads {2026-01-01 00:00:00+00=100.00, 2026-02-01 00:00:00+00#7=null}: times, each with a tie if it has one, and the price from then on, in any order; error 22P02 on anything else, or what timestamptz, bigint and numeric have';
+CREATE FUNCTION listing_stats._price_history_out(listing_stats.price_history) RETURNS cstring
+	AS 'MODULE_PATHNAME', 'listing_stats_history_out' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats._price_history_out(listing_stats.price_history) IS
+	'the steps of a history, ascending, in UTC; NULL for NULL';
+CREATE FUNCTION listing_stats._price_history_recv(internal) RETURNS listing_stats.price_history
+	AS 'MODULE_PATHNAME', 'listing_stats_history_recv' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats._price_history_recv(internal) IS
+	'reads the bytes that _price_history_send() writes; error 22P03 on any others';
+CREATE FUNCTION listing_stats._price_history_send(listing_stats.price_history) RETURNS bytea
+	AS 'MODULE_PATHNAME', 'listing_stats_history_send' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats._price_history_send(listing_stats.price_history) IS
+	'the stored bytes of a history, version 1; the format is in src/core/history.hpp';
+CREATE TYPE listing_stats.price_history (
+	INPUT = listing_stats._price_history_in,
+	OUTPUT = listing_stats._price_history_out,
+	RECEIVE = listing_stats._price_history_recv,
+	SEND = listing_stats._price_history_send,
+	INTERNALLENGTH = VARIABLE,
+	ALIGNMENT = double,
+	STORAGE = extended);
+COMMENT ON TYPE listing_stats.price_history IS
+	'the prices of one listing as a step function of time: each is in force from its time until the next one''s, null means unavailable; exact, to the microsecond; collected in up to one gigabyte, error 54000 beyond';
+
+CREATE FUNCTION listing_stats._history_combine(listing_stats.price_history, listing_stats.price_history) RETURNS listing_stats.price_history
+	AS 'MODULE_PATHNAME', 'listing_stats_history_combine' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats._history_combine(listing_stats.price_history, listing_stats.price_history) IS
+	'the aggregates combine: the steps of both, NULL for none; error 0A000 outside of an aggregate, 54000 beyond a gigabyte';
+CREATE FUNCTION listing_stats._history_finish(listing_stats.price_history) RETURNS listing_stats.price_history
+	AS 'MODULE_PATHNAME', 'listing_stats_history_finish' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats._history_finish(listing_stats.price_history) IS
+	'the aggregates'' final function: the steps in order; NULL for NULL; error 0A000 outside of an aggregate';
+CREATE FUNCTION listing_stats._history_accumulate(listing_stats.price_history, timestamptz, numeric) RETURNS listing_stats.price_history
+	AS 'MODULE_PATHNAME', 'listing_stats_history_accumulate' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats._history_accumulate(listing_stats.price_history, timestamptz, numeric) IS
+	'the aggregates'' transition: one more price; error 0A000 outside of an aggregate, 54000 beyond a gigabyte';
+CREATE FUNCTION listing_stats._history_accumulate(listing_stats.price_history, timestamptz, numeric, bigint) RETURNS listing_stats.price_history
+	AS 'MODULE_PATHNAME', 'listing_stats_history_accumulate' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats._history_accumulate(listing_stats.price_history, timestamptz, numeric, bigint) IS
+	'the aggregates'' transition: one more price; error 0A000 outside of an aggregate, 54000 beyond a gigabyte';
+CREATE FUNCTION listing_stats._history_accumulate(listing_stats.price_history, timestamptz, bigint) RETURNS listing_stats.price_history
+	AS 'MODULE_PATHNAME', 'listing_stats_history_accumulate_bigint' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats._history_accumulate(listing_stats.price_history, timestamptz, bigint) IS
+	'the aggregates'' transition: one more price; error 0A000 outside of an aggregate, 54000 beyond a gigabyte';
+CREATE FUNCTION listing_stats._history_accumulate(listing_stats.price_history, timestamptz, bigint, bigint) RETURNS listing_stats.price_history
+	AS 'MODULE_PATHNAME', 'listing_stats_history_accumulate_bigint' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats._history_accumulate(listing_stats.price_history, timestamptz, bigint, bigint) IS
+	'the aggregates'' transition: one more price; error 0A000 outside of an aggregate, 54000 beyond a gigabyte';
+CREATE FUNCTION listing_stats._history_accumulate(listing_stats.price_history, timestamptz, integer) RETURNS listing_stats.price_history
+	AS 'MODULE_PATHNAME', 'listing_stats_history_accumulate_integer' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats._history_accumulate(listing_stats.price_history, timestamptz, integer) IS
+	'the aggregates'' transition: one more price; error 0A000 outside of an aggregate, 54000 beyond a gigabyte';
+CREATE FUNCTION listing_stats._history_accumulate(listing_stats.price_history, timestamptz, integer, bigint) RETURNS listing_stats.price_history
+	AS 'MODULE_PATHNAME', 'listing_stats_history_accumulate_integer' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats._history_accumulate(listing_stats.price_history, timestamptz, integer, bigint) IS
+	'the aggregates'' transition: one more price; error 0A000 outside of an aggregate, 54000 beyond a gigabyte';
+CREATE FUNCTION listing_stats._history_accumulate(listing_stats.price_history, timestamptz, double precision) RETURNS listing_stats.price_history
+	AS 'MODULE_PATHNAME', 'listing_stats_history_accumulate_double' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats._history_accumulate(listing_stats.price_history, timestamptz, double precision) IS
+	'the aggregates'' transition: one more price; error 0A000 outside of an aggregate, 54000 beyond a gigabyte';
+CREATE FUNCTION listing_stats._history_accumulate(listing_stats.price_history, timestamptz, double precision, bigint) RETURNS listing_stats.price_history
+	AS 'MODULE_PATHNAME', 'listing_stats_history_accumulate_double' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats._history_accumulate(listing_stats.price_history, timestamptz, double precision, bigint) IS
+	'the aggregates'' transition: one more price; error 0A000 outside of an aggregate, 54000 beyond a gigabyte';
+CREATE AGGREGATE listing_stats.price_history(at timestamptz, v numeric) (
+	SFUNC = listing_stats._history_accumulate,
+	STYPE = listing_stats.price_history,
+	SSPACE = 1024,
+	FINALFUNC = listing_stats._history_finish,
+	COMBINEFUNC = listing_stats._history_combine,
+	PARALLEL = SAFE);
+COMMENT ON AGGREGATE listing_stats.price_history(timestamptz, numeric) IS
+	'the prices v as a step function of time, each in force from its time at until the next one''s, NULL where unavailable; in any order; of equal times the greatest price (NULL is least); rows without a time are left out; NULL of no rows; error 54000 beyond a gigabyte';
+CREATE AGGREGATE listing_stats.price_history(at timestamptz, v numeric, tie bigint) (
+	SFUNC = listing_stats._history_accumulate,
+	STYPE = listing_stats.price_history,
+	SSPACE = 1024,
+	FINALFUNC = listing_stats._history_finish,
+	COMBINEFUNC = listing_stats._history_combine,
+	PARALLEL = SAFE);
+COMMENT ON AGGREGATE listing_stats.price_history(timestamptz, numeric, bigint) IS
+	'the prices v as a step function of time, each in force from its time at until the next one''s, NULL where unavailable; in any order; of equal times the greatest tie is in force (NULL is least), of equal ties the greatest price (NULL is least); rows without a time are left out; NULL of no rows; error 54000 beyond a gigabyte';
+CREATE AGGREGATE listing_stats.price_history(at timestamptz, v bigint) (
+	SFUNC = listing_stats._history_accumulate,
+	STYPE = listing_stats.price_history,
+	SSPACE = 1024,
+	FINALFUNC = listing_stats._history_finish,
+	COMBINEFUNC = listing_stats._history_combine,
+	PARALLEL = SAFE);
+COMMENT ON AGGREGATE listing_stats.price_history(timestamptz, bigint) IS
+	'the prices v as a step function of time, each in force from its time at until the next one''s, NULL where unavailable; in any order; of equal times the greatest price (NULL is least); rows without a time are left out; NULL of no rows; error 54000 beyond a gigabyte';
+CREATE AGGREGATE listing_stats.price_history(at timestamptz, v bigint, tie bigint) (
+	SFUNC = listing_stats._history_accumulate,
+	STYPE = listing_stats.price_history,
+	SSPACE = 1024,
+	FINALFUNC = listing_stats._history_finish,
+	COMBINEFUNC = listing_stats._history_combine,
+	PARALLEL = SAFE);
+COMMENT ON AGGREGATE listing_stats.price_history(timestamptz, bigint, bigint) IS
+	'the prices v as a step function of time, each in force from its time at until the next one''s, NULL where unavailable; in any order; of equal times the greatest tie is in force (NULL is least), of equal ties the greatest price (NULL is least); rows without a time are left out; NULL of no rows; error 54000 beyond a gigabyte';
+CREATE AGGREGATE listing_stats.price_history(at timestamptz, v integer) (
+	SFUNC = listing_stats._history_accumulate,
+	STYPE = listing_stats.price_history,
+	SSPACE = 1024,
+	FINALFUNC = listing_stats._history_finish,
+	COMBINEFUNC = listing_stats._history_combine,
+	PARALLEL = SAFE);
+COMMENT ON AGGREGATE listing_stats.price_history(timestamptz, integer) IS
+	'the prices v as a step function of time, each in force from its time at until the next one''s, NULL where unavailable; in any order; of equal times the greatest price (NULL is least); rows without a time are left out; NULL of no rows; error 54000 beyond a gigabyte';
+CREATE AGGREGATE listing_stats.price_history(at timestamptz, v integer, tie bigint) (
+	SFUNC = listing_stats._history_accumulate,
+	STYPE = listing_stats.price_history,
+	SSPACE = 1024,
+	FINALFUNC = listing_stats._history_finish,
+	COMBINEFUNC = listing_stats._history_combine,
+	PARALLEL = SAFE);
+COMMENT ON AGGREGATE listing_stats.price_history(timestamptz, integer, bigint) IS
+	'the prices v as a step function of time, each in force from its time at until the next one''s, NULL where unavailable; in any order; of equal times the greatest tie is in force (NULL is least), of equal ties the greatest price (NULL is least); rows without a time are left out; NULL of no rows; error 54000 beyond a gigabyte';
+CREATE AGGREGATE listing_stats.price_history(at timestamptz, v double precision) (
+	SFUNC = listing_stats._history_accumulate,
+	STYPE = listing_stats.price_history,
+	SSPACE = 1024,
+	FINALFUNC = listing_stats._history_finish,
+	COMBINEFUNC = listing_stats._history_combine,
+	PARALLEL = SAFE);
+COMMENT ON AGGREGATE listing_stats.price_history(timestamptz, double precision) IS
+	'the prices v as a step function of time, each in force from its time at until the next one''s, NULL where unavailable; in any order; of equal times the greatest price (NULL is least); rows without a time are left out; the shortest decimal of each double; NULL of no rows; error 54000 beyond a gigabyte';
+CREATE AGGREGATE listing_stats.price_history(at timestamptz, v double precision, tie bigint) (
+	SFUNC = listing_stats._history_accumulate,
+	STYPE = listing_stats.price_history,
+	SSPACE = 1024,
+	FINALFUNC = listing_stats._history_finish,
+	COMBINEFUNC = listing_stats._history_combine,
+	PARALLEL = SAFE);
+COMMENT ON AGGREGATE listing_stats.price_history(timestamptz, double precision, bigint) IS
+	'the prices v as a step function of time, each in force from its time at until the next one''s, NULL where unavailable; in any order; of equal times the greatest tie is in force (NULL is least), of equal ties the greatest price (NULL is least); rows without a time are left out; the shortest decimal of each double; NULL of no rows; error 54000 beyond a gigabyte';
+CREATE AGGREGATE listing_stats.price_history_merge(history listing_stats.price_history) (
+	SFUNC = listing_stats._history_combine,
+	STYPE = listing_stats.price_history,
+	SSPACE = 1024,
+	FINALFUNC = listing_stats._history_finish,
+	COMBINEFUNC = listing_stats._history_combine,
+	PARALLEL = SAFE);
+COMMENT ON AGGREGATE listing_stats.price_history_merge(listing_stats.price_history) IS
+	'the steps of all histories as one history, as if their prices had been collected together; NULLs are left out, NULL of no rows; error 54000 beyond a gigabyte';
+CREATE FUNCTION listing_stats.merge(listing_stats.price_history, listing_stats.price_history) RETURNS listing_stats.price_history
+	AS 'MODULE_PATHNAME', 'listing_stats_history_merge' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats.merge(listing_stats.price_history, listing_stats.price_history) IS
+	'the steps of both as one history, as if their prices had been collected together; NULL if one is NULL; error 54000 beyond a gigabyte';
+CREATE OPERATOR listing_stats.+ (
+	LEFTARG = listing_stats.price_history, RIGHTARG = listing_stats.price_history,
+	FUNCTION = listing_stats.merge, COMMUTATOR = OPERATOR(listing_stats.+));
+COMMENT ON OPERATOR listing_stats.+ (listing_stats.price_history, listing_stats.price_history) IS
+	'merge(): the steps of both as one history';
+CREATE FUNCTION listing_stats._history_to_json(listing_stats.price_history) RETURNS json
+	AS 'MODULE_PATHNAME', 'listing_stats_history_to_json' LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats._history_to_json(listing_stats.price_history) IS
+	'an array of {"at": time, "value": price}, newest first, times in the sessions time zone, prices as exact numbers, null where unavailable, NaN and infinities as strings; NULL for NULL';
+CREATE FUNCTION listing_stats._history_to_jsonb(listing_stats.price_history) RETURNS jsonb
+	AS 'MODULE_PATHNAME', 'listing_stats_history_to_jsonb' LANGUAGE C STABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats._history_to_jsonb(listing_stats.price_history) IS
+	'the same as the cast to json, as jsonb; NULL for NULL';
+CREATE CAST (listing_stats.price_history AS json) WITH FUNCTION listing_stats._history_to_json(listing_stats.price_history);
+COMMENT ON CAST (listing_stats.price_history AS json) IS 'newest first: [{"at": time, "value": price}, ...]';
+CREATE CAST (listing_stats.price_history AS jsonb) WITH FUNCTION listing_stats._history_to_jsonb(listing_stats.price_history);
+COMMENT ON CAST (listing_stats.price_history AS jsonb) IS 'newest first: [{"at": time, "value": price}, ...]';
+
+CREATE FUNCTION listing_stats.step_count(history listing_stats.price_history) RETURNS bigint
+	AS 'MODULE_PATHNAME', 'listing_stats_history_count' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats.step_count(listing_stats.price_history) IS
+	'how many steps, those without a price included; NULL for NULL';
+CREATE FUNCTION listing_stats.latest(history listing_stats.price_history) RETURNS numeric
+	AS 'MODULE_PATHNAME', 'listing_stats_history_latest' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats.latest(listing_stats.price_history) IS
+	'the price of the last step; NULL: unavailable, or no steps';
+CREATE FUNCTION listing_stats.latest_at(history listing_stats.price_history) RETURNS timestamptz
+	AS 'MODULE_PATHNAME', 'listing_stats_history_latest_at' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats.latest_at(listing_stats.price_history) IS
+	'the time of the last step; NULL: no steps';
+CREATE FUNCTION listing_stats.first_price(history listing_stats.price_history) RETURNS numeric
+	AS 'MODULE_PATHNAME', 'listing_stats_history_first_price' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats.first_price(listing_stats.price_history) IS
+	'the first known price; NULL: there is none';
+CREATE FUNCTION listing_stats.first_at(history listing_stats.price_history) RETURNS timestamptz
+	AS 'MODULE_PATHNAME', 'listing_stats_history_first_at' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats.first_at(listing_stats.price_history) IS
+	'the time of the first step; NULL: no steps';
+CREATE FUNCTION listing_stats.previous(history listing_stats.price_history) RETURNS numeric
+	AS 'MODULE_PATHNAME', 'listing_stats_history_previous' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats.previous(listing_stats.price_history) IS
+	'the last known price that differs from the latest one; NULL: there is none';
+CREATE FUNCTION listing_stats.price_at(history listing_stats.price_history, at timestamptz) RETURNS numeric
+	AS 'MODULE_PATHNAME', 'listing_stats_history_price_at' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats.price_at(listing_stats.price_history, timestamptz) IS
+	'the price in force at a time; NULL: unavailable then, or before the first step, or an argument is NULL';
+CREATE FUNCTION listing_stats.lowest(history listing_stats.price_history, since timestamptz DEFAULT NULL, until timestamptz DEFAULT NULL) RETURNS numeric
+	AS 'MODULE_PATHNAME', 'listing_stats_history_lowest' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats.lowest(listing_stats.price_history, timestamptz, timestamptz) IS
+	'the lowest price in force at any time from since up to, not including, until, so that the one in force at since counts; NULL leaves a side open; NULL: no known price in the window, or it is empty';
+CREATE FUNCTION listing_stats.lowest_at(history listing_stats.price_history, since timestamptz DEFAULT NULL, until timestamptz DEFAULT NULL) RETURNS timestamptz
+	AS 'MODULE_PATHNAME', 'listing_stats_history_lowest_at' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats.lowest_at(listing_stats.price_history, timestamptz, timestamptz) IS
+	'the time of the first step in the window, from since up to until, that has the lowest price of it; before since if it was in force then already; NULL where lowest() is';
+CREATE FUNCTION listing_stats.highest(history listing_stats.price_history, since timestamptz DEFAULT NULL, until timestamptz DEFAULT NULL) RETURNS numeric
+	AS 'MODULE_PATHNAME', 'listing_stats_history_highest' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats.highest(listing_stats.price_history, timestamptz, timestamptz) IS
+	'the highest price in force at any time from since up to, not including, until, so that the one in force at since counts; NULL leaves a side open; NULL: no known price in the window, or it is empty';
+CREATE FUNCTION listing_stats.highest_at(history listing_stats.price_history, since timestamptz DEFAULT NULL, until timestamptz DEFAULT NULL) RETURNS timestamptz
+	AS 'MODULE_PATHNAME', 'listing_stats_history_highest_at' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats.highest_at(listing_stats.price_history, timestamptz, timestamptz) IS
+	'the time of the first step in the window, from since up to until, that has the highest price of it; before since if it was in force then already; NULL where highest() is';
+CREATE FUNCTION listing_stats.time_weighted_average(history listing_stats.price_history, since timestamptz DEFAULT NULL, until timestamptz DEFAULT now()) RETURNS numeric
+	AS 'MODULE_PATHNAME', 'listing_stats_history_average' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats.time_weighted_average(listing_stats.price_history, timestamptz, timestamptz) IS
+	'the mean of the prices in force from since (NULL: the first step) up to until (NULL: the last step), each weighted with how long it was; time without a price does not count; NULL: no time with a known price, or an infinite one';
+CREATE FUNCTION listing_stats.availability(history listing_stats.price_history, since timestamptz DEFAULT NULL, until timestamptz DEFAULT now()) RETURNS numeric
+	AS 'MODULE_PATHNAME', 'listing_stats_history_availability' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats.availability(listing_stats.price_history, timestamptz, timestamptz) IS
+	'the share, 0 to 1, of the time from since up to until in which there was a price; time before the first step does not count, NULL bounds are the first and the last step; NULL: no time in the window, or an infinite one';
+CREATE FUNCTION listing_stats.changes(history listing_stats.price_history, across_gaps boolean DEFAULT false) RETURNS bigint
+	AS 'MODULE_PATHNAME', 'listing_stats_history_changes' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats.changes(listing_stats.price_history, boolean) IS
+	'how many times a known price was followed by a different known one; across_gaps: also with steps without a price between them; NULL if an argument is';
+CREATE FUNCTION listing_stats.last_change(history listing_stats.price_history, across_gaps boolean DEFAULT false) RETURNS timestamptz
+	AS 'MODULE_PATHNAME', 'listing_stats_history_last_change' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats.last_change(listing_stats.price_history, boolean) IS
+	'when the price last changed, as changes() counts it; NULL: never, or an argument is NULL';
+CREATE FUNCTION listing_stats.price_drop(history listing_stats.price_history) RETURNS numeric
+	AS 'MODULE_PATHNAME', 'listing_stats_history_price_drop' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats.price_drop(listing_stats.price_history) IS
+	'previous() less latest(): positive when the price fell, negative when it rose; NULL if one of them is';
+CREATE FUNCTION listing_stats.price_drop_percent(history listing_stats.price_history) RETURNS numeric
+	AS 'MODULE_PATHNAME', 'listing_stats_history_price_drop_percent' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats.price_drop_percent(listing_stats.price_history) IS
+	'price_drop() in percent of previous(); NULL if one of them is, or previous() is 0';
+CREATE FUNCTION listing_stats.is_lowest(history listing_stats.price_history) RETURNS boolean
+	AS 'MODULE_PATHNAME', 'listing_stats_history_is_lowest' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats.is_lowest(listing_stats.price_history) IS
+	'whether no known price was ever below the latest; NULL: unavailable, or no steps';
+CREATE FUNCTION listing_stats.days_at_price(history listing_stats.price_history, now timestamptz DEFAULT now()) RETURNS numeric
+	AS 'MODULE_PATHNAME', 'listing_stats_history_days_at_price' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats.days_at_price(listing_stats.price_history, timestamptz) IS
+	'for how many days of 24 hours, until now, the latest price has been in force without a break; NULL: unavailable, no steps, now is earlier or an infinite time, or an argument is NULL';
+CREATE FUNCTION listing_stats.days_on_market(history listing_stats.price_history, now timestamptz DEFAULT now()) RETURNS numeric
+	AS 'MODULE_PATHNAME', 'listing_stats_history_days_on_market' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats.days_on_market(listing_stats.price_history, timestamptz) IS
+	'how many days of 24 hours lie between the first step and now; NULL: no steps, now is earlier or an infinite time, or an argument is NULL';
+CREATE FUNCTION listing_stats.sparkline(history listing_stats.price_history, width integer DEFAULT 40) RETURNS text
+	AS 'MODULE_PATHNAME', 'listing_stats_history_sparkline' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats.sparkline(listing_stats.price_history, integer) IS
+	'the history as a line of width characters (at most 1000), for equal lengths of time from the first step to the last, each as high as the price in force at its end, a space without one; NULL if an argument is; error 22023 for another width';
+CREATE FUNCTION listing_stats.candles(history listing_stats.price_history, width interval, since timestamptz DEFAULT NULL, until timestamptz DEFAULT NULL, OUT at timestamptz, OUT open numeric, OUT high numeric, OUT low numeric, OUT close numeric) RETURNS SETOF record
+	AS 'MODULE_PATHNAME', 'listing_stats_history_candles' LANGUAGE C STABLE PARALLEL SAFE ROWS 100;
+COMMENT ON FUNCTION listing_stats.candles(listing_stats.price_history, interval, timestamptz, timestamptz) IS
+	'for each width of time from since (NULL: the first step) up to until (NULL: the last step and it too): when it starts, the price in force then or when since is later or else the first known one in it, the highest, the lowest, and the last known one; NULLs without any; whole months, and whole days, start at midnight in the sessions time zone as date_trunc() has them, other widths count from 2000-01-03 00:00 UTC; no rows if history or width is NULL or there are no steps; error 22023 for a width that is not positive or of several units, or a window that is not finite';
+CREATE FUNCTION listing_stats.series(history listing_stats.price_history, step interval, since timestamptz DEFAULT NULL, until timestamptz DEFAULT NULL, OUT at timestamptz, OUT price numeric) RETURNS SETOF record
+	AS 'MODULE_PATHNAME', 'listing_stats_history_series' LANGUAGE C STABLE PARALLEL SAFE ROWS 100;
+COMMENT ON FUNCTION listing_stats.series(listing_stats.price_history, interval, timestamptz, timestamptz) IS
+	'the price in force at since (NULL: the first step) and every step of time later, up to and including until (NULL: the last step), as generate_series() has the times, in the sessions time zone; NULL prices where unavailable and before the first step; no rows if history or step is NULL or there are no steps; error 22023 for a step that is not positive or a window that is not finite';
+CREATE FUNCTION listing_stats.prior_price(history listing_stats.price_history, reduced_at timestamptz DEFAULT NULL, within interval DEFAULT '30 days', progressive boolean DEFAULT false, OUT price numeric, OUT at timestamptz, OUT covered boolean, OUT reduction_at timestamptz)
+	AS 'MODULE_PATHNAME', 'listing_stats_history_prior_price' LANGUAGE C STABLE PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats.prior_price(listing_stats.price_history, timestamptz, interval, boolean) IS
+	'the lowest price in force within the interval before the reduction at reduced_at (NULL: the last step with a price below the last known one before it; progressive: the first of the reductions since the price last rose), the time from which that price was set, whether the history begins no later than the interval does, and the time of the reduction: the prior price of directive 98/6/EC article 6a as arithmetic; NULL price: none was known; NULLs if there is no reduction or history, within or progressive is NULL; days and months follow the sessions time zone; error 22023 for an interval that is not positive';
+
+CREATE TYPE listing_stats._latest_state;
+CREATE FUNCTION listing_stats._latest_state_in(cstring) RETURNS listing_stats._latest_state
+	AS 'MODULE_PATHNAME', 'listing_stats_latest_state_in' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats._latest_state_in(cstring) IS
+	'refuses: error 0A000';
+CREATE FUNCTION listing_stats._latest_state_out(listing_stats._latest_state) RETURNS cstring
+	AS 'MODULE_PATHNAME', 'listing_stats_latest_state_out' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats._latest_state_out(listing_stats._latest_state) IS
+	'refuses: error 0A000';
+CREATE TYPE listing_stats._latest_state (
+	INPUT = listing_stats._latest_state_in,
+	OUTPUT = listing_stats._latest_state_out,
+	INTERNALLENGTH = VARIABLE,
+	ALIGNMENT = double,
+	STORAGE = plain);
+COMMENT ON TYPE listing_stats._latest_state IS 'private: the row that latest() or earliest() has found so far';
+CREATE FUNCTION listing_stats._latest_combine(listing_stats._latest_state, listing_stats._latest_state) RETURNS listing_stats._latest_state
+	AS 'MODULE_PATHNAME', 'listing_stats_latest_combine' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats._latest_combine(listing_stats._latest_state, listing_stats._latest_state) IS
+	'the combine of latest(); error 0A000 outside of an aggregate';
+CREATE FUNCTION listing_stats._earliest_combine(listing_stats._latest_state, listing_stats._latest_state) RETURNS listing_stats._latest_state
+	AS 'MODULE_PATHNAME', 'listing_stats_earliest_combine' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats._earliest_combine(listing_stats._latest_state, listing_stats._latest_state) IS
+	'the combine of earliest(); error 0A000 outside of an aggregate';
+CREATE FUNCTION listing_stats._latest_finish_numeric(listing_stats._latest_state) RETURNS numeric
+	AS 'MODULE_PATHNAME', 'listing_stats_latest_finish' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats._latest_finish_numeric(listing_stats._latest_state) IS
+	'the final function of latest() and earliest(); error 0A000 outside of an aggregate';
+CREATE FUNCTION listing_stats._latest_finish_bigint(listing_stats._latest_state) RETURNS bigint
+	AS 'MODULE_PATHNAME', 'listing_stats_latest_finish' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats._latest_finish_bigint(listing_stats._latest_state) IS
+	'the final function of latest() and earliest(); error 0A000 outside of an aggregate';
+CREATE FUNCTION listing_stats._latest_finish_integer(listing_stats._latest_state) RETURNS integer
+	AS 'MODULE_PATHNAME', 'listing_stats_latest_finish_integer' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats._latest_finish_integer(listing_stats._latest_state) IS
+	'the final function of latest() and earliest(); error 0A000 outside of an aggregate';
+CREATE FUNCTION listing_stats._latest_finish_double(listing_stats._latest_state) RETURNS double precision
+	AS 'MODULE_PATHNAME', 'listing_stats_latest_finish' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats._latest_finish_double(listing_stats._latest_state) IS
+	'the final function of latest() and earliest(); error 0A000 outside of an aggregate';
+CREATE FUNCTION listing_stats._latest_accumulate(listing_stats._latest_state, numeric, timestamptz) RETURNS listing_stats._latest_state
+	AS 'MODULE_PATHNAME', 'listing_stats_latest_numeric' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats._latest_accumulate(listing_stats._latest_state, numeric, timestamptz) IS
+	'the transition of latest(); error 0A000 outside of an aggregate';
+CREATE AGGREGATE listing_stats.latest(v numeric, at timestamptz) (
+	SFUNC = listing_stats._latest_accumulate,
+	STYPE = listing_stats._latest_state,
+	SSPACE = 64,
+	FINALFUNC = listing_stats._latest_finish_numeric,
+	COMBINEFUNC = listing_stats._latest_combine,
+	PARALLEL = SAFE);
+COMMENT ON AGGREGATE listing_stats.latest(numeric, timestamptz) IS
+	'the v of the row with the greatest at, of equal ones with the greatest v, where NULL is least; rows whose at is NULL are left out; NULL of no rows';
+CREATE FUNCTION listing_stats._latest_accumulate(listing_stats._latest_state, numeric, timestamptz, bigint) RETURNS listing_stats._latest_state
+	AS 'MODULE_PATHNAME', 'listing_stats_latest_numeric' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats._latest_accumulate(listing_stats._latest_state, numeric, timestamptz, bigint) IS
+	'the transition of latest(); error 0A000 outside of an aggregate';
+CREATE AGGREGATE listing_stats.latest(v numeric, at timestamptz, tie bigint) (
+	SFUNC = listing_stats._latest_accumulate,
+	STYPE = listing_stats._latest_state,
+	SSPACE = 64,
+	FINALFUNC = listing_stats._latest_finish_numeric,
+	COMBINEFUNC = listing_stats._latest_combine,
+	PARALLEL = SAFE);
+COMMENT ON AGGREGATE listing_stats.latest(numeric, timestamptz, bigint) IS
+	'the v of the row with the greatest at, of equal ones with the greatest tie, of equal ones with the greatest v, where NULL is least; rows whose at is NULL are left out; NULL of no rows';
+CREATE FUNCTION listing_stats._latest_accumulate(listing_stats._latest_state, bigint, timestamptz) RETURNS listing_stats._latest_state
+	AS 'MODULE_PATHNAME', 'listing_stats_latest_bigint' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats._latest_accumulate(listing_stats._latest_state, bigint, timestamptz) IS
+	'the transition of latest(); error 0A000 outside of an aggregate';
+CREATE AGGREGATE listing_stats.latest(v bigint, at timestamptz) (
+	SFUNC = listing_stats._latest_accumulate,
+	STYPE = listing_stats._latest_state,
+	SSPACE = 64,
+	FINALFUNC = listing_stats._latest_finish_bigint,
+	COMBINEFUNC = listing_stats._latest_combine,
+	PARALLEL = SAFE);
+COMMENT ON AGGREGATE listing_stats.latest(bigint, timestamptz) IS
+	'the v of the row with the greatest at, of equal ones with the greatest v, where NULL is least; rows whose at is NULL are left out; NULL of no rows';
+CREATE FUNCTION listing_stats._latest_accumulate(listing_stats._latest_state, bigint, timestamptz, bigint) RETURNS listing_stats._latest_state
+	AS 'MODULE_PATHNAME', 'listing_stats_latest_bigint' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats._latest_accumulate(listing_stats._latest_state, bigint, timestamptz, bigint) IS
+	'the transition of latest(); error 0A000 outside of an aggregate';
+CREATE AGGREGATE listing_stats.latest(v bigint, at timestamptz, tie bigint) (
+	SFUNC = listing_stats._latest_accumulate,
+	STYPE = listing_stats._latest_state,
+	SSPACE = 64,
+	FINALFUNC = listing_stats._latest_finish_bigint,
+	COMBINEFUNC = listing_stats._latest_combine,
+	PARALLEL = SAFE);
+COMMENT ON AGGREGATE listing_stats.latest(bigint, timestamptz, bigint) IS
+	'the v of the row with the greatest at, of equal ones with the greatest tie, of equal ones with the greatest v, where NULL is least; rows whose at is NULL are left out; NULL of no rows';
+CREATE FUNCTION listing_stats._latest_accumulate(listing_stats._latest_state, integer, timestamptz) RETURNS listing_stats._latest_state
+	AS 'MODULE_PATHNAME', 'listing_stats_latest_integer' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats._latest_accumulate(listing_stats._latest_state, integer, timestamptz) IS
+	'the transition of latest(); error 0A000 outside of an aggregate';
+CREATE AGGREGATE listing_stats.latest(v integer, at timestamptz) (
+	SFUNC = listing_stats._latest_accumulate,
+	STYPE = listing_stats._latest_state,
+	SSPACE = 64,
+	FINALFUNC = listing_stats._latest_finish_integer,
+	COMBINEFUNC = listing_stats._latest_combine,
+	PARALLEL = SAFE);
+COMMENT ON AGGREGATE listing_stats.latest(integer, timestamptz) IS
+	'the v of the row with the greatest at, of equal ones with the greatest v, where NULL is least; rows whose at is NULL are left out; NULL of no rows';
+CREATE FUNCTION listing_stats._latest_accumulate(listing_stats._latest_state, integer, timestamptz, bigint) RETURNS listing_stats._latest_state
+	AS 'MODULE_PATHNAME', 'listing_stats_latest_integer' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats._latest_accumulate(listing_stats._latest_state, integer, timestamptz, bigint) IS
+	'the transition of latest(); error 0A000 outside of an aggregate';
+CREATE AGGREGATE listing_stats.latest(v integer, at timestamptz, tie bigint) (
+	SFUNC = listing_stats._latest_accumulate,
+	STYPE = listing_stats._latest_state,
+	SSPACE = 64,
+	FINALFUNC = listing_stats._latest_finish_integer,
+	COMBINEFUNC = listing_stats._latest_combine,
+	PARALLEL = SAFE);
+COMMENT ON AGGREGATE listing_stats.latest(integer, timestamptz, bigint) IS
+	'the v of the row with the greatest at, of equal ones with the greatest tie, of equal ones with the greatest v, where NULL is least; rows whose at is NULL are left out; NULL of no rows';
+CREATE FUNCTION listing_stats._latest_accumulate(listing_stats._latest_state, double precision, timestamptz) RETURNS listing_stats._latest_state
+	AS 'MODULE_PATHNAME', 'listing_stats_latest_double' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats._latest_accumulate(listing_stats._latest_state, double precision, timestamptz) IS
+	'the transition of latest(); error 0A000 outside of an aggregate';
+CREATE AGGREGATE listing_stats.latest(v double precision, at timestamptz) (
+	SFUNC = listing_stats._latest_accumulate,
+	STYPE = listing_stats._latest_state,
+	SSPACE = 64,
+	FINALFUNC = listing_stats._latest_finish_double,
+	COMBINEFUNC = listing_stats._latest_combine,
+	PARALLEL = SAFE);
+COMMENT ON AGGREGATE listing_stats.latest(double precision, timestamptz) IS
+	'the v of the row with the greatest at, of equal ones with the greatest v, where NULL is least; rows whose at is NULL are left out; NULL of no rows';
+CREATE FUNCTION listing_stats._latest_accumulate(listing_stats._latest_state, double precision, timestamptz, bigint) RETURNS listing_stats._latest_state
+	AS 'MODULE_PATHNAME', 'listing_stats_latest_double' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats._latest_accumulate(listing_stats._latest_state, double precision, timestamptz, bigint) IS
+	'the transition of latest(); error 0A000 outside of an aggregate';
+CREATE AGGREGATE listing_stats.latest(v double precision, at timestamptz, tie bigint) (
+	SFUNC = listing_stats._latest_accumulate,
+	STYPE = listing_stats._latest_state,
+	SSPACE = 64,
+	FINALFUNC = listing_stats._latest_finish_double,
+	COMBINEFUNC = listing_stats._latest_combine,
+	PARALLEL = SAFE);
+COMMENT ON AGGREGATE listing_stats.latest(double precision, timestamptz, bigint) IS
+	'the v of the row with the greatest at, of equal ones with the greatest tie, of equal ones with the greatest v, where NULL is least; rows whose at is NULL are left out; NULL of no rows';
+CREATE FUNCTION listing_stats._earliest_accumulate(listing_stats._latest_state, numeric, timestamptz) RETURNS listing_stats._latest_state
+	AS 'MODULE_PATHNAME', 'listing_stats_earliest_numeric' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats._earliest_accumulate(listing_stats._latest_state, numeric, timestamptz) IS
+	'the transition of earliest(); error 0A000 outside of an aggregate';
+CREATE AGGREGATE listing_stats.earliest(v numeric, at timestamptz) (
+	SFUNC = listing_stats._earliest_accumulate,
+	STYPE = listing_stats._latest_state,
+	SSPACE = 64,
+	FINALFUNC = listing_stats._latest_finish_numeric,
+	COMBINEFUNC = listing_stats._earliest_combine,
+	PARALLEL = SAFE);
+COMMENT ON AGGREGATE listing_stats.earliest(numeric, timestamptz) IS
+	'the v of the row with the least at, of equal ones with the least v, where NULL is least; rows whose at is NULL are left out; NULL of no rows';
+CREATE FUNCTION listing_stats._earliest_accumulate(listing_stats._latest_state, numeric, timestamptz, bigint) RETURNS listing_stats._latest_state
+	AS 'MODULE_PATHNAME', 'listing_stats_earliest_numeric' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats._earliest_accumulate(listing_stats._latest_state, numeric, timestamptz, bigint) IS
+	'the transition of earliest(); error 0A000 outside of an aggregate';
+CREATE AGGREGATE listing_stats.earliest(v numeric, at timestamptz, tie bigint) (
+	SFUNC = listing_stats._earliest_accumulate,
+	STYPE = listing_stats._latest_state,
+	SSPACE = 64,
+	FINALFUNC = listing_stats._latest_finish_numeric,
+	COMBINEFUNC = listing_stats._earliest_combine,
+	PARALLEL = SAFE);
+COMMENT ON AGGREGATE listing_stats.earliest(numeric, timestamptz, bigint) IS
+	'the v of the row with the least at, of equal ones with the least tie, of equal ones with the least v, where NULL is least; rows whose at is NULL are left out; NULL of no rows';
+CREATE FUNCTION listing_stats._earliest_accumulate(listing_stats._latest_state, bigint, timestamptz) RETURNS listing_stats._latest_state
+	AS 'MODULE_PATHNAME', 'listing_stats_earliest_bigint' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats._earliest_accumulate(listing_stats._latest_state, bigint, timestamptz) IS
+	'the transition of earliest(); error 0A000 outside of an aggregate';
+CREATE AGGREGATE listing_stats.earliest(v bigint, at timestamptz) (
+	SFUNC = listing_stats._earliest_accumulate,
+	STYPE = listing_stats._latest_state,
+	SSPACE = 64,
+	FINALFUNC = listing_stats._latest_finish_bigint,
+	COMBINEFUNC = listing_stats._earliest_combine,
+	PARALLEL = SAFE);
+COMMENT ON AGGREGATE listing_stats.earliest(bigint, timestamptz) IS
+	'the v of the row with the least at, of equal ones with the least v, where NULL is least; rows whose at is NULL are left out; NULL of no rows';
+CREATE FUNCTION listing_stats._earliest_accumulate(listing_stats._latest_state, bigint, timestamptz, bigint) RETURNS listing_stats._latest_state
+	AS 'MODULE_PATHNAME', 'listing_stats_earliest_bigint' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats._earliest_accumulate(listing_stats._latest_state, bigint, timestamptz, bigint) IS
+	'the transition of earliest(); error 0A000 outside of an aggregate';
+CREATE AGGREGATE listing_stats.earliest(v bigint, at timestamptz, tie bigint) (
+	SFUNC = listing_stats._earliest_accumulate,
+	STYPE = listing_stats._latest_state,
+	SSPACE = 64,
+	FINALFUNC = listing_stats._latest_finish_bigint,
+	COMBINEFUNC = listing_stats._earliest_combine,
+	PARALLEL = SAFE);
+COMMENT ON AGGREGATE listing_stats.earliest(bigint, timestamptz, bigint) IS
+	'the v of the row with the least at, of equal ones with the least tie, of equal ones with the least v, where NULL is least; rows whose at is NULL are left out; NULL of no rows';
+CREATE FUNCTION listing_stats._earliest_accumulate(listing_stats._latest_state, integer, timestamptz) RETURNS listing_stats._latest_state
+	AS 'MODULE_PATHNAME', 'listing_stats_earliest_integer' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats._earliest_accumulate(listing_stats._latest_state, integer, timestamptz) IS
+	'the transition of earliest(); error 0A000 outside of an aggregate';
+CREATE AGGREGATE listing_stats.earliest(v integer, at timestamptz) (
+	SFUNC = listing_stats._earliest_accumulate,
+	STYPE = listing_stats._latest_state,
+	SSPACE = 64,
+	FINALFUNC = listing_stats._latest_finish_integer,
+	COMBINEFUNC = listing_stats._earliest_combine,
+	PARALLEL = SAFE);
+COMMENT ON AGGREGATE listing_stats.earliest(integer, timestamptz) IS
+	'the v of the row with the least at, of equal ones with the least v, where NULL is least; rows whose at is NULL are left out; NULL of no rows';
+CREATE FUNCTION listing_stats._earliest_accumulate(listing_stats._latest_state, integer, timestamptz, bigint) RETURNS listing_stats._latest_state
+	AS 'MODULE_PATHNAME', 'listing_stats_earliest_integer' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats._earliest_accumulate(listing_stats._latest_state, integer, timestamptz, bigint) IS
+	'the transition of earliest(); error 0A000 outside of an aggregate';
+CREATE AGGREGATE listing_stats.earliest(v integer, at timestamptz, tie bigint) (
+	SFUNC = listing_stats._earliest_accumulate,
+	STYPE = listing_stats._latest_state,
+	SSPACE = 64,
+	FINALFUNC = listing_stats._latest_finish_integer,
+	COMBINEFUNC = listing_stats._earliest_combine,
+	PARALLEL = SAFE);
+COMMENT ON AGGREGATE listing_stats.earliest(integer, timestamptz, bigint) IS
+	'the v of the row with the least at, of equal ones with the least tie, of equal ones with the least v, where NULL is least; rows whose at is NULL are left out; NULL of no rows';
+CREATE FUNCTION listing_stats._earliest_accumulate(listing_stats._latest_state, double precision, timestamptz) RETURNS listing_stats._latest_state
+	AS 'MODULE_PATHNAME', 'listing_stats_earliest_double' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats._earliest_accumulate(listing_stats._latest_state, double precision, timestamptz) IS
+	'the transition of earliest(); error 0A000 outside of an aggregate';
+CREATE AGGREGATE listing_stats.earliest(v double precision, at timestamptz) (
+	SFUNC = listing_stats._earliest_accumulate,
+	STYPE = listing_stats._latest_state,
+	SSPACE = 64,
+	FINALFUNC = listing_stats._latest_finish_double,
+	COMBINEFUNC = listing_stats._earliest_combine,
+	PARALLEL = SAFE);
+COMMENT ON AGGREGATE listing_stats.earliest(double precision, timestamptz) IS
+	'the v of the row with the least at, of equal ones with the least v, where NULL is least; rows whose at is NULL are left out; NULL of no rows';
+CREATE FUNCTION listing_stats._earliest_accumulate(listing_stats._latest_state, double precision, timestamptz, bigint) RETURNS listing_stats._latest_state
+	AS 'MODULE_PATHNAME', 'listing_stats_earliest_double' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats._earliest_accumulate(listing_stats._latest_state, double precision, timestamptz, bigint) IS
+	'the transition of earliest(); error 0A000 outside of an aggregate';
+CREATE AGGREGATE listing_stats.earliest(v double precision, at timestamptz, tie bigint) (
+	SFUNC = listing_stats._earliest_accumulate,
+	STYPE = listing_stats._latest_state,
+	SSPACE = 64,
+	FINALFUNC = listing_stats._latest_finish_double,
+	COMBINEFUNC = listing_stats._earliest_combine,
+	PARALLEL = SAFE);
+COMMENT ON AGGREGATE listing_stats.earliest(double precision, timestamptz, bigint) IS
+	'the v of the row with the least at, of equal ones with the least tie, of equal ones with the least v, where NULL is least; rows whose at is NULL are left out; NULL of no rows';
+
+----------------------------------------------------------------------------------------------------
 -- Tracking
 ----------------------------------------------------------------------------------------------------
 
@@ -272,6 +793,27 @@ CREATE FUNCTION listing_stats.price_history_json(
 RETURNS json
 AS 'MODULE_PATHNAME', 'listing_stats_price_history_json_uuid' LANGUAGE C STABLE PARALLEL RESTRICTED COST 100;
 COMMENT ON FUNCTION listing_stats.price_history_json(regclass, uuid, integer, name, name, name) IS 'the prices of one listing, newest first, as a JSON array of objects with the names of the columns of time and value as keys: the text that to_json() makes of such rows; [] if there is none or the key is NULL. The key is a uuid; at most max_rows of them, all if it is NULL, error 2201W if it is negative. Columns, privileges and errors as for latest_prices()';
+
+CREATE FUNCTION listing_stats.read_price_history(
+    price regclass, key bigint,
+    key_column name DEFAULT NULL, at name DEFAULT NULL, value name DEFAULT NULL)
+RETURNS listing_stats.price_history
+AS 'MODULE_PATHNAME', 'listing_stats_read_price_history_bigint' LANGUAGE C STABLE PARALLEL RESTRICTED COST 100;
+COMMENT ON FUNCTION listing_stats.read_price_history(regclass, bigint, name, name, name) IS 'the prices of one listing as a price_history, without ties: of equal times the one in force is read. NULL if there is none or the key is NULL. The key is an integer. Columns, privileges and errors as for latest_prices(), and an error if the column at is a number';
+
+CREATE FUNCTION listing_stats.read_price_history(
+    price regclass, key text,
+    key_column name DEFAULT NULL, at name DEFAULT NULL, value name DEFAULT NULL)
+RETURNS listing_stats.price_history
+AS 'MODULE_PATHNAME', 'listing_stats_read_price_history_text' LANGUAGE C STABLE PARALLEL RESTRICTED COST 100;
+COMMENT ON FUNCTION listing_stats.read_price_history(regclass, text, name, name, name) IS 'the prices of one listing as a price_history, without ties: of equal times the one in force is read. NULL if there is none or the key is NULL. The key is of any type, as its text. Columns, privileges and errors as for latest_prices(), and an error if the column at is a number';
+
+CREATE FUNCTION listing_stats.read_price_history(
+    price regclass, key uuid,
+    key_column name DEFAULT NULL, at name DEFAULT NULL, value name DEFAULT NULL)
+RETURNS listing_stats.price_history
+AS 'MODULE_PATHNAME', 'listing_stats_read_price_history_uuid' LANGUAGE C STABLE PARALLEL RESTRICTED COST 100;
+COMMENT ON FUNCTION listing_stats.read_price_history(regclass, uuid, name, name, name) IS 'the prices of one listing as a price_history, without ties: of equal times the one in force is read. NULL if there is none or the key is NULL. The key is a uuid. Columns, privileges and errors as for latest_prices(), and an error if the column at is a number';
 
 ----------------------------------------------------------------------------------------------------
 -- DDL

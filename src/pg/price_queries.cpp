@@ -290,4 +290,12 @@ history_query(const PriceTable &table, KeyKind kind)
 		latest_first(table));
 }
 
+char *
+prices_query(const PriceTable &table, KeyKind kind)
+{
+	return psprintf("SELECT %s %s WHERE %s%s ORDER BY %s", columns(table, kind), from_prices(table),
+	                key_compares(table, kind, BTEqualStrategyNumber, given_key(table, kind, "$1")),
+	                conditions(table, false), latest_first(table));
+}
+
 }  // namespace listing_stats

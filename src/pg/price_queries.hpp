@@ -33,6 +33,9 @@ bool skipping_pays(const PriceTable &table, double prices);
 // nobody knows.
 double estimate_keys(Oid relation, const ColumnNames &names);
 
+// All prices of the key $1 that count, newest first.
+char *prices_query(const PriceTable &table, KeyKind kind);
+
 // Raises the error that latest_query() does.
 void check_key_kind(const PriceTable &table, KeyKind kind);
 

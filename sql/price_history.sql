@@ -1,0 +1,313 @@
+-- A listing's prices as a step function of time: each holds from its row until the next one.
+SET SESSION AUTHORIZATION regress_listing_stats;
+SET TimeZone = 'UTC';
+SET DateStyle = 'ISO, YMD';
+SET IntervalStyle = 'postgres';
+CREATE SCHEMA histories;
+SET search_path = histories, listing_stats;
+
+-- What it looks like: 80 is in force until 10 March; 3 is unavailable for eight days
+CREATE TABLE p (id int GENERATED ALWAYS AS IDENTITY, listing_id int, created timestamptz, value numeric);
+INSERT INTO p (listing_id, created, value) VALUES
+	(1, '2026-01-01', 100), (1, '2026-02-01', 80), (1, '2026-03-10', 120), (1, '2026-03-25', 90),
+	(2, '2026-01-01', 50),
+	(3, '2026-03-20', 10), (3, '2026-03-22', NULL), (3, '2026-03-30', 12),
+	(4, '2026-03-01', 80), (4, '2026-03-05', 100), (4, '2026-03-25', 90);
+CREATE TABLE h AS SELECT listing_id, price_history(created, value) AS h FROM p GROUP BY listing_id;
+SELECT * FROM h ORDER BY listing_id;
+SELECT listing_id, h::json FROM h WHERE listing_id = 3;
+SELECT listing_id, jsonb_path_query_array(h::jsonb, '$[*].value') AS newest_first FROM h ORDER BY listing_id;
+SELECT listing_id, latest(h), latest_at(h), first_price(h), first_at(h), previous(h), step_count(h) FROM h ORDER BY listing_id;
+
+-- The lowest price of the last 30 days counts the one that was in force when they began: 80, not 90
+SELECT listing_id, lowest(h, '2026-03-01', '2026-03-31'), lowest_at(h, '2026-03-01', '2026-03-31'),
+	highest(h, '2026-03-01', '2026-03-31'), highest_at(h, '2026-03-01', '2026-03-31') FROM h ORDER BY listing_id;
+SELECT listing_id, lowest(h), lowest_at(h), is_lowest(h), highest(h) FROM h ORDER BY listing_id;
+SELECT listing_id, round(time_weighted_average(h, '2026-03-01', '2026-03-31'), 4) AS average,
+	round(availability(h, until => '2026-03-31'), 4) AS available FROM h ORDER BY listing_id;
+SELECT listing_id, changes(h), changes(h, across_gaps => true) AS across_gaps, last_change(h), price_drop(h), round(price_drop_percent(h), 1) AS percent,
+	round(days_at_price(h, '2026-03-31'), 2) AS at_price, round(days_on_market(h, '2026-03-31 12:00'), 2) AS on_market FROM h ORDER BY listing_id;
+SELECT listing_id, price_at(h, '2026-03-23') FROM h ORDER BY listing_id;
+SELECT listing_id, (prior_price(h)).* FROM h ORDER BY listing_id;
+SELECT listing_id, sparkline(h, 24) FROM h ORDER BY listing_id;
+
+-- The edges of steps and windows: from "since" up to, not including, "until"
+CREATE FUNCTION one() RETURNS price_history LANGUAGE sql AS $$ SELECT h FROM h WHERE listing_id = 1 $$;
+SELECT price_at(one(), '2026-02-01'), price_at(one(), '2026-02-01'::timestamptz - interval '1 microsecond') AS before,
+	price_at(one(), '2025-12-31') AS too_early, price_at(one(), 'infinity') AS ever, price_at(one(), NULL) AS unknown;
+SELECT lowest(one(), '2026-03-10', '2026-03-25') AS one_step, highest(one(), '2026-03-09', '2026-03-10') AS up_to,
+	lowest(one(), '2026-03-10', '2026-03-10') AS empty, lowest(one(), '2026-04-01', '2026-03-01') AS reversed,
+	lowest(one(), '2025-01-01', '2026-01-01') AS before, lowest(one(), '2027-01-01') AS after, lowest(one(), NULL, NULL) AS always;
+SELECT round(time_weighted_average(one(), until => NULL), 4) AS to_the_last_step, time_weighted_average(one(), 'infinity', NULL) AS nothing,
+	time_weighted_average(one(), NULL, 'infinity') AS endless, availability(one(), NULL, 'infinity') AS endless,
+	time_weighted_average(one(), until => '2026-01-01') AS no_time, days_at_price(one(), 'infinity') AS endless, days_on_market(one(), '2025-01-01') AS earlier;
+
+-- No rows, no known price, no history, no time
+SELECT price_history(created, value) IS NULL AS no_rows FROM p WHERE false;
+SELECT price_history(NULL, value) IS NULL AS no_times FROM p;
+SELECT h, step_count(h), latest(h), latest_at(h), previous(h), first_price(h), lowest(h), time_weighted_average(h), availability(h), changes(h), last_change(h),
+	price_drop(h), is_lowest(h), days_at_price(h), days_on_market(h), sparkline(h, 3), h::json FROM (SELECT '{}'::price_history) e(h);
+SELECT count(*) FROM candles('{}', '1 day') UNION ALL SELECT count(*) FROM series('{}', '1 day') UNION ALL SELECT count(*) FROM candles(NULL, '1 day');
+SELECT prior_price('{}'), prior_price(NULL);
+SELECT latest(h), previous(h), lowest(h), time_weighted_average(h, until => '2026-02-01'), round(availability(h, until => '2026-02-01'), 2) AS available, is_lowest(h), changes(h), sparkline(h, 3)
+FROM (SELECT '{2026-01-01=null, 2026-01-02=null}'::price_history) e(h);
+SELECT latest(NULL::price_history), lowest(NULL::price_history), merge(NULL, '{}'), price_drop_percent('{2026-01-01=0, 2026-01-02=1}') AS of_nothing;
+
+-- Of equal times the greatest tie is in force; without ties the greatest price; NULL is least
+SELECT price_history('2026-01-01', v, t) FROM (VALUES (1, 7), (2, 9), (3, 8)) x(v, t);
+SELECT price_history('2026-01-01', v) FROM (VALUES (1), (3), (NULL), (2)) x(v);
+SELECT price_history('2026-01-01', v, t) FROM (VALUES (1, 1), (9, NULL)) x(v, t);
+SELECT price_history('2026-01-01', NULL, 3) + price_history('2026-01-01', 5, 2);
+
+-- Merged: ties are kept, so that the pieces know which was later
+SELECT '{2026-01-01#5=10}'::price_history + '{2026-01-01#4=20, 2026-01-02#6=30}';
+SELECT price_history_merge(h) FROM (VALUES ('{2026-01-03=3}'::price_history), (NULL), ('{2026-01-01=1.25}'), ('{}')) x(h);
+
+-- Typed overloads; a double is its shortest decimal
+SELECT price_history('2026-01-01', 1.50) AS "numeric", price_history('2026-01-01', 1::bigint) AS "bigint", price_history('2026-01-01', 1) AS "integer",
+	price_history('2026-01-01', 0.1::float8) AS "double", price_history('2026-01-01', 1e300::float8 / 3) AS large, price_history('2026-01-01', 'NaN'::float8) AS nan;
+
+-- Numbers of any size are exact
+CREATE TABLE wide AS SELECT price_history('2026-01-01'::timestamptz + i * interval '1 day', v) AS h
+	FROM unnest('{1.5,1e40,-9223372036854775808,9223372036854775807,1e-30,NaN,-Infinity,0}'::numeric[]) WITH ORDINALITY u(v, i);
+SELECT h::json FROM wide;
+SELECT lowest(h), highest(h), lowest(h, '2026-01-03', '2026-01-06'), time_weighted_average(h, '2026-01-02', '2026-01-04'), price_drop(h),
+	time_weighted_average(h, '2026-01-02'), sparkline(h, 8), h::text::price_history::text = h::text AS round FROM wide;
+SELECT price_drop('{2026-01-01=1e40, 2026-01-02=1}'), round(price_drop_percent('{2026-01-01=1e40, 2026-01-02=1}'), 2);
+
+-- Infinite times and those before Christ
+SELECT price_history(t::timestamptz, v) AS h, lowest(price_history(t::timestamptz, v)), time_weighted_average(price_history(t::timestamptz, v), '0044-03-15 BC', '0044-03-17 BC') AS average
+FROM (VALUES ('-infinity', 1), ('0044-03-15 BC', 2), ('0044-03-16 BC', 4), ('infinity', 3)) x(t, v);
+SELECT time_weighted_average('{-infinity=1, 2026-01-01=2}', NULL, '2026-01-02') AS endless,
+	time_weighted_average('{-infinity=1, 2026-01-01=2}', '2025-12-31', '2026-01-02') AS ends, price_at('{-infinity=1}', '4713-01-01 BC');
+SELECT * FROM series('{4714-11-24 00:00:00+00 BC=1, 294276-12-31 23:59:59.999999=2}', '100000 years');
+SELECT count(*), min(at), max(at) FROM candles('{4714-11-24 00:00:00+00 BC=1, 294276-12-31 23:59:59.999999=2}', '1000 years', '4000-01-01 BC');
+SELECT * FROM candles('{294276-12-30=1, 294276-12-31 23:59:59.999999=2}', '1 day');
+SELECT prior_price('{2026-01-01=2, infinity=1}');
+
+-- Candles and series follow the session's time zone: a day of the change of clocks has 23 or 25 hours
+SET TimeZone = 'Europe/Zurich';
+SELECT at, open, high, low, close, lead(at) OVER (ORDER BY at) - at AS length
+FROM candles('{2026-03-28 12:00+01=5, 2026-03-29 03:30+02=7, 2026-03-30 01:00+02=6}', '1 day', until => '2026-04-01');
+SELECT at, lead(at) OVER (ORDER BY at) - at AS length FROM candles('{2026-10-24 12:00+02=5}', '1 day', until => '2026-10-27');
+SELECT at, open FROM candles('{2026-03-28 12:00+01=5}', '12 hours', until => '2026-03-30 00:00');
+SELECT * FROM series('{2026-03-28 12:00+01=5, 2026-03-29 12:00+02=7}', '1 day', '2026-03-27', '2026-03-30');
+SELECT at, open, close FROM candles('{2025-12-31 23:30+01=1, 2026-02-14 00:00+01=2}', '1 month');
+SELECT at FROM candles('{2025-11-20=1, 2026-07-01=2}', '3 months');
+SELECT to_char(at, 'Dy YYYY-MM-DD') FROM candles('{2026-01-01=1, 2026-01-13=2}', '1 week');
+SET TimeZone = 'America/Sao_Paulo';
+SELECT at, lead(at) OVER (ORDER BY at) - at AS length FROM candles('{2018-11-03 12:00-03=1}', '1 day', until => '2018-11-06');
+SET TimeZone = 'UTC';
+
+-- A candle opens with the price in force, or the first known one; without any it is empty
+SELECT * FROM candles('{2026-01-01 12:00=10, 2026-01-02 06:00=null, 2026-01-04 06:00=8, 2026-01-04 12:00=9, 2026-01-04 18:00=null}', '1 day');
+SELECT * FROM candles('{2026-01-01 12:00=10, 2026-01-02 06:00=20, 2026-01-02 18:00=5}', '1 day', '2026-01-02 09:00', '2026-01-02 18:00');
+
+-- Reductions: the last one, the first of a series, one given; a history shorter than the window says so
+SELECT (prior_price(h)).*, latest(h) FROM (SELECT '{2026-01-01=100, 2026-03-01=120, 2026-03-10=110, 2026-03-20=90}'::price_history) r(h);
+SELECT (prior_price(h, progressive => true)).* FROM (SELECT '{2026-01-01=100, 2026-03-01=120, 2026-03-10=110, 2026-03-20=90}'::price_history) r(h);
+SELECT (prior_price(h, '2026-03-05')).* FROM (SELECT '{2026-01-01=100, 2026-03-01=120, 2026-03-10=110, 2026-03-20=90}'::price_history) r(h);
+SELECT (prior_price(h, within => '7 days')).* FROM (SELECT '{2026-03-18=120, 2026-03-19=null, 2026-03-20=90}'::price_history) r(h);
+
+-- Statistics over listings compose
+SELECT (price_summary(lowest(h, '2026-03-01', '2026-03-31'))).* FROM h;
+
+-- latest() and earliest() as aggregates: typed, whatever the order of the rows
+SELECT latest(v, t), earliest(v, t), pg_typeof(latest(v, t)), latest(v::bigint, t), pg_typeof(latest(v::bigint, t)), latest(v::int, t), pg_typeof(latest(v::int, t)), latest(v::float8, t), pg_typeof(latest(v::float8, t))
+FROM (VALUES (1.00, timestamptz '2026-01-01'), (3.0, '2026-01-03'), (2, '2026-01-02'), (9, NULL)) x(v, t);
+SELECT latest(v, '2026-01-01', t), earliest(v, '2026-01-01', t), latest(v, '2026-01-01'), earliest(v, '2026-01-01') FROM (VALUES (5, 1), (4, 3), (NULL, 2), (7, NULL), (8, NULL)) x(v, t);
+SELECT latest(v, t) FROM (VALUES (1, timestamptz '2026-01-01'), (NULL, '2026-01-02')) x(v, t);
+SELECT latest(v, NULL), earliest(v, NULL) FROM (VALUES (1), (2)) x(v);
+SELECT latest(v::float8, '2026-01-01'), earliest(v::float8, '2026-01-01') FROM (VALUES ('NaN'), ('1'), ('-Infinity')) x(v);
+SELECT listing_id, latest(value, created, id), earliest(value, created, id) FROM p GROUP BY listing_id ORDER BY listing_id;
+SELECT left(latest(repeat('9', i)::numeric, '2026-01-01'::timestamptz + i * interval '1 day')::text, 5), length(latest(repeat('9', i)::numeric, '2026-01-01'::timestamptz + i * interval '1 day')::text) FROM generate_series(1, 300) i;
+
+-- As any aggregate: FILTER, window frames
+SELECT id, price_history(created, value) OVER (ORDER BY id) AS running, latest(value, created) OVER (ORDER BY id DESC ROWS 1 PRECEDING) FROM p WHERE listing_id = 1 ORDER BY id;
+SELECT price_history(created, value) FILTER (WHERE value > 90) FROM p WHERE listing_id = 1;
+
+-- Text that is no history
+CREATE FUNCTION refused(input text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	detail text;
+BEGIN
+	RETURN 'read as ' || input::price_history;
+EXCEPTION WHEN OTHERS THEN
+	GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL;
+	RETURN SQLSTATE || ' ' || SQLERRM || coalesce(nullif(' | ' || detail, ' | '), '');
+END $$;
+SELECT input, refused(input) FROM unnest(ARRAY['', '{', '{}x', '{2026-01-01}', '{=1}', '{2026-01-01=}', '{2026-01-01=1', '{2026-01-01=1,}', '{2026-01-01=1}}',
+	'{2026-01-01#=1}', '{2026-01-01#x=1}', '{2026-01-01#99999999999999999999=1}', '{tomorrowish=1}', '{2026-01-01=cheap}', '{2026-13-01=1}', '{2026-01-01==1}',
+	' { 2026-01-02 = 2 , 2026-01-01 # -3 = NULL } ']) input;
+
+-- The functions behind the aggregates are no use elsewhere
+SELECT listing_stats._history_accumulate(NULL, now(), 1);
+SELECT listing_stats._history_combine('{}', '{}');
+SELECT listing_stats._history_finish('{}');
+SELECT listing_stats._latest_accumulate(NULL, 1, now());
+SELECT 'x'::listing_stats._latest_state;
+SELECT candles('{2026-01-01=1}', '0'), candles('{2026-01-01=1}', '-1 day');
+SELECT candles('{2026-01-01=1}', '-1 day');
+SELECT candles('{2026-01-01=1}', '1 month 1 day');
+SELECT candles('{2026-01-01=1}', '1 day', until => 'infinity');
+SELECT candles('{-infinity=1}', '1 day');
+SELECT series('{2026-01-01=1}', '-1 day');
+SELECT series('{2026-01-01=1}', '1 day', '-infinity');
+SELECT prior_price('{2026-01-01=1}', within => '0 days');
+SELECT sparkline('{2026-01-01=1}', 0);
+
+-- Reference SQL, slow and obviously right, on random histories: few and many rows, ties, NULLs, wide numbers
+CREATE TABLE r (id int GENERATED ALWAYS AS IDENTITY, l int, created timestamptz, value numeric);
+\set seed 0.2026
+SELECT setseed(:seed);
+INSERT INTO r (l, created, value)
+SELECT l, timestamptz '2026-01-01' + CASE l % 4 WHEN 0 THEN floor(random() * 20) * interval '1 day' WHEN 1 THEN floor(random() * 5e6) * interval '1 second'
+		ELSE random() * interval '60 days' END,
+	CASE WHEN random() < 0.15 THEN NULL WHEN l % 50 = 7 AND random() < 0.3 THEN 1e30 + floor(random() * 3) WHEN l % 50 = 8 AND random() < 0.3 THEN 'NaN'
+		ELSE round((random() * CASE l % 3 WHEN 0 THEN 4 ELSE 500 END)::numeric, l % 3) END
+FROM generate_series(1, 3000) l, generate_series(1, (random() * 12)::int + l / 300) i;
+CREATE INDEX ON r (l);
+ANALYZE r;
+CREATE TABLE rh AS SELECT l, price_history(created, value, id) AS h FROM r GROUP BY l;
+-- Rows in force, with the end of each; the window of each listing is random too.
+CREATE TABLE w AS SELECT l, timestamptz '2026-01-01' + random() * interval '70 days' - interval '10 days' AS a, interval '-2 days' + random() * interval '40 days' AS length FROM (SELECT l FROM rh ORDER BY l) o;
+CREATE TABLE step AS
+SELECT l, id, created, value, lead(created, 1, 'infinity') OVER o AS until, lag(value) OVER o AS prev, row_number() OVER (PARTITION BY l ORDER BY created DESC, id DESC) AS rn
+FROM (SELECT DISTINCT ON (l, created) * FROM r ORDER BY l, created, id DESC) d WINDOW o AS (PARTITION BY l ORDER BY created, id);
+CREATE INDEX ON step (l);
+ANALYZE step;
+CREATE TABLE reference AS
+SELECT l, a, a + length AS b, s.*, o.* FROM w, LATERAL (
+	SELECT min(value) AS low, max(value) AS high,
+		(array_agg(created ORDER BY value, created) FILTER (WHERE value IS NOT NULL))[1] AS low_at,
+		(array_agg(created ORDER BY value DESC, created) FILTER (WHERE value IS NOT NULL))[1] AS high_at,
+		sum(value * us) / nullif(sum(us) FILTER (WHERE value IS NOT NULL), 0) AS average,
+		coalesce(sum(us) FILTER (WHERE value IS NOT NULL), 0) / nullif(sum(us), 0) AS available
+	FROM (SELECT *, round(extract(epoch FROM least(until, w.a + w.length) - greatest(created, w.a)) * 1000000) AS us FROM step
+		WHERE step.l = w.l AND until > w.a AND created < w.a + w.length AND w.length > interval '0') x) s, LATERAL (
+	SELECT max(value) FILTER (WHERE rn = 1) AS latest, max(created) AS latest_at,
+		count(*) FILTER (WHERE value IS DISTINCT FROM prev AND prev IS NOT NULL AND value IS NOT NULL) AS changes,
+		max(created) FILTER (WHERE value IS DISTINCT FROM prev AND prev IS NOT NULL AND value IS NOT NULL) AS last_change,
+		min(value) = max(value) FILTER (WHERE rn = 1) AS is_lowest, count(*) AS steps
+	FROM step WHERE step.l = w.l) o;
+CREATE VIEW differences AS
+SELECT question, l FROM reference f JOIN rh USING (l), LATERAL (VALUES
+	('lowest', lowest(h, a, b) IS DISTINCT FROM low), ('highest', highest(h, a, b) IS DISTINCT FROM high),
+	('lowest_at', lowest_at(h, a, b) IS DISTINCT FROM low_at), ('highest_at', highest_at(h, a, b) IS DISTINCT FROM high_at),
+	-- Digit for digit, but where numbers of many sizes meet: there PostgreSQL's division rounds elsewhere.
+	('average', CASE WHEN l % 50 IN (7, 8) THEN abs(time_weighted_average(h, a, b) - average) > abs(average) * 1e-15 OR (time_weighted_average(h, a, b) IS NULL) <> (average IS NULL)
+		ELSE time_weighted_average(h, a, b)::text IS DISTINCT FROM average::text END), ('availability', availability(h, a, b)::text IS DISTINCT FROM available::text),
+	('latest', latest(h) IS DISTINCT FROM latest), ('latest_at', latest_at(h) IS DISTINCT FROM latest_at),
+	('changes', changes(h) IS DISTINCT FROM changes), ('last_change', last_change(h) IS DISTINCT FROM last_change),
+	('is_lowest', is_lowest(h) IS DISTINCT FROM is_lowest), ('step_count', step_count(h) IS DISTINCT FROM steps),
+	('price_at', price_at(h, a) IS DISTINCT FROM (SELECT value FROM step s WHERE s.l = f.l AND created <= a ORDER BY created DESC LIMIT 1)),
+	('previous', previous(h) IS DISTINCT FROM (SELECT value FROM step s WHERE s.l = f.l AND value IS NOT NULL AND value IS DISTINCT FROM f.latest ORDER BY created DESC LIMIT 1)),
+	('first_price', first_price(h) IS DISTINCT FROM (SELECT value FROM step s WHERE s.l = f.l AND value IS NOT NULL ORDER BY created LIMIT 1))
+	) q(question, differs) WHERE differs;
+SELECT count(*) > 2900 AS histories, count(low) > 2000 AS with_a_low, count(*) FILTER (WHERE changes > 3) > 2000 AS with_changes FROM reference;
+SELECT question, count(*), min(l), :seed AS seed FROM differences GROUP BY question;
+-- The aggregates beside it
+SELECT count(*) FROM (SELECT l, latest(value, created, id) AS last, earliest(value, created, id) AS first FROM r GROUP BY l) a
+JOIN (SELECT l, (array_agg(value ORDER BY created DESC, id DESC))[1] AS last, (array_agg(value ORDER BY created, id))[1] AS first FROM r GROUP BY l) e USING (l)
+WHERE a.last IS DISTINCT FROM e.last OR a.first IS DISTINCT FROM e.first;
+-- The last reduction, against the last known price before it
+SELECT count(*) AS reductions, count(*) FILTER (WHERE ours.reduction_at IS DISTINCT FROM theirs.at OR ours.price IS DISTINCT FROM theirs.price) AS differing
+FROM rh, LATERAL prior_price(h, within => '9 days') ours, LATERAL (
+	SELECT at, (SELECT min(value) FROM step s WHERE s.l = rh.l AND s.created < at AND s.until > at - interval '9 days') AS price
+	FROM (SELECT max(created) AS at FROM (SELECT created, value < lag(value) OVER (ORDER BY created) AS falls FROM step s WHERE s.l = rh.l AND value IS NOT NULL) k WHERE falls) c) theirs;
+-- Series and candles of days, against a join
+SELECT count(*) AS points, count(*) FILTER (WHERE s.price IS DISTINCT FROM (SELECT value FROM step WHERE step.l = rh.l AND created <= s.at ORDER BY created DESC LIMIT 1)) AS differing
+FROM rh, LATERAL series(h, '31 hours', '2025-12-25', '2026-03-05') s WHERE l <= 200;
+SELECT count(*) AS candles, count(*) FILTER (WHERE (c.low, c.high) IS DISTINCT FROM (e.low, e.high) OR c.open IS DISTINCT FROM e.open OR c.close IS DISTINCT FROM e.close) AS differing
+FROM rh, LATERAL candles(h, '3 days', '2025-12-25', '2026-03-05 07:00') c, LATERAL (
+	SELECT min(value) AS low, max(value) AS high, (array_agg(value ORDER BY created) FILTER (WHERE value IS NOT NULL))[1] AS open,
+		(array_agg(value ORDER BY created DESC) FILTER (WHERE value IS NOT NULL))[1] AS close
+	FROM step s WHERE s.l = rh.l AND until > greatest(c.at, '2025-12-25') AND created < least(c.at + interval '3 days', '2026-03-05 07:00')) e
+WHERE l <= 400;
+
+-- Read from a table, by its index or by query: attached or named, keys of any type, times with or without zone
+CREATE TABLE shop (id int PRIMARY KEY, last_price numeric);
+CREATE TABLE shop_price (id serial PRIMARY KEY, shop int REFERENCES shop, created timestamptz NOT NULL, value numeric);
+INSERT INTO shop SELECT DISTINCT l FROM r;
+INSERT INTO shop_price (id, shop, created, value) SELECT id, l, created, value FROM r;
+SET client_min_messages = warning;
+SELECT price FROM attach('shop', 'shop_price');
+RESET client_min_messages;
+-- Without ties: of equal times the one in force.
+CREATE VIEW reading AS SELECT shop.id, read_price_history('shop_price', shop.id) AS ours, price_history(created, value) AS theirs FROM shop JOIN step ON l = shop.id GROUP BY shop.id;
+CREATE VIEW misread AS SELECT count(*) AS histories, count(*) FILTER (WHERE ours::text IS DISTINCT FROM theirs::text) AS differing FROM reading;
+SELECT * FROM misread;
+VACUUM shop_price;
+SELECT * FROM misread;
+DELETE FROM shop_price WHERE shop % 2 = 0;
+DELETE FROM step WHERE l % 2 = 0;
+SELECT * FROM misread;
+SELECT read_price_history('shop_price', 2) IS NULL AS deleted, read_price_history('shop_price', NULL::bigint) IS NULL AS unknown,
+	read_price_history('shop_price', '7'::text)::text = read_price_history('shop_price', 7)::text AS as_text;
+SET client_min_messages = warning;
+SELECT null_value FROM attach('shop', 'shop_price', null_value => 'skip');
+RESET client_min_messages;
+SELECT count(*) FILTER (WHERE h::text LIKE '%null%') AS with_gaps, count(h) > 1000 AS histories FROM (SELECT read_price_history('shop_price', id) AS h FROM shop) s;
+CREATE TABLE reading_of (sensor uuid, day date, celsius real, PRIMARY KEY (sensor, day));
+INSERT INTO reading_of VALUES ('00000000-0000-0000-0000-000000000001', '2026-01-01', 0.1), ('00000000-0000-0000-0000-000000000001', '2026-01-02', 'NaN'), ('00000000-0000-0000-0000-000000000002', '2026-01-01', 7);
+SELECT read_price_history('reading_of', '00000000-0000-0000-0000-000000000001'::uuid, key_column => 'sensor', at => 'day', value => 'celsius');
+SET TimeZone = 'Europe/Zurich';
+SELECT read_price_history('reading_of', '00000000-0000-0000-0000-000000000001'::uuid, key_column => 'sensor', at => 'day', value => 'celsius');
+SET TimeZone = 'UTC';
+CREATE TABLE numbered (listing int, n bigint, v bigint);
+SELECT read_price_history('numbered', 1, key_column => 'listing', at => 'n', value => 'v');
+SELECT read_price_history('numbered', 1, key_column => 'listing', at => 'nothing', value => 'v');
+-- As the caller: columns that may not be read, and rows that are hidden
+RESET SESSION AUTHORIZATION;
+CREATE ROLE regress_listing_stats_reader;
+GRANT USAGE ON SCHEMA histories TO regress_listing_stats_reader;
+GRANT SELECT (shop, created, id) ON histories.shop_price TO regress_listing_stats_reader;
+SET SESSION AUTHORIZATION regress_listing_stats_reader;
+SELECT listing_stats.read_price_history('histories.shop_price', 7);
+RESET SESSION AUTHORIZATION;
+GRANT SELECT ON histories.shop_price TO regress_listing_stats_reader;
+SET SESSION AUTHORIZATION regress_listing_stats_reader;
+SELECT listing_stats.step_count(listing_stats.read_price_history('histories.shop_price', 7)) > 0 AS read;
+RESET SESSION AUTHORIZATION;
+ALTER TABLE histories.shop_price ENABLE ROW LEVEL SECURITY;
+CREATE POLICY few ON histories.shop_price TO regress_listing_stats_reader USING (shop < 7);
+SET SESSION AUTHORIZATION regress_listing_stats_reader;
+SELECT listing_stats.read_price_history('histories.shop_price', 7) IS NULL AS hidden, listing_stats.step_count(listing_stats.read_price_history('histories.shop_price', 5)) > 0 AS shown;
+RESET SESSION AUTHORIZATION;
+DROP OWNED BY regress_listing_stats_reader;
+DROP ROLE regress_listing_stats_reader;
+SET SESSION AUTHORIZATION regress_listing_stats;
+
+-- In any order, in pieces, through text and bytes: the same to the byte
+SELECT count(*) AS histories,
+	count(*) FILTER (WHERE _price_history_send(backwards) <> _price_history_send(h)) AS backwards, count(*) FILTER (WHERE _price_history_send(pieces) <> _price_history_send(h)) AS pieces,
+	count(*) FILTER (WHERE _price_history_send(h::text::price_history) <> _price_history_send(h)) AS text
+FROM rh JOIN (SELECT l, price_history(created, value, id ORDER BY random()) AS backwards FROM r GROUP BY l) o USING (l)
+JOIN (SELECT l, price_history_merge(piece ORDER BY part DESC) AS pieces FROM (SELECT l, id % 3 AS part, price_history(created, value, id) AS piece FROM r GROUP BY l, id % 3) x GROUP BY l) m USING (l);
+
+-- Parallel workers give the same
+CREATE FUNCTION is_parallel(query text) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+	line text;
+BEGIN
+	FOR line IN EXECUTE 'EXPLAIN ' || query LOOP
+		IF line ~ 'Partial .*Aggregate' THEN
+			RETURN true;
+		END IF;
+	END LOOP;
+	RETURN false;
+END $$;
+SET max_parallel_workers_per_gather = 4;
+SET parallel_setup_cost = 0;
+SET parallel_tuple_cost = 0;
+SET min_parallel_table_scan_size = 0;
+SELECT is_parallel('SELECT l, time_weighted_average(price_history(created, value, id)) FROM r GROUP BY l'), is_parallel('SELECT latest(value, created) FROM r');
+SELECT count(*) AS same FROM (SELECT l, price_history(created, value, id)::text AS h FROM r GROUP BY l) p JOIN rh USING (l) WHERE p.h = rh.h::text;
+SELECT latest(value, created, id) = (SELECT value FROM r ORDER BY created DESC, id DESC LIMIT 1) AS latest FROM r;
+RESET max_parallel_workers_per_gather;
+
+-- Small: bytes a step, at whole seconds and at microseconds
+SELECT bool_and(pg_column_size(seconds) <= 4 * 500) AS four_bytes, bool_and(pg_column_size(micros) <= 8 * 500) AS eight_bytes
+FROM (SELECT price_history(date_trunc('second', t), v) AS seconds, price_history(t, v) AS micros
+	FROM (SELECT l, timestamptz '2026-01-01' + sum(interval '6 hours' + random() * interval '18 hours') OVER o AS t, (500 + sum(random() * 10 - 5) OVER o)::numeric(10,2) AS v
+		FROM generate_series(1, 20) l, generate_series(1, 500) i WINDOW o AS (PARTITION BY l ORDER BY i)) x GROUP BY l) s;

@@ -1,0 +1,25 @@
+// Numerics compared as numbers, and brought to one form, so that equal numbers are equal bytes.
+#pragma once
+
+#include "core/decimal.hpp"
+
+namespace listing_stats {
+
+// Below 0, 0 or above: as the server orders numerics, -Infinity first, NaN last and equal to
+// itself.
+[[nodiscard]] int compare_decimals(const Decimal &a, const Decimal &b) noexcept;
+
+// How many decimals the number needs.
+[[nodiscard]] int least_scale(const Decimal &decimal) noexcept;
+
+// Writes the number with the least display scale and the shortest header; returns the number of
+// bytes, at most 4 + 2 * digit_count.
+std::size_t encode_least(const Decimal &decimal, unsigned char *out) noexcept;
+
+// Whether the server could have made it: digits below 10000, none of them zero at either end.
+[[nodiscard]] bool is_well_formed(const Decimal &decimal) noexcept;
+
+// The nearest double or so, for drawing.
+[[nodiscard]] double approximate(const Decimal &decimal) noexcept;
+
+}  // namespace listing_stats

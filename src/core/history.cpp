@@ -1,0 +1,435 @@
+// Rows sorted, packed and read back; the forms are in the header.
+#include "core/history.hpp"
+
+#include <algorithm>
+#include <initializer_list>
+#include <iterator>
+#include <numeric>
+
+namespace listing_stats {
+
+namespace {
+
+constexpr unsigned history_version = 1;
+constexpr std::size_t fixed_size = 5;
+
+enum Flag : unsigned
+{
+	flag_specials = 1,
+	flag_ties = 2,
+	flag_big_endian = 4,  // the words of wide numbers
+	all_flags = 7
+};
+
+constexpr unsigned
+byte_order_flag(std::uint32_t wide_size)
+{
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	return wide_size > 0 ? flag_big_endian : 0;
+#else
+	static_cast<void>(wide_size);
+	return 0;
+#endif
+}
+
+// How many numbers there are of each length in bits.
+class Lengths
+{
+public:
+	void add(std::uint64_t value) noexcept
+	{
+		const unsigned length = bit_length(value);
+		++count_[length];
+		shortest_ = std::min(shortest_, length);
+		longest_ = std::max(longest_, length);
+	}
+
+	// The order that should take the fewest bits, each number taken as the middle of its length.
+	unsigned order() const noexcept
+	{
+		unsigned best = 0;
+		std::uint64_t best_bits = UINT64_MAX;
+		const unsigned first = shortest_ <= longest_ && shortest_ > 1 ? shortest_ - 1 : 0;
+		for (unsigned order = first; order <= std::min(longest_, largest_order); ++order)
+		{
+			std::uint64_t bits = 0;
+			for (unsigned length = shortest_; length <= longest_; ++length)
+			{
+				const std::uint64_t middle = length < 2 ? length : std::uint64_t{3} << (length - 2);
+				bits += count_[length] * rice_bits(middle, order);
+			}
+			if (bits < best_bits)
+			{
+				best_bits = bits;
+				best = order;
+			}
+		}
+		return best;
+	}
+
+private:
+	std::uint64_t count_[65] = {};
+	unsigned shortest_ = 64;
+	unsigned longest_ = 0;
+};
+
+std::uint64_t
+difference(std::int64_t to, std::int64_t from) noexcept
+{
+	return static_cast<std::uint64_t>(to) - static_cast<std::uint64_t>(from);
+}
+
+// Whether a later row of the same time takes its place.
+bool
+is_replaced(const Row *rows, std::size_t index, std::size_t count) noexcept
+{
+	return index + 1 < count && rows[index + 1].at == rows[index].at;
+}
+
+// Calls the functions for each step: between neighbouring times, for a price, for a tie.
+template <class OnTime, class OnPrice, class OnTie>
+void
+for_each_step(const Row *rows, std::size_t count, OnTime on_time, OnPrice on_price,
+              OnTie on_tie) noexcept
+{
+	bool first = true;
+	std::int64_t at = 0;
+	std::int64_t price = 0;
+	std::int64_t tie = 0;
+	for (std::size_t i = 0; i < count; ++i)
+	{
+		const Row &row = rows[i];
+		if (is_replaced(rows, i, count))
+			continue;
+		if (!first)
+			on_time(difference(row.at, at));
+		first = false;
+		at = row.at;
+		on_price(row.price, zigzag(difference(row.price, price)));
+		if (is_scaled(row.price))
+			price = row.price;
+		on_tie(row.tie, zigzag(difference(row.tie, tie)));
+		tie = row.tie;
+	}
+}
+
+template <class Sink>
+void
+write_steps(const Row *rows, std::size_t count, const PackingPlan &plan, Sink &times, Sink &prices,
+            Sink &ties) noexcept
+{
+	for_each_step(
+		rows, count,
+		[&](std::uint64_t elapsed) { times.rice(elapsed / plan.unit - 1, plan.time_order); },
+		[&](std::int64_t price, std::uint64_t change) {
+			if (plan.specials)
+				prices.bits(is_scaled(price) ? 0 : 1, 1);
+			if (is_scaled(price))
+				prices.rice(change, plan.price_order);
+			else
+				prices.bits(is_wide(price) ? 1 : 0, 1);
+		},
+		[&](std::int64_t, std::uint64_t change) {
+			if (plan.ties)
+				ties.rice(change, plan.tie_order);
+		});
+}
+
+std::size_t
+header_size(const PackingPlan &plan, std::int64_t first_at, int scale) noexcept
+{
+	std::size_t size = fixed_size + varint_size(static_cast<std::uint64_t>(scale)) +
+	                   varint_size(plan.count) + varint_size(plan.times_size) +
+	                   varint_size(plan.prices_size);
+	if (plan.specials)
+		size += varint_size(plan.wide_size);
+	if (plan.count > 0)
+		size += varint_size(zigzag(static_cast<std::uint64_t>(first_at)));
+	if (plan.count > 1)
+		size += varint_size(plan.unit);
+	return size;
+}
+
+}  // namespace
+
+Bytes
+wide_bytes(const Prices &prices, std::int64_t price) noexcept
+{
+	const std::uint32_t distance = distance_of(price);
+	std::uint32_t length = 0;
+	if (distance < length_size || distance > prices.wide_size)
+		return Bytes{nullptr, 0};
+	std::memcpy(&length, prices.end - distance, sizeof length);
+	if (length > distance - length_size)
+		return Bytes{nullptr, 0};
+	return Bytes{prices.end - distance + length_size, length};
+}
+
+Decimal
+decimal_of(const Prices &prices, std::int64_t price, unsigned char *scratch) noexcept
+{
+	Decimal decimal = {};
+	Bytes bytes = {scratch, 0};
+	if (is_wide(price))
+		bytes = wide_bytes(prices, price);
+	else
+		bytes.size = encode_decimal(magnitude_of(price), price < 0, prices.scale, scratch);
+	// What is stored has been looked at; damage must still not be fatal.
+	if (bytes.size == 0 || !parse_decimal(bytes.data, bytes.size, decimal))
+		decimal = Decimal{NumberKind::NotANumber, false, 0, 0, 0, scratch};
+	return decimal;
+}
+
+int
+compare_wide_prices(const Prices &prices, std::int64_t a, std::int64_t b) noexcept
+{
+	if (a == no_price || b == no_price)
+		return a == b ? 0 : a == no_price ? -1 : 1;
+	unsigned char scratch_a[max_encoded_size];
+	unsigned char scratch_b[max_encoded_size];
+	return compare_decimals(decimal_of(prices, a, scratch_a), decimal_of(prices, b, scratch_b));
+}
+
+bool
+scaled_price(const Decimal &decimal, int scale, std::int64_t &price) noexcept
+{
+	return decimal.kind == NumberKind::Finite && scale <= max_scale &&
+	       scaled_value(decimal, scale, price) && price <= largest_scaled_price &&
+	       price >= -largest_scaled_price;
+}
+
+void
+sort_rows(Row *rows, std::size_t count, const Prices &prices) noexcept
+{
+	const auto is_before = [&prices](const Row &a, const Row &b) {
+		if (a.at != b.at)
+			return a.at < b.at;
+		if (a.tie != b.tie)
+			return a.tie < b.tie;
+		return compare_prices(prices, a.price, b.price) < 0;
+	};
+	if (std::is_sorted(rows, rows + count, is_before))
+		return;
+	// As an index of the latest price gives them.
+	if (std::is_sorted(std::make_reverse_iterator(rows + count), std::make_reverse_iterator(rows),
+	                   is_before))
+		std::reverse(rows, rows + count);
+	else
+		std::sort(rows, rows + count, is_before);
+}
+
+PackingPlan
+plan_packing(const Row *rows, std::size_t count, const Prices &prices) noexcept
+{
+	PackingPlan plan = {};
+	std::int64_t first_at = 0;
+	for (std::size_t i = 0; i < count; ++i)
+		if (!is_replaced(rows, i, count))
+		{
+			first_at = rows[i].at;
+			break;
+		}
+
+	Lengths price_lengths;
+	Lengths tie_lengths;
+	for_each_step(
+		rows, count,
+		[&](std::uint64_t elapsed) {
+			if (plan.unit == 0 || elapsed % plan.unit != 0)
+				plan.unit = std::gcd(plan.unit, elapsed);
+		},
+		[&](std::int64_t price, std::uint64_t change) {
+			++plan.count;
+			if (is_scaled(price))
+				price_lengths.add(change);
+			else
+			{
+				plan.specials = true;
+				if (is_wide(price))
+					plan.wide_size +=
+						static_cast<std::uint32_t>(length_size + wide_bytes(prices, price).size);
+			}
+		},
+		[&](std::int64_t tie, std::uint64_t change) {
+			plan.ties = plan.ties || tie != no_tie;
+			tie_lengths.add(change);
+		});
+	plan.price_order = price_lengths.order();
+	plan.tie_order = plan.ties ? tie_lengths.order() : 0;
+	if (plan.count > 1)
+	{
+		Lengths time_lengths;
+		for_each_step(
+			rows, count, [&](std::uint64_t elapsed) { time_lengths.add(elapsed / plan.unit - 1); },
+			[](std::int64_t, std::uint64_t) {}, [](std::int64_t, std::uint64_t) {});
+		plan.time_order = time_lengths.order();
+	}
+
+	BitCounter times;
+	BitCounter price_codes;
+	BitCounter ties;
+	write_steps(rows, count, plan, times, price_codes, ties);
+	plan.times_size = times.bytes();
+	plan.prices_size = price_codes.bytes();
+	plan.ties_size = ties.bytes();
+	plan.size = header_size(plan, first_at, prices.scale) + plan.times_size + plan.prices_size +
+	            plan.ties_size + plan.wide_size;
+	return plan;
+}
+
+void
+pack(const Row *rows, std::size_t count, const Prices &prices, const PackingPlan &plan,
+     unsigned char *out) noexcept
+{
+	unsigned char *next = out;
+	*next++ = history_version;
+	*next++ =
+		static_cast<unsigned char>((plan.specials ? flag_specials : 0U) |
+	                               (plan.ties ? flag_ties : 0U) | byte_order_flag(plan.wide_size));
+	*next++ = static_cast<unsigned char>(plan.time_order);
+	*next++ = static_cast<unsigned char>(plan.price_order);
+	*next++ = static_cast<unsigned char>(plan.tie_order);
+	next = write_varint(next, static_cast<std::uint64_t>(prices.scale));
+	next = write_varint(next, plan.count);
+	next = write_varint(next, plan.times_size);
+	next = write_varint(next, plan.prices_size);
+	if (plan.specials)
+		next = write_varint(next, plan.wide_size);
+	if (plan.count > 0)
+		next = write_varint(next, zigzag(static_cast<std::uint64_t>(rows[0].at)));
+	if (plan.count > 1)
+		next = write_varint(next, plan.unit);
+
+	BitWriter times(next);
+	BitWriter price_codes(next + plan.times_size);
+	BitWriter ties(next + plan.times_size + plan.prices_size);
+	write_steps(rows, count, plan, times, price_codes, ties);
+	times.finish();
+	price_codes.finish();
+	next = ties.finish();
+
+	for (std::size_t i = 0; i < count && plan.wide_size > 0; ++i)
+	{
+		if (is_replaced(rows, i, count) || !is_wide(rows[i].price))
+			continue;
+		const Bytes bytes = wide_bytes(prices, rows[i].price);
+		const auto length = static_cast<std::uint32_t>(bytes.size);
+		std::memcpy(next, &length, sizeof length);
+		if (length > 0)
+			std::memcpy(next + length_size, bytes.data, length);
+		next += length_size + length;
+	}
+}
+
+bool
+parse_history(const void *data, std::size_t size, History &history) noexcept
+{
+	const auto *bytes = static_cast<const unsigned char *>(data);
+	const unsigned char *end = bytes + size;
+	history = History{};
+	if (size < fixed_size || bytes[0] != history_version || (bytes[1] & ~all_flags) != 0)
+		return false;
+	history.specials = (bytes[1] & flag_specials) != 0;
+	history.ties = (bytes[1] & flag_ties) != 0;
+	history.time_order = bytes[2];
+	history.price_order = bytes[3];
+	history.tie_order = bytes[4];
+	if (history.time_order > largest_order || history.price_order > largest_order ||
+	    history.tie_order > largest_order)
+		return false;
+
+	std::uint64_t scale = 0;
+	std::uint64_t count = 0;
+	std::uint64_t times_size = 0;
+	std::uint64_t prices_size = 0;
+	std::uint64_t wide_size = 0;
+	std::uint64_t first_at = 0;
+	const unsigned char *next = read_varint(bytes + fixed_size, end, scale);
+	if (next != nullptr)
+		next = read_varint(next, end, count);
+	if (next != nullptr)
+		next = read_varint(next, end, times_size);
+	if (next != nullptr)
+		next = read_varint(next, end, prices_size);
+	if (next != nullptr && history.specials)
+		next = read_varint(next, end, wide_size);
+	if (next != nullptr && count > 0)
+		next = read_varint(next, end, first_at);
+	if (next != nullptr && count > 1)
+		next = read_varint(next, end, history.unit);
+	if (next == nullptr || scale > max_display_scale)
+		return false;
+	std::size_t left = static_cast<std::size_t>(end - next);
+	for (const std::uint64_t size_of_part : {wide_size, times_size, prices_size})
+	{
+		if (size_of_part > left)
+			return false;
+		left -= size_of_part;
+	}
+	// A price takes a bit at least, so damage cannot make a reader go on for long.
+	if (count > 8 * prices_size || count > UINT32_MAX || wide_size > UINT32_MAX ||
+	    (bytes[1] & flag_big_endian) != byte_order_flag(static_cast<std::uint32_t>(wide_size)))
+		return false;
+	history.times = Bytes{next, times_size};
+	history.price_codes = Bytes{next + times_size, prices_size};
+	history.tie_codes = Bytes{next + times_size + prices_size, left};
+	history.count = static_cast<std::uint32_t>(count);
+	history.first_at = static_cast<std::int64_t>(unzigzag(first_at));
+	history.prices = Prices{static_cast<int>(scale), end, static_cast<std::uint32_t>(wide_size)};
+	return true;
+}
+
+bool
+read_steps(const History &history, Row *rows) noexcept
+{
+	StepReader reader(history);
+	BitReader ties(history.tie_codes.data, history.tie_codes.size);
+	Step step = {};
+	std::uint64_t tie = 0;
+	std::uint32_t wide_left = history.prices.wide_size;
+	for (std::uint32_t i = 0; reader.next(step); ++i)
+	{
+		if (i > 0 && step.at <= rows[i - 1].at)
+			return false;
+		if (is_wide(step.price))
+		{
+			const Bytes bytes = wide_bytes(history.prices, step.price);
+			if (distance_of(step.price) != wide_left || bytes.size == 0)
+				return false;
+			wide_left -= static_cast<std::uint32_t>(length_size + bytes.size);
+		}
+		if (history.ties)
+			tie += unzigzag(ties.rice(history.tie_order));
+		rows[i] = Row{step.at, history.ties ? static_cast<std::int64_t>(tie) : no_tie, step.price};
+	}
+	return wide_left == 0 && !reader.is_damaged() && ties.at_end();
+}
+
+bool
+is_canonical(const History &history, const Row *rows, const void *data, std::size_t size,
+             unsigned char *scratch) noexcept
+{
+	for (std::uint32_t i = 0; i < history.count; ++i)
+	{
+		if (is_scaled(rows[i].price) && history.prices.scale > max_scale)
+			return false;
+		if (!is_wide(rows[i].price))
+			continue;
+		const Bytes bytes = wide_bytes(history.prices, rows[i].price);
+		Decimal decimal = {};
+		std::int64_t price = 0;
+		if (!parse_decimal(bytes.data, bytes.size, decimal) || !is_well_formed(decimal) ||
+		    decimal.scale > history.prices.scale ||
+		    scaled_price(decimal, history.prices.scale, price) ||
+		    encode_least(decimal, scratch) != bytes.size ||
+		    std::memcmp(scratch, bytes.data, bytes.size) != 0)
+			return false;
+	}
+	const PackingPlan plan = plan_packing(rows, history.count, history.prices);
+	if (plan.size != size)
+		return false;
+	pack(rows, history.count, history.prices, plan, scratch);
+	return std::memcmp(scratch, data, size) == 0;
+}
+
+}  // namespace listing_stats

@@ -1,0 +1,269 @@
+// The questions on a history, each one pass over its steps.
+#include "core/history_questions.hpp"
+
+#include <algorithm>
+
+namespace listing_stats {
+
+namespace {
+
+bool
+extreme_in(const History &history, const Window &window, int sign, Step &step) noexcept
+{
+	PieceReader reader(history, window);
+	Piece piece = {};
+	bool found = false;
+	while (reader.next(piece))
+	{
+		if (piece.step.price == no_price)
+			continue;
+		if (!found || sign * compare_prices(history.prices, piece.step.price, step.price) > 0)
+			step = piece.step;
+		found = true;
+	}
+	return found;
+}
+
+double
+approximate_price(const Prices &prices, std::int64_t price) noexcept
+{
+	if (price == no_price)
+		return __builtin_nan("");
+	if (is_scaled(price) && prices.scale <= max_scale)
+		return static_cast<double>(price) / static_cast<double>(powers_of_ten[prices.scale]);
+	unsigned char scratch[max_encoded_size];
+	return approximate(decimal_of(prices, price, scratch));
+}
+
+// Where in its range a value is.
+unsigned char
+level_of(double value, double low, double high, int levels) noexcept
+{
+	if (value != value)
+		return 0;
+	if (value <= low)
+		return static_cast<unsigned char>(low < high ? 1 : (levels + 1) / 2);
+	if (value >= high)
+		return static_cast<unsigned char>(levels);
+	// Halved first: the range of doubles is no double.
+	const double part = (value / 2 - low / 2) / (high / 2 - low / 2);
+	return static_cast<unsigned char>(std::min(1 + static_cast<int>(part * levels), levels));
+}
+
+}  // namespace
+
+bool
+first_step(const History &history, Step &step) noexcept
+{
+	return StepReader(history).next(step);
+}
+
+bool
+last_step(const History &history, Step &step) noexcept
+{
+	StepReader reader(history);
+	while (reader.next(step))
+	{
+	}
+	return history.count > 0;
+}
+
+bool
+step_at(const History &history, std::int64_t time, Step &step) noexcept
+{
+	StepReader reader(history);
+	Step next = {};
+	bool found = false;
+	while (reader.next(next) && next.at <= time)
+	{
+		step = next;
+		found = true;
+	}
+	return found;
+}
+
+bool
+first_known(const History &history, Step &step) noexcept
+{
+	StepReader reader(history);
+	while (reader.next(step))
+		if (step.price != no_price)
+			return true;
+	return false;
+}
+
+bool
+lowest_in(const History &history, const Window &window, Step &step) noexcept
+{
+	return extreme_in(history, window, -1, step);
+}
+
+bool
+highest_in(const History &history, const Window &window, Step &step) noexcept
+{
+	return extreme_in(history, window, 1, step);
+}
+
+LatestPrices
+latest_prices(const History &history) noexcept
+{
+	// The last two known prices that differ; what follows them without a price changes neither.
+	StepReader reader(history);
+	Step step = {};
+	LatestPrices answer = {no_price, no_price};
+	std::int64_t last_known = no_price;
+	step.price = no_price;
+	while (reader.next(step))
+	{
+		if (step.price == no_price ||
+		    (last_known != no_price && compare_prices(history.prices, step.price, last_known) == 0))
+			continue;
+		answer.previous = last_known;
+		last_known = step.price;
+	}
+	answer.latest = history.count > 0 ? step.price : no_price;
+	if (answer.latest == no_price)
+		answer.previous = last_known;
+	return answer;
+}
+
+bool
+start_of_latest(const History &history, std::int64_t &at) noexcept
+{
+	StepReader reader(history);
+	Step step = {};
+	std::int64_t price = no_price;
+	bool started = false;
+	while (reader.next(step))
+	{
+		if (!started || compare_prices(history.prices, step.price, price) != 0)
+			at = step.at;
+		started = true;
+		price = step.price;
+	}
+	return started;
+}
+
+Changes
+changes_of(const History &history, bool across_gaps) noexcept
+{
+	StepReader reader(history);
+	Step step = {};
+	std::int64_t before = no_price;
+	Changes changes = {0, 0};
+	while (reader.next(step))
+	{
+		if (step.price == no_price && across_gaps)
+			continue;
+		if (step.price != no_price && before != no_price &&
+		    compare_prices(history.prices, step.price, before) != 0)
+		{
+			++changes.count;
+			changes.last_at = step.at;
+		}
+		before = step.price;
+	}
+	return changes;
+}
+
+Reduction
+last_reduction(const History &history) noexcept
+{
+	StepReader reader(history);
+	Step step = {};
+	std::int64_t before = no_price;
+	Reduction reduction = {false, 0, 0};
+	bool in_series = false;
+	while (reader.next(step))
+	{
+		if (step.price == no_price)
+			continue;
+		const int order =
+			before == no_price ? 0 : compare_prices(history.prices, step.price, before);
+		if (order < 0)
+		{
+			if (!in_series)
+				reduction.first_at = step.at;
+			reduction.at = step.at;
+			reduction.found = true;
+			in_series = true;
+		}
+		else if (order > 0)
+			in_series = false;
+		before = step.price;
+	}
+	return reduction;
+}
+
+Durations
+durations_in(const History &history, const Window &window) noexcept
+{
+	PieceReader reader(history, window);
+	Piece piece = {};
+	Durations durations = {};
+	while (reader.next(piece))
+	{
+		if (!piece.has_end || piece.from == INT64_MIN || piece.to == INT64_MAX)
+		{
+			durations.endless = true;
+			break;
+		}
+		const std::uint64_t length =
+			static_cast<std::uint64_t>(piece.to) - static_cast<std::uint64_t>(piece.from);
+		durations.total += length;
+		if (piece.step.price == no_price)
+			continue;
+		durations.known += length;
+		if (is_wide(piece.step.price))
+			durations.wide = true;
+		else
+			// Prices are below 2^63 and all lengths together below 2^64.
+			durations.sum += static_cast<Int128>(piece.step.price) * static_cast<Int128>(length);
+	}
+	return durations;
+}
+
+void
+draw(const History &history, unsigned char *cells, std::size_t count, int levels) noexcept
+{
+	Step first = {};
+	Step last = {};
+	std::fill(cells, cells + count, static_cast<unsigned char>(0));
+	if (!first_step(history, first) || !last_step(history, last))
+		return;
+	const std::uint64_t span =
+		static_cast<std::uint64_t>(last.at) - static_cast<std::uint64_t>(first.at);
+
+	// Once for the range of what will be shown, once to show it.
+	double low = __builtin_inf();
+	double high = -__builtin_inf();
+	for (const bool drawing : {false, true})
+	{
+		StepReader reader(history);
+		Step step = {};
+		Step next = {};
+		bool more = reader.next(next);
+		for (std::size_t i = 0; i < count; ++i)
+		{
+			const auto offset = static_cast<std::uint64_t>(static_cast<UInt128>(span) * (i + 1) /
+			                                               static_cast<UInt128>(count));
+			const auto end =
+				static_cast<std::int64_t>(static_cast<std::uint64_t>(first.at) + offset);
+			while (more && next.at <= end)
+			{
+				step = next;
+				more = reader.next(next);
+			}
+			const double value = approximate_price(history.prices, step.price);
+			if (drawing)
+				cells[i] = level_of(value, low, high, levels);
+			else if (value - value == 0)
+			{
+				low = std::min(low, value);
+				high = std::max(high, value);
+			}
+		}
+	}
+}
+
+}  // namespace listing_stats

@@ -1,0 +1,124 @@
+// The questions on a history that need no server: prices in force at times and in windows of time.
+//
+// A window holds the times from "since" up to, not including, "until".  A step is in it if its
+// price was in force at any time of it, so the price in force at "since" counts.  The last step is
+// in force for ever.
+#pragma once
+
+#include "core/history.hpp"
+
+namespace listing_stats {
+
+struct Window
+{
+	std::int64_t since;  // INT64_MIN: from the beginning
+	std::int64_t until;
+	bool has_end;  // false: "until" is not looked at
+};
+
+constexpr Window always = {INT64_MIN, 0, false};
+
+// A step as far as it is in a window.
+struct Piece
+{
+	Step step;
+	std::int64_t from;  // the later of the step's time and "since"
+	std::int64_t to;    // the earlier of the next step's time and "until"
+	bool has_end;       // false: in force for ever
+};
+
+class PieceReader
+{
+public:
+	PieceReader(const History &history, const Window &window) noexcept
+		: reader_(history), window_(window), has_next_(reader_.next(next_))
+	{
+	}
+
+	[[gnu::always_inline]] bool next(Piece &piece) noexcept
+	{
+		while (has_next_)
+		{
+			piece.step = next_;
+			has_next_ = reader_.next(next_);
+			if (window_.has_end && piece.step.at >= window_.until)
+			{
+				has_next_ = false;
+				return false;
+			}
+			if (has_next_ && next_.at <= window_.since)
+				continue;
+			piece.from = piece.step.at < window_.since ? window_.since : piece.step.at;
+			piece.to = next_.at;
+			piece.has_end = has_next_;
+			if (window_.has_end && (!has_next_ || next_.at > window_.until))
+			{
+				piece.to = window_.until;
+				piece.has_end = true;
+			}
+			return !window_.has_end || piece.from < window_.until;
+		}
+		return false;
+	}
+
+private:
+	StepReader reader_;
+	Window window_;
+	Step next_;
+	bool has_next_;
+};
+
+// Each is false if there is no such step or price.
+[[nodiscard]] bool first_step(const History &history, Step &step) noexcept;
+[[nodiscard]] bool last_step(const History &history, Step &step) noexcept;
+[[nodiscard]] bool step_at(const History &history, std::int64_t time, Step &step) noexcept;
+[[nodiscard]] bool first_known(const History &history, Step &step) noexcept;
+[[nodiscard]] bool lowest_in(const History &history, const Window &window, Step &step) noexcept;
+[[nodiscard]] bool highest_in(const History &history, const Window &window, Step &step) noexcept;
+
+// The last price, and the last known one that differs from it.
+struct LatestPrices
+{
+	std::int64_t latest;
+	std::int64_t previous;
+};
+[[nodiscard]] LatestPrices latest_prices(const History &history) noexcept;
+
+// Since when the last price has been in force without a break.
+[[nodiscard]] bool start_of_latest(const History &history, std::int64_t &at) noexcept;
+
+// A change is a known price right after a different known price; "across_gaps" looks past steps
+// without a price.
+struct Changes
+{
+	std::int64_t count;
+	std::int64_t last_at;
+};
+[[nodiscard]] Changes changes_of(const History &history, bool across_gaps) noexcept;
+
+// A step whose price is lower than the last known one before it.
+struct Reduction
+{
+	bool found;
+	std::int64_t at;        // of the last one
+	std::int64_t first_at;  // of the first since the price last rose
+};
+[[nodiscard]] Reduction last_reduction(const History &history) noexcept;
+
+// How long there was a price, and what the prices sum up to, each times its microseconds.
+struct Durations
+{
+	std::uint64_t known;
+	std::uint64_t total;
+	bool endless;  // a length of time is infinite: the others are of no use
+	bool wide;     // a wide price had a length: "sum" is of no use
+	Int128 sum;    // of the scaled prices
+};
+[[nodiscard]] Durations durations_in(const History &history, const Window &window) noexcept;
+
+// How far up each cell of a line of text is, 1 to levels; 0: no price, or not a number.  The cells
+// are equal lengths of time, from the first step to the last; each shows the price in force at its
+// end.
+void draw(const History &history, unsigned char *cells, std::size_t count, int levels) noexcept;
+
+}  // namespace listing_stats

@@ -1,0 +1,337 @@
+// Questions on a price_history that take a window of calendar time: candles(), series(),
+// prior_price().
+//
+// Widths of months and days begin at midnight in the session's time zone: months as
+// date_trunc('month') counts them, several from January of year 0, so that quarters and years are
+// the calendar's; days as date_trunc('day'), several from Monday 2000-01-03, so that seven are the
+// weeks of date_trunc('week'). Shorter widths are fixed lengths of time from 2000-01-03 00:00 UTC,
+// as date_bin() has them.
+#include "pg/pg.hpp"
+
+#include "core/history_questions.hpp"
+#include "pg/history_state.hpp"
+
+namespace listing_stats {
+
+namespace {
+
+constexpr int64 origin = 2 * USECS_PER_DAY;  // 2000-01-03 00:00 UTC
+constexpr int64 end_of_time = INT64_MAX;
+
+int64
+floor_divide(int64 value, int64 divisor)
+{
+	return value / divisor - (value % divisor < 0 ? 1 : 0);
+}
+
+// Time cut into buckets of one width.
+class Buckets
+{
+public:
+	explicit Buckets(const Interval *width);
+	int64 start_of(int64 time) const;
+	int64 next(int64 start) const;  // end_of_time: there is none
+
+private:
+	int64 index_of(int64 time) const;
+	bool start_of_index(int64 index, int64 *start) const;
+
+	int64 months_;
+	int64 days_;
+	int64 microseconds_;
+};
+
+Buckets::Buckets(const Interval *width)
+	: months_(width->month), days_(width->day), microseconds_(width->time)
+{
+	if (months_ < 0 || days_ < 0 || microseconds_ < 0 ||
+	    (months_ == 0 && days_ == 0 && microseconds_ == 0))
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+		                errmsg("width of candles must be positive")));
+	if ((months_ != 0) + (days_ != 0) + (microseconds_ != 0) > 1)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+		                errmsg("width of candles must be of months, of days, or of a time, not of "
+		                       "several of these"),
+		                errhint("For days of 24 hours write interval '24 hours'.")));
+}
+
+// How many widths lie before it.
+int64
+Buckets::index_of(int64 time) const
+{
+	if (microseconds_ != 0)
+	{
+		int64 since_origin = 0;
+		if (__builtin_sub_overflow(time, origin, &since_origin))
+			since_origin = INT64_MIN;
+		return floor_divide(since_origin, microseconds_);
+	}
+	struct pg_tm fields;
+	fsec_t fraction = 0;
+	int zone = 0;
+	if (timestamp2tm(time, &zone, &fields, &fraction, nullptr, nullptr) != 0)
+		ereport(ERROR,
+		        (errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE), errmsg("timestamp out of range")));
+	if (months_ != 0)
+		return floor_divide(int64{fields.tm_year} * MONTHS_PER_YEAR + fields.tm_mon - 1, months_);
+	return floor_divide(date2j(fields.tm_year, fields.tm_mon, fields.tm_mday) - date2j(2000, 1, 3),
+	                    days_);
+}
+
+// False: out of the range of timestamps.
+bool
+Buckets::start_of_index(int64 index, int64 *start) const
+{
+	if (microseconds_ != 0)
+		return !__builtin_mul_overflow(index, microseconds_, start) &&
+		       !__builtin_add_overflow(*start, origin, start) && IS_VALID_TIMESTAMP(*start);
+
+	struct pg_tm fields = {};
+	if (months_ != 0)
+	{
+		const int64 month = index * months_;
+		const int64 year = floor_divide(month, MONTHS_PER_YEAR);
+		if (year < -4800 || year > 300000)
+			return false;
+		fields.tm_year = static_cast<int>(year);
+		fields.tm_mon = static_cast<int>(month - year * MONTHS_PER_YEAR) + 1;
+		fields.tm_mday = 1;
+	}
+	else
+	{
+		const int64 day = index * days_ + date2j(2000, 1, 3);
+		if (day < 0 || day > date2j(300000, 1, 1))
+			return false;
+		j2date(static_cast<int>(day), &fields.tm_year, &fields.tm_mon, &fields.tm_mday);
+	}
+	int zone = DetermineTimeZoneOffset(&fields, session_timezone);
+	return tm2timestamp(&fields, 0, &zone, start) == 0;
+}
+
+int64
+Buckets::start_of(int64 time) const
+{
+	int64 start = 0;
+	if (!start_of_index(index_of(time), &start))
+		ereport(ERROR,
+		        (errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE), errmsg("timestamp out of range")));
+	return start;
+}
+
+int64
+Buckets::next(int64 start) const
+{
+	int64 next = 0;
+	if (!start_of_index(index_of(start) + 1, &next) || next <= start)
+		return end_of_time;
+	return next;
+}
+
+[[noreturn]] void
+report_endless(const char *argument)
+{
+	ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE), errmsg("the window is not finite"),
+	                errhint("Give a finite time as \"%s\".", argument)));
+	pg_unreachable();
+}
+
+// The arguments "since" and "until"; NULL is the first and the last step's time.
+struct Bounds
+{
+	int64 since;
+	int64 until;
+	bool until_is_last;
+};
+
+Bounds
+bounds_argument(FunctionCallInfo fcinfo, const History &history)
+{
+	Step first = {};
+	Step last = {};
+	if (!first_step(history, first) || !last_step(history, last))
+		report_damaged_history();
+	const Bounds bounds = {PG_ARGISNULL(2) ? first.at : PG_GETARG_TIMESTAMPTZ(2),
+	                       PG_ARGISNULL(3) ? last.at : PG_GETARG_TIMESTAMPTZ(3), PG_ARGISNULL(3)};
+	if (TIMESTAMP_NOT_FINITE(bounds.since))
+		report_endless("since");
+	if (TIMESTAMP_NOT_FINITE(bounds.until))
+		report_endless("until");
+	return bounds;
+}
+
+// What is in force as time goes on.
+class Follower
+{
+public:
+	explicit Follower(const History &history) : reader_(history), more_(reader_.next(next_)) {}
+
+	int64 price() const { return price_; }
+
+	// Goes to the next step if it is before "end", or with "inclusive" at it.
+	bool advance(int64 end, bool inclusive)
+	{
+		if (!more_ || next_.at > end || (!inclusive && next_.at == end))
+			return false;
+		price_ = next_.price;
+		more_ = reader_.next(next_);
+		return true;
+	}
+
+private:
+	StepReader reader_;
+	Step next_ = {};
+	bool more_;
+	int64 price_ = no_price;
+};
+
+struct Candle
+{
+	int64 open = no_price;
+	int64 high = no_price;
+	int64 low = no_price;
+	int64 close = no_price;
+
+	void add(const Prices &prices, int64 price)
+	{
+		if (price == no_price)
+			return;
+		if (open == no_price)
+			open = high = low = price;
+		if (compare_prices(prices, price, high) > 0)
+			high = price;
+		if (compare_prices(prices, price, low) < 0)
+			low = price;
+		close = price;
+	}
+};
+
+void
+put_row(ReturnSetInfo *result, const Prices &prices, int64 time, const int64 *price, int count)
+{
+	Datum values[5] = {TimestampTzGetDatum(time)};
+	bool nulls[5] = {};
+	for (int i = 0; i < count; ++i)
+	{
+		nulls[1 + i] = price[i] == no_price;
+		if (price[i] != no_price)
+			values[1 + i] = NumericGetDatum(price_numeric(prices, price[i]));
+	}
+	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	for (int i = 0; i < count; ++i)
+		if (!nulls[1 + i])
+			pfree(DatumGetPointer(values[1 + i]));
+}
+
+bool
+is_positive(const Interval *interval)
+{
+	Interval zero = {};
+	return DatumGetInt32(DirectFunctionCall2(interval_cmp, IntervalPGetDatum(interval),
+	                                         IntervalPGetDatum(&zero))) > 0;
+}
+
+}  // namespace
+
+LISTING_STATS_FUNCTION(listing_stats_history_candles)
+{
+	InitMaterializedSRF(fcinfo, 0);
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
+		PG_RETURN_NULL();
+	auto *result = reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo);
+	const History history = history_of(PG_GETARG_DATUM(0));
+	const Buckets buckets(PG_GETARG_INTERVAL_P(1));
+	if (history.count == 0)
+		PG_RETURN_NULL();
+	Bounds bounds = bounds_argument(fcinfo, history);
+	if (bounds.until_is_last)
+		++bounds.until;  // the last step counts
+
+	Follower follower(history);
+	int64 end = 0;
+	for (int64 start = buckets.start_of(bounds.since); start < bounds.until; start = end)
+	{
+		CHECK_FOR_INTERRUPTS();
+		Candle candle;
+		end = buckets.next(start);
+		const int64 from = Max(start, bounds.since);
+		const int64 to = Min(end, bounds.until);
+		while (follower.advance(from, true))
+			continue;
+		candle.add(history.prices, follower.price());
+		while (follower.advance(to, false))
+			candle.add(history.prices, follower.price());
+		const int64 prices[] = {candle.open, candle.high, candle.low, candle.close};
+		put_row(result, history.prices, start, prices, 4);
+	}
+	PG_RETURN_NULL();
+}
+
+LISTING_STATS_FUNCTION(listing_stats_history_series)
+{
+	InitMaterializedSRF(fcinfo, 0);
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
+		PG_RETURN_NULL();
+	auto *result = reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo);
+	const History history = history_of(PG_GETARG_DATUM(0));
+	const Interval *step = PG_GETARG_INTERVAL_P(1);
+	if (!is_positive(step))
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+		                errmsg("step of a series must be positive")));
+	if (history.count == 0)
+		PG_RETURN_NULL();
+	const Bounds bounds = bounds_argument(fcinfo, history);
+
+	Follower follower(history);
+	int64 next = 0;
+	for (int64 time = bounds.since; time <= bounds.until; time = next)
+	{
+		CHECK_FOR_INTERRUPTS();
+		while (follower.advance(time, true))
+			continue;
+		const int64 price = follower.price();
+		put_row(result, history.prices, time, &price, 1);
+		next = DatumGetTimestampTz(DirectFunctionCall2(
+			timestamptz_pl_interval, TimestampTzGetDatum(time), IntervalPGetDatum(step)));
+		if (next <= time)
+			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			                errmsg("step of a series must be positive")));
+	}
+	PG_RETURN_NULL();
+}
+
+LISTING_STATS_FUNCTION(listing_stats_history_prior_price)
+{
+	TupleDesc type = nullptr;
+	if (get_call_result_type(fcinfo, nullptr, &type) != TYPEFUNC_COMPOSITE || type->natts != 4)
+		ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
+		                errmsg("prior_price() does not return what it was created to return")));
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(2) || PG_ARGISNULL(3))
+		PG_RETURN_NULL();
+	const History history = history_of(PG_GETARG_DATUM(0));
+	const Interval *within = PG_GETARG_INTERVAL_P(2);
+	if (!is_positive(within))
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+		                errmsg("the time within which a prior price is looked for must be "
+		                       "positive")));
+	const Reduction reduction = last_reduction(history);
+	if (PG_ARGISNULL(1) && !reduction.found)
+		PG_RETURN_NULL();
+	const int64 reduced_at = !PG_ARGISNULL(1)    ? PG_GETARG_TIMESTAMPTZ(1)
+	                         : PG_GETARG_BOOL(3) ? reduction.first_at
+	                                             : reduction.at;
+	const int64 since = DatumGetTimestampTz(DirectFunctionCall2(
+		timestamptz_mi_interval, TimestampTzGetDatum(reduced_at), IntervalPGetDatum(within)));
+
+	Step lowest = {};
+	Step first = {};
+	const bool found = lowest_in(history, {since, reduced_at, true}, lowest);
+	const bool covered = first_step(history, first) && first.at <= since;
+	Datum values[4] = {0, TimestampTzGetDatum(lowest.at), BoolGetDatum(covered),
+	                   TimestampTzGetDatum(reduced_at)};
+	bool nulls[4] = {!found, !found, false, false};
+	if (found)
+		values[0] = NumericGetDatum(price_numeric(history.prices, lowest.price));
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(type), values, nulls)));
+}
+
+}  // namespace listing_stats

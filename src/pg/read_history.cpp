@@ -1,0 +1,202 @@
+// read_price_history(): one listing's prices as a price_history, read from the index where it
+// serves.
+//
+// The rows come newest first, and of equal times the one in force comes first: the others are left
+// out, and so are the ties, which nothing is left to decide.
+#include "pg/history_state.hpp"
+#include "pg/leaf_reader.hpp"
+
+namespace listing_stats {
+
+namespace {
+
+constexpr int rows_per_fetch = 1000;
+constexpr std::size_t usual_prices = 128;  // room for so many is made at once
+
+struct Collector
+{
+	HistoryRows *rows;
+	Oid at_type;
+	Oid value_type;
+	bool has_tie;
+	bool skip_null;
+	MemoryContext context;
+	MemoryContext row_context;
+};
+
+int64
+instant(Oid type, Datum at)
+{
+	switch (type)
+	{
+	case TIMESTAMPOID:
+		return DatumGetTimestampTz(DirectFunctionCall1(timestamp_timestamptz, at));
+	case DATEOID:
+		return DatumGetTimestampTz(DirectFunctionCall1(date_timestamptz, at));
+	default:
+		return DatumGetTimestampTz(at);
+	}
+}
+
+NumericBytes
+price_bytes(Oid type, Datum value)
+{
+	char text[FLOAT_SHORTEST_DECIMAL_LEN];
+
+	switch (type)
+	{
+	case INT2OID:
+		return numeric_bytes(NumericGetDatum(make_numeric(DatumGetInt16(value), 0)));
+	case INT4OID:
+		return numeric_bytes(NumericGetDatum(make_numeric(DatumGetInt32(value), 0)));
+	case INT8OID:
+		return numeric_bytes(NumericGetDatum(make_numeric(DatumGetInt64(value), 0)));
+	case FLOAT4OID:
+		float_to_shortest_decimal_buf(DatumGetFloat4(value), text);
+		return numeric_bytes(DirectFunctionCall3(numeric_in, CStringGetDatum(text),
+		                                         ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
+	case FLOAT8OID:
+		return shortest_decimal(DatumGetFloat8(value));
+	default:
+		return numeric_bytes(value);
+	}
+}
+
+void
+collect(void *state, Datum *value, bool *null)
+{
+	auto *collector = static_cast<Collector *>(state);
+	HistoryRows *rows = collector->rows;
+	if (null[1] || (null[2] && collector->skip_null))
+		return;
+	const int64 at = instant(collector->at_type, value[1]);
+	if (collector->has_tie && rows->count > 0 && rows->rows()[rows->count - 1].at == at)
+		return;
+
+	MemoryContext caller = MemoryContextSwitchTo(collector->context);
+	rows = make_room(rows, sizeof(Row));
+	int64 price = no_price;
+	if (null[2])
+		append_row(rows, at, no_tie, price);
+	else
+	{
+		MemoryContextSwitchTo(collector->row_context);
+		const NumericBytes bytes = price_bytes(collector->value_type, value[2]);
+		MemoryContextSwitchTo(collector->context);
+		if (scaled_value_quick(bytes.data, bytes.size, rows->scale, price) &&
+		    price <= largest_scaled_price && price >= -largest_scaled_price)
+			append_row(rows, at, no_tie, price);
+		else
+			rows = add_price(rows, at, no_tie, bytes);
+		if (collector->value_type != NUMERICOID)
+			MemoryContextReset(collector->row_context);
+	}
+	MemoryContextSwitchTo(caller);
+	if (rows != collector->rows)
+		pfree(collector->rows);
+	collector->rows = rows;
+}
+
+bool
+read_directly(const PriceTable &table, Datum key, Collector *collector)
+{
+	Relation relation = relation_open(table.relation, NoLock);
+	const bool done = OidIsValid(table.index) && may_read_directly(table, relation) &&
+	                  read_history_from_leaves(table, relation, key, -1, {collect, collector});
+	relation_close(relation, NoLock);
+	return done;
+}
+
+void
+read_by_query(const PriceTable &table, KeyKind kind, Datum key, Collector *collector)
+{
+	Oid type[] = {key_kind_type(kind)};
+
+	SPI_connect();
+	Portal portal = SPI_cursor_open_with_args(nullptr, prices_query(table, kind), 1, type, &key,
+	                                          nullptr, true, 0);
+	for (;;)
+	{
+		SPI_cursor_fetch(portal, true, rows_per_fetch);
+		if (SPI_processed == 0)
+			break;
+		for (uint64 i = 0; i < SPI_processed; ++i)
+		{
+			Datum value[3];
+			bool null[3];
+			for (int j = 0; j < 3; ++j)
+				value[j] =
+					SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, j + 1, &null[j]);
+			collect(collector, value, null);
+		}
+		SPI_freetuptable(SPI_tuptable);
+	}
+	SPI_cursor_close(portal);
+	SPI_finish();
+}
+
+const char *
+name_argument(FunctionCallInfo fcinfo, int argument)
+{
+	return PG_ARGISNULL(argument) ? nullptr : NameStr(*PG_GETARG_NAME(argument));
+}
+
+// The arguments are (price, the key's value, and the names of key, at and value).
+Datum
+read_history(FunctionCallInfo fcinfo, KeyKind kind)
+{
+	if (PG_ARGISNULL(0))
+		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("price must not be null")));
+	const ColumnNames names = {name_argument(fcinfo, 2), name_argument(fcinfo, 3),
+	                           name_argument(fcinfo, 4)};
+	const PriceTable *table = find_price_table(PG_GETARG_OID(0), names);
+	check_key_kind(*table, kind);
+	const Oid at_type = getBaseType(table->at.type);
+	if (at_type != TIMESTAMPTZOID && at_type != TIMESTAMPOID && at_type != DATEOID)
+		ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
+		                errmsg("column \"%s\" of table \"%s\" has type %s", NameStr(table->at.name),
+		                       NameStr(table->name), format_type_be(table->at.type)),
+		                errhint("A price_history needs a timestamp with or without time zone, or a "
+		                        "date: name another column with at => '...'.")));
+	if (PG_ARGISNULL(1))
+		PG_RETURN_NULL();
+
+	Collector collector = {};
+	collector.rows = make_room(new_history_rows(), usual_prices * sizeof(Row));
+	collector.at_type = at_type;
+	collector.value_type = getBaseType(table->value.type);
+	collector.has_tie = table->tie.attnum != 0;
+	collector.skip_null = table->skip_null;
+	collector.context = CurrentMemoryContext;
+	// A numeric is read where it is.
+	collector.row_context = collector.value_type == NUMERICOID
+	                            ? CurrentMemoryContext
+	                            : AllocSetContextCreate(CurrentMemoryContext, "listing_stats price",
+	                                                    ALLOCSET_SMALL_SIZES);
+	if (kind == KeyKind::text || !read_directly(*table, PG_GETARG_DATUM(1), &collector))
+		read_by_query(*table, kind, PG_GETARG_DATUM(1), &collector);
+	if (collector.rows->count == 0)
+		PG_RETURN_NULL();
+	PG_RETURN_DATUM(pack_history(collector.rows));
+}
+
+}  // namespace
+
+}  // namespace listing_stats
+
+using namespace listing_stats;
+
+LISTING_STATS_FUNCTION(listing_stats_read_price_history_bigint)
+{
+	return read_history(fcinfo, KeyKind::integer);
+}
+
+LISTING_STATS_FUNCTION(listing_stats_read_price_history_text)
+{
+	return read_history(fcinfo, KeyKind::text);
+}
+
+LISTING_STATS_FUNCTION(listing_stats_read_price_history_uuid)
+{
+	return read_history(fcinfo, KeyKind::uuid);
+}
