@@ -87,7 +87,7 @@ public:
 				break;
 			value |= bits << shift;
 			if (byte < 0x80)
-				return value;
+				return failed_ ? 0 : value;
 		}
 		failed_ = true;
 		next_ = end_;
