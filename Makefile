@@ -4,7 +4,7 @@ MODULE_big = listing_stats
 DATA       = listing_stats--1.0.sql
 EXTENSION_VERSION = $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" $(srcdir)/listing_stats.control)
 
-CORE = src/core/decimal.o src/core/distribution.o
+CORE = src/core/decimal.o src/core/distribution.o src/core/ranking.o src/core/stored_form.o
 PG   = src/pg/module.o \
        src/pg/column.o src/pg/definition.o src/pg/trigger_catalog.o \
        src/pg/attachment.o src/pg/attachment_cache.o \
@@ -12,7 +12,9 @@ PG   = src/pg/module.o \
        src/pg/attach_request.o src/pg/attach_triggers.o src/pg/attach.o src/pg/detach.o \
        src/pg/attachments.o src/pg/verify.o src/pg/refresh.o src/pg/refresh_progress.o \
        src/pg/ddl_event.o src/pg/follow_renames.o src/pg/follow_drops.o \
-       src/pg/distribution_io.o src/pg/distribution_state.o src/pg/numerics.o src/pg/summary.o
+       src/pg/numerics.o src/pg/distribution_state.o src/pg/statistics.o src/pg/summary.o \
+       src/pg/aggregates.o src/pg/accessors.o src/pg/histogram.o \
+       src/pg/distribution_io.o src/pg/distribution_order.o
 OBJS = $(CORE) $(PG)
 
 # Nothing here can unwind: no exceptions, no run-time types, no guarded statics.  A longjmp out of
