@@ -27,7 +27,7 @@ PG_CXXFLAGS  = $(DIALECT) -Wextra -Wold-style-cast -Wno-register -Wno-unused-par
                $(EXTRA_CXXFLAGS)
 PG_LDFLAGS  += $(EXTRA_LDFLAGS)
 
-REGRESS        = setup attach blog tracking targets partitions types names follow_ddl roles errors refresh price_summary
+REGRESS        = setup attach blog tracking targets partitions types names follow_ddl roles errors refresh price_summary price_stats
 ISOLATION      = races order attach late unlocked renames
 ISOLATION_OPTS = --inputdir=$(srcdir)/test/isolation --load-extension=listing_stats
 TAP_TESTS      = 1

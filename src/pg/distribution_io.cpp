@@ -40,6 +40,8 @@ private:
 	[[noreturn]] void fail(const char *expected) const;
 	void skip_spaces();
 	bool accept(char wanted);
+	bool accept_char(char wanted);
+	void skip_digits();
 	void read_item();
 	const char *read_word();
 	int64 read_times();
@@ -72,33 +74,51 @@ bool
 Reader::accept(char wanted)
 {
 	skip_spaces();
-	if (*next_ != wanted)
+	if (!accept_char(wanted))
 		return false;
-	++next_;
 	skip_spaces();
 	return true;
 }
 
-// A number as numeric_out() writes it, or a name.
+bool
+Reader::accept_char(char wanted)
+{
+	if (*next_ != wanted)
+		return false;
+	++next_;
+	return true;
+}
+
+// At least one.
+void
+Reader::skip_digits()
+{
+	const char *digits = next_;
+	while (isdigit(static_cast<unsigned char>(*next_)))
+		++next_;
+	if (next_ == digits)
+		fail("a number, NaN, Infinity, -Infinity or null");
+}
+
+// A number, or a name.
 const char *
 Reader::read_word()
 {
 	const char *start = next_;
-	if (*next_ == '-' || *next_ == '+')
-		++next_;
+	(void) (accept_char('-') || accept_char('+'));
 	if (isalpha(static_cast<unsigned char>(*next_)))
 		while (isalpha(static_cast<unsigned char>(*next_)))
 			++next_;
 	else
 	{
-		const char *digits = next_;
-		while (isdigit(static_cast<unsigned char>(*next_)))
-			++next_;
-		if (next_ > digits && *next_ == '.')
-			for (digits = ++next_; isdigit(static_cast<unsigned char>(*next_));)
-				++next_;
-		if (next_ == digits)
-			fail("a number, NaN, Infinity, -Infinity or null");
+		skip_digits();
+		if (accept_char('.'))
+			skip_digits();
+		if (accept_char('e') || accept_char('E'))
+		{
+			(void) (accept_char('-') || accept_char('+'));
+			skip_digits();
+		}
 	}
 	return pnstrdup(start, static_cast<Size>(next_ - start));
 }

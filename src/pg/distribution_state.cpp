@@ -3,6 +3,8 @@
 
 #include "pg/distribution_state.hpp"
 
+#include <sys/mman.h>
+
 namespace listing_stats {
 
 namespace {
@@ -18,10 +20,27 @@ constexpr std::size_t many_runs = (std::size_t{1} << 20U) / sizeof(Run);
 constexpr std::size_t large_content = std::size_t{16} << 20U;
 constexpr std::size_t huge_content = std::size_t{512} << 20U;
 
+// Faulting in the pages of a large block takes longer than writing what it holds: where the system
+// has huge pages for the asking, they are asked for.
+void
+use_huge_pages(void *memory, std::size_t size)
+{
+#ifdef MADV_HUGEPAGE
+	constexpr std::size_t page_size = std::size_t{2} << 20U;
+	if (size < 2 * page_size)
+		return;
+	const auto start = TYPEALIGN(page_size, reinterpret_cast<uintptr_t>(memory));
+	const auto end = TYPEALIGN_DOWN(page_size, reinterpret_cast<uintptr_t>(memory) + size);
+	(void) madvise(reinterpret_cast<void *>(start), end - start, MADV_HUGEPAGE);
+#endif
+}
+
 void *
 allocate(std::size_t size)
 {
-	return MemoryContextAllocHuge(CurrentMemoryContext, size);
+	void *memory = MemoryContextAllocHuge(CurrentMemoryContext, size);
+	use_huge_pages(memory, size);
+	return memory;
 }
 
 void
@@ -367,6 +386,7 @@ State::make_room(std::size_t size)
 		// Runs move from the old end to the new one.
 		Block &block = expanded_->block;
 		block.distribution = static_cast<Distribution *>(repalloc_huge(block.distribution, larger));
+		use_huge_pages(block.distribution, larger);
 		const Run *runs = block.runs();
 		block.size = larger;
 		memmove(block.runs(), runs, block.distribution->run_count * sizeof(Run));
