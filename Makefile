@@ -4,7 +4,8 @@ MODULE_big = listing_stats
 DATA       = listing_stats--1.0.sql
 EXTENSION_VERSION = $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" $(srcdir)/listing_stats.control)
 
-CORE = src/core/decimal.o src/core/distribution.o src/core/ranking.o src/core/stored_form.o
+CORE = src/core/decimal.o src/core/distribution.o src/core/division.o src/core/ranking.o \
+       src/core/stored_form.o
 PG   = src/pg/module.o \
        src/pg/column.o src/pg/definition.o src/pg/trigger_catalog.o \
        src/pg/attachment.o src/pg/attachment_cache.o \

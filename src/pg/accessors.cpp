@@ -87,7 +87,8 @@ LISTING_STATS_FUNCTION(listing_stats_stddev_pop)
 LISTING_STATS_FUNCTION(listing_stats_median)
 {
 	Order order(rank(PG_GETARG_DATUM(0)));
-	return answer(fcinfo, percentile_of(order, make_numeric(5, 1)));
+	const Quartile place = quartile_of(order.count(), 2);
+	return answer(fcinfo, order.count() == 0 ? nullptr : order.between(place.rank, place.quarters));
 }
 
 LISTING_STATS_FUNCTION(listing_stats_percentile)

@@ -222,28 +222,46 @@ summarize_state(FunctionCallInfo fcinfo)
 	return PG_ARGISNULL(0) ? Summary{} : summarize(PG_GETARG_DATUM(0));
 }
 
-// Interpolated as percentile_cont does, at the place in the order.
-Datum
-finish_at(Datum datum, Numeric part)
+// The value at a part of the way up the order, interpolated as percentile_cont does; null: the
+// median.
+Numeric
+value_at(Order order, const Percentile &place)
 {
+	return order.between(place.rank, place.fraction);
+}
+
+Percentile
+place_in(int64 count, Numeric part)
+{
+	if (part != nullptr)
+		return place_of(part, count);
+	const Quartile median = quartile_of(count, 2);
+	return Percentile{median.rank, median.quarters == 0 ? nullptr : make_numeric(5, 1)};
+}
+
+Datum
+finish_at(FunctionCallInfo fcinfo, Numeric part)
+{
+	const Datum datum = PG_GETARG_DATUM(0);
 	Block block = {};
-	if (is_growing(datum, block) && block.distribution->wide == 0 &&
-	    block.distribution->run_count == 0)
+	Numeric value = nullptr;
+	if (is_growing(datum, block) && !is_worth_ordering(block))
 	{
 		const Counts &counts = block.distribution->counts;
-		const int64 count = counts.negative_infinities + block.distribution->used +
-		                    counts.positive_infinities + counts.not_a_numbers;
-		if (count == 0)
-			return 0;
-		const Percentile place = place_of(part, count);
+		const Percentile place = place_in(counts.negative_infinities + block.distribution->used +
+		                                      counts.positive_infinities + counts.not_a_numbers,
+		                                  part);
 		const int64 ranks[] = {place.rank, place.rank + 1};
-		return NumericGetDatum(Order(block, ranks, 2).between(place.rank, place.fraction));
+		value = value_at(Order(block, ranks, 2), place);
 	}
-	Ranking ranking = rank(datum);
-	if (ranking.count() == 0)
-		return 0;
-	const Percentile place = place_of(part, ranking.count());
-	return NumericGetDatum(Order(ranking).between(place.rank, place.fraction));
+	else
+	{
+		const Ranking ranking = rank(datum);
+		if (ranking.count() > 0)
+			value = value_at(Order(ranking), place_in(ranking.count(), part));
+	}
+	fcinfo->isnull = value == nullptr;
+	return NumericGetDatum(value);
 }
 
 }  // namespace
@@ -335,9 +353,9 @@ LISTING_STATS_FUNCTION(listing_stats_finish_stats_json)
 LISTING_STATS_FUNCTION(listing_stats_finish_median)
 {
 	(void) aggregate_context(fcinfo);
-	const Datum median = PG_ARGISNULL(0) ? 0 : finish_at(PG_GETARG_DATUM(0), make_numeric(5, 1));
-	fcinfo->isnull = median == 0;
-	return median;
+	if (PG_ARGISNULL(0))
+		PG_RETURN_NULL();
+	return finish_at(fcinfo, nullptr);
 }
 
 LISTING_STATS_FUNCTION(listing_stats_finish_percentile)
@@ -348,9 +366,7 @@ LISTING_STATS_FUNCTION(listing_stats_finish_percentile)
 		part = counts_of(PG_GETARG_DATUM(0)).nulls;
 	if (part == 0 || part == no_answer)
 		PG_RETURN_NULL();
-	const Datum percentile = finish_at(PG_GETARG_DATUM(0), make_numeric(part - 1, part_scale));
-	fcinfo->isnull = percentile == 0;
-	return percentile;
+	return finish_at(fcinfo, make_numeric(part - 1, part_scale));
 }
 
 }  // namespace listing_stats

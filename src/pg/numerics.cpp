@@ -3,6 +3,8 @@
 
 #include "pg/numerics.hpp"
 
+#include "core/division.hpp"
+
 namespace listing_stats {
 
 namespace {
@@ -144,15 +146,57 @@ interpolate(Numeric low, Numeric high, Numeric fraction, int scale)
 	return show_scale(result, scale);
 }
 
+namespace {
+
+// n * (sum of squares) - (sum)^2, which the variance is a part of; false: 128 bits do not suffice.
+bool
+variance_numerator(const Moments &moments, int64 count, UInt128 &numerator)
+{
+	UInt128 square = 0;
+	return moments.squares_high == 0 &&
+	       !__builtin_mul_overflow(moments.squares_low, static_cast<UInt128>(count), &numerator) &&
+	       !__builtin_mul_overflow(moments.spread, moments.spread, &square) &&
+	       !__builtin_sub_overflow(numerator, square, &numerator) && numerator >> 126 == 0;
+}
+
+// The quick way, for numbers that prices are.
+bool
+sum_quickly(Sum kind, const Moments &moments, int64 count, int scale, ScaledNumber &result)
+{
+	if (kind == Sum::Total)
+	{
+		result = ScaledNumber{moments.sum, scale};
+		return true;
+	}
+	if (kind == Sum::Mean)
+		return divide(moments.sum, scale, static_cast<UInt128>(count), result);
+	const bool sample = kind == Sum::SampleVariance || kind == Sum::SampleDeviation;
+	const bool root = kind == Sum::SampleDeviation || kind == Sum::PopulationDeviation;
+	UInt128 numerator = 0;
+	if (!variance_numerator(moments, count, numerator))
+		return false;
+	if (numerator == 0)
+	{
+		result = ScaledNumber{0, 0};
+		return true;
+	}
+	const UInt128 divisor =
+		static_cast<UInt128>(count) * static_cast<UInt128>(sample ? count - 1 : count);
+	return divide(static_cast<Int128>(numerator), 2 * scale, divisor, result) &&
+	       (!root || square_root(result, result));
+}
+
+}  // namespace
+
 Numeric
 sum_of(Sum kind, const Moments &moments, int64 count, int scale)
 {
+	ScaledNumber quick = {};
+	if (sum_quickly(kind, moments, count, scale, quick))
+		return make_numeric(quick.value, quick.scale);
 	Numeric n = make_numeric(count, 0);
-	if (kind == Sum::Total || kind == Sum::Mean)
-	{
-		Numeric total = make_numeric(moments.sum, scale);
-		return kind == Sum::Total ? total : divide(total, n);
-	}
+	if (kind == Sum::Mean)
+		return divide(make_numeric(moments.sum, scale), n);
 	Numeric sum = make_unsigned(moments.spread, false, scale);
 	Numeric squares = make_unsigned(moments.squares_low, false, 2 * scale);
 	if (moments.squares_high != 0)

@@ -45,7 +45,20 @@ wide_sums(const Ranking &ranking, std::initializer_list<Sum> wanted)
 	return sums;
 }
 
+// Fewer values are ordered at once.
+constexpr uint32 few_values = 4096;
+
 }  // namespace
+
+bool
+is_worth_ordering(const Block &block)
+{
+	const Distribution *distribution = block.distribution;
+	if (distribution->wide != 0 || distribution->run_count > 0 || distribution->used < few_values)
+		return true;
+	const Extent extent = extent_of(distribution->values(), distribution->used);
+	return lie_densely(extent.min, extent.max, distribution->used / 4);
+}
 
 Order::Order(const Ranking &ranking) : ranking_(ranking) {}
 

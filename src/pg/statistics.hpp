@@ -9,6 +9,10 @@
 
 namespace listing_stats {
 
+// Whether order is the shortest way even to a few ranks of a block: it has few values, or they lie
+// densely, or it cannot be had otherwise.
+bool is_worth_ordering(const Block &block);
+
 // Values by their rank, 0 being the lowest: -Infinity, finite values, Infinity, NaN.
 class Order
 {

@@ -14,19 +14,6 @@ const char *const field_names[FieldCount] = {"min", "q1",   "median", "q3",
 constexpr int quartile_count = 3;
 constexpr int rank_count = 2 + 2 * quartile_count;
 
-// Below so many values, or where they lie densely, order is the shortest way to everything.
-constexpr uint32 few_values = 4096;
-
-bool
-is_worth_ordering(const Block &block)
-{
-	const Distribution *distribution = block.distribution;
-	if (distribution->wide != 0 || distribution->run_count > 0 || distribution->used < few_values)
-		return true;
-	const Extent extent = extent_of(distribution->values(), distribution->used);
-	return lie_densely(extent.min, extent.max, distribution->used / 4);
-}
-
 void
 ask_sums(Summary *summary, Sums sums)
 {
