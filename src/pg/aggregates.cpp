@@ -29,21 +29,26 @@ aggregate_context(FunctionCallInfo fcinfo)
 	return context;
 }
 
-// The block of the state, where a value can be appended without further ado.
-inline bool
-find_block(FunctionCallInfo fcinfo, Block &block)
+// The state, where it has room for a value without further ado.
+inline Distribution *
+find_room(FunctionCallInfo fcinfo)
 {
 	if (unlikely(PG_ARGISNULL(0)))
-		return false;
+		return nullptr;
 	Pointer state = PG_GETARG_POINTER(0);
 	if (VARATT_IS_EXTERNAL_EXPANDED_RW(state))
-		block = expanded_distribution(PG_GETARG_DATUM(0))->block;
-	else if (VARATT_IS_4B_U(state) && AggCheckCallContext(fcinfo, nullptr) != 0 &&
-	         reinterpret_cast<Distribution *>(state)->form == Form::Growing)
-		block = Block{reinterpret_cast<Distribution *>(state), VARSIZE(state)};
-	else
-		return false;
-	return block.distribution->wide == 0 && block.room() >= sizeof(int64);
+	{
+		const ExpandedDistribution *expanded = expanded_distribution(PG_GETARG_DATUM(0));
+		Distribution *distribution = expanded->block.distribution;
+		return distribution->used < expanded->capacity ? distribution : nullptr;
+	}
+	if (!VARATT_IS_4B_U(state) || AggCheckCallContext(fcinfo, nullptr) == 0)
+		return nullptr;
+	const Block block = {reinterpret_cast<Distribution *>(state), VARSIZE(state)};
+	return block.distribution->form == Form::Growing && block.distribution->wide == 0 &&
+	               block.room() >= sizeof(int64)
+	           ? block.distribution
+	           : nullptr;
 }
 
 // What a transition does with values of a type: try() appends what is simple to append, add() any.
@@ -125,12 +130,12 @@ template <class Input>
 inline bool
 try_append(FunctionCallInfo fcinfo)
 {
-	Block block = {};
+	Distribution *distribution = find_room(fcinfo);
 	int64 value = 0;
-	if (unlikely(PG_ARGISNULL(1)) || unlikely(!find_block(fcinfo, block)) ||
-	    unlikely(!Input::try_value(PG_GETARG_DATUM(1), block.distribution->scale, value)))
+	if (unlikely(PG_ARGISNULL(1)) || unlikely(distribution == nullptr) ||
+	    unlikely(!Input::try_value(PG_GETARG_DATUM(1), distribution->scale, value)))
 		return false;
-	block.distribution->values()[block.distribution->used++] = value;
+	distribution->values()[distribution->used++] = value;
 	return true;
 }
 

@@ -347,8 +347,14 @@ State::start()
 Datum
 State::datum() const
 {
-	return expanded_ != nullptr ? EOHPGetRWDatum(&expanded_->header)
-	                            : PointerGetDatum(flat_.distribution);
+	if (expanded_ == nullptr)
+		return PointerGetDatum(flat_.distribution);
+	const Block &block = expanded_->block;
+	expanded_->capacity =
+		block.distribution->wide != 0
+			? 0
+			: static_cast<uint32>(block.distribution->used + block.room() / sizeof(int64));
+	return EOHPGetRWDatum(&expanded_->header);
 }
 
 void

@@ -23,6 +23,7 @@ struct ExpandedDistribution
 {
 	ExpandedObjectHeader header;
 	Block block;
+	uint32 capacity;             // how many values fit; 0 where wide
 	std::size_t compacted_size;  // of the content, when it was last compacted
 };
 
