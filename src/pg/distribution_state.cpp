@@ -83,32 +83,6 @@ add_count(int64 &count, int64 times)
 	count += times;
 }
 
-Size
-flat_size(ExpandedObjectHeader *header)
-{
-	const Block &block = reinterpret_cast<ExpandedDistribution *>(header)->block;
-	const std::size_t size =
-		TYPEALIGN(sizeof(int64), sizeof(Distribution) + block.distribution->content_size());
-	if (size > MaxAllocSize)
-		report_too_large();
-	return size;
-}
-
-// Without the room between values and runs.
-void
-flatten(ExpandedObjectHeader *header, void *result, Size size)
-{
-	const Block &block = reinterpret_cast<ExpandedDistribution *>(header)->block;
-	auto *flat = static_cast<Distribution *>(result);
-	const std::size_t front = sizeof(Distribution) + block.distribution->front_size();
-	memset(flat, 0, size);
-	memcpy(flat, block.distribution, front);
-	SET_VARSIZE(flat, size);
-	memcpy(Block{flat, size}.runs(), block.runs(), flat->run_count * sizeof(Run));
-}
-
-const ExpandedObjectMethods methods = {flat_size, flatten};
-
 // Copies a block into a larger one: its runs are where that ends.
 void
 copy_block(const Block &from, const Block &to)
@@ -143,6 +117,16 @@ should_compact(const ExpandedDistribution *expanded)
 	                                                (size >= large_content && lies_densely(block)));
 }
 
+void
+find_capacity(ExpandedDistribution *expanded)
+{
+	const Distribution *distribution = expanded->block.distribution;
+	expanded->capacity =
+		distribution->wide != 0
+			? 0
+			: static_cast<uint32>(distribution->used + expanded->block.room() / sizeof(int64));
+}
+
 // Each value once.  What is written is never longer than what was there.
 void
 compact(ExpandedDistribution *expanded)
@@ -174,9 +158,40 @@ compact(ExpandedDistribution *expanded)
 			}
 		}
 	expanded->compacted_size = distribution->content_size();
+	find_capacity(expanded);
 	MemoryContextSwitchTo(before);
 	MemoryContextDelete(temporary);
 }
+
+// What a parallel worker sends to its leader is compacted where that is quickly done.
+Size
+flat_size(ExpandedObjectHeader *header)
+{
+	auto *expanded = reinterpret_cast<ExpandedDistribution *>(header);
+	const Block &block = expanded->block;
+	if (lies_densely(block))
+		compact(expanded);
+	const std::size_t size =
+		TYPEALIGN(sizeof(int64), sizeof(Distribution) + block.distribution->content_size());
+	if (size > MaxAllocSize)
+		report_too_large();
+	return size;
+}
+
+// Without the room between values and runs.
+void
+flatten(ExpandedObjectHeader *header, void *result, Size size)
+{
+	const Block &block = reinterpret_cast<ExpandedDistribution *>(header)->block;
+	auto *flat = static_cast<Distribution *>(result);
+	const std::size_t front = sizeof(Distribution) + block.distribution->front_size();
+	memset(static_cast<char *>(result) + size - sizeof(int64), 0, sizeof(int64));
+	memcpy(flat, block.distribution, front);
+	SET_VARSIZE(flat, size);
+	memcpy(Block{flat, size}.runs(), block.runs(), flat->run_count * sizeof(Run));
+}
+
+const ExpandedObjectMethods methods = {flat_size, flatten};
 
 struct varlena *
 detoast(Datum datum)
@@ -349,11 +364,7 @@ State::datum() const
 {
 	if (expanded_ == nullptr)
 		return PointerGetDatum(flat_.distribution);
-	const Block &block = expanded_->block;
-	expanded_->capacity =
-		block.distribution->wide != 0
-			? 0
-			: static_cast<uint32>(block.distribution->used + block.room() / sizeof(int64));
+	find_capacity(expanded_);
 	return EOHPGetRWDatum(&expanded_->header);
 }
 
