@@ -4,7 +4,8 @@ MODULE_big = listing_stats
 DATA       = listing_stats--1.0.sql
 EXTENSION_VERSION = $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" $(srcdir)/listing_stats.control)
 
-CORE = src/core/decimal.o src/core/distribution.o \
+CORE = src/core/decimal.o src/core/distribution.o src/core/division.o src/core/ranking.o \
+       src/core/stored_form.o \
        src/core/decimal_form.o src/core/history.o src/core/history_questions.o
 PG   = src/pg/module.o \
        src/pg/column.o src/pg/definition.o src/pg/trigger_catalog.o \
@@ -15,7 +16,9 @@ PG   = src/pg/module.o \
        src/pg/price_table.o src/pg/price_queries.o src/pg/leaf_reader.o src/pg/heap_reader.o src/pg/latest_prices.o src/pg/latest_prices_support.o \
        src/pg/json_text.o src/pg/price_history_json.o src/pg/read_history.o \
        src/pg/ddl_event.o src/pg/follow_renames.o src/pg/follow_drops.o \
-       src/pg/distribution_io.o src/pg/distribution_state.o src/pg/numerics.o src/pg/summary.o \
+       src/pg/numerics.o src/pg/distribution_state.o src/pg/statistics.o src/pg/summary.o \
+       src/pg/aggregates.o src/pg/accessors.o src/pg/histogram.o \
+       src/pg/distribution_io.o src/pg/distribution_order.o \
        src/pg/history_state.o src/pg/history_io.o src/pg/history_aggregates.o \
        src/pg/history_questions.o src/pg/history_windows.o src/pg/latest_value.o
 OBJS = $(CORE) $(PG)
@@ -32,7 +35,7 @@ PG_LDFLAGS  += $(EXTRA_LDFLAGS)
 
 # What keeps columns; tools/check runs it twice, directly and by SQL.
 TRACKING       = attach blog tracking targets interference write_paths partitions types names follow_ddl roles errors refresh
-REGRESS        = setup $(TRACKING) price_summary latest_prices price_history_json price_history
+REGRESS        = setup $(TRACKING) price_summary price_stats latest_prices price_history_json price_history
 ISOLATION      = races order locks attach late unlocked renames
 ISOLATION_OPTS = --inputdir=$(srcdir)/test/isolation --load-extension=listing_stats
 TAP_TESTS      = 1

@@ -29,31 +29,55 @@ COMMENT ON COLUMN listing_stats.summary.sum IS 'sum() of the values, digit for d
 CREATE TYPE listing_stats.price_distribution;
 CREATE FUNCTION listing_stats._price_distribution_in(cstring) RETURNS listing_stats.price_distribution
 	AS 'MODULE_PATHNAME', 'listing_stats_distribution_in' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats._price_distribution_in(cstring) IS
+	'reads {19.99, 20.00*3, null*4}: numbers, NaN, Infinity, -Infinity and null in any order, each with how often it occurs; error 22P02 on anything else, 54000 when it is too large';
 CREATE FUNCTION listing_stats._price_distribution_out(listing_stats.price_distribution) RETURNS cstring
 	AS 'MODULE_PATHNAME', 'listing_stats_distribution_out' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats._price_distribution_out(listing_stats.price_distribution) IS
+	'the text of a distribution, ascending, with the decimals of the number that has most; NULL for NULL';
+CREATE FUNCTION listing_stats._price_distribution_recv(internal) RETURNS listing_stats.price_distribution
+	AS 'MODULE_PATHNAME', 'listing_stats_distribution_recv' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats._price_distribution_recv(internal) IS
+	'reads the binary form, which src/core/stored_form.hpp describes; error 22P03 on anything else';
+CREATE FUNCTION listing_stats._price_distribution_send(listing_stats.price_distribution) RETURNS bytea
+	AS 'MODULE_PATHNAME', 'listing_stats_distribution_send' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats._price_distribution_send(listing_stats.price_distribution) IS
+	'the binary form, as it is stored; NULL for NULL';
 CREATE TYPE listing_stats.price_distribution (
 	INPUT = listing_stats._price_distribution_in,
 	OUTPUT = listing_stats._price_distribution_out,
+	RECEIVE = listing_stats._price_distribution_recv,
+	SEND = listing_stats._price_distribution_send,
 	INTERNALLENGTH = VARIABLE,
 	ALIGNMENT = double,
 	STORAGE = extended);
 COMMENT ON TYPE listing_stats.price_distribution IS
-	'the exact distribution of a set of numbers, NULLs counted: {19.99, 20.00*3, Infinity, NaN*2, null*4}; up to one gigabyte, error 54000 beyond';
-COMMENT ON FUNCTION listing_stats._price_distribution_in(cstring) IS
-	'reads {19.99, 20.00*3, null*4}: numbers, NaN, Infinity, -Infinity and null in any order, each with how often it occurs; error 22P02 on anything else';
-COMMENT ON FUNCTION listing_stats._price_distribution_out(listing_stats.price_distribution) IS
-	'the text of a distribution, ascending, with the decimals of the number that has most; NULL for NULL';
+	'the exact distribution of a set of numbers, NULLs counted: {19.99, 20.00*3, Infinity, NaN*2, null*4}; each value is stored once, with how often it occurs. Up to one gigabyte, which is several hundred million different prices, and 4611686018427387903 values; error 54000 beyond';
 
-CREATE FUNCTION listing_stats._accumulate(listing_stats.price_distribution, numeric)
-	RETURNS listing_stats.price_distribution
-	AS 'MODULE_PATHNAME', 'listing_stats_accumulate' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+CREATE FUNCTION listing_stats._accumulate(listing_stats.price_distribution, numeric) RETURNS listing_stats.price_distribution
+	AS 'MODULE_PATHNAME', 'listing_stats_accumulate_numeric' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._accumulate(listing_stats.price_distribution, numeric) IS
 	'the aggregates'' transition: one more number, or one more NULL; error 0A000 outside of an aggregate, 54000 when the distribution is full';
-CREATE FUNCTION listing_stats._combine(listing_stats.price_distribution, listing_stats.price_distribution)
-	RETURNS listing_stats.price_distribution
+CREATE FUNCTION listing_stats._accumulate(listing_stats.price_distribution, bigint) RETURNS listing_stats.price_distribution
+	AS 'MODULE_PATHNAME', 'listing_stats_accumulate_bigint' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats._accumulate(listing_stats.price_distribution, bigint) IS
+	'the aggregates'' transition: one more number, or one more NULL; error 0A000 outside of an aggregate, 54000 when the distribution is full';
+CREATE FUNCTION listing_stats._accumulate(listing_stats.price_distribution, integer) RETURNS listing_stats.price_distribution
+	AS 'MODULE_PATHNAME', 'listing_stats_accumulate_integer' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats._accumulate(listing_stats.price_distribution, integer) IS
+	'the aggregates'' transition: one more number, or one more NULL; error 0A000 outside of an aggregate, 54000 when the distribution is full';
+CREATE FUNCTION listing_stats._accumulate(listing_stats.price_distribution, double precision) RETURNS listing_stats.price_distribution
+	AS 'MODULE_PATHNAME', 'listing_stats_accumulate_double' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats._accumulate(listing_stats.price_distribution, double precision) IS
+	'the aggregates'' transition: one more number, or one more NULL; a double counts as its shortest decimal; error 0A000 outside of an aggregate, 54000 when the distribution is full';
+CREATE FUNCTION listing_stats._combine(listing_stats.price_distribution, listing_stats.price_distribution) RETURNS listing_stats.price_distribution
 	AS 'MODULE_PATHNAME', 'listing_stats_combine' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._combine(listing_stats.price_distribution, listing_stats.price_distribution) IS
-	'the aggregates'' combine: the two sets as one, NULL for an empty one; error 0A000 outside of an aggregate, 54000 when the distribution is full';
+	'the aggregates'' combine, and the transition of price_stats_merge(): the two sets as one, NULL for an empty one; error 0A000 outside of an aggregate, 54000 when the distribution is full';
+CREATE FUNCTION listing_stats._finish_stats(listing_stats.price_distribution) RETURNS listing_stats.price_distribution
+	AS 'MODULE_PATHNAME', 'listing_stats_finish_stats' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats._finish_stats(listing_stats.price_distribution) IS
+	'the result of price_stats() and price_stats_merge(); NULL is the empty set; error 0A000 outside of an aggregate, 54000 when it takes more than a gigabyte';
 CREATE FUNCTION listing_stats._finish_summary(listing_stats.price_distribution) RETURNS listing_stats.summary
 	AS 'MODULE_PATHNAME', 'listing_stats_finish_summary' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._finish_summary(listing_stats.price_distribution) IS
@@ -62,7 +86,71 @@ CREATE FUNCTION listing_stats._finish_stats_json(listing_stats.price_distributio
 	AS 'MODULE_PATHNAME', 'listing_stats_finish_stats_json' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._finish_stats_json(listing_stats.price_distribution) IS
 	'the result of price_stats_json(); NULL is the empty set; error 0A000 outside of an aggregate';
+CREATE FUNCTION listing_stats._finish_median(listing_stats.price_distribution) RETURNS numeric
+	AS 'MODULE_PATHNAME', 'listing_stats_finish_median' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats._finish_median(listing_stats.price_distribution) IS
+	'the result of the aggregate median(); NULL is the empty set; error 0A000 outside of an aggregate';
+CREATE FUNCTION listing_stats._accumulate_percentile(listing_stats.price_distribution, numeric, numeric) RETURNS listing_stats.price_distribution
+	AS 'MODULE_PATHNAME', 'listing_stats_accumulate_percentile_numeric' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats._accumulate_percentile(listing_stats.price_distribution, numeric, numeric) IS
+	'the transition of the aggregate percentile(), whose state has the percentile asked for in place of the number of NULLs; error 22003 unless it is between 0 and 1 and has at most 18 decimals, 22023 unless it is the same for all rows, 0A000 outside of an aggregate';
+CREATE FUNCTION listing_stats._accumulate_percentile(listing_stats.price_distribution, bigint, numeric) RETURNS listing_stats.price_distribution
+	AS 'MODULE_PATHNAME', 'listing_stats_accumulate_percentile_bigint' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats._accumulate_percentile(listing_stats.price_distribution, bigint, numeric) IS
+	'the transition of the aggregate percentile(), whose state has the percentile asked for in place of the number of NULLs; error 22003 unless it is between 0 and 1 and has at most 18 decimals, 22023 unless it is the same for all rows, 0A000 outside of an aggregate';
+CREATE FUNCTION listing_stats._accumulate_percentile(listing_stats.price_distribution, integer, numeric) RETURNS listing_stats.price_distribution
+	AS 'MODULE_PATHNAME', 'listing_stats_accumulate_percentile_integer' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats._accumulate_percentile(listing_stats.price_distribution, integer, numeric) IS
+	'the transition of the aggregate percentile(), whose state has the percentile asked for in place of the number of NULLs; error 22003 unless it is between 0 and 1 and has at most 18 decimals, 22023 unless it is the same for all rows, 0A000 outside of an aggregate';
+CREATE FUNCTION listing_stats._accumulate_percentile(listing_stats.price_distribution, double precision, numeric) RETURNS listing_stats.price_distribution
+	AS 'MODULE_PATHNAME', 'listing_stats_accumulate_percentile_double' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats._accumulate_percentile(listing_stats.price_distribution, double precision, numeric) IS
+	'the transition of the aggregate percentile(), whose state has the percentile asked for in place of the number of NULLs; error 22003 unless it is between 0 and 1 and has at most 18 decimals, 22023 unless it is the same for all rows, 0A000 outside of an aggregate';
+CREATE FUNCTION listing_stats._combine_percentile(listing_stats.price_distribution, listing_stats.price_distribution) RETURNS listing_stats.price_distribution
+	AS 'MODULE_PATHNAME', 'listing_stats_combine_percentile' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats._combine_percentile(listing_stats.price_distribution, listing_stats.price_distribution) IS
+	'the combine of the aggregate percentile(); NULL for an empty set; error 22023 if different percentiles are asked for, 0A000 outside of an aggregate';
+CREATE FUNCTION listing_stats._finish_percentile(listing_stats.price_distribution) RETURNS numeric
+	AS 'MODULE_PATHNAME', 'listing_stats_finish_percentile' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats._finish_percentile(listing_stats.price_distribution) IS
+	'the result of the aggregate percentile(); NULL is the empty set; error 0A000 outside of an aggregate';
 
+CREATE AGGREGATE listing_stats.price_stats(numeric) (
+	SFUNC = listing_stats._accumulate,
+	STYPE = listing_stats.price_distribution,
+	SSPACE = 256,
+	FINALFUNC = listing_stats._finish_stats,
+	COMBINEFUNC = listing_stats._combine,
+	PARALLEL = SAFE);
+COMMENT ON AGGREGATE listing_stats.price_stats(numeric) IS
+	'the exact distribution of the values as one value, which can be stored, merged and asked; NULLs are counted apart; of no rows the empty distribution; error 54000 when it takes more than a gigabyte';
+CREATE AGGREGATE listing_stats.price_stats(bigint) (
+	SFUNC = listing_stats._accumulate,
+	STYPE = listing_stats.price_distribution,
+	SSPACE = 256,
+	FINALFUNC = listing_stats._finish_stats,
+	COMBINEFUNC = listing_stats._combine,
+	PARALLEL = SAFE);
+COMMENT ON AGGREGATE listing_stats.price_stats(bigint) IS
+	'the exact distribution of the values as one value, which can be stored, merged and asked; NULLs are counted apart; of no rows the empty distribution; error 54000 when it takes more than a gigabyte';
+CREATE AGGREGATE listing_stats.price_stats(integer) (
+	SFUNC = listing_stats._accumulate,
+	STYPE = listing_stats.price_distribution,
+	SSPACE = 256,
+	FINALFUNC = listing_stats._finish_stats,
+	COMBINEFUNC = listing_stats._combine,
+	PARALLEL = SAFE);
+COMMENT ON AGGREGATE listing_stats.price_stats(integer) IS
+	'the exact distribution of the values as one value, which can be stored, merged and asked; NULLs are counted apart; of no rows the empty distribution; error 54000 when it takes more than a gigabyte';
+CREATE AGGREGATE listing_stats.price_stats(double precision) (
+	SFUNC = listing_stats._accumulate,
+	STYPE = listing_stats.price_distribution,
+	SSPACE = 256,
+	FINALFUNC = listing_stats._finish_stats,
+	COMBINEFUNC = listing_stats._combine,
+	PARALLEL = SAFE);
+COMMENT ON AGGREGATE listing_stats.price_stats(double precision) IS
+	'the exact distribution of the values as one value, which can be stored, merged and asked; NULLs are counted apart; of no rows the empty distribution; error 54000 when it takes more than a gigabyte; doubles count as their shortest decimals, -0 as 0';
 CREATE AGGREGATE listing_stats.price_summary(numeric) (
 	SFUNC = listing_stats._accumulate,
 	STYPE = listing_stats.price_distribution,
@@ -71,7 +159,34 @@ CREATE AGGREGATE listing_stats.price_summary(numeric) (
 	COMBINEFUNC = listing_stats._combine,
 	PARALLEL = SAFE);
 COMMENT ON AGGREGATE listing_stats.price_summary(numeric) IS
-	'count, nulls, min, q1, median, q3, max, mean, stddev and sum of the values, exact and in their unit, in one pass; NULLs are counted apart; of no rows: counts of 0, all else NULL; error 22003 where sum() has it, 54000 beyond a gigabyte of values';
+	'count, nulls, min, quartiles, max, mean, stddev and sum of the values, in their unit and exact; NULLs are counted and left out; of no rows: counts of 0, all else NULL; error 22003 where sum() has it, 54000 beyond four gigabytes of values';
+CREATE AGGREGATE listing_stats.price_summary(bigint) (
+	SFUNC = listing_stats._accumulate,
+	STYPE = listing_stats.price_distribution,
+	SSPACE = 256,
+	FINALFUNC = listing_stats._finish_summary,
+	COMBINEFUNC = listing_stats._combine,
+	PARALLEL = SAFE);
+COMMENT ON AGGREGATE listing_stats.price_summary(bigint) IS
+	'count, nulls, min, quartiles, max, mean, stddev and sum of the values, in their unit and exact; NULLs are counted and left out; of no rows: counts of 0, all else NULL; error 22003 where sum() has it, 54000 beyond four gigabytes of values';
+CREATE AGGREGATE listing_stats.price_summary(integer) (
+	SFUNC = listing_stats._accumulate,
+	STYPE = listing_stats.price_distribution,
+	SSPACE = 256,
+	FINALFUNC = listing_stats._finish_summary,
+	COMBINEFUNC = listing_stats._combine,
+	PARALLEL = SAFE);
+COMMENT ON AGGREGATE listing_stats.price_summary(integer) IS
+	'count, nulls, min, quartiles, max, mean, stddev and sum of the values, in their unit and exact; NULLs are counted and left out; of no rows: counts of 0, all else NULL; error 22003 where sum() has it, 54000 beyond four gigabytes of values';
+CREATE AGGREGATE listing_stats.price_summary(double precision) (
+	SFUNC = listing_stats._accumulate,
+	STYPE = listing_stats.price_distribution,
+	SSPACE = 256,
+	FINALFUNC = listing_stats._finish_summary,
+	COMBINEFUNC = listing_stats._combine,
+	PARALLEL = SAFE);
+COMMENT ON AGGREGATE listing_stats.price_summary(double precision) IS
+	'count, nulls, min, quartiles, max, mean, stddev and sum of the values, in their unit and exact; NULLs are counted and left out; of no rows: counts of 0, all else NULL; error 22003 where sum() has it, 54000 beyond four gigabytes of values; doubles count as their shortest decimals, -0 as 0';
 CREATE AGGREGATE listing_stats.price_stats_json(numeric) (
 	SFUNC = listing_stats._accumulate,
 	STYPE = listing_stats.price_distribution,
@@ -80,7 +195,293 @@ CREATE AGGREGATE listing_stats.price_stats_json(numeric) (
 	COMBINEFUNC = listing_stats._combine,
 	PARALLEL = SAFE);
 COMMENT ON AGGREGATE listing_stats.price_stats_json(numeric) IS
-	'price_summary() as a JSON object: exact numbers in the unit of the values, NaN and infinities as strings, null where there is no answer; of no rows: counts of 0, all else null; error 22003 where sum() has it, 54000 beyond a gigabyte of values';
+	'price_summary() as a JSON object: exact numbers in the unit of the values, NaN and infinities as strings, null where there is no answer; of no rows: counts of 0, all else null; error 22003 where sum() has it, 54000 beyond four gigabytes of values';
+CREATE AGGREGATE listing_stats.price_stats_json(bigint) (
+	SFUNC = listing_stats._accumulate,
+	STYPE = listing_stats.price_distribution,
+	SSPACE = 256,
+	FINALFUNC = listing_stats._finish_stats_json,
+	COMBINEFUNC = listing_stats._combine,
+	PARALLEL = SAFE);
+COMMENT ON AGGREGATE listing_stats.price_stats_json(bigint) IS
+	'price_summary() as a JSON object: exact numbers in the unit of the values, NaN and infinities as strings, null where there is no answer; of no rows: counts of 0, all else null; error 22003 where sum() has it, 54000 beyond four gigabytes of values';
+CREATE AGGREGATE listing_stats.price_stats_json(integer) (
+	SFUNC = listing_stats._accumulate,
+	STYPE = listing_stats.price_distribution,
+	SSPACE = 256,
+	FINALFUNC = listing_stats._finish_stats_json,
+	COMBINEFUNC = listing_stats._combine,
+	PARALLEL = SAFE);
+COMMENT ON AGGREGATE listing_stats.price_stats_json(integer) IS
+	'price_summary() as a JSON object: exact numbers in the unit of the values, NaN and infinities as strings, null where there is no answer; of no rows: counts of 0, all else null; error 22003 where sum() has it, 54000 beyond four gigabytes of values';
+CREATE AGGREGATE listing_stats.price_stats_json(double precision) (
+	SFUNC = listing_stats._accumulate,
+	STYPE = listing_stats.price_distribution,
+	SSPACE = 256,
+	FINALFUNC = listing_stats._finish_stats_json,
+	COMBINEFUNC = listing_stats._combine,
+	PARALLEL = SAFE);
+COMMENT ON AGGREGATE listing_stats.price_stats_json(double precision) IS
+	'price_summary() as a JSON object: exact numbers in the unit of the values, NaN and infinities as strings, null where there is no answer; of no rows: counts of 0, all else null; error 22003 where sum() has it, 54000 beyond four gigabytes of values; doubles count as their shortest decimals, -0 as 0';
+CREATE AGGREGATE listing_stats.median(numeric) (
+	SFUNC = listing_stats._accumulate,
+	STYPE = listing_stats.price_distribution,
+	SSPACE = 256,
+	FINALFUNC = listing_stats._finish_median,
+	COMBINEFUNC = listing_stats._combine,
+	PARALLEL = SAFE);
+COMMENT ON AGGREGATE listing_stats.median(numeric) IS
+	'the middle value, or what lies halfway between the middle two, exact; NULLs are left out; NULL of no values, NaN between infinities; error 54000 beyond four gigabytes of values';
+CREATE AGGREGATE listing_stats.median(bigint) (
+	SFUNC = listing_stats._accumulate,
+	STYPE = listing_stats.price_distribution,
+	SSPACE = 256,
+	FINALFUNC = listing_stats._finish_median,
+	COMBINEFUNC = listing_stats._combine,
+	PARALLEL = SAFE);
+COMMENT ON AGGREGATE listing_stats.median(bigint) IS
+	'the middle value, or what lies halfway between the middle two, exact; NULLs are left out; NULL of no values, NaN between infinities; error 54000 beyond four gigabytes of values';
+CREATE AGGREGATE listing_stats.median(integer) (
+	SFUNC = listing_stats._accumulate,
+	STYPE = listing_stats.price_distribution,
+	SSPACE = 256,
+	FINALFUNC = listing_stats._finish_median,
+	COMBINEFUNC = listing_stats._combine,
+	PARALLEL = SAFE);
+COMMENT ON AGGREGATE listing_stats.median(integer) IS
+	'the middle value, or what lies halfway between the middle two, exact; NULLs are left out; NULL of no values, NaN between infinities; error 54000 beyond four gigabytes of values';
+CREATE AGGREGATE listing_stats.median(double precision) (
+	SFUNC = listing_stats._accumulate,
+	STYPE = listing_stats.price_distribution,
+	SSPACE = 256,
+	FINALFUNC = listing_stats._finish_median,
+	COMBINEFUNC = listing_stats._combine,
+	PARALLEL = SAFE);
+COMMENT ON AGGREGATE listing_stats.median(double precision) IS
+	'the middle value, or what lies halfway between the middle two, exact; NULLs are left out; NULL of no values, NaN between infinities; error 54000 beyond four gigabytes of values; doubles count as their shortest decimals, -0 as 0';
+CREATE AGGREGATE listing_stats.percentile(numeric, numeric) (
+	SFUNC = listing_stats._accumulate_percentile,
+	STYPE = listing_stats.price_distribution,
+	SSPACE = 256,
+	FINALFUNC = listing_stats._finish_percentile,
+	COMBINEFUNC = listing_stats._combine_percentile,
+	PARALLEL = SAFE);
+COMMENT ON AGGREGATE listing_stats.percentile(numeric, numeric) IS
+	'the value below which a part (0 to 1) of all values lies: lo + (hi - lo) * fraction as percentile_cont has it, but exact; NULLs are left out; NULL of no values or where the part is NULL; error 22003 unless the part is between 0 and 1 and has at most 18 decimals, 22023 unless it is the same for all rows, 54000 beyond four gigabytes of values';
+CREATE AGGREGATE listing_stats.percentile(bigint, numeric) (
+	SFUNC = listing_stats._accumulate_percentile,
+	STYPE = listing_stats.price_distribution,
+	SSPACE = 256,
+	FINALFUNC = listing_stats._finish_percentile,
+	COMBINEFUNC = listing_stats._combine_percentile,
+	PARALLEL = SAFE);
+COMMENT ON AGGREGATE listing_stats.percentile(bigint, numeric) IS
+	'the value below which a part (0 to 1) of all values lies: lo + (hi - lo) * fraction as percentile_cont has it, but exact; NULLs are left out; NULL of no values or where the part is NULL; error 22003 unless the part is between 0 and 1 and has at most 18 decimals, 22023 unless it is the same for all rows, 54000 beyond four gigabytes of values';
+CREATE AGGREGATE listing_stats.percentile(integer, numeric) (
+	SFUNC = listing_stats._accumulate_percentile,
+	STYPE = listing_stats.price_distribution,
+	SSPACE = 256,
+	FINALFUNC = listing_stats._finish_percentile,
+	COMBINEFUNC = listing_stats._combine_percentile,
+	PARALLEL = SAFE);
+COMMENT ON AGGREGATE listing_stats.percentile(integer, numeric) IS
+	'the value below which a part (0 to 1) of all values lies: lo + (hi - lo) * fraction as percentile_cont has it, but exact; NULLs are left out; NULL of no values or where the part is NULL; error 22003 unless the part is between 0 and 1 and has at most 18 decimals, 22023 unless it is the same for all rows, 54000 beyond four gigabytes of values';
+CREATE AGGREGATE listing_stats.percentile(double precision, numeric) (
+	SFUNC = listing_stats._accumulate_percentile,
+	STYPE = listing_stats.price_distribution,
+	SSPACE = 256,
+	FINALFUNC = listing_stats._finish_percentile,
+	COMBINEFUNC = listing_stats._combine_percentile,
+	PARALLEL = SAFE);
+COMMENT ON AGGREGATE listing_stats.percentile(double precision, numeric) IS
+	'the value below which a part (0 to 1) of all values lies: lo + (hi - lo) * fraction as percentile_cont has it, but exact; NULLs are left out; NULL of no values or where the part is NULL; error 22003 unless the part is between 0 and 1 and has at most 18 decimals, 22023 unless it is the same for all rows, 54000 beyond four gigabytes of values; doubles count as their shortest decimals, -0 as 0';
+CREATE AGGREGATE listing_stats.price_stats_merge(listing_stats.price_distribution) (
+	SFUNC = listing_stats._combine,
+	STYPE = listing_stats.price_distribution,
+	SSPACE = 256,
+	FINALFUNC = listing_stats._finish_stats,
+	COMBINEFUNC = listing_stats._combine,
+	PARALLEL = SAFE);
+COMMENT ON AGGREGATE listing_stats.price_stats_merge(listing_stats.price_distribution) IS
+	'the distributions as one, of all their values together, exact; NULLs among them are left out; of no rows the empty distribution; error 54000 when it takes more than a gigabyte or counts too many values';
+
+CREATE FUNCTION listing_stats.value_count(s listing_stats.price_distribution) RETURNS bigint
+	AS 'MODULE_PATHNAME', 'listing_stats_value_count' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats.value_count(s listing_stats.price_distribution) IS
+	'how many values are not NULL; NaN and infinities count; NULL for NULL';
+CREATE FUNCTION listing_stats.null_count(s listing_stats.price_distribution) RETURNS bigint
+	AS 'MODULE_PATHNAME', 'listing_stats_null_count' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats.null_count(s listing_stats.price_distribution) IS
+	'how many values are NULL; NULL for NULL';
+CREATE FUNCTION listing_stats.lowest(s listing_stats.price_distribution) RETURNS numeric
+	AS 'MODULE_PATHNAME', 'listing_stats_lowest' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats.lowest(s listing_stats.price_distribution) IS
+	'the lowest value, as min() has it, in the unit of the values; -Infinity is below all; NULL for NULL and of no values';
+CREATE FUNCTION listing_stats.highest(s listing_stats.price_distribution) RETURNS numeric
+	AS 'MODULE_PATHNAME', 'listing_stats_highest' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats.highest(s listing_stats.price_distribution) IS
+	'the highest value, as max() has it, in the unit of the values; NaN is above all; NULL for NULL and of no values';
+CREATE FUNCTION listing_stats.total(s listing_stats.price_distribution) RETURNS numeric
+	AS 'MODULE_PATHNAME', 'listing_stats_total' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats.total(s listing_stats.price_distribution) IS
+	'sum() of the values, digit for digit; NULL for NULL and of no values; error 22003 where sum() has it';
+CREATE FUNCTION listing_stats.mean(s listing_stats.price_distribution) RETURNS numeric
+	AS 'MODULE_PATHNAME', 'listing_stats_mean' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats.mean(s listing_stats.price_distribution) IS
+	'avg() of the values, digit for digit; NULL for NULL and of no values; error 22003 where avg() has it';
+CREATE FUNCTION listing_stats.median(s listing_stats.price_distribution) RETURNS numeric
+	AS 'MODULE_PATHNAME', 'listing_stats_median' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats.median(s listing_stats.price_distribution) IS
+	'the middle value, or what lies halfway between the middle two, exact; NaN between infinities; NULL for NULL and of no values';
+CREATE FUNCTION listing_stats.most_frequent(s listing_stats.price_distribution) RETURNS numeric
+	AS 'MODULE_PATHNAME', 'listing_stats_most_frequent' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats.most_frequent(s listing_stats.price_distribution) IS
+	'the value that occurs most often, the lowest of several; NULL for NULL and of no values';
+CREATE FUNCTION listing_stats.variance(s listing_stats.price_distribution) RETURNS numeric
+	AS 'MODULE_PATHNAME', 'listing_stats_variance' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats.variance(s listing_stats.price_distribution) IS
+	'var_samp() of the values, digit for digit, in the square of their unit; NULL for NULL and of less than two values, NaN with NaN or an infinity';
+CREATE FUNCTION listing_stats.variance_pop(s listing_stats.price_distribution) RETURNS numeric
+	AS 'MODULE_PATHNAME', 'listing_stats_variance_pop' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats.variance_pop(s listing_stats.price_distribution) IS
+	'var_pop() of the values, digit for digit, in the square of their unit; NULL for NULL and of no values, NaN with NaN or an infinity';
+CREATE FUNCTION listing_stats.stddev(s listing_stats.price_distribution) RETURNS numeric
+	AS 'MODULE_PATHNAME', 'listing_stats_stddev' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats.stddev(s listing_stats.price_distribution) IS
+	'stddev_samp() of the values, digit for digit; NULL for NULL and of less than two values, NaN with NaN or an infinity';
+CREATE FUNCTION listing_stats.stddev_pop(s listing_stats.price_distribution) RETURNS numeric
+	AS 'MODULE_PATHNAME', 'listing_stats_stddev_pop' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats.stddev_pop(s listing_stats.price_distribution) IS
+	'stddev_pop() of the values, digit for digit; NULL for NULL and of no values, NaN with NaN or an infinity';
+CREATE FUNCTION listing_stats.percentile(s listing_stats.price_distribution, p numeric) RETURNS numeric
+	AS 'MODULE_PATHNAME', 'listing_stats_percentile' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats.percentile(s listing_stats.price_distribution, p numeric) IS
+	'the value below which the part p (0 to 1) of all values lies: lo + (hi - lo) * fraction as percentile_cont has it, but exact; NULL for NULL and of no values; error 22003 unless p is between 0 and 1';
+CREATE FUNCTION listing_stats.percentiles(s listing_stats.price_distribution, p numeric[]) RETURNS numeric[]
+	AS 'MODULE_PATHNAME', 'listing_stats_percentiles' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats.percentiles(s listing_stats.price_distribution, p numeric[]) IS
+	'percentile() for each element, in an array of the same shape; NULL elements for NULL ones and of no values; error 22003 unless all are between 0 and 1';
+CREATE FUNCTION listing_stats.percent_rank(s listing_stats.price_distribution, x numeric) RETURNS double precision
+	AS 'MODULE_PATHNAME', 'listing_stats_percent_rank' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats.percent_rank(s listing_stats.price_distribution, x numeric) IS
+	'the part (0 to 1) of all values that are below x, as percent_rank(x) WITHIN GROUP has it; NULL for NULL and of no values';
+CREATE FUNCTION listing_stats.histogram(s listing_stats.price_distribution, n integer, OUT low numeric, OUT high numeric, OUT count bigint) RETURNS SETOF record
+	AS 'MODULE_PATHNAME', 'listing_stats_histogram' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE ROWS 20;
+COMMENT ON FUNCTION listing_stats.histogram(s listing_stats.price_distribution, n integer, OUT low numeric, OUT high numeric, OUT count bigint) IS
+	'how many finite values lie in each of n buckets of equal width between the lowest and the highest: low <= value < high, the last with value <= high; bounds are rounded a few decimals beyond those of the values. One bucket if all are equal, none without values or for NULL; error 22023 unless n is between 1 and 100000';
+CREATE FUNCTION listing_stats.sparkline(s listing_stats.price_distribution, n integer DEFAULT 20) RETURNS text
+	AS 'MODULE_PATHNAME', 'listing_stats_sparkline' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats.sparkline(s listing_stats.price_distribution, n integer) IS
+	'the histogram of n buckets as one line of block characters; the highest stands for the fullest bucket; empty without values, NULL for NULL; error 22023 unless n is between 1 and 100000, 22P05 where the encoding of the database has no such characters';
+CREATE FUNCTION listing_stats.histogram_text(s listing_stats.price_distribution, n integer DEFAULT 10) RETURNS text
+	AS 'MODULE_PATHNAME', 'listing_stats_histogram_text' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats.histogram_text(s listing_stats.price_distribution, n integer) IS
+	'the histogram of n buckets as text for reading: a line for each, with bounds, a bar and how many values; empty without values, NULL for NULL; errors as sparkline()';
+CREATE FUNCTION listing_stats.summarize(s listing_stats.price_distribution) RETURNS listing_stats.summary
+	AS 'MODULE_PATHNAME', 'listing_stats_summarize' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats.summarize(s listing_stats.price_distribution) IS
+	'what price_summary() says of the same values; NULL for NULL; error 22003 where sum() has it';
+CREATE FUNCTION listing_stats.merge(a listing_stats.price_distribution, b listing_stats.price_distribution) RETURNS listing_stats.price_distribution
+	AS 'MODULE_PATHNAME', 'listing_stats_merge' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats.merge(a listing_stats.price_distribution, b listing_stats.price_distribution) IS
+	'the two sets as one, exact; NULL for NULL; error 54000 when it takes more than a gigabyte or counts too many values';
+CREATE FUNCTION listing_stats.same(a listing_stats.price_distribution, b listing_stats.price_distribution) RETURNS boolean
+	AS 'MODULE_PATHNAME', 'listing_stats_distribution_eq' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats.same(a listing_stats.price_distribution, b listing_stats.price_distribution) IS
+	'whether both are the same set of numbers and NULLs, 1.0 being 1.00; NULL for NULL';
+CREATE FUNCTION listing_stats._price_distribution_eq(listing_stats.price_distribution, listing_stats.price_distribution) RETURNS boolean
+	AS 'MODULE_PATHNAME', 'listing_stats_distribution_eq' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats._price_distribution_eq(listing_stats.price_distribution, listing_stats.price_distribution) IS
+	'equal, behind the operator; NULL for NULL';
+CREATE FUNCTION listing_stats._price_distribution_ne(listing_stats.price_distribution, listing_stats.price_distribution) RETURNS boolean
+	AS 'MODULE_PATHNAME', 'listing_stats_distribution_ne' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats._price_distribution_ne(listing_stats.price_distribution, listing_stats.price_distribution) IS
+	'not equal, behind the operator; NULL for NULL';
+CREATE FUNCTION listing_stats._price_distribution_lt(listing_stats.price_distribution, listing_stats.price_distribution) RETURNS boolean
+	AS 'MODULE_PATHNAME', 'listing_stats_distribution_lt' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats._price_distribution_lt(listing_stats.price_distribution, listing_stats.price_distribution) IS
+	'less, behind the operator; NULL for NULL';
+CREATE FUNCTION listing_stats._price_distribution_le(listing_stats.price_distribution, listing_stats.price_distribution) RETURNS boolean
+	AS 'MODULE_PATHNAME', 'listing_stats_distribution_le' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats._price_distribution_le(listing_stats.price_distribution, listing_stats.price_distribution) IS
+	'less or equal, behind the operator; NULL for NULL';
+CREATE FUNCTION listing_stats._price_distribution_gt(listing_stats.price_distribution, listing_stats.price_distribution) RETURNS boolean
+	AS 'MODULE_PATHNAME', 'listing_stats_distribution_gt' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats._price_distribution_gt(listing_stats.price_distribution, listing_stats.price_distribution) IS
+	'greater, behind the operator; NULL for NULL';
+CREATE FUNCTION listing_stats._price_distribution_ge(listing_stats.price_distribution, listing_stats.price_distribution) RETURNS boolean
+	AS 'MODULE_PATHNAME', 'listing_stats_distribution_ge' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats._price_distribution_ge(listing_stats.price_distribution, listing_stats.price_distribution) IS
+	'greater or equal, behind the operator; NULL for NULL';
+CREATE FUNCTION listing_stats._price_distribution_cmp(listing_stats.price_distribution, listing_stats.price_distribution) RETURNS integer
+	AS 'MODULE_PATHNAME', 'listing_stats_distribution_cmp' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats._price_distribution_cmp(listing_stats.price_distribution, listing_stats.price_distribution) IS
+	'the btree order of distributions: negative, 0 or positive; NULL for NULL';
+CREATE FUNCTION listing_stats._price_distribution_hash(listing_stats.price_distribution) RETURNS integer
+	AS 'MODULE_PATHNAME', 'listing_stats_distribution_hash' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats._price_distribution_hash(listing_stats.price_distribution) IS
+	'hash of a distribution, equal for equal ones; NULL for NULL';
+CREATE FUNCTION listing_stats._price_distribution_hash(listing_stats.price_distribution, bigint) RETURNS bigint
+	AS 'MODULE_PATHNAME', 'listing_stats_distribution_hash_extended' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats._price_distribution_hash(listing_stats.price_distribution, bigint) IS
+	'hash of a distribution with a seed, equal for equal ones; NULL for NULL';
+CREATE FUNCTION listing_stats._price_distribution_to_json(listing_stats.price_distribution) RETURNS json
+	AS 'MODULE_PATHNAME', 'listing_stats_distribution_to_json' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats._price_distribution_to_json(listing_stats.price_distribution) IS
+	'the cast to json: what price_stats_json() says of the same values; NULL for NULL';
+CREATE FUNCTION listing_stats._price_distribution_to_jsonb(listing_stats.price_distribution) RETURNS jsonb
+	AS 'MODULE_PATHNAME', 'listing_stats_distribution_to_jsonb' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats._price_distribution_to_jsonb(listing_stats.price_distribution) IS
+	'the cast to jsonb: what price_stats_json() says of the same values; NULL for NULL';
+
+CREATE OPERATOR listing_stats.= (
+	LEFTARG = listing_stats.price_distribution, RIGHTARG = listing_stats.price_distribution, FUNCTION = listing_stats._price_distribution_eq,
+	COMMUTATOR = OPERATOR(listing_stats.=), NEGATOR = OPERATOR(listing_stats.<>), RESTRICT = eqsel, JOIN = eqjoinsel, HASHES, MERGES);
+COMMENT ON OPERATOR listing_stats.= (listing_stats.price_distribution, listing_stats.price_distribution) IS 'the same set of numbers and NULLs, 1.0 being 1.00';
+CREATE OPERATOR listing_stats.<> (
+	LEFTARG = listing_stats.price_distribution, RIGHTARG = listing_stats.price_distribution, FUNCTION = listing_stats._price_distribution_ne,
+	COMMUTATOR = OPERATOR(listing_stats.<>), NEGATOR = OPERATOR(listing_stats.=), RESTRICT = neqsel, JOIN = neqjoinsel);
+COMMENT ON OPERATOR listing_stats.<> (listing_stats.price_distribution, listing_stats.price_distribution) IS 'not the same set';
+CREATE OPERATOR listing_stats.< (
+	LEFTARG = listing_stats.price_distribution, RIGHTARG = listing_stats.price_distribution, FUNCTION = listing_stats._price_distribution_lt,
+	COMMUTATOR = OPERATOR(listing_stats.>), NEGATOR = OPERATOR(listing_stats.>=), RESTRICT = scalarltsel, JOIN = scalarltjoinsel);
+COMMENT ON OPERATOR listing_stats.< (listing_stats.price_distribution, listing_stats.price_distribution) IS 'less, in an order that only agrees with =';
+CREATE OPERATOR listing_stats.<= (
+	LEFTARG = listing_stats.price_distribution, RIGHTARG = listing_stats.price_distribution, FUNCTION = listing_stats._price_distribution_le,
+	COMMUTATOR = OPERATOR(listing_stats.>=), NEGATOR = OPERATOR(listing_stats.>), RESTRICT = scalarlesel, JOIN = scalarlejoinsel);
+COMMENT ON OPERATOR listing_stats.<= (listing_stats.price_distribution, listing_stats.price_distribution) IS 'less or equal, in an order that only agrees with =';
+CREATE OPERATOR listing_stats.> (
+	LEFTARG = listing_stats.price_distribution, RIGHTARG = listing_stats.price_distribution, FUNCTION = listing_stats._price_distribution_gt,
+	COMMUTATOR = OPERATOR(listing_stats.<), NEGATOR = OPERATOR(listing_stats.<=), RESTRICT = scalargtsel, JOIN = scalargtjoinsel);
+COMMENT ON OPERATOR listing_stats.> (listing_stats.price_distribution, listing_stats.price_distribution) IS 'greater, in an order that only agrees with =';
+CREATE OPERATOR listing_stats.>= (
+	LEFTARG = listing_stats.price_distribution, RIGHTARG = listing_stats.price_distribution, FUNCTION = listing_stats._price_distribution_ge,
+	COMMUTATOR = OPERATOR(listing_stats.<=), NEGATOR = OPERATOR(listing_stats.<), RESTRICT = scalargesel, JOIN = scalargejoinsel);
+COMMENT ON OPERATOR listing_stats.>= (listing_stats.price_distribution, listing_stats.price_distribution) IS 'greater or equal, in an order that only agrees with =';
+CREATE OPERATOR listing_stats.+ (
+	LEFTARG = listing_stats.price_distribution, RIGHTARG = listing_stats.price_distribution, FUNCTION = listing_stats.merge,
+	COMMUTATOR = OPERATOR(listing_stats.+));
+COMMENT ON OPERATOR listing_stats.+ (listing_stats.price_distribution, listing_stats.price_distribution) IS 'merge(): the two sets as one';
+
+CREATE OPERATOR FAMILY listing_stats.price_distribution_ops USING btree;
+COMMENT ON OPERATOR FAMILY listing_stats.price_distribution_ops USING btree IS 'an order of distributions that means nothing but agrees with =';
+CREATE OPERATOR CLASS listing_stats.price_distribution_ops DEFAULT FOR TYPE listing_stats.price_distribution USING btree FAMILY listing_stats.price_distribution_ops AS
+	OPERATOR 1 listing_stats.<, OPERATOR 2 listing_stats.<=, OPERATOR 3 listing_stats.=, OPERATOR 4 listing_stats.>=, OPERATOR 5 listing_stats.>,
+	FUNCTION 1 listing_stats._price_distribution_cmp(listing_stats.price_distribution, listing_stats.price_distribution);
+COMMENT ON OPERATOR CLASS listing_stats.price_distribution_ops USING btree IS 'sorts, groups and joins distributions';
+CREATE OPERATOR FAMILY listing_stats.price_distribution_ops USING hash;
+COMMENT ON OPERATOR FAMILY listing_stats.price_distribution_ops USING hash IS 'hashes of distributions that agree with =';
+CREATE OPERATOR CLASS listing_stats.price_distribution_ops DEFAULT FOR TYPE listing_stats.price_distribution USING hash FAMILY listing_stats.price_distribution_ops AS
+	OPERATOR 1 listing_stats.=,
+	FUNCTION 1 listing_stats._price_distribution_hash(listing_stats.price_distribution),
+	FUNCTION 2 listing_stats._price_distribution_hash(listing_stats.price_distribution, bigint);
+COMMENT ON OPERATOR CLASS listing_stats.price_distribution_ops USING hash IS 'groups, joins and partitions by distributions';
+
+-- Both, or to_jsonb() would quote the text.
+CREATE CAST (listing_stats.price_distribution AS json) WITH FUNCTION listing_stats._price_distribution_to_json(listing_stats.price_distribution) AS ASSIGNMENT;
+COMMENT ON CAST (listing_stats.price_distribution AS json) IS 'the fields of price_stats_json()';
+CREATE CAST (listing_stats.price_distribution AS jsonb) WITH FUNCTION listing_stats._price_distribution_to_jsonb(listing_stats.price_distribution) AS ASSIGNMENT;
+COMMENT ON CAST (listing_stats.price_distribution AS jsonb) IS 'the fields of price_stats_json()';
 
 ----------------------------------------------------------------------------------------------------
 -- Histories

@@ -19,7 +19,7 @@ $session->run('SET client_min_messages = warning;');
 $| = 1;
 ($output) = map { /^--output=(.*)/ ? $1 : () } @options;
 @parts = grep { !/^--/ } @options;
-@parts = qw(writing reading history) unless @parts;
+@parts = qw(writing reading statistics history) unless @parts;
 
 sub median { return (sort { $a <=> $b } @_)[ $#_ / 2 ] }
 

@@ -15,6 +15,22 @@ store_uint16(unsigned char *bytes, unsigned value) noexcept
 	std::memcpy(bytes, &word, sizeof word);
 }
 
+// The header of a finite number; returns its size.
+std::size_t
+write_header(bool negative, int scale, int weight, unsigned char *bytes) noexcept
+{
+	if (scale <= 0x3F && weight >= -0x40 && weight <= 0x3F)
+	{
+		store_uint16(bytes, short_form | (negative ? 0x2000U : 0U) |
+		                        (static_cast<unsigned>(scale) << 7) |
+		                        (static_cast<unsigned>(weight) & 0x7FU));
+		return 2;
+	}
+	store_uint16(bytes, (negative ? 0x4000U : 0U) | static_cast<unsigned>(scale));
+	store_uint16(bytes + 2, static_cast<unsigned>(weight) & 0xFFFFU);
+	return 4;
+}
+
 // Splits magnitude / 10^scale into digits of base 10000, least significant first, none for leading
 // zeros.  The last digit of the fraction may hold fewer than four decimals.
 std::size_t
@@ -34,6 +50,23 @@ split_into_digits(UInt128 magnitude, int scale, std::uint16_t *digits) noexcept
 	for (auto rest = static_cast<std::uint64_t>(magnitude); rest != 0; rest /= 10000)
 		digits[count++] = static_cast<std::uint16_t>(rest % 10000);
 	return count;
+}
+
+int
+kind_order(const Decimal &decimal) noexcept
+{
+	switch (decimal.kind)
+	{
+	case NumberKind::NegativeInfinity:
+		return -1;
+	case NumberKind::Finite:
+		return 0;
+	case NumberKind::PositiveInfinity:
+		return 1;
+	case NumberKind::NotANumber:
+		break;
+	}
+	return 2;
 }
 
 }  // namespace
@@ -124,6 +157,32 @@ scaled_value(const Decimal &decimal, int scale, std::int64_t &value) noexcept
 	return true;
 }
 
+int
+compare_decimals(const Decimal &a, const Decimal &b) noexcept
+{
+	if (a.kind != NumberKind::Finite || b.kind != NumberKind::Finite)
+		return kind_order(a) - kind_order(b);
+	const int sign_a = a.digit_count == 0 ? 0 : a.negative ? -1 : 1;
+	const int sign_b = b.digit_count == 0 ? 0 : b.negative ? -1 : 1;
+	if (sign_a != sign_b)
+		return sign_a < sign_b ? -1 : 1;
+	if (sign_a == 0)
+		return 0;
+	if (a.weight != b.weight)
+		return a.weight < b.weight ? -sign_a : sign_a;
+	const std::size_t common = a.digit_count < b.digit_count ? a.digit_count : b.digit_count;
+	for (std::size_t i = 0; i < common; ++i)
+	{
+		const unsigned digit_a = load_uint16(a.digits + 2 * i);
+		const unsigned digit_b = load_uint16(b.digits + 2 * i);
+		if (digit_a != digit_b)
+			return digit_a < digit_b ? -sign_a : sign_a;
+	}
+	if (a.digit_count != b.digit_count)
+		return a.digit_count < b.digit_count ? -sign_a : sign_a;
+	return 0;
+}
+
 std::int64_t
 order_key(const Decimal &decimal) noexcept
 {
@@ -154,20 +213,20 @@ encode_decimal(UInt128 magnitude, bool negative, int scale, void *out) noexcept
 	}
 
 	auto *bytes = static_cast<unsigned char *>(out);
-	std::size_t size = 2;
-	if (scale <= 0x3F && weight >= -0x40 && weight <= 0x3F)
-		store_uint16(bytes, short_form | (negative ? 0x2000U : 0U) |
-		                        (static_cast<unsigned>(scale) << 7) |
-		                        (static_cast<unsigned>(weight) & 0x7FU));
-	else
-	{
-		store_uint16(bytes, (negative ? 0x4000U : 0U) | static_cast<unsigned>(scale));
-		store_uint16(bytes + 2, static_cast<unsigned>(weight) & 0xFFFFU);
-		size = 4;
-	}
+	std::size_t size = write_header(negative, scale, weight, bytes);
 	for (std::size_t i = count; i > trailing; --i, size += 2)
 		store_uint16(bytes + size, digits[i - 1]);
 	return size;
+}
+
+std::size_t
+write_decimal(const Decimal &decimal, int scale, void *out) noexcept
+{
+	auto *bytes = static_cast<unsigned char *>(out);
+	const std::size_t header = write_header(decimal.negative, scale, decimal.weight, bytes);
+	if (decimal.digit_count > 0)
+		std::memcpy(bytes + header, decimal.digits, 2 * decimal.digit_count);
+	return header + 2 * decimal.digit_count;
 }
 
 }  // namespace listing_stats

@@ -56,12 +56,20 @@ load_uint16(const unsigned char *bytes) noexcept
 // The value times 10^scale.  False: it is no integer, or its magnitude exceeds 2^63 - 1.
 [[nodiscard]] bool scaled_value(const Decimal &decimal, int scale, std::int64_t &value) noexcept;
 
+// Negative, zero or positive, as a is below, equal to or above b: as the server orders numerics,
+// -Infinity first, NaN last and equal to itself.
+[[nodiscard]] int compare_decimals(const Decimal &a, const Decimal &b) noexcept;
+
 // Finite numbers order as their keys do, where the keys differ: sign, weight and three digits.
 [[nodiscard]] std::int64_t order_key(const Decimal &decimal) noexcept;
 
 // Writes magnitude / 10^scale with the given display scale and returns the number of bytes written,
 // at most max_encoded_size.
 std::size_t encode_decimal(UInt128 magnitude, bool negative, int scale, void *out) noexcept;
+
+// Writes a finite number with the given display scale and returns the number of bytes written, at
+// most 4 and two for each digit.
+std::size_t write_decimal(const Decimal &decimal, int scale, void *out) noexcept;
 
 inline UInt128
 magnitude_of(Int128 value) noexcept

@@ -1,4 +1,4 @@
-// Comparing numerics and bringing them to one form.
+// Numerics in one form, see decimal_form.hpp.
 #include "core/decimal_form.hpp"
 
 #include <algorithm>
@@ -6,23 +6,6 @@
 namespace listing_stats {
 
 namespace {
-
-int
-kind_order(const Decimal &decimal) noexcept
-{
-	switch (decimal.kind)
-	{
-	case NumberKind::NegativeInfinity:
-		return -1;
-	case NumberKind::Finite:
-		return 0;
-	case NumberKind::PositiveInfinity:
-		return 1;
-	case NumberKind::NotANumber:
-		break;
-	}
-	return 2;
-}
 
 int
 sign_of(const Decimal &decimal) noexcept
@@ -36,21 +19,6 @@ digit_at(const Decimal &decimal, std::size_t index) noexcept
 	return index < decimal.digit_count ? load_uint16(decimal.digits + 2 * index) : 0;
 }
 
-int
-compare_magnitudes(const Decimal &a, const Decimal &b) noexcept
-{
-	if (a.weight != b.weight)
-		return a.weight < b.weight ? -1 : 1;
-	const std::size_t count = std::max(a.digit_count, b.digit_count);
-	for (std::size_t i = 0; i < count; ++i)
-	{
-		const int difference = digit_at(a, i) - digit_at(b, i);
-		if (difference != 0)
-			return difference;
-	}
-	return 0;
-}
-
 void
 store_word(unsigned char *bytes, unsigned value) noexcept
 {
@@ -59,17 +27,6 @@ store_word(unsigned char *bytes, unsigned value) noexcept
 }
 
 }  // namespace
-
-int
-compare_decimals(const Decimal &a, const Decimal &b) noexcept
-{
-	if (a.kind != NumberKind::Finite || b.kind != NumberKind::Finite)
-		return kind_order(a) - kind_order(b);
-	const int sign = sign_of(a);
-	if (sign != sign_of(b) || sign == 0)
-		return sign - sign_of(b);
-	return sign * compare_magnitudes(a, b);
-}
 
 int
 least_scale(const Decimal &decimal) noexcept

@@ -1,13 +1,9 @@
-// Numerics compared as numbers, and brought to one form, so that equal numbers are equal bytes.
+// Numerics brought to one form, so that equal numbers are equal bytes.
 #pragma once
 
 #include "core/decimal.hpp"
 
 namespace listing_stats {
-
-// Below 0, 0 or above: as the server orders numerics, -Infinity first, NaN last and equal to
-// itself.
-[[nodiscard]] int compare_decimals(const Decimal &a, const Decimal &b) noexcept;
 
 // How many decimals the number needs.
 [[nodiscard]] int least_scale(const Decimal &decimal) noexcept;

@@ -4,27 +4,51 @@
 namespace listing_stats {
 
 bool
-fits_scale(const Distribution &distribution, int scale) noexcept
+fits_scale(const Block &block, int scale) noexcept
 {
-	if (scale == distribution.scale || distribution.finite_count == 0)
-		return scale <= max_scale;
+	const Distribution &distribution = *block.distribution;
 	if (scale > max_scale)
 		return false;
+	if (scale == distribution.scale)
+		return true;
 	const std::int64_t limit = INT64_MAX / powers_of_ten[scale - distribution.scale];
 	const std::int64_t *values = distribution.values();
-	for (std::size_t i = 0; i < distribution.finite_count; ++i)
+	for (std::size_t i = 0; i < distribution.used; ++i)
 		if (values[i] > limit || values[i] < -limit)
+			return false;
+	const Run *runs = block.runs();
+	for (std::size_t i = 0; i < distribution.run_count; ++i)
+		if (runs[i].value > limit || runs[i].value < -limit)
 			return false;
 	return true;
 }
 
 void
-copy_rescaled(const Distribution &source, int scale, std::int64_t *target) noexcept
+rescale(const Block &block, int scale) noexcept
 {
-	const std::int64_t *values = source.values();
-	const std::int64_t factor = powers_of_ten[scale - source.scale];
-	for (std::size_t i = 0; i < source.finite_count; ++i)
-		target[i] = values[i] * factor;
+	Distribution &distribution = *block.distribution;
+	if (scale == distribution.scale)
+		return;
+	const std::int64_t factor = powers_of_ten[scale - distribution.scale];
+	std::int64_t *values = distribution.values();
+	for (std::size_t i = 0; i < distribution.used; ++i)
+		values[i] *= factor;
+	Run *runs = block.runs();
+	for (std::size_t i = 0; i < distribution.run_count; ++i)
+		runs[i].value *= factor;
+	distribution.scale = static_cast<std::uint16_t>(scale);
+}
+
+Extent
+extent_of(const std::int64_t *values, std::size_t count) noexcept
+{
+	Extent extent{values[0], values[0]};
+	for (std::size_t i = 1; i < count; ++i)
+	{
+		extent.min = std::min(extent.min, values[i]);
+		extent.max = std::max(extent.max, values[i]);
+	}
+	return extent;
 }
 
 Moments
@@ -39,13 +63,37 @@ moments_of(const std::int64_t *values, std::size_t count) noexcept
 	}
 	moments.spread = static_cast<UInt128>(moments.sum - static_cast<Int128>(moments.min) *
 	                                                        static_cast<Int128>(count));
+	const auto min = static_cast<std::uint64_t>(moments.min);
 	for (std::size_t i = 0; i < count; ++i)
 	{
-		const std::uint64_t difference =
-			static_cast<std::uint64_t>(values[i]) - static_cast<std::uint64_t>(moments.min);
+		const std::uint64_t difference = static_cast<std::uint64_t>(values[i]) - min;
 		const UInt128 square = static_cast<UInt128>(difference) * difference;
 		moments.squares_low += static_cast<std::uint64_t>(square);
 		moments.squares_high += static_cast<std::uint64_t>(square >> 64);
+	}
+	return moments;
+}
+
+Moments
+moments_of(const Run *runs, std::size_t count) noexcept
+{
+	Moments moments{runs[0].value, runs[0].value, 0, 0, 0, 0};
+	for (std::size_t i = 0; i < count; ++i)
+	{
+		moments.min = std::min(moments.min, runs[i].value);
+		moments.max = std::max(moments.max, runs[i].value);
+		moments.sum += static_cast<Int128>(runs[i].value) * runs[i].count;
+	}
+	const auto min = static_cast<std::uint64_t>(moments.min);
+	for (std::size_t i = 0; i < count; ++i)
+	{
+		const std::uint64_t difference = static_cast<std::uint64_t>(runs[i].value) - min;
+		const auto times = static_cast<std::uint64_t>(runs[i].count);
+		const UInt128 square = static_cast<UInt128>(difference) * difference;
+		moments.spread += static_cast<UInt128>(difference) * times;
+		moments.squares_low += static_cast<UInt128>(static_cast<std::uint64_t>(square)) * times;
+		moments.squares_high +=
+			static_cast<UInt128>(static_cast<std::uint64_t>(square >> 64)) * times;
 	}
 	return moments;
 }

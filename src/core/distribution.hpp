@@ -1,8 +1,11 @@
-// A multiset of prices in one flat block, which is at once the state of the aggregates and the
-// stored value.  Finite values are 64-bit integers scaled by a common power of ten for as long as
-// that is exact; otherwise the block is "wide" and holds the numerics themselves, which only the
-// server can compute with.  NaN, infinities and NULLs are counted.  Every answer given here is
-// exact or refused.  The block is wide if and only if it must be, in whatever order values came.
+// A multiset of prices.  Finite values are 64-bit integers scaled by a common power of ten for as
+// long as that is exact; otherwise the multiset is "wide" and holds decimals of any size.  NaN,
+// infinities and NULLs are counted.  A multiset is wide if and only if it must be, in whatever
+// order values came.
+//
+// It has three forms.  While it grows it is a block that values are appended to, in any order
+// (Distribution).  Asked for more than sums, it is brought into ascending order (Ranking).  Stored
+// and sent, it is that order as bytes (stored_form.hpp).
 #pragma once
 
 #include "core/decimal.hpp"
@@ -12,46 +15,95 @@
 
 namespace listing_stats {
 
-struct Distribution
+// A value and how often it occurs.
+struct Run
 {
-	std::uint32_t block_header;  // belongs to whoever keeps the block
-	std::uint8_t version;
-	std::uint8_t wide;    // 0 or 1
-	std::uint16_t scale;  // the largest display scale of a finite value
+	std::int64_t value;
+	std::int64_t count;
+};
+
+// All of a multiset together, so that sums of counts are counts, and sums of values 128-bit
+// integers.
+constexpr std::int64_t max_count = INT64_MAX / 2;
+
+struct Counts
+{
 	std::int64_t nulls;
 	std::int64_t not_a_numbers;
 	std::int64_t positive_infinities;
 	std::int64_t negative_infinities;
-	std::uint32_t finite_count;
-	std::uint32_t used;  // bytes behind this header
+};
+
+enum class Form : std::uint8_t
+{
+	Stored = 1,   // the version of the stored form
+	Growing = 64  // never on disk
+};
+
+// The header of a block that grows.  Values lie behind it, runs before its end, room between; a
+// wide block has entries instead (stored_form.hpp).
+struct Distribution
+{
+	std::uint32_t block_header;  // belongs to whoever keeps the block
+	Form form;
+	std::uint8_t wide;    // 0 or 1
+	std::uint16_t scale;  // the largest display scale of a finite value
+	Counts counts;
+	std::uint32_t used;       // how many values; where wide, how many bytes of entries
+	std::uint32_t run_count;  // 0 where wide
 
 	std::int64_t *values() noexcept { return reinterpret_cast<std::int64_t *>(this + 1); }
 	const std::int64_t *values() const noexcept
 	{
 		return reinterpret_cast<const std::int64_t *>(this + 1);
 	}
-	char *bytes() noexcept { return reinterpret_cast<char *>(this + 1); }
-	const char *bytes() const noexcept { return reinterpret_cast<const char *>(this + 1); }
-
-	// How many values that are not NULL.
-	std::int64_t count() const noexcept
+	unsigned char *entries() noexcept { return reinterpret_cast<unsigned char *>(this + 1); }
+	const unsigned char *entries() const noexcept
 	{
-		return finite_count + negative_infinities + positive_infinities + not_a_numbers;
+		return reinterpret_cast<const unsigned char *>(this + 1);
 	}
+	std::size_t front_size() const noexcept
+	{
+		return wide != 0 ? used : used * sizeof(std::int64_t);
+	}
+	std::size_t content_size() const noexcept { return front_size() + run_count * sizeof(Run); }
 };
 
-constexpr std::uint8_t distribution_version = 1;
-
-static_assert(sizeof(Distribution) == 48, "the stored form");
+static_assert(sizeof(Distribution) == 48, "ten values fit a block of 128 bytes");
 static_assert(std::is_trivially_copyable_v<Distribution>);
 static_assert(std::is_trivially_destructible_v<Distribution>);
 
-// Whether every value stays in 64 bits when the scale grows.
-[[nodiscard]] bool fits_scale(const Distribution &distribution, int scale) noexcept;
+// A block and the bytes it has, header included: a multiple of eight.
+struct Block
+{
+	Distribution *distribution;
+	std::size_t size;
 
-// Copies the scaled values of a distribution, brought to a scale that fits_scale() has approved.
-// The target may be the values themselves.
-void copy_rescaled(const Distribution &source, int scale, std::int64_t *target) noexcept;
+	Run *runs() const noexcept
+	{
+		return reinterpret_cast<Run *>(reinterpret_cast<char *>(distribution) + size) -
+		       distribution->run_count;
+	}
+	std::size_t room() const noexcept
+	{
+		return size - sizeof(Distribution) - distribution->content_size();
+	}
+};
+
+// Whether every finite value stays in 64 bits when the scale grows.  The block is not wide.
+[[nodiscard]] bool fits_scale(const Block &block, int scale) noexcept;
+
+// Brings the block to a scale that fits_scale() has approved.
+void rescale(const Block &block, int scale) noexcept;
+
+struct Extent
+{
+	std::int64_t min;
+	std::int64_t max;
+};
+
+// Of at least one value.
+[[nodiscard]] Extent extent_of(const std::int64_t *values, std::size_t count) noexcept;
 
 struct Moments
 {
@@ -67,6 +119,7 @@ struct Moments
 
 // Of at least one value.
 [[nodiscard]] Moments moments_of(const std::int64_t *values, std::size_t count) noexcept;
+[[nodiscard]] Moments moments_of(const Run *runs, std::size_t count) noexcept;
 
 // Where a percentile lies: between the values of two neighbouring ranks, so many quarters above
 // the lower one.
@@ -92,30 +145,5 @@ struct ScaledNumber
 // low + (high - low) * quarters / 4, with no more decimals than it needs beyond the given scale.
 [[nodiscard]] ScaledNumber interpolate(std::int64_t low, std::int64_t high, int quarters,
                                        int scale) noexcept;
-
-// Permutes values so that each rank asked for holds what it would hold if all were sorted.  Ranks
-// ascend and lie in [first, last).  It recurses as deep as the logarithm of their number.
-// NOLINTBEGIN(misc-no-recursion)
-template <class Value, class Less>
-void
-select_ranks(Value *values, std::size_t first, std::size_t last, const std::size_t *ranks,
-             std::size_t rank_count, Less less) noexcept
-{
-	if (rank_count == 0)
-		return;
-	const std::size_t middle = rank_count / 2;
-	const std::size_t rank = ranks[middle];
-	std::nth_element(values + first, values + rank, values + last, less);
-
-	std::size_t below = middle;
-	while (below > 0 && ranks[below - 1] == rank)
-		--below;
-	std::size_t above = middle + 1;
-	while (above < rank_count && ranks[above] == rank)
-		++above;
-	select_ranks(values, first, rank, ranks, below, less);
-	select_ranks(values, rank + 1, last, ranks + above, rank_count - above, less);
-}
-// NOLINTEND(misc-no-recursion)
 
 }  // namespace listing_stats

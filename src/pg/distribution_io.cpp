@@ -1,13 +1,12 @@
-// The text of a price_distribution: {19.99, 20.00*3, Infinity, NaN*2, null*4}.  Values ascend, each
+// A price_distribution as text: {19.99, 20.00*3, Infinity, NaN*2, null*4}.  Values ascend, each
 // once, with how often it occurs, finite ones with the decimals of the one that has most; NULLs
 // come last.  So equal distributions of one scale have one text, and reading it gives the same
-// value again.  On the way in, order and repetition are free.
+// value again.  On the way in, order and repetition are free.  In binary it is sent as it is
+// stored.
 #include "pg/pg.hpp"
 
-#include "core/distribution.hpp"
-#include "core/sort.hpp"
 #include "pg/distribution_state.hpp"
-#include "pg/numerics.hpp"
+#include "pg/statistics.hpp"
 
 namespace listing_stats {
 
@@ -26,69 +25,30 @@ append_item(StringInfo text, const char *value, int64 times)
 		appendStringInfo(text, "*" INT64_FORMAT, times);
 }
 
-void
-append_numeric(StringInfo text, Numeric number, int64 times)
-{
-	char *value = DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(number)));
-	append_item(text, value, times);
-	pfree(value);
-}
-
-void
-append_scaled_values(StringInfo text, const Distribution *distribution)
-{
-	const std::size_t count = distribution->finite_count;
-	auto *values = static_cast<int64 *>(palloc(distribution->used));
-	memcpy(values, distribution->values(), distribution->used);
-	sort_integers(values, values + count);
-	for (std::size_t i = 0, next = 0; i < count; i = next)
-	{
-		for (next = i + 1; next < count && values[next] == values[i];)
-			++next;
-		Numeric number = make_numeric(values[i], distribution->scale);
-		append_numeric(text, number, static_cast<int64>(next - i));
-		pfree(number);
-	}
-	pfree(values);
-}
-
-void
-append_wide_values(StringInfo text, const Distribution *distribution)
-{
-	const std::size_t count = distribution->finite_count;
-	WideValue *values = wide_values(distribution);
-	std::sort(values, values + count, is_less);
-	for (std::size_t i = 0, next = 0; i < count; i = next)
-	{
-		for (next = i + 1; next < count && !is_less(values[i], values[next]);)
-			++next;
-		append_numeric(text, show_scale(values[i].number, distribution->scale),
-		               static_cast<int64>(next - i));
-	}
-}
-
 // Reads the text item by item; whatever is wrong with it ends here.
 class Reader
 {
 public:
-	explicit Reader(const char *text) : text_(text), next_(text) {}
+	explicit Reader(const char *text)
+		: text_(text), next_(text), state_(NullableDatum{0, true}, CurrentMemoryContext)
+	{
+	}
 
-	Distribution *read();
+	Datum read();
 
 private:
 	[[noreturn]] void fail(const char *expected) const;
 	void skip_spaces();
 	bool accept(char wanted);
+	bool accept_char(char wanted);
+	void skip_digits();
 	void read_item();
 	const char *read_word();
 	int64 read_times();
-	void add_count(int64 *count, int64 times) const;
-	void add_finite(const char *word, int64 times);
-	void replace(Distribution *distribution);
 
 	const char *text_;
 	const char *next_;
-	Distribution *distribution_ = nullptr;
+	State state_;
 };
 
 void
@@ -114,33 +74,51 @@ bool
 Reader::accept(char wanted)
 {
 	skip_spaces();
-	if (*next_ != wanted)
+	if (!accept_char(wanted))
 		return false;
-	++next_;
 	skip_spaces();
 	return true;
 }
 
-// A number as numeric_out() writes it, or a name.
+bool
+Reader::accept_char(char wanted)
+{
+	if (*next_ != wanted)
+		return false;
+	++next_;
+	return true;
+}
+
+// At least one.
+void
+Reader::skip_digits()
+{
+	const char *digits = next_;
+	while (isdigit(static_cast<unsigned char>(*next_)))
+		++next_;
+	if (next_ == digits)
+		fail("a number, NaN, Infinity, -Infinity or null");
+}
+
+// A number, or a name.
 const char *
 Reader::read_word()
 {
 	const char *start = next_;
-	if (*next_ == '-' || *next_ == '+')
-		++next_;
+	(void) (accept_char('-') || accept_char('+'));
 	if (isalpha(static_cast<unsigned char>(*next_)))
 		while (isalpha(static_cast<unsigned char>(*next_)))
 			++next_;
 	else
 	{
-		const char *digits = next_;
-		while (isdigit(static_cast<unsigned char>(*next_)))
-			++next_;
-		if (next_ > digits && *next_ == '.')
-			for (digits = ++next_; isdigit(static_cast<unsigned char>(*next_));)
-				++next_;
-		if (next_ == digits)
-			fail("a number, NaN, Infinity, -Infinity or null");
+		skip_digits();
+		if (accept_char('.'))
+			skip_digits();
+		if (accept_char('e') || accept_char('E'))
+		{
+			(void) (accept_char('-') || accept_char('+'));
+			skip_digits();
+		}
 	}
 	return pnstrdup(start, static_cast<Size>(next_ - start));
 }
@@ -156,44 +134,11 @@ Reader::read_times()
 		if (__builtin_mul_overflow(times, 10, &times) ||
 		    __builtin_add_overflow(times, *next_ - '0', &times))
 			fail("a smaller count");
+	if (times > max_count)
+		fail("a smaller count");
 	if (next_ == start || times == 0)
 		fail("a positive count");
 	return times;
-}
-
-void
-Reader::add_count(int64 *count, int64 times) const
-{
-	// The sum of all counts must stay a count.
-	if (times > INT64_MAX / 8 - *count)
-		fail("a smaller count");
-	*count += times;
-}
-
-void
-Reader::add_finite(const char *word, int64 times)
-{
-	// So a count that cannot fit is refused before anything is filled.
-	const int64 least_bytes = std::min<int64>(times, MaxAllocSize) * int64{sizeof(int64)};
-	replace(make_room(distribution_, static_cast<std::size_t>(least_bytes)));
-
-	const Datum number = DirectFunctionCall3(numeric_in, CStringGetDatum(word),
-	                                         ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
-	const NumericBytes bytes = numeric_bytes(number);
-	for (int64 i = 0; i < times; ++i)
-	{
-		CHECK_FOR_INTERRUPTS();
-		replace(add_number(distribution_, bytes));
-	}
-	pfree(DatumGetPointer(number));
-}
-
-void
-Reader::replace(Distribution *distribution)
-{
-	if (distribution != distribution_)
-		pfree(distribution_);
-	distribution_ = distribution;
 }
 
 void
@@ -202,16 +147,22 @@ Reader::read_item()
 	const char *word = read_word();
 	const char *after_word = next_;
 	const int64 times = read_times();
+	CHECK_FOR_INTERRUPTS();
 	if (pg_strcasecmp(word, "null") == 0)
-		add_count(&distribution_->nulls, times);
+		state_.add_nulls(times);
 	else if (pg_strcasecmp(word, "NaN") == 0)
-		add_count(&distribution_->not_a_numbers, times);
+		state_.add(NumberKind::NotANumber, times);
 	else if (pg_strcasecmp(word, "Infinity") == 0)
-		add_count(&distribution_->positive_infinities, times);
+		state_.add(NumberKind::PositiveInfinity, times);
 	else if (pg_strcasecmp(word, "-Infinity") == 0)
-		add_count(&distribution_->negative_infinities, times);
+		state_.add(NumberKind::NegativeInfinity, times);
 	else if (isdigit(static_cast<unsigned char>(after_word[-1])))
-		add_finite(word, times);
+	{
+		const Datum number = DirectFunctionCall3(numeric_in, CStringGetDatum(word),
+		                                         ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
+		state_.add(parse_numeric(numeric_bytes(number)), times);
+		pfree(DatumGetPointer(number));
+	}
 	else
 	{
 		next_ = after_word - strlen(word);
@@ -219,10 +170,9 @@ Reader::read_item()
 	}
 }
 
-Distribution *
+Datum
 Reader::read()
 {
-	distribution_ = new_distribution();
 	if (!accept('{'))
 		fail("\"{\"");
 	if (!accept('}'))
@@ -235,33 +185,53 @@ Reader::read()
 	}
 	if (*next_ != '\0')
 		fail("the end");
-	drop_room(distribution_);
-	return distribution_;
+	return store(rank(state_.block()));
 }
 
 }  // namespace
 
 LISTING_STATS_FUNCTION(listing_stats_distribution_in)
 {
-	PG_RETURN_POINTER(Reader(PG_GETARG_CSTRING(0)).read());
+	return Reader(PG_GETARG_CSTRING(0)).read();
 }
 
 LISTING_STATS_FUNCTION(listing_stats_distribution_out)
 {
-	const Distribution *distribution = distribution_of(PG_GETARG_DATUM(0));
+	const Ranking ranking = rank(PG_GETARG_DATUM(0));
 	StringInfoData text;
 	initStringInfo(&text);
 	appendStringInfoChar(&text, '{');
-	append_item(&text, "-Infinity", distribution->negative_infinities);
-	if (distribution->wide == 0)
-		append_scaled_values(&text, distribution);
-	else
-		append_wide_values(&text, distribution);
-	append_item(&text, "Infinity", distribution->positive_infinities);
-	append_item(&text, "NaN", distribution->not_a_numbers);
-	append_item(&text, "null", distribution->nulls);
+	append_item(&text, "-Infinity", ranking.counts.negative_infinities);
+	for (std::size_t i = 0; i < ranking.run_count; ++i)
+	{
+		Numeric number = value_of(ranking, i);
+		char *value = DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(number)));
+		append_item(&text, value, ranking.count_of(i));
+		pfree(value);
+		pfree(number);
+	}
+	append_item(&text, "Infinity", ranking.counts.positive_infinities);
+	append_item(&text, "NaN", ranking.counts.not_a_numbers);
+	append_item(&text, "null", ranking.counts.nulls);
 	appendStringInfoChar(&text, '}');
 	PG_RETURN_CSTRING(text.data);
+}
+
+LISTING_STATS_FUNCTION(listing_stats_distribution_recv)
+{
+	auto *message = reinterpret_cast<StringInfo>(PG_GETARG_POINTER(0));
+	const int size = message->len - message->cursor;
+	const char *bytes = pq_getmsgbytes(message, size);
+	Ranking ranking = {};
+	if (!read_stored(bytes, static_cast<std::size_t>(size), server, ranking))
+		ereport(ERROR, (errcode(ERRCODE_INVALID_BINARY_REPRESENTATION),
+		                errmsg("invalid binary representation of type %s", "price_distribution")));
+	return store(ranking);
+}
+
+LISTING_STATS_FUNCTION(listing_stats_distribution_send)
+{
+	PG_RETURN_BYTEA_P(DatumGetByteaPP(store(rank(PG_GETARG_DATUM(0)))));
 }
 
 }  // namespace listing_stats

@@ -1,60 +1,91 @@
-// The block of a distribution in the server's memory: how it is made, found in a datum, and grown.
+// A distribution in the server's memory: the forms that a datum of the type can have, how one grows
+// and how it is brought into order.
 //
-// It is a varlena with room to spare, changed in place.  VARSIZE covers the room.  When the room is
-// used up, a block of twice the size comes from the current memory context; whoever keeps the
-// block, an aggregate node for one, copies what is returned and frees what it had.
+// What a query sees is the stored form (core/stored_form).  While an aggregate runs, its state is a
+// block that values are appended to.  For small groups the block is the datum itself, with room to
+// spare: when that is used up, a block of twice the size comes from the current memory context, and
+// the aggregate node, which sees that it moved, keeps a copy and frees what it had.  A larger block
+// belongs to an expanded object, which grows in place.  (An expanded object for each group would
+// make many groups a hundred times slower: the executor walks all children of its memory context.)
 #pragma once
 
 #include "pg/pg.hpp"
 
-#include "core/distribution.hpp"
+#include "core/stored_form.hpp"
 #include "pg/numerics.hpp"
 
 namespace listing_stats {
 
-Distribution *new_distribution();
+// Memory of the current context, and interrupts.
+extern const Environment server;
 
-// A block that can be changed only if the datum itself can; detoasted, with a long header, aligned.
-Distribution *distribution_of(Datum datum);
-
-inline bool
-has_room(const Distribution *distribution, std::size_t bytes)
+struct ExpandedDistribution
 {
-	return VARSIZE(distribution) - sizeof(Distribution) - distribution->used >= bytes;
-}
-
-inline void
-append_scaled(Distribution *distribution, int64 value)
-{
-	distribution->values()[distribution->finite_count++] = value;
-	distribution->used += sizeof(int64);
-}
-
-// These return the block, which may have moved.
-[[nodiscard]] Distribution *make_room(Distribution *distribution, std::size_t bytes);
-[[nodiscard]] Distribution *add_number(Distribution *distribution, NumericBytes bytes);
-[[nodiscard]] Distribution *merge(Distribution *into, const Distribution *other);
-
-// Ends the block where its content does: the room holds garbage, and a value that leaves the
-// aggregates must be the same bytes each time.
-void drop_room(Distribution *distribution);
-
-void count_special(Distribution *distribution, NumberKind kind, int64 times);
-
-// The numerics of a wide distribution, in the order in which they came.  Comparing keys first saves
-// the way to numbers scattered in memory.
-struct WideValue
-{
-	int64 key;
-	Numeric number;
+	ExpandedObjectHeader header;
+	Block block;
+	uint32 capacity;             // how many values fit; 0 where wide
+	std::size_t compacted_size;  // of the content, when it was last compacted
 };
 
-WideValue *wide_values(const Distribution *distribution);
-
-inline bool
-is_less(const WideValue &a, const WideValue &b)
+inline ExpandedDistribution *
+expanded_distribution(Datum datum)
 {
-	return a.key != b.key ? a.key < b.key : compare(a.number, b.number) < 0;
+	return reinterpret_cast<ExpandedDistribution *>(DatumGetEOHP(datum));
 }
+
+// A state that grows.  Errors: 54000 when it cannot.
+class State
+{
+public:
+	// Of what is there, empty without: the datum itself if it grows already, otherwise a copy.
+	// Expanded objects become children of the context.
+	State(NullableDatum datum, MemoryContext context);
+
+	// The same datum if it has not moved.
+	Datum datum() const;
+	const Block &block() const { return expanded_ != nullptr ? expanded_->block : flat_; }
+	Distribution *distribution() const { return block().distribution; }
+
+	void add(NumberKind kind, int64 times) const;
+	void add_nulls(int64 times) const;
+	void add(const Decimal &decimal, int64 times);  // any kind
+	void add(int64 value, int scale, int64 times);  // but INT64_MIN
+	void merge(Datum other);
+
+private:
+	void start();
+	void make_room(std::size_t size);
+	void expand(std::size_t size);
+	void make_wide();
+	void add_run(Run run);
+	void add_entry(const Decimal &decimal, int64 times);
+	void add_wide_run(Run run, int scale);
+	bool reach_scale(int scale) const;
+	void merge_counts(const Counts &counts) const;
+	void merge_block(const Block &other);
+	void merge_stored(const struct varlena *stored);
+
+	MemoryContext context_;
+	ExpandedDistribution *expanded_ = nullptr;
+	Block flat_ = {};
+};
+
+static_assert(std::is_trivially_destructible_v<State>);
+
+// Whether the datum is a block that grows, and which.  Detoasts.
+bool is_growing(Datum datum, Block &block);
+
+// Any distribution in order.  Error 54000: there are more than max_count values.
+Ranking rank(Datum datum);
+Ranking rank(const Block &block);
+
+// The stored form.  Error 54000 when it would take more than a gigabyte.
+Datum store(const Ranking &ranking);
+
+// These read only the beginning of what is stored.
+Counts counts_of(Datum datum);
+int64 value_count_of(Datum datum);
+
+[[noreturn]] void report_corrupt_distribution();
 
 }  // namespace listing_stats

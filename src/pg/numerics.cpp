@@ -3,6 +3,8 @@
 
 #include "pg/numerics.hpp"
 
+#include "core/division.hpp"
+
 namespace listing_stats {
 
 namespace {
@@ -75,6 +77,14 @@ make_numeric(Int128 value, int scale)
 }
 
 Numeric
+make_numeric(const Decimal &decimal, int scale)
+{
+	auto *numeric = static_cast<char *>(palloc(VARHDRSZ + 4 + 2 * decimal.digit_count));
+	SET_VARSIZE(numeric, VARHDRSZ + write_decimal(decimal, scale, numeric + VARHDRSZ));
+	return reinterpret_cast<Numeric>(numeric);
+}
+
+Numeric
 make_special(NumberKind kind)
 {
 	const char *text = kind == NumberKind::NotANumber         ? "NaN"
@@ -88,6 +98,18 @@ Numeric
 add(Numeric a, Numeric b)
 {
 	return call(numeric_add, a, b);
+}
+
+Numeric
+subtract(Numeric a, Numeric b)
+{
+	return call(numeric_sub, a, b);
+}
+
+Numeric
+multiply(Numeric a, Numeric b)
+{
+	return call(numeric_mul, a, b);
 }
 
 Numeric
@@ -109,39 +131,86 @@ show_scale(Numeric number, int scale)
 }
 
 Numeric
-interpolate(Numeric low, Numeric high, int quarters, int scale)
+interpolate(Numeric low, Numeric high, Numeric fraction, int scale)
 {
-	Numeric fraction = make_numeric(Int128{25} * quarters, 2);
 	bool overflow = false;
 	Numeric difference = numeric_sub_opt_error(high, low, &overflow);
 	Numeric result = nullptr;
 	if (overflow)
 		// Numbers this far apart have opposite signs, so their weighted sum stays between them.
-		result = add(call(numeric_mul, low, make_numeric(100 - Int128{25} * quarters, 2)),
-		             call(numeric_mul, high, fraction));
+		result =
+			add(multiply(low, subtract(make_numeric(1, 0), fraction)), multiply(high, fraction));
 	else
-		result = add(low, call(numeric_mul, difference, fraction));
+		result = add(low, multiply(difference, fraction));
 	result = DatumGetNumeric(DirectFunctionCall1(numeric_trim_scale, NumericGetDatum(result)));
 	return show_scale(result, scale);
 }
 
-Numeric
-sample_stddev(const Moments &moments, int64 count, int scale)
+namespace {
+
+// n * (sum of squares) - (sum)^2, which the variance is a part of; false: 128 bits do not suffice.
+bool
+variance_numerator(const Moments &moments, int64 count, UInt128 &numerator)
 {
+	UInt128 square = 0;
+	return moments.squares_high == 0 &&
+	       !__builtin_mul_overflow(moments.squares_low, static_cast<UInt128>(count), &numerator) &&
+	       !__builtin_mul_overflow(moments.spread, moments.spread, &square) &&
+	       !__builtin_sub_overflow(numerator, square, &numerator) && numerator >> 126 == 0;
+}
+
+// The quick way, for numbers that prices are.
+bool
+sum_quickly(Sum kind, const Moments &moments, int64 count, int scale, ScaledNumber &result)
+{
+	if (kind == Sum::Total)
+	{
+		result = ScaledNumber{moments.sum, scale};
+		return true;
+	}
+	if (kind == Sum::Mean)
+		return divide(moments.sum, scale, static_cast<UInt128>(count), result);
+	const bool sample = kind == Sum::SampleVariance || kind == Sum::SampleDeviation;
+	const bool root = kind == Sum::SampleDeviation || kind == Sum::PopulationDeviation;
+	UInt128 numerator = 0;
+	if (!variance_numerator(moments, count, numerator))
+		return false;
+	if (numerator == 0)
+	{
+		result = ScaledNumber{0, 0};
+		return true;
+	}
+	const UInt128 divisor =
+		static_cast<UInt128>(count) * static_cast<UInt128>(sample ? count - 1 : count);
+	return divide(static_cast<Int128>(numerator), 2 * scale, divisor, result) &&
+	       (!root || square_root(result, result));
+}
+
+}  // namespace
+
+Numeric
+sum_of(Sum kind, const Moments &moments, int64 count, int scale)
+{
+	ScaledNumber quick = {};
+	if (sum_quickly(kind, moments, count, scale, quick))
+		return make_numeric(quick.value, quick.scale);
 	Numeric n = make_numeric(count, 0);
+	if (kind == Sum::Mean)
+		return divide(make_numeric(moments.sum, scale), n);
 	Numeric sum = make_unsigned(moments.spread, false, scale);
 	Numeric squares = make_unsigned(moments.squares_low, false, 2 * scale);
 	if (moments.squares_high != 0)
-		squares =
-			add(squares, call(numeric_mul, make_unsigned(moments.squares_high, false, 2 * scale),
-		                      make_unsigned(UInt128{1} << 64, false, 0)));
-	Numeric numerator =
-		call(numeric_sub, call(numeric_mul, n, squares), call(numeric_mul, sum, sum));
+		squares = add(squares, multiply(make_unsigned(moments.squares_high, false, 2 * scale),
+		                                make_unsigned(UInt128{1} << 64, false, 0)));
+	Numeric numerator = subtract(multiply(n, squares), multiply(sum, sum));
 	Numeric zero = make_numeric(0, 0);
 	if (compare(numerator, zero) <= 0)
 		return zero;
-	return square_root(
-		divide(numerator, make_numeric(static_cast<Int128>(count) * (count - 1), 0)));
+	const bool sample = kind == Sum::SampleVariance || kind == Sum::SampleDeviation;
+	Numeric variance = divide(
+		numerator, make_numeric(static_cast<Int128>(count) * (sample ? count - 1 : count), 0));
+	return kind == Sum::SampleVariance || kind == Sum::PopulationVariance ? variance
+	                                                                      : square_root(variance);
 }
 
 // The server's accumulators live in the context that their caller, an aggregate node, names: ours
@@ -158,29 +227,50 @@ ServerSums::ServerSums()
 	caller_->curaggcontext = state_context_;
 }
 
-void
-ServerSums::accumulate(Numeric number)
+Datum
+ServerSums::call(PGFunction function, NullableDatum state, NullableDatum other) const
 {
 	LOCAL_FCINFO(fcinfo, 2);
 	InitFunctionCallInfoData(*fcinfo, nullptr, 2, InvalidOid, reinterpret_cast<Node *>(caller_),
 	                         nullptr);
-	fcinfo->args[0].value = state_;
-	fcinfo->args[0].isnull = !started_;
-	fcinfo->args[1].value = NumericGetDatum(number);
-	fcinfo->args[1].isnull = false;
+	fcinfo->args[0] = state;
+	fcinfo->args[1] = other;
+	return function(fcinfo);
+}
 
+// A number that occurs many times is added by doubling: 2^k times is what was there added to
+// itself.
+void
+ServerSums::accumulate(Numeric number, int64 times)
+{
 	MemoryContext before = MemoryContextSwitchTo(row_context_);
-	state_ = numeric_accum(fcinfo);
+	const NullableDatum none = {0, true};
+	const NullableDatum value = {NumericGetDatum(number), false};
+	for (; times > 0 && times < 8; --times)
+		state_ = {call(numeric_accum, state_, value), false};
+	if (times > 0)
+	{
+		NullableDatum power = {call(numeric_accum, none, value), false};
+		for (; times > 0; times >>= 1)
+		{
+			if ((times & 1) != 0)
+				state_ = {call(numeric_combine, state_, power), false};
+			const NullableDatum copy = {call(numeric_combine, none, power), false};
+			power = {call(numeric_combine, power, copy), false};
+		}
+	}
 	MemoryContextSwitchTo(before);
-	started_ = true;
 	if (++rows_ % rows_between_resets == 0)
 		MemoryContextReset(row_context_);
 }
 
 Numeric
-ServerSums::finish(PGFunction final_function) const
+ServerSums::finish(Sum sum) const
 {
-	return DatumGetNumeric(DirectFunctionCall1(final_function, state_));
+	static const PGFunction functions[sum_kinds] = {numeric_sum,         numeric_avg,
+	                                                numeric_var_samp,    numeric_var_pop,
+	                                                numeric_stddev_samp, numeric_stddev_pop};
+	return DatumGetNumeric(DirectFunctionCall1(functions[static_cast<int>(sum)], state_.value));
 }
 
 void

@@ -19,37 +19,60 @@ NumericBytes numeric_bytes(Datum datum);
 Decimal parse_numeric(NumericBytes bytes);
 
 Numeric make_numeric(Int128 value, int scale);
+Numeric make_numeric(const Decimal &decimal, int scale);
 Numeric make_special(NumberKind kind);
 
 Numeric add(Numeric a, Numeric b);
+Numeric subtract(Numeric a, Numeric b);
+Numeric multiply(Numeric a, Numeric b);
 Numeric divide(Numeric a, Numeric b);
 int compare(Numeric a, Numeric b);
 
 // The same value, shown with at least so many decimals.
 Numeric show_scale(Numeric number, int scale);
 
-// low + (high - low) * quarters / 4; shown with the scale and only the decimals needed beyond it.
-Numeric interpolate(Numeric low, Numeric high, int quarters, int scale);
+// low + (high - low) * fraction; shown with the scale and only the decimals needed beyond it.
+Numeric interpolate(Numeric low, Numeric high, Numeric fraction, int scale);
 
-// What stddev_samp() answers for at least two values, scaled by 10^scale.
-Numeric sample_stddev(const Moments &moments, int64 count, int scale);
+// What sum(), avg(), var_samp(), var_pop(), stddev_samp() and stddev_pop() answer.
+enum class Sum
+{
+	Total,
+	Mean,
+	SampleVariance,
+	PopulationVariance,
+	SampleDeviation,
+	PopulationDeviation
+};
+constexpr int sum_kinds = 6;
 
-// The server's own sum(), avg() and stddev_samp(), run over numerics that we hold.  For
-// those that do not fit 64 bits.
+// A sample's spread needs at least two values.
+inline bool
+is_defined(Sum sum, int64 count)
+{
+	return count > 1 || (count == 1 && sum != Sum::SampleVariance && sum != Sum::SampleDeviation);
+}
+
+// Of values scaled by 10^scale, for which it is defined.
+Numeric sum_of(Sum sum, const Moments &moments, int64 count, int scale);
+
+// The same by the server's own aggregates, run over numerics that we hold.  For those that do not
+// fit 64 bits.
 class ServerSums
 {
 public:
 	ServerSums();
-	void accumulate(Numeric number);
-	Numeric finish(PGFunction final_function) const;
+	void accumulate(Numeric number, int64 times);
+	Numeric finish(Sum sum) const;
 	void free();
 
 private:
+	Datum call(PGFunction function, NullableDatum state, NullableDatum other) const;
+
 	MemoryContext state_context_;
 	MemoryContext row_context_;
 	WindowAggState *caller_;
-	Datum state_ = 0;
-	bool started_ = false;
+	NullableDatum state_ = {0, true};
 	int rows_ = 0;
 };
 

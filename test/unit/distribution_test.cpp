@@ -1,4 +1,4 @@
-// Moments, ranks and rescaling against the obvious way to compute them.
+// Moments and rescaling against the obvious way to compute them.
 #include "core/distribution.hpp"
 
 #include "check.hpp"
@@ -10,20 +10,24 @@ using namespace listing_stats;
 
 namespace {
 
-struct Block
+struct TestBlock
 {
 	Distribution header;
 	std::int64_t values[8];
+	Run runs[2];
 };
 
-Block
-block_of(std::initializer_list<std::int64_t> values, std::uint16_t scale)
+// All but the last two values stand alone, the others for many.
+void
+fill(TestBlock &block, std::initializer_list<std::int64_t> values, std::uint16_t scale)
 {
-	Block block{};
+	block = TestBlock{};
 	block.header.scale = scale;
-	block.header.finite_count = static_cast<std::uint32_t>(values.size());
-	std::copy(values.begin(), values.end(), block.values);
-	return block;
+	block.header.used = static_cast<std::uint32_t>(values.size() - 2);
+	block.header.run_count = 2;
+	std::copy(values.begin(), values.end() - 2, block.values);
+	block.runs[0] = Run{values.end()[-2], 5};
+	block.runs[1] = Run{values.end()[-1], 7};
 }
 
 void
@@ -62,27 +66,32 @@ test_moments(std::mt19937_64 &random)
 	CHECK(moments.squares_high == (UInt128{3} << 64) - 12);
 }
 
+// Runs say the same as their values one by one.
 void
-test_ranks(std::mt19937_64 &random)
+test_moments_of_runs(std::mt19937_64 &random)
 {
-	for (int round = 0; round < 2000; ++round)
+	for (int round = 0; round < 500; ++round)
 	{
-		std::vector<std::int64_t> values(1 + random() % 100);
-		for (auto &value : values)
-			value = static_cast<std::int64_t>(random() % (1 + random() % 100));
-		std::vector<std::int64_t> sorted = values;
-		std::sort(sorted.begin(), sorted.end());
-		std::vector<std::size_t> ranks(random() % 9);
-		for (auto &rank : ranks)
-			rank = random() % values.size();
-		std::sort(ranks.begin(), ranks.end());
-		select_ranks(values.data(), 0, values.size(), ranks.data(), ranks.size(),
-		             [](std::int64_t a, std::int64_t b) { return a < b; });
-		for (const auto rank : ranks)
-			CHECK(values[rank] == sorted[rank]);
-		std::sort(values.begin(), values.end());
-		CHECK(values == sorted);
+		std::vector<Run> runs(1 + random() % 20);
+		std::vector<std::int64_t> values;
+		const unsigned shift = static_cast<unsigned>(random() % 60);
+		for (auto &run : runs)
+		{
+			run = Run{static_cast<std::int64_t>(random()) >> shift,
+			          1 + static_cast<std::int64_t>(random() % 5)};
+			values.insert(values.end(), static_cast<std::size_t>(run.count), run.value);
+		}
+		const Moments one = moments_of(runs.data(), runs.size());
+		const Moments other = moments_of(values.data(), values.size());
+		CHECK(one.min == other.min && one.max == other.max && one.sum == other.sum);
+		CHECK(one.spread == other.spread);
+		CHECK((one.squares_high << 64) + one.squares_low ==
+		      (other.squares_high << 64) + other.squares_low);
 	}
+	const Run extremes[] = {{-INT64_MAX, max_count / 2}, {INT64_MAX, max_count / 2}};
+	const Moments moments = moments_of(extremes, 2);
+	CHECK(moments.sum == 0);
+	CHECK(moments.spread == static_cast<UInt128>(INT64_MAX) * 2 * (max_count / 2));
 }
 
 void
@@ -106,13 +115,24 @@ test_quartiles()
 void
 test_rescaling()
 {
-	Block block = block_of({1, -922337203685477580, 0}, 1);
-	CHECK(fits_scale(block.header, 1) && fits_scale(block.header, 2));
-	CHECK(!fits_scale(block.header, 3) && !fits_scale(block.header, max_scale + 1));
-	copy_rescaled(block.header, 2, block.header.values());
-	CHECK(block.values[0] == 10 && block.values[1] == -9223372036854775800 && block.values[2] == 0);
-	Block empty = block_of({}, 0);
-	CHECK(fits_scale(empty.header, max_scale) && !fits_scale(empty.header, max_scale + 1));
+	TestBlock test{};
+	const Block block{&test.header, sizeof test};
+	for (const bool in_run : {false, true})
+	{
+		const std::int64_t large = -922337203685477580;
+		if (in_run)
+			fill(test, {1, 0, 3, large}, 1);
+		else
+			fill(test, {1, large, 3, 0}, 1);
+		CHECK(fits_scale(block, 1) && fits_scale(block, 2));
+		CHECK(!fits_scale(block, 3) && !fits_scale(block, max_scale + 1));
+		rescale(block, 2);
+		CHECK(test.header.scale == 2 && test.values[0] == 10 && block.runs()[0].value == 30);
+		CHECK((in_run ? block.runs()[1].value : test.values[1]) == large * 10);
+	}
+	CHECK(block.room() == sizeof test - sizeof(Distribution) - 2 * 8 - 2 * 16);
+	test = TestBlock{};
+	CHECK(fits_scale(block, max_scale) && !fits_scale(block, max_scale + 1));
 }
 
 }  // namespace
@@ -122,7 +142,7 @@ main()
 {
 	std::mt19937_64 random(20);
 	test_moments(random);
-	test_ranks(random);
+	test_moments_of_runs(random);
 	test_quartiles();
 	test_rescaling();
 	return failures;

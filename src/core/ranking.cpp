@@ -1,0 +1,371 @@
+// Bringing values into order; the promise is in the header.
+#include "core/ranking.hpp"
+
+#include "core/sort.hpp"
+#include "core/stored_form.hpp"
+
+namespace listing_stats {
+
+namespace {
+
+constexpr std::size_t few_values = 512;            // std::sort and nth_element are quick enough
+constexpr std::size_t between_pauses = 1U << 20U;  // values: a few milliseconds
+constexpr std::size_t smallest_entry = 3;          // bytes
+
+template <class Item>
+Item *
+allocate(std::size_t count, const Environment &environment) noexcept
+{
+	return static_cast<Item *>(environment.allocate((count + 1) * sizeof(Item)));
+}
+
+// work(begin, end) for parts of [0, count).
+template <class Work>
+void
+in_parts(std::size_t count, const Environment &environment, Work work) noexcept
+{
+	for (std::size_t begin = 0; begin < count; begin += between_pauses)
+	{
+		environment.pause();
+		work(begin, std::min(count, begin + between_pauses));
+	}
+}
+
+struct Runs
+{
+	Run *runs;
+	std::size_t count;
+};
+
+Runs
+runs_of_sorted(const std::int64_t *values, std::size_t count,
+               const Environment &environment) noexcept
+{
+	Runs result{allocate<Run>(count, environment), 0};
+	in_parts(count, environment, [&](std::size_t begin, std::size_t end) {
+		for (std::size_t i = begin; i < end; ++i)
+			if (result.count > 0 && result.runs[result.count - 1].value == values[i])
+				++result.runs[result.count - 1].count;
+			else
+				result.runs[result.count++] = Run{values[i], 1};
+	});
+	return result;
+}
+
+Runs
+runs_by_counting(const std::int64_t *values, std::size_t count, std::int64_t min, std::int64_t max,
+                 const Environment &environment) noexcept
+{
+	const auto low = static_cast<std::uint64_t>(min);
+	const std::size_t places = static_cast<std::uint64_t>(max) - low + 1;
+	auto *counters = allocate<std::uint32_t>(places, environment);
+	std::memset(counters, 0, places * sizeof *counters);
+	in_parts(count, environment, [=](std::size_t begin, std::size_t end) {
+		for (std::size_t i = begin; i < end; ++i)
+			++counters[static_cast<std::uint64_t>(values[i]) - low];
+	});
+	std::size_t distinct = 0;
+	for (std::size_t i = 0; i < places; ++i)
+		distinct += counters[i] != 0 ? 1 : 0;
+	environment.pause();
+	Runs result{allocate<Run>(distinct, environment), 0};
+	for (std::size_t i = 0; i < places; ++i)
+		if (counters[i] != 0)
+			result.runs[result.count++] = Run{static_cast<std::int64_t>(low + i), counters[i]};
+	environment.release(counters);
+	return result;
+}
+
+Runs
+runs_of_values(const std::int64_t *values, std::size_t count,
+               const Environment &environment) noexcept
+{
+	if (count == 0)
+		return Runs{nullptr, 0};
+	const auto [min, max] = extent_of(values, count);
+	if (count > few_values && lie_densely(min, max, 4 * count))
+		return runs_by_counting(values, count, min, max, environment);
+
+	auto *copy = allocate<std::int64_t>(count, environment);
+	std::memcpy(copy, values, count * sizeof *copy);
+	std::int64_t *scratch = nullptr;
+	const std::int64_t *sorted = copy;
+	if (count <= few_values)
+		sort_integers(copy, copy + count);
+	else
+	{
+		scratch = allocate<std::int64_t>(count, environment);
+		sorted = sort_by_digits(
+			copy, scratch, count, min, max, [](std::int64_t value) { return value; },
+			environment.pause);
+	}
+	const Runs result = runs_of_sorted(sorted, count, environment);
+	environment.release(copy);
+	if (scratch != nullptr)
+		environment.release(scratch);
+	return result;
+}
+
+// Sorted, with one run for each value; false: too many.
+bool
+join_equal_runs(Runs &result) noexcept
+{
+	std::size_t kept = 0;
+	for (std::size_t i = 0; i < result.count; ++i)
+	{
+		if (kept == 0 || result.runs[kept - 1].value != result.runs[i].value)
+			result.runs[kept++] = result.runs[i];
+		else if (__builtin_add_overflow(result.runs[kept - 1].count, result.runs[i].count,
+		                                &result.runs[kept - 1].count))
+			return false;
+	}
+	result.count = kept;
+	return true;
+}
+
+Runs
+sort_runs(const Run *runs, std::size_t count, const Environment &environment) noexcept
+{
+	auto *copy = allocate<Run>(count, environment);
+	std::memcpy(copy, runs, count * sizeof *copy);
+	if (count <= few_values)
+	{
+		std::sort(copy, copy + count, [](const Run &a, const Run &b) { return a.value < b.value; });
+		return Runs{copy, count};
+	}
+	const auto [least, greatest] = std::minmax_element(
+		copy, copy + count, [](const Run &a, const Run &b) { return a.value < b.value; });
+	const std::int64_t min = least->value;
+	const std::int64_t max = greatest->value;
+	auto *scratch = allocate<Run>(count, environment);
+	Run *sorted = sort_by_digits(
+		copy, scratch, count, min, max, [](const Run &run) { return run.value; },
+		environment.pause);
+	environment.release(sorted == copy ? scratch : copy);
+	return Runs{sorted, count};
+}
+
+bool
+rank_scaled(const Block &block, const Environment &environment, Ranking &ranking) noexcept
+{
+	const Distribution &distribution = *block.distribution;
+	Runs all = runs_of_values(distribution.values(), distribution.used, environment);
+	if (distribution.run_count > 0)
+	{
+		Runs runs = sort_runs(block.runs(), distribution.run_count, environment);
+		Runs merged{allocate<Run>(all.count + runs.count, environment), all.count + runs.count};
+		std::merge(all.runs, all.runs + all.count, runs.runs, runs.runs + runs.count, merged.runs,
+		           [](const Run &a, const Run &b) { return a.value < b.value; });
+		environment.release(runs.runs);
+		if (all.runs != nullptr)
+			environment.release(all.runs);
+		all = merged;
+		if (!join_equal_runs(all))
+			return false;
+	}
+	ranking.runs = all.runs;
+	ranking.run_count = all.count;
+	return true;
+}
+
+bool
+is_less(const WideRun &a, const WideRun &b) noexcept
+{
+	return a.key != b.key ? a.key < b.key : compare_decimals(a.decimal, b.decimal) < 0;
+}
+
+bool
+rank_wide(const Block &block, const Environment &environment, Ranking &ranking) noexcept
+{
+	const std::size_t size = block.distribution->used;
+	auto *runs = allocate<WideRun>(size / smallest_entry, environment);
+	auto *digits = allocate<std::uint16_t>(size / 2, environment);
+	ByteReader reader(block.distribution->entries(), size);
+	std::size_t count = 0;
+	while (reader.left() > 0 && read_entry(reader, runs[count], digits))
+		if (++count % between_pauses == 0)
+			environment.pause();
+	std::sort(runs, runs + count, is_less);
+
+	std::size_t kept = 0;
+	for (std::size_t i = 0; i < count; ++i)
+	{
+		if (kept == 0 || is_less(runs[kept - 1], runs[i]))
+			runs[kept++] = runs[i];
+		else if (__builtin_add_overflow(runs[kept - 1].count, runs[i].count, &runs[kept - 1].count))
+			return false;
+	}
+	ranking.wide_runs = runs;
+	ranking.run_count = kept;
+	return true;
+}
+
+// Of at most few_values values, permuted.  It recurses as deep as the logarithm of the ranks.
+// NOLINTNEXTLINE(misc-no-recursion)
+void
+select_in_place(std::int64_t *values, std::size_t first, std::size_t last, const std::size_t *ranks,
+                std::size_t rank_count) noexcept
+{
+	if (rank_count == 0)
+		return;
+	const std::size_t middle = rank_count / 2;
+	const std::size_t rank = ranks[middle];
+	std::nth_element(values + first, values + rank, values + last,
+	                 [](std::int64_t a, std::int64_t b) { return a < b; });
+	std::size_t below = middle;
+	while (below > 0 && ranks[below - 1] == rank)
+		--below;
+	std::size_t above = middle + 1;
+	while (above < rank_count && ranks[above] == rank)
+		++above;
+	select_in_place(values, first, rank, ranks, below);
+	select_in_place(values, rank + 1, last, ranks + above, rank_count - above);
+}
+
+constexpr unsigned bucket_bits = 12;
+constexpr std::size_t bucket_count = std::size_t{1} << bucket_bits;
+
+// Ranks that lie in one bucket, and the bucket's values.
+struct Wanted
+{
+	std::size_t bucket;
+	std::size_t below;  // how many values lie in lower buckets
+	std::size_t size;
+	std::size_t filled;
+	std::int64_t *values;
+	std::size_t first_rank;
+	std::size_t rank_count;
+};
+
+}  // namespace
+
+bool
+lie_densely(std::int64_t min, std::int64_t max, std::size_t count) noexcept
+{
+	return static_cast<std::uint64_t>(max) - static_cast<std::uint64_t>(min) < count;
+}
+
+bool
+count_values(Ranking &ranking) noexcept
+{
+	const Counts &counts = ranking.counts;
+	std::int64_t count = counts.nulls;
+	bool overflow = __builtin_add_overflow(count, counts.not_a_numbers, &count);
+	overflow |= __builtin_add_overflow(count, counts.positive_infinities, &count);
+	overflow |= __builtin_add_overflow(count, counts.negative_infinities, &count);
+	const std::int64_t others = count;
+	for (std::size_t i = 0; i < ranking.run_count; ++i)
+		overflow |= __builtin_add_overflow(count, ranking.count_of(i), &count);
+	ranking.finite_count = count - others;
+	return !overflow && count <= max_count;
+}
+
+bool
+rank_values(const Block &block, const Environment &environment, Ranking &ranking) noexcept
+{
+	const Distribution &distribution = *block.distribution;
+	ranking = Ranking{
+		distribution.wide != 0, distribution.scale, distribution.counts, 0, nullptr, nullptr, 0};
+	return (ranking.wide ? rank_wide(block, environment, ranking)
+	                     : rank_scaled(block, environment, ranking)) &&
+	       count_values(ranking);
+}
+
+// Counts values in buckets of equal width, and looks closer only at the buckets that hold a rank.
+// It recurses at most six times, since each bucket has a part of the range that is 2^12 times
+// smaller. NOLINTNEXTLINE(misc-no-recursion)
+void
+select_ranks(const std::int64_t *values, std::size_t count, std::int64_t min, std::int64_t max,
+             const std::size_t *ranks, std::size_t rank_count, std::int64_t *answers,
+             const Environment &environment) noexcept
+{
+	if (min == max)
+	{
+		std::fill(answers, answers + rank_count, min);
+		return;
+	}
+	if (count <= few_values)
+	{
+		std::int64_t copy[few_values];
+		std::memcpy(copy, values, count * sizeof *copy);
+		select_in_place(copy, 0, count, ranks, rank_count);
+		for (std::size_t i = 0; i < rank_count; ++i)
+			answers[i] = copy[ranks[i]];
+		return;
+	}
+
+	const auto low = static_cast<std::uint64_t>(min);
+	const std::uint64_t range = static_cast<std::uint64_t>(max) - low;
+	const unsigned range_bits = 64 - static_cast<unsigned>(__builtin_clzll(range));
+	const unsigned shift = range_bits > bucket_bits ? range_bits - bucket_bits : 0;
+	const auto bucket_of = [=](std::int64_t value) {
+		return (static_cast<std::uint64_t>(value) - low) >> shift;
+	};
+	auto *sizes = allocate<std::size_t>(bucket_count, environment);
+	std::memset(sizes, 0, bucket_count * sizeof *sizes);
+	in_parts(count, environment, [=](std::size_t begin, std::size_t end) {
+		for (std::size_t i = begin; i < end; ++i)
+			++sizes[bucket_of(values[i])];
+	});
+
+	Wanted wanted[max_selected_ranks];
+	std::size_t wanted_count = 0;
+	std::size_t gathered = 0;
+	for (std::size_t i = 0, bucket = 0, below = 0; i < rank_count; ++i)
+	{
+		for (; below + sizes[bucket] <= ranks[i]; ++bucket)
+			below += sizes[bucket];
+		if (wanted_count == 0 || wanted[wanted_count - 1].bucket != bucket)
+		{
+			wanted[wanted_count++] = Wanted{bucket, below, sizes[bucket], 0, nullptr, i, 0};
+			gathered += sizes[bucket];
+		}
+		++wanted[wanted_count - 1].rank_count;
+	}
+	environment.release(sizes);
+	if (shift == 0)
+	{
+		for (const Wanted *one = wanted; one < wanted + wanted_count; ++one)
+			std::fill_n(answers + one->first_rank, one->rank_count,
+			            static_cast<std::int64_t>(low + one->bucket));
+		return;
+	}
+
+	auto *places = allocate<std::uint8_t>(bucket_count, environment);
+	std::memset(places, 0, bucket_count);
+	auto *copies = allocate<std::int64_t>(gathered, environment);
+	std::int64_t *next = copies;
+	for (std::size_t i = 0; i < wanted_count; ++i)
+	{
+		places[wanted[i].bucket] = static_cast<std::uint8_t>(i + 1);
+		wanted[i].values = next;
+		next += wanted[i].size;
+	}
+	Wanted *const all_wanted = wanted;
+	in_parts(count, environment, [=](std::size_t begin, std::size_t end) {
+		for (std::size_t i = begin; i < end; ++i)
+			if (const std::uint8_t place = places[bucket_of(values[i])]; place != 0)
+			{
+				Wanted &one = all_wanted[place - 1];
+				one.values[one.filled++] = values[i];
+			}
+	});
+	environment.release(places);
+
+	for (std::size_t i = 0; i < wanted_count; ++i)
+	{
+		const Wanted &one = wanted[i];
+		std::size_t inner_ranks[max_selected_ranks];
+		for (std::size_t j = 0; j < one.rank_count; ++j)
+			inner_ranks[j] = ranks[one.first_rank + j] - one.below;
+		const std::uint64_t start = low + (one.bucket << shift);
+		const std::uint64_t end =
+			low + std::min(range, (one.bucket << shift) + ((std::uint64_t{1} << shift) - 1));
+		select_ranks(one.values, one.size, static_cast<std::int64_t>(start),
+		             static_cast<std::int64_t>(end), inner_ranks, one.rank_count,
+		             answers + one.first_rank, environment);
+	}
+	environment.release(copies);
+}
+
+}  // namespace listing_stats

@@ -1,0 +1,86 @@
+// A multiset as bytes, on disk and on the wire, the same on every machine:
+//
+//     version        1 byte, Form::Stored
+//     flags          1 byte, stored_wide | stored_counts
+//     scale          integer (bytes.hpp)
+//     counts         integers: nulls, NaNs, infinities, negative infinities; where not all are 0
+//     finite values  integer, how many there are
+//     runs           integer, how many different ones
+//     then ascending, for each different finite value
+//         the first: itself with its sign folded; others: the difference from the one before, less
+//         one.  Its six low bits are in one byte, with bit 6 set where the value occurs more than
+//         once, and bit 7 where an integer with the remaining bits follows
+//         how often it occurs, less two: an integer, where it occurs more than once
+//     or, of a wide one,
+//         entries: how often, less one; twice the folded weight, plus one where negative; how many
+//         digits; the digits, two bytes each, low byte first.  Integers but for the digits
+//
+// Two decimals' worth of prices take one or two bytes each.  Whatever is read is checked: reading
+// allocates no more than a fixed multiple of the bytes that are there.
+#pragma once
+
+#include "core/bytes.hpp"
+#include "core/ranking.hpp"
+
+namespace listing_stats {
+
+constexpr std::size_t max_header_size = 2 + 7 * max_integer_size;
+
+// Enough for any multiset of so many runs.
+[[nodiscard]] std::size_t stored_size_bound(const Ranking &ranking) noexcept;
+
+// Returns the number of bytes written.
+std::size_t write_stored(const Ranking &ranking, unsigned char *out,
+                         const Environment &environment) noexcept;
+
+struct StoredHeader
+{
+	bool wide;
+	int scale;
+	Counts counts;
+	std::int64_t finite_count;
+	std::size_t run_count;
+};
+
+// False: these are no such bytes.  It can tell from the first max_header_size ones.
+[[nodiscard]] bool read_stored_header(ByteReader &reader, StoredHeader &header) noexcept;
+
+// Reads the runs behind a header that is not wide.
+class RunReader
+{
+public:
+	RunReader(ByteReader &reader, const StoredHeader &header) noexcept
+		: reader_(reader), left_(header.run_count)
+	{
+	}
+
+	// False: there are no more, or the next is none.
+	[[nodiscard]] bool next(Run &run) noexcept;
+	bool failed() const noexcept { return failed_ || reader_.failed(); }
+
+private:
+	ByteReader &reader_;
+	std::size_t left_;
+	std::int64_t value_ = 0;
+	bool first_ = true;
+	bool failed_ = false;
+};
+
+// False: these bytes are not all of a multiset, and nothing but one.
+[[nodiscard]] bool read_stored(const void *data, std::size_t size, const Environment &environment,
+                               Ranking &ranking) noexcept;
+
+// The entries of wide multisets.
+constexpr std::size_t max_entry_header_size = 3 * max_integer_size;
+void write_entry(ByteWriter &writer, const Decimal &decimal, std::int64_t count) noexcept;
+// Digits go where digits points to, which moves on; false: this is no entry.
+[[nodiscard]] bool read_entry(ByteReader &reader, WideRun &run, std::uint16_t *&digits) noexcept;
+
+// Negative, zero or positive: an order of multisets that agrees with their equality as sets of
+// numbers, whatever their scales.
+[[nodiscard]] int compare_rankings(const Ranking &a, const Ranking &b) noexcept;
+
+// Equal for equal multisets.
+[[nodiscard]] std::uint64_t hash_ranking(const Ranking &ranking, std::uint64_t seed) noexcept;
+
+}  // namespace listing_stats
