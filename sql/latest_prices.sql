@@ -329,6 +329,19 @@ SELECT count(*) FROM listing_stats.latest_prices('match', key => 'away');
 ALTER TABLE match ALTER value TYPE float8 USING value + 0.5;
 SELECT * FROM listing_stats.latest_prices('match', key => 'away') ORDER BY key;
 
+-- tables that come and go
+DO $$
+BEGIN
+    FOR i IN 1..250 LOOP
+        CREATE TEMPORARY TABLE passing (id serial PRIMARY KEY, k int, created timestamptz, value int);
+        INSERT INTO passing (k, created, value) VALUES (1, now(), i);
+        IF (SELECT value FROM listing_stats.latest_price('passing', 1, key_column => 'k')) <> i OR (SELECT value FROM listing_stats.latest_prices('passing', key => 'k')) <> i THEN
+            RAISE EXCEPTION 'another table''s';
+        END IF;
+        DROP TABLE passing;
+    END LOOP;
+END $$;
+
 -- The planner expects as many rows as there are keys
 CREATE FUNCTION expected_rows(query text) RETURNS int LANGUAGE plpgsql AS $$
 DECLARE

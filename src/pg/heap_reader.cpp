@@ -11,6 +11,7 @@ namespace listing_stats {
 namespace {
 
 constexpr int fewest_slots_bits = 10;
+constexpr int most_slots_bits = 31;
 constexpr int most_passes_bits = 10;
 
 struct IntegerKey
@@ -98,19 +99,27 @@ integer_of(const RowColumn &column, Datum value)
 	                            : DatumGetInt64(value);
 }
 
+// The latest price of a key so far.
 template <typename Key>
-struct Slot
+struct Latest
 {
 	Key key;
 	int64 at;
 	int64 tie;
 	Datum value;  // by value, or a pointer, or that of "room" if it fits
 	char room[8];
-	bool used;
 	bool at_null;
 	bool tie_null;
 	bool value_null;
 	bool has_room;
+};
+
+// Where a key may stand in the hash table: small enough for the processor's caches to hold all of
+// them.
+struct Slot
+{
+	uint32 tag;    // of its hash
+	uint32 entry;  // 1 is the first; 0: free
 };
 
 template <typename Key>
@@ -147,10 +156,11 @@ private:
 	int64 as_of_ = 0;
 	Size memory_;
 	MemoryContext context_ = nullptr;  // of one pass
-	Slot<Key> *slots_ = nullptr;
+	Slot *slots_ = nullptr;
 	int slots_bits_ = 0;
-	uint64 used_ = 0;
-	bool may_grow_ = true;
+	Latest<Key> *entries_ = nullptr;
+	uint32 count_ = 0;
+	uint32 room_ = 0;
 
 	// Of the whole table, the part of the keys whose hash ends with these bits.
 	uint64 part_ = 0;
@@ -158,13 +168,13 @@ private:
 
 	RowColumn column(const ResolvedColumn &resolved) const;
 	Datum read_column_of(const RowColumn &column, HeapTuple tuple, bool *null) const;
-	bool make_slots(int bits);
-	bool grow();
-	Slot<Key> *slot_of(const Key &key, uint64 hash) const;
+	bool make_room(int bits);
+	Slot *slot_of(const Key &key, uint64 hash) const;
+	void prefetch_entry(uint64 hash) const;
 	bool read_row(HeapTuple tuple, Row<Key> *row) const;
 	bool add(const Row<Key> &row);
 	bool pass();
-	void keep_value(Slot<Key> *slot, HeapTuple tuple);
+	void keep_value(Latest<Key> *latest, HeapTuple tuple);
 	void give();
 };
 
@@ -236,75 +246,95 @@ HeapReader<Key>::read_column_of(const RowColumn &column, HeapTuple tuple, bool *
 	return heap_getattr(tuple, column.attnum, description_, null);
 }
 
-// The table of slots.
+// The hash table.
 
+// So many slots, 13 in 16 of which may be taken.  false: that is more memory than is allowed.
 template <typename Key>
 bool
-HeapReader<Key>::make_slots(int bits)
+HeapReader<Key>::make_room(int bits)
 {
-	const Size size = sizeof(Slot<Key>) << bits;
+	const uint64 slots = UINT64CONST(1) << bits;
+	const uint64 room = slots / 16 * 13;
 
-	if (size > memory_ && bits > fewest_slots_bits)
+	if ((slots * sizeof(Slot) + room * sizeof(Latest<Key>) > memory_ && bits > fewest_slots_bits) ||
+	    bits > most_slots_bits)
 		return false;
-	slots_ = static_cast<Slot<Key> *>(
-		MemoryContextAllocExtended(context_, size, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO));
+	if (entries_ == nullptr)
+		entries_ = static_cast<Latest<Key> *>(
+			MemoryContextAllocHuge(context_, room * sizeof(Latest<Key>)));
+	else
+	{
+		pfree(slots_);
+		entries_ = static_cast<Latest<Key> *>(repalloc_huge(entries_, room * sizeof(Latest<Key>)));
+	}
+	slots_ = static_cast<Slot *>(MemoryContextAllocExtended(context_, slots * sizeof(Slot),
+	                                                        MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO));
 	slots_bits_ = bits;
+	room_ = static_cast<uint32>(room);
+	for (uint32 i = 0; i < count_; ++i)
+	{
+		const uint64 hash_of_key = hash(entries_[i].key);
+		*slot_of(entries_[i].key, hash_of_key) = {static_cast<uint32>(hash_of_key), i + 1};
+	}
 	return true;
 }
 
+// That of the key, or where it belongs.
 template <typename Key>
-Slot<Key> *
+Slot *
 HeapReader<Key>::slot_of(const Key &key, uint64 hash) const
 {
 	const uint64 mask = (UINT64CONST(1) << slots_bits_) - 1;
-	uint64 i = hash >> (64 - slots_bits_);
 
-	while (slots_[i].used && !equal(slots_[i].key, key))
-		i = (i + 1) & mask;
-	return &slots_[i];
+	for (uint64 i = hash >> (64 - slots_bits_);; i = (i + 1) & mask)
+	{
+		Slot *slot = &slots_[i];
+		if (slot->entry == 0 ||
+		    (slot->tag == static_cast<uint32>(hash) && equal(entries_[slot->entry - 1].key, key)))
+			return slot;
+	}
 }
 
-// false: there is not enough memory for more.
+// Of the first key with such a tag: almost always the only one.
 template <typename Key>
-bool
-HeapReader<Key>::grow()
+void
+HeapReader<Key>::prefetch_entry(uint64 hash) const
 {
-	Slot<Key> *old = slots_;
-	const uint64 count = UINT64CONST(1) << slots_bits_;
+	const uint64 mask = (UINT64CONST(1) << slots_bits_) - 1;
 
-	if (!make_slots(slots_bits_ + 1))
-		return false;
-	for (uint64 i = 0; i < count; ++i)
+	for (uint64 i = hash >> (64 - slots_bits_); slots_[i].entry != 0; i = (i + 1) & mask)
 	{
-		if (old[i].used)
-			*slot_of(old[i].key, hash(old[i].key)) = old[i];
+		if (slots_[i].tag != static_cast<uint32>(hash))
+			continue;
+		const Latest<Key> *entry = &entries_[slots_[i].entry - 1];
+		__builtin_prefetch(entry, 1);
+		__builtin_prefetch(reinterpret_cast<const char *>(entry + 1) - 1, 1);
+		return;
 	}
-	pfree(old);
-	return true;
 }
 
 template <typename Key>
 void
-HeapReader<Key>::keep_value(Slot<Key> *slot, HeapTuple tuple)
+HeapReader<Key>::keep_value(Latest<Key> *latest, HeapTuple tuple)
 {
-	if (!slot->value_null && !value_.by_value && !slot->has_room)
-		pfree(DatumGetPointer(slot->value));
-	slot->has_room = false;
-	const Datum value = read_column_of(value_, tuple, &slot->value_null);
-	if (slot->value_null || value_.by_value)
+	if (!latest->value_null && !value_.by_value && !latest->has_room)
+		pfree(DatumGetPointer(latest->value));
+	latest->has_room = false;
+	const Datum value = read_column_of(value_, tuple, &latest->value_null);
+	if (latest->value_null || value_.by_value)
 	{
-		slot->value = value;
+		latest->value = value;
 		return;
 	}
 	// The room and the value before it are one piece.
-	constexpr Size room = sizeof slot->value + sizeof slot->room;
+	constexpr Size room = sizeof latest->value + sizeof latest->room;
 	const Size size = datumGetSize(value, false, value_.length);
-	slot->has_room = size <= room;
-	char *to = reinterpret_cast<char *>(&slot->value);
-	if (!slot->has_room)
+	latest->has_room = size <= room;
+	char *to = reinterpret_cast<char *>(&latest->value);
+	if (!latest->has_room)
 	{
 		to = static_cast<char *>(MemoryContextAlloc(context_, size));
-		slot->value = PointerGetDatum(to);
+		latest->value = PointerGetDatum(to);
 	}
 	memcpy(to, DatumGetPointer(value), size);
 }
@@ -312,15 +342,15 @@ HeapReader<Key>::keep_value(Slot<Key> *slot, HeapTuple tuple)
 // The order of "latest": NULLs last.
 template <typename Key>
 bool
-is_later(const Row<Key> &row, const Slot<Key> &slot)
+is_later(const Row<Key> &row, const Latest<Key> &latest)
 {
-	if (row.at_null != slot.at_null)
-		return slot.at_null;
-	if (!row.at_null && row.at != slot.at)
-		return row.at > slot.at;
-	if (row.tie_null != slot.tie_null)
-		return slot.tie_null;
-	return !row.tie_null && row.tie > slot.tie;
+	if (row.at_null != latest.at_null)
+		return latest.at_null;
+	if (!row.at_null && row.at != latest.at)
+		return row.at > latest.at;
+	if (row.tie_null != latest.tie_null)
+		return latest.tie_null;
+	return !row.tie_null && row.tie > latest.tie;
 }
 
 // false: there is no memory for another key.
@@ -328,32 +358,33 @@ template <typename Key>
 bool
 HeapReader<Key>::add(const Row<Key> &row)
 {
-	Slot<Key> *slot = slot_of(row.key, row.hash);
+	Slot *slot = slot_of(row.key, row.hash);
+	Latest<Key> *latest = nullptr;
 
-	if (!slot->used)
+	if (slot->entry == 0)
 	{
-		// Half full is fast; nearly full is the most that memory may have to do with.
-		const uint64 count = UINT64CONST(1) << slots_bits_;
-		if (used_ >= count / 2)
+		if (count_ == room_)
 		{
-			if (may_grow_)
-				may_grow_ = grow();
-			if (!may_grow_ && used_ >= count / 16 * 13)
+			if (!make_room(slots_bits_ + 1))
 				return false;
 			slot = slot_of(row.key, row.hash);
 		}
-		++used_;
-		slot->used = true;
-		slot->key = row.key;
-		slot->value_null = true;
+		latest = &entries_[count_++];
+		*slot = {static_cast<uint32>(row.hash), count_};
+		latest->key = row.key;
+		latest->value_null = true;
 	}
-	else if (!is_later(row, *slot))
-		return true;
-	slot->at = row.at;
-	slot->at_null = row.at_null;
-	slot->tie = row.tie;
-	slot->tie_null = row.tie_null;
-	keep_value(slot, const_cast<HeapTuple>(&row.tuple));
+	else
+	{
+		latest = &entries_[slot->entry - 1];
+		if (!is_later(row, *latest))
+			return true;
+	}
+	latest->at = row.at;
+	latest->at_null = row.at_null;
+	latest->tie = row.tie;
+	latest->tie_null = row.tie_null;
+	keep_value(latest, const_cast<HeapTuple>(&row.tuple));
 	return true;
 }
 
@@ -441,11 +472,11 @@ HeapReader<Key>::pass()
 			ItemPointerSet(&tuple.t_self, block, visible[i]);
 			if (!read_row(&tuple, &rows[rows_count]))
 				continue;
-			const Slot<Key> *slot = &slots_[rows[rows_count].hash >> (64 - slots_bits_)];
-			__builtin_prefetch(slot, 1);
-			__builtin_prefetch(reinterpret_cast<const char *>(slot) + 64, 1);
+			__builtin_prefetch(&slots_[rows[rows_count].hash >> (64 - slots_bits_)]);
 			++rows_count;
 		}
+		for (int i = 0; i < rows_count; ++i)
+			prefetch_entry(rows[i].hash);
 		for (int i = 0; i < rows_count && fits; ++i)
 			fits = add(rows[i]);
 		ReleaseBuffer(buffer);
@@ -461,18 +492,16 @@ HeapReader<Key>::give()
 {
 	const bool is_date = at_.type == DATEOID;
 
-	for (uint64 i = 0; i < UINT64CONST(1) << slots_bits_; ++i)
+	for (uint32 i = 0; i < count_; ++i)
 	{
-		Slot<Key> *slot = &slots_[i];
-		if (!slot->used)
-			continue;
+		Latest<Key> *latest = &entries_[i];
 		if (i % 1024 == 0)
 			CHECK_FOR_INTERRUPTS();
-		Datum value[] = {key_datum(&slot->key),
-		                 is_date ? DateADTGetDatum(static_cast<DateADT>(slot->at))
-		                         : Int64GetDatum(slot->at),
-		                 slot->has_room ? PointerGetDatum(&slot->value) : slot->value};
-		bool null[] = {false, slot->at_null, slot->value_null};
+		Datum value[] = {key_datum(&latest->key),
+		                 is_date ? DateADTGetDatum(static_cast<DateADT>(latest->at))
+		                         : Int64GetDatum(latest->at),
+		                 latest->has_room ? PointerGetDatum(&latest->value) : latest->value};
+		bool null[] = {false, latest->at_null, latest->value_null};
 		sink_.put(sink_.sink, value, null);
 	}
 }
@@ -486,9 +515,9 @@ HeapReader<Key>::read(uint64 part, int bits)
 	                                 ALLOCSET_DEFAULT_SIZES);
 	part_ = part;
 	part_mask_ = (UINT64CONST(1) << bits) - 1;
-	used_ = 0;
-	may_grow_ = true;
-	make_slots(fewest_slots_bits);
+	entries_ = nullptr;
+	count_ = 0;
+	make_room(fewest_slots_bits);
 	const bool fits = pass();
 	if (fits)
 		give();

@@ -195,6 +195,24 @@ resolve_table(Relation relation, const ColumnNames &names)
 	return table;
 }
 
+// Those of tables that are gone would stay for as long as the session.
+void
+forget_stale_answers()
+{
+	constexpr long many = 100;
+	HASH_SEQ_STATUS status;
+
+	if (hash_get_num_entries(answers) < many)
+		return;
+	hash_seq_init(&status, answers);
+	while (void *entry = hash_seq_search(&status))
+	{
+		Answer *answer = static_cast<Answer *>(entry);
+		if (!answer->valid)
+			hash_search(answers, &answer->question, HASH_REMOVE, nullptr);
+	}
+}
+
 Question
 question_of(Oid relation, const ColumnNames &names)
 {
@@ -227,6 +245,7 @@ find_price_table(Oid oid, const ColumnNames &names)
 	{
 		const uint64 before = invalidations;
 		const PriceTable table = resolve_table(relation, names);
+		forget_stale_answers();
 		answer = static_cast<Answer *>(hash_search(answers, &question, HASH_ENTER, &found));
 		answer->table = table;
 		// What came in meanwhile may concern what was read: use it this once.
