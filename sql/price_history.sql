@@ -51,7 +51,7 @@ SELECT count(*) FROM candles('{}', '1 day') UNION ALL SELECT count(*) FROM serie
 SELECT prior_price('{}'), prior_price(NULL);
 SELECT latest(h), previous(h), lowest(h), time_weighted_average(h, until => '2026-02-01'), round(availability(h, until => '2026-02-01'), 2) AS available, is_lowest(h), changes(h), sparkline(h, 3)
 FROM (SELECT '{2026-01-01=null, 2026-01-02=null}'::price_history) e(h);
-SELECT latest(NULL::price_history), lowest(NULL::price_history), merge(NULL, '{}'), price_drop_percent('{2026-01-01=0, 2026-01-02=1}') AS of_nothing;
+SELECT latest(NULL::price_history), lowest(NULL::price_history), merge(NULL::price_history, '{}'), price_drop_percent('{2026-01-01=0, 2026-01-02=1}') AS of_nothing;
 
 -- Of equal times the greatest tie is in force; without ties the greatest price; NULL is least
 SELECT price_history('2026-01-01', v, t) FROM (VALUES (1, 7), (2, 9), (3, 8)) x(v, t);
@@ -154,7 +154,7 @@ SELECT candles('{-infinity=1}', '1 day');
 SELECT series('{2026-01-01=1}', '-1 day');
 SELECT series('{2026-01-01=1}', '1 day', '-infinity');
 SELECT prior_price('{2026-01-01=1}', within => '0 days');
-SELECT sparkline('{2026-01-01=1}', 0);
+SELECT sparkline('{2026-01-01=1}'::price_history, 0);
 
 -- Reference SQL, slow and obviously right, on random histories: few and many rows, ties, NULLs, wide numbers
 CREATE TABLE r (id int GENERATED ALWAYS AS IDENTITY, l int, created timestamptz, value numeric);
