@@ -9,10 +9,10 @@ CORE = src/core/decimal.o src/core/distribution.o \
 PG   = src/pg/module.o \
        src/pg/column.o src/pg/definition.o src/pg/trigger_catalog.o \
        src/pg/attachment.o src/pg/attachment_cache.o \
-       src/pg/queries.o src/pg/price_index.o src/pg/pending.o src/pg/flush.o src/pg/triggers.o \
+       src/pg/queries.o src/pg/price_index.o src/pg/pending.o src/pg/direct_path.o src/pg/flush.o src/pg/statement.o src/pg/triggers.o \
        src/pg/attach_request.o src/pg/attach_triggers.o src/pg/attach.o src/pg/detach.o \
        src/pg/attachments.o src/pg/verify.o src/pg/refresh.o src/pg/refresh_progress.o \
-       src/pg/price_table.o src/pg/price_queries.o src/pg/leaf_reader.o src/pg/latest_prices.o \
+       src/pg/price_table.o src/pg/price_queries.o src/pg/leaf_reader.o src/pg/heap_reader.o src/pg/latest_prices.o src/pg/latest_prices_support.o \
        src/pg/json_text.o src/pg/price_history_json.o src/pg/read_history.o \
        src/pg/ddl_event.o src/pg/follow_renames.o src/pg/follow_drops.o \
        src/pg/distribution_io.o src/pg/distribution_state.o src/pg/numerics.o src/pg/summary.o \
@@ -30,8 +30,10 @@ PG_CXXFLAGS  = $(DIALECT) -Wextra -Wold-style-cast -Wno-register -Wno-unused-par
                $(EXTRA_CXXFLAGS)
 PG_LDFLAGS  += $(EXTRA_LDFLAGS)
 
-REGRESS        = setup attach blog tracking targets partitions types names follow_ddl roles errors refresh price_summary latest_prices price_history_json price_history
-ISOLATION      = races order attach late unlocked renames
+# What keeps columns; tools/check runs it twice, directly and by SQL.
+TRACKING       = attach blog tracking targets interference write_paths partitions types names follow_ddl roles errors refresh
+REGRESS        = setup $(TRACKING) price_summary latest_prices price_history_json price_history
+ISOLATION      = races order locks attach late unlocked renames
 ISOLATION_OPTS = --inputdir=$(srcdir)/test/isolation --load-extension=listing_stats
 TAP_TESTS      = 1
 PROVE_TESTS    = test/tap/*.pl

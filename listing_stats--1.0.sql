@@ -717,12 +717,18 @@ COMMENT ON PROCEDURE listing_stats.refresh(regclass, regclass, integer, regclass
 -- Reading
 ----------------------------------------------------------------------------------------------------
 
+CREATE FUNCTION listing_stats._latest_prices_support(internal) RETURNS internal
+AS 'MODULE_PATHNAME', 'listing_stats_latest_prices_support' LANGUAGE C STRICT;
+COMMENT ON FUNCTION listing_stats._latest_prices_support(internal) IS 'private: tells the planner how many rows latest_prices() gives and what they cost';
+REVOKE ALL ON FUNCTION listing_stats._latest_prices_support(internal) FROM PUBLIC;
+
 CREATE FUNCTION listing_stats.latest_prices(
     price regclass, keys bigint[] DEFAULT NULL, as_of timestamptz DEFAULT NULL,
     key name DEFAULT NULL, at name DEFAULT NULL, value name DEFAULT NULL,
     OUT key bigint, OUT at timestamptz, OUT value numeric)
 RETURNS SETOF record
-AS 'MODULE_PATHNAME', 'listing_stats_latest_prices' LANGUAGE C STABLE PARALLEL RESTRICTED;
+AS 'MODULE_PATHNAME', 'listing_stats_latest_prices' LANGUAGE C STABLE PARALLEL RESTRICTED
+SUPPORT listing_stats._latest_prices_support;
 COMMENT ON FUNCTION listing_stats.latest_prices(regclass, bigint[], timestamptz, name, name, name) IS 'the latest price of each of the keys, or of all if keys is NULL, in no particular order: keys of an integer type; no row for a key that has no price, NULL or twice in the array; as_of: the latest that is not after it, NULL: the latest of all. price has the columns of its attachment; if it is not attached key is the column of its only foreign key, at is created and value is value, unless they are named, and the primary key breaks ties. at is NULL where the column is a number, a float comes as its shortest decimal. Reads as the caller, with his privileges and policies; errors name what cannot be found or has no fitting type';
 
 CREATE FUNCTION listing_stats.latest_prices(
@@ -730,7 +736,8 @@ CREATE FUNCTION listing_stats.latest_prices(
     key name DEFAULT NULL, at name DEFAULT NULL, value name DEFAULT NULL,
     OUT key text, OUT at timestamptz, OUT value numeric)
 RETURNS SETOF record
-AS 'MODULE_PATHNAME', 'listing_stats_latest_prices' LANGUAGE C STABLE PARALLEL RESTRICTED;
+AS 'MODULE_PATHNAME', 'listing_stats_latest_prices' LANGUAGE C STABLE PARALLEL RESTRICTED
+SUPPORT listing_stats._latest_prices_support;
 COMMENT ON FUNCTION listing_stats.latest_prices(regclass, text[], timestamptz, name, name, name) IS 'the latest price of each of the keys, or of all if keys is NULL, in no particular order: keys of any type, as their text; no row for a key that has no price, NULL or twice in the array; as_of: the latest that is not after it, NULL: the latest of all. price has the columns of its attachment; if it is not attached key is the column of its only foreign key, at is created and value is value, unless they are named, and the primary key breaks ties. at is NULL where the column is a number, a float comes as its shortest decimal. Reads as the caller, with his privileges and policies; errors name what cannot be found or has no fitting type';
 
 CREATE FUNCTION listing_stats.latest_prices(
@@ -738,7 +745,8 @@ CREATE FUNCTION listing_stats.latest_prices(
     key name DEFAULT NULL, at name DEFAULT NULL, value name DEFAULT NULL,
     OUT key uuid, OUT at timestamptz, OUT value numeric)
 RETURNS SETOF record
-AS 'MODULE_PATHNAME', 'listing_stats_latest_prices' LANGUAGE C STABLE PARALLEL RESTRICTED;
+AS 'MODULE_PATHNAME', 'listing_stats_latest_prices' LANGUAGE C STABLE PARALLEL RESTRICTED
+SUPPORT listing_stats._latest_prices_support;
 COMMENT ON FUNCTION listing_stats.latest_prices(regclass, uuid[], timestamptz, name, name, name) IS 'the latest price of each of the keys, or of all if keys is NULL, in no particular order: keys of type uuid; no row for a key that has no price, NULL or twice in the array; as_of: the latest that is not after it, NULL: the latest of all. price has the columns of its attachment; if it is not attached key is the column of its only foreign key, at is created and value is value, unless they are named, and the primary key breaks ties. at is NULL where the column is a number, a float comes as its shortest decimal. Reads as the caller, with his privileges and policies; errors name what cannot be found or has no fitting type';
 
 CREATE FUNCTION listing_stats.latest_price(

@@ -102,5 +102,22 @@ INSERT INTO sensor VALUES (1);
 INSERT INTO reading VALUES (1, '2026-01-01', 5), (1, '2026-01-02', 6);
 SELECT * FROM sensor;
 
+-- advice where pages are full, once it matters
+CREATE TABLE crowded (id int PRIMARY KEY, note int);
+CREATE INDEX ON crowded (note);
+CREATE TABLE crowd_price (id int PRIMARY KEY, crowded_id int REFERENCES crowded, created date NOT NULL, value int);
+SELECT warnings FROM listing_stats.attach('crowded', 'crowd_price');
+INSERT INTO crowded SELECT i, 0 FROM generate_series(1, 10000) i;
+UPDATE crowded SET note = 1;
+SELECT pg_stat_force_next_flush();
+SELECT warnings FROM listing_stats.attachments WHERE listing = 'crowded'::regclass;
+UPDATE crowded SET note = 2;
+UPDATE crowded SET note = 3;
+UPDATE crowded SET note = 4;
+SELECT pg_stat_force_next_flush();
+SELECT warnings FROM listing_stats.attachments WHERE listing = 'crowded'::regclass;
+ALTER TABLE crowded SET (fillfactor = 90);
+SELECT warnings FROM listing_stats.attachments WHERE listing = 'crowded'::regclass;
+
 DROP SCHEMA attach CASCADE;
 SELECT count(*) FROM listing_stats.attachments;

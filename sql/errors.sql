@@ -252,8 +252,15 @@ SELECT * FROM listing;
 
 -- overflow and other errors of the listing abort the statement, and the context says where
 ALTER TABLE listing ALTER last_price TYPE numeric(4,2);
+SELECT warnings FROM listing_stats.attachments WHERE price = 'price'::regclass;
 INSERT INTO price VALUES (5, 1, '2026-01-05', 99.99), (6, 1, '2026-01-06', 100);
 \echo :SQLSTATE
+-- verify() shows what does not fit
+BEGIN;
+ALTER TABLE price DISABLE TRIGGER USER;
+INSERT INTO price VALUES (6, 1, '2026-01-06', 100);
+SELECT * FROM listing_stats.verify('listing', 'price');
+ROLLBACK;
 DO $$
 DECLARE
     context text;

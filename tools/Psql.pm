@@ -20,19 +20,43 @@ sub new
 sub run
 {
 	my ($self, $script) = @_;
+	$self->send($script);
+	return $self->answer;
+}
+
+# The same in two steps, with others' in between.
+sub send
+{
+	my ($self, $script) = @_;
 	print { $self->{in} } $script, "\n\\echo :end of the answer:\n";
 	$self->{in}->flush;
-	my $answer = '';
-	while (defined(my $line = readline $self->{out}))
+	$self->{script} = $script;
+	$self->{text} = '';
+}
+
+sub answer
+{
+	my ($self) = @_;
+	1 until $self->is_done;
+	return substr $self->{text}, 0, -length ":end of the answer:\n" unless $self->{text} =~ /\n:end of the answer:\n\z/;
+	return substr $self->{text}, 0, -length "\n:end of the answer:\n";
+}
+
+# Whether the answer is there, waiting for it at most so many seconds.
+sub is_done
+{
+	my ($self, $seconds) = @_;
+	until ($self->{text} =~ /^:end of the answer:\n\z/m)
 	{
-		if ($line eq ":end of the answer:\n")
+		if (defined $seconds)
 		{
-			chomp $answer;
-			return $answer;
+			my $descriptors = '';
+			vec($descriptors, fileno $self->{out}, 1) = 1;
+			return 0 unless select $descriptors, undef, undef, $seconds;
 		}
-		$answer .= $line;
+		sysread($self->{out}, $self->{text}, 65536, length $self->{text}) or die "psql ended: $self->{script}\n";
 	}
-	die "psql ended: $script\n";
+	return 1;
 }
 
 # Seconds that the backend has spent on a processor.

@@ -123,6 +123,7 @@ check_in_tree() # VERSION SUITE-OF-DEBIAN SUITE...
 			counted "$version" "${isolated[@]}" bash -c "set -e; $(declare -f enter_tree)"'; enter_tree "$@"' - \
 				"$tree" "$work" \
 				env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root \
+				${LISTING_STATS_FULL:+LISTING_STATS_FULL=1 LISTING_STATS_STRESS_SECONDS=60} \
 				PG_VERSION="$version" bash /srv/tools/check "$@"
 			rm -rf "$work/tmp"
 		fi

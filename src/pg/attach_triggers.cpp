@@ -155,12 +155,16 @@ drop_triggers(Oid relation, Oid other, const Trigger *trigger)
 	check_ownership(relation);
 	if (OidIsValid(other))
 		check_ownership(other);
+	LockRelationOid(relation, AccessExclusiveLock);
 	List *tables = find_all_inheritors(relation, AccessExclusiveLock, nullptr);
 	ListCell *cell = nullptr;
 
 	if (OidIsValid(other))
+	{
+		LockRelationOid(other, AccessExclusiveLock);
 		tables = list_concat_unique_oid(tables,
 		                                find_all_inheritors(other, AccessExclusiveLock, nullptr));
+	}
 	foreach (cell, tables)
 	{
 		const Oid table = lfirst_oid(cell);

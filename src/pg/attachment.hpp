@@ -19,14 +19,20 @@ enum Query
 {
 	lock_one,
 	lock_many,
-	lock_range,
 	write_one,
 	write_many,
 	write_all,
 	insert_one,
 	insert_many,
+	check_one,
+	check_many,
+	check_all,
+	check_added_one,
+	check_added_many,
 	query_count
 };
+
+struct DirectPath;  // see direct_path.hpp
 
 struct Attachment
 {
@@ -43,11 +49,14 @@ struct Attachment
 	ComparedType value;
 
 	// The rest belongs to the cache: the trigger (of the table itself, not a partition's clone)
-	// that this was read from, saved plans made when first needed, and whether it is still right.
+	// that this was read from, plans and the direct path, which are made when first needed, and
+	// whether it is still right.
 	Oid relation;
 	Oid trigger;
 	MemoryContext context;
 	SPIPlanPtr plan[query_count];
+	bool direct_path_is_known;
+	const DirectPath *direct_path;  // nullptr: there is none
 	bool valid;
 };
 

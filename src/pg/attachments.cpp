@@ -124,6 +124,67 @@ check_replica_identity(Row *row, Oid listing)
 	relation_close(relation, AccessShareLock);
 }
 
+// Where pages are full, each new latest price moves its listing to another page and writes to every
+// index.  Said only when many do: filling the columns once does not count.
+void
+check_fillfactor(Row *row, const Attachment &attachment)
+{
+	constexpr float4 enough = 10000;
+	Relation listing = relation_open(attachment.listing, AccessShareLock);
+	const PgStat_StatTabEntry *statistics = pgstat_fetch_stat_tabentry(attachment.listing);
+	const Bitmapset *indexed = hot_blocking_columns(listing);
+	bool any_indexed = false;
+
+	for (int i = first_target; i < end_of_targets; ++i)
+		any_indexed = any_indexed || bms_is_member(attachment.column[i].attnum -
+		                                               FirstLowInvalidHeapAttributeNumber,
+		                                           indexed);
+	if (!any_indexed && statistics != nullptr && RelationGetFillFactor(listing, 100) > 90 &&
+	    statistics->tuples_updated > 3 * Max(listing->rd_rel->reltuples, enough) &&
+	    statistics->tuples_hot_updated < statistics->tuples_updated / 2)
+		append_text(
+			&row->warnings,
+			psprintf("most updates of table \"%s\" write to all its indexes, because its "
+		             "pages are full: ALTER TABLE %s SET (fillfactor = 90), then VACUUM FULL",
+		             RelationGetRelationName(listing), qualified_name(attachment.listing)));
+	relation_close(listing, AccessShareLock);
+}
+
+// An UPDATE of a column in a unique index counts as one of a key: it waits for whoever inserts a
+// row that refers to the listing, and they for it.
+void
+check_unique_indexes(Row *row, const Attachment &attachment)
+{
+	Relation relation = try_relation_open(attachment.listing, AccessShareLock);
+
+	if (relation == nullptr)
+		return;
+	Bitmapset *keys = RelationGetIndexAttrBitmap(relation, INDEX_ATTR_BITMAP_KEY);
+	for (int i = first_target; i < end_of_targets; ++i)
+	{
+		if (attachment.column[i].attnum != 0 &&
+		    bms_is_member(attachment.column[i].attnum - FirstLowInvalidHeapAttributeNumber, keys))
+			append_text(&row->warnings,
+			            psprintf("column \"%s\" of table \"%s\" is in a unique index: changes of "
+			                     "prices wait for every transaction that refers to their listings",
+			                     NameStr(attachment.column[i].name),
+			                     RelationGetRelationName(relation)));
+	}
+	relation_close(relation, AccessShareLock);
+}
+
+// A crash empties an unlogged table, and no trigger sees it.
+void
+check_persistence(Row *row, const Attachment &attachment)
+{
+	if (get_rel_persistence(attachment.price) == RELPERSISTENCE_UNLOGGED &&
+	    get_rel_persistence(attachment.listing) == RELPERSISTENCE_PERMANENT)
+		append_text(&row->warnings,
+		            psprintf("table \"%s\" is unlogged and empty after a crash: then table \"%s\" "
+		                     "has to be repaired by refresh()",
+		                     NameStr(attachment.price_name), NameStr(attachment.listing_name)));
+}
+
 void
 check_names(Row *row, const Definition &definition, const Attachment &attachment)
 {
@@ -138,6 +199,27 @@ check_names(Row *row, const Definition &definition, const Attachment &attachment
 		append_text(&row->warnings,
 		            "the triggers have names from before a rename, which a dump would "
 		            "carry: attach() again brings them up to date");
+}
+
+// attach() refuses such a column, but the types can change after it.
+void
+check_widths(Row *row, const Attachment &attachment)
+{
+	for (int i = first_target; i < end_of_targets; ++i)
+	{
+		const ResolvedColumn target = attachment.column[i];
+		const ResolvedColumn source = source_of(attachment, i);
+
+		if (target.attnum != 0 && column_fit(source, target) != Fit::exact)
+			append_text(
+				&row->warnings,
+				psprintf("column \"%s\" of table \"%s\" has type %s and cannot keep every value of "
+			             "type %s of column \"%s\": changes of prices that do not fit will fail",
+			             NameStr(target.name), get_rel_name(attachment.listing),
+			             format_type_with_typemod(target.type, target.typmod),
+			             format_type_with_typemod(source.type, source.typmod),
+			             NameStr(source.name)));
+	}
 }
 
 void
@@ -202,7 +284,11 @@ fill_row(Row *row, Relation relation, const Trigger *trigger, Side side)
 	if (good)
 	{
 		check_names(row, definition, attachment);
+		check_widths(row, attachment);
 		check_replica_identity(row, attachment.listing);
+		check_fillfactor(row, attachment);
+		check_unique_indexes(row, attachment);
+		check_persistence(row, attachment);
 	}
 	add_triggers(row, DatumGetObjectId(row->value[row_listing]), trigger);
 	add_triggers(row, DatumGetObjectId(row->value[row_price]), trigger);

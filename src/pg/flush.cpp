@@ -6,6 +6,7 @@
 // the snapshot taken after it sees all that can no longer change.
 #include "pg/flush.hpp"
 
+#include "pg/direct_path.hpp"
 #include "pg/queries.hpp"
 
 namespace listing_stats {
@@ -23,15 +24,29 @@ struct Work
 	Size count;
 };
 
-struct Keys
-{
-	Datum *key;
-	Size count;
-};
-
 // Commands of this transaction below this one may have been counted by a recomputation: what rows
 // they added must not be added again.
 CommandId recomputed_before = FirstCommandId;
+
+template <typename T>
+T *
+allocate(Size count)
+{
+	return static_cast<T *>(palloc_extended(Max(count, 1) * sizeof(T), MCXT_ALLOC_HUGE));
+}
+
+Keys
+allocate_keys(Size most)
+{
+	return {allocate<Datum>(most), allocate<ItemPointerData>(most), 0};
+}
+
+void
+free_keys(const Keys &keys)
+{
+	pfree(keys.key);
+	pfree(keys.tid);
+}
 
 void
 error_context(void *argument)
@@ -45,41 +60,126 @@ error_context(void *argument)
 bool
 is_lock(Query query)
 {
-	return query == lock_one || query == lock_many || query == lock_range;
+	return query == lock_one || query == lock_many;
 }
 
-// Runs a statement as the owner of the tables, as foreign keys do: privileges and row security of
-// whoever changed a price do not change what the listing's price is.
+bool
+is_write(Query query)
+{
+	return !is_lock(query) && query < check_one;
+}
+
+Datum run(Attachment *attachment, Query query, Datum *parameters, const char *nulls);
+
+// BEFORE UPDATE triggers and rules of listing's owner can change what we write, or suppress it.
+// Those of partitions are not known here.
+bool
+can_be_undone(const Attachment &attachment)
+{
+	Relation listing = relation_open(attachment.listing, NoLock);
+	const bool can = listing->rd_rel->relkind == RELKIND_PARTITIONED_TABLE ||
+	                 listing->rd_rules != nullptr ||
+	                 (listing->trigdesc != nullptr && listing->trigdesc->trig_update_before_row);
+
+	relation_close(listing, NoLock);
+	return can;
+}
+
+// The check of what a write leaves.  Where prices were only added the columns that depend on all of
+// them are not read anew, which would make the cost of an INSERT grow with their number.
+Query
+check_of(Query write)
+{
+	switch (write)
+	{
+	case write_one:
+		return check_one;
+	case write_all:
+		return check_all;
+	case insert_one:
+		return check_added_one;
+	case insert_many:
+		return check_added_many;
+	default:
+		return check_many;
+	}
+}
+
+// Sees to it that a write has left what it had to.  Its parameters begin with those of the check.
+void
+check_written(Attachment *attachment, Query write, Datum *parameters)
+{
+	const bool of_head =
+		attachment->column[last_price].attnum != 0 || attachment->column[last_price_at].attnum != 0;
+
+	if (!of_head && (write == insert_one || write == insert_many))
+		return;
+	const Datum wrong = run(attachment, check_of(write), parameters, nullptr);
+
+	if (DatumGetPointer(wrong) == nullptr)
+		return;
+	ereport(ERROR,
+	        (errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
+	         errmsg("column \"%s\" of table \"%s\" cannot be kept: a trigger or rule on the table "
+	                "changes it or suppresses its update",
+	                TextDatumGetCString(wrong), NameStr(attachment->listing_name)),
+	         errhint("Let BEFORE UPDATE triggers return rows and leave the column alone, or attach "
+	                 "with guard => 'off', which lets them.")));
+}
+
+// Acting as the owner of the tables, as foreign keys do: privileges and row security of whoever
+// changed a price do not change what the listing's price is.
+struct AsOwner
+{
+	Oid user;
+	int security_context;
+	ErrorContextCallback callback;
+};
+
+void
+begin_as_owner(AsOwner *as_owner, Attachment *attachment)
+{
+	as_owner->callback = {error_context_stack, error_context, attachment};
+	error_context_stack = &as_owner->callback;
+	GetUserIdAndSecContext(&as_owner->user, &as_owner->security_context);
+	SetUserIdAndSecContext(attachment->owner, as_owner->security_context |
+	                                              SECURITY_LOCAL_USERID_CHANGE |
+	                                              SECURITY_NOFORCE_RLS);
+}
+
+void
+end_as_owner(const AsOwner &as_owner)
+{
+	SetUserIdAndSecContext(as_owner.user, as_owner.security_context);
+	error_context_stack = as_owner.callback.previous;
+}
+
+// Runs a statement as the owner.
 //
 // At READ COMMITTED the executor takes a new snapshot.  Above, the transaction's own is too old:
 // it is used only to refuse, as foreign keys do, to update a listing that the transaction cannot
 // see, which would afterwards appear to it twice.
 //
-// Returns the array that lock_many and lock_range give, whether lock_one found its listing, or how
-// many rows a write has changed.
+// Returns the array that lock_many gives, whether lock_one found its listing, how many rows a write
+// has changed, or the name that a check gives, as text; nullptr is none.
 Datum
 run(Attachment *attachment, Query query, Datum *parameters, const char *nulls)
 {
 	Snapshot snapshot = InvalidSnapshot;
 	Snapshot crosscheck = InvalidSnapshot;
 	Datum result = BoolGetDatum(false);
-	Oid user = InvalidOid;
-	int security_context = 0;
-	ErrorContextCallback callback = {error_context_stack, error_context, attachment};
+	AsOwner as_owner;
 
-	error_context_stack = &callback;
-	GetUserIdAndSecContext(&user, &security_context);
-	SetUserIdAndSecContext(attachment->owner,
-	                       security_context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_NOFORCE_RLS);
+	begin_as_owner(&as_owner, attachment);
 	SPI_connect();
 	SPIPlanPtr plan = plan_of(attachment, query);
-	if (!is_lock(query))
+	if (is_write(query))
 		begin_own_write(*attachment);
 	if (IsolationUsesXactSnapshot())
 	{
 		CommandCounterIncrement();
 		snapshot = GetLatestSnapshot();
-		if (!is_lock(query))
+		if (is_write(query))
 			crosscheck = GetTransactionSnapshot();
 	}
 	const int code =
@@ -89,14 +189,15 @@ run(Attachment *attachment, Query query, Datum *parameters, const char *nulls)
 		                errmsg("a rule on table \"%s\" replaces the UPDATE that keeps its columns",
 		                       NameStr(attachment->listing_name)),
 		                errhint("Drop the rule, or detach the table.")));
-	if (code != (is_lock(query) ? SPI_OK_SELECT : SPI_OK_UPDATE))
+	if (code != (is_write(query) ? SPI_OK_UPDATE : SPI_OK_SELECT))
 		elog(ERROR, "a statement of listing_stats failed: %s", SPI_result_code_string(code));
 	if (query == lock_one)
 		result = BoolGetDatum(SPI_processed > 0);
-	else if (is_lock(query))
+	else if (!is_write(query))
 	{
-		bool is_null = false;
-		result = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null);
+		bool is_null = SPI_processed == 0;
+		if (!is_null)
+			result = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null);
 		result = is_null ? PointerGetDatum(nullptr) : SPI_datumTransfer(result, false, -1);
 	}
 	else
@@ -105,10 +206,11 @@ run(Attachment *attachment, Query query, Datum *parameters, const char *nulls)
 		end_own_write();
 	}
 	SPI_finish();
-	if (!is_lock(query) && query != insert_one && query != insert_many)
+	if (is_write(query) && query != insert_one && query != insert_many)
 		recomputed_before = GetCurrentCommandId(false);
-	SetUserIdAndSecContext(user, security_context);
-	error_context_stack = callback.previous;
+	if (is_write(query) && attachment->guard != Guard::off && can_be_undone(*attachment))
+		check_written(attachment, query, parameters);
+	end_as_owner(as_owner);
 	return result;
 }
 
@@ -127,10 +229,18 @@ Keys
 lock_listings(Attachment *attachment, const Keys &wanted)
 {
 	const ComparedType &type = attachment->key;
-	Keys found = {static_cast<Datum *>(
-					  palloc_extended(Max(wanted.count, 1) * sizeof(Datum), MCXT_ALLOC_HUGE)),
-	              0};
+	Keys found = allocate_keys(wanted.count);
 
+	if (locks_directly(attachment))
+	{
+		AsOwner as_owner;
+		begin_as_owner(&as_owner, attachment);
+		lock_directly(*attachment, wanted, &found);
+		end_as_owner(as_owner);
+		return found;
+	}
+	for (Size i = 0; i < wanted.count; ++i)
+		ItemPointerSetInvalid(&found.tid[i]);
 	if (wanted.count == 1)
 	{
 		if (DatumGetBool(run(attachment, lock_one, wanted.key, nullptr)))
@@ -156,12 +266,28 @@ lock_listings(Attachment *attachment, const Keys &wanted)
 	return found;
 }
 
+// Writes locked listings directly; with "added", what was added to them.
+uint64
+write_as_owner(Attachment *attachment, const Keys &keys, PendingKey *const *added)
+{
+	AsOwner as_owner;
+
+	begin_as_owner(&as_owner, attachment);
+	const uint64 changed = write_directly(*attachment, keys, added);
+	end_as_owner(as_owner);
+	if (added == nullptr)
+		recomputed_before = GetCurrentCommandId(false);
+	return changed;
+}
+
 // Returns how many listings it has changed.
 uint64
 recompute(Attachment *attachment, const Keys &keys)
 {
 	uint64 changed = 0;
 
+	if (keys.count > 0 && writes_directly(attachment, false))
+		return write_as_owner(attachment, keys, nullptr);
 	if (keys.count == 1)
 		return DatumGetUInt64(run(attachment, write_one, keys.key, nullptr));
 	for (Size done = 0; done < keys.count; done += batch)
@@ -188,7 +314,6 @@ add_many(Attachment *attachment, PendingKey *const *key, Size count)
 {
 	Datum *value[4];
 	bool *null = static_cast<bool *>(palloc(count * sizeof(bool)));
-	const Oid counts = INT8OID;
 
 	for (Datum *&column : value)
 		column = static_cast<Datum *>(palloc(count * sizeof(Datum)));
@@ -202,7 +327,7 @@ add_many(Attachment *attachment, PendingKey *const *key, Size count)
 	}
 	Datum parameters[] = {
 		array_of(attachment->key, value[0], nullptr, count),
-		PointerGetDatum(construct_array(value[1], static_cast<int>(count), counts, sizeof(int64),
+		PointerGetDatum(construct_array(value[1], static_cast<int>(count), INT8OID, sizeof(int64),
 	                                    FLOAT8PASSBYVAL, TYPALIGN_DOUBLE)),
 		array_of(attachment->value, value[2], null, count),
 		array_of(attachment->value, value[3], null, count),
@@ -218,15 +343,27 @@ add_many(Attachment *attachment, PendingKey *const *key, Size count)
 
 // Adds what statements have added to the columns that depend on all prices of a listing.
 void
-add_to_stored(Attachment *attachment, PendingKey *const *key, Size count)
+add_to_stored(Attachment *attachment, const Keys &keys, PendingKey *const *key)
 {
-	if (count == 1)
+	if (keys.count > 0 && writes_directly(attachment, true))
+		write_as_owner(attachment, keys, key);
+	else if (keys.count == 1)
 		add_one(attachment, *key[0]);
-	for (Size done = 0; count > 1 && done < count; done += batch)
+	else
 	{
-		CHECK_FOR_INTERRUPTS();
-		add_many(attachment, key + done, Min(batch, count - done));
+		for (Size done = 0; done < keys.count; done += batch)
+		{
+			CHECK_FOR_INTERRUPTS();
+			add_many(attachment, key + done, Min(batch, keys.count - done));
+		}
 	}
+}
+
+void
+append(Keys *keys, const PendingKey &key)
+{
+	keys->key[keys->count] = key.key;
+	keys->tid[keys->count++] = key.tid;
 }
 
 // Writes the columns of locked listings.
@@ -234,26 +371,27 @@ void
 write_listings(const Work &work)
 {
 	const bool history = keeps_history(*work.attachment);
-	PendingKey **added = static_cast<PendingKey **>(
-		palloc_extended(Max(work.count, 1) * sizeof(PendingKey *), MCXT_ALLOC_HUGE));
-	Keys other = {
-		static_cast<Datum *>(palloc_extended(Max(work.count, 1) * sizeof(Datum), MCXT_ALLOC_HUGE)),
-		0};
-	Size count = 0;
+	PendingKey **added = allocate<PendingKey *>(work.count);
+	Keys to_add = allocate_keys(work.count);
+	Keys other = allocate_keys(work.count);
 
 	for (Size i = 0; i < work.count; ++i)
 	{
 		PendingKey *key = &work.key[i];
 		if (history && !key->recompute && key->command >= recomputed_before)
-			added[count++] = key;
+		{
+			added[to_add.count] = key;
+			append(&to_add, *key);
+		}
 		else
-			other.key[other.count++] = key->key;
+			append(&other, *key);
 	}
 	// In this order: a recomputation counts what has been added.
-	add_to_stored(work.attachment, added, count);
+	add_to_stored(work.attachment, to_add, added);
 	recompute(work.attachment, other);
+	free_keys(to_add);
+	free_keys(other);
 	pfree(added);
-	pfree(other.key);
 }
 
 // Every session locks in the same order: by listing, then by key.
@@ -295,8 +433,7 @@ lock_arrivals(const Attachment &attachment, LOCKMODE mode)
 PendingKey *
 split_missing(Work *work, const Keys &found, Size *missing_count)
 {
-	PendingKey *missing = static_cast<PendingKey *>(
-		palloc_extended(Max(work->count, 1) * sizeof(PendingKey), MCXT_ALLOC_HUGE));
+	PendingKey *missing = allocate<PendingKey>(work->count);
 	Size kept = 0;
 	Size next = 0;
 
@@ -308,7 +445,10 @@ split_missing(Work *work, const Keys &found, Size *missing_count)
 		       (order = compare_key(work->attachment->key, work->key[i].key, found.key[next])) > 0)
 			++next;
 		if (next < found.count && order == 0)
-			work->key[kept++] = work->key[i];
+		{
+			work->key[kept] = work->key[i];
+			work->key[kept++].tid = found.tid[next];
+		}
 		else if (work->key[i].arrived)
 			missing[(*missing_count)++] = work->key[i];
 	}
@@ -319,9 +459,7 @@ split_missing(Work *work, const Keys &found, Size *missing_count)
 Keys
 keys_of(const PendingKey *key, Size count)
 {
-	Keys keys = {
-		static_cast<Datum *>(palloc_extended(Max(count, 1) * sizeof(Datum), MCXT_ALLOC_HUGE)),
-		count};
+	Keys keys = {allocate<Datum>(count), nullptr, count};
 
 	for (Size i = 0; i < count; ++i)
 		keys.key[i] = key[i].key;
@@ -379,8 +517,7 @@ lock_together(Work *work, int count, bool final)
 
 	while (together < count && locks_same_rows(work[0], work[together]))
 		keys += work[together++].count;
-	Keys wanted = {
-		static_cast<Datum *>(palloc_extended(Max(keys, 1) * sizeof(Datum), MCXT_ALLOC_HUGE)), 0};
+	Keys wanted = {allocate<Datum>(keys), nullptr, 0};
 	for (int i = 0; i < together; ++i)
 	{
 		if (work[i].side == Side::listing && !work[i].attachment->foreign_key)
@@ -471,21 +608,10 @@ flush_late_keys()
 uint64
 recompute_keys(Attachment *attachment, Datum *key, Size count)
 {
-	Keys wanted = {key, count};
+	Keys wanted = {key, nullptr, count};
 
 	sort_unique(attachment->key, &wanted);
 	return recompute(attachment, lock_listings(attachment, wanted));
-}
-
-uint64
-recompute_range(Attachment *attachment, Datum first, Datum last)
-{
-	Datum bounds[] = {first, last};
-	Datum found = run(attachment, lock_range, bounds, nullptr);
-
-	if (DatumGetPointer(found) == nullptr)
-		return 0;
-	return DatumGetUInt64(run(attachment, write_many, &found, nullptr));
 }
 
 void

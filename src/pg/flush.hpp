@@ -12,10 +12,8 @@ void flush(Level *level, bool final);
 // Handles the keys whose listings were not there.
 void flush_late_keys();
 
-// Does the same for the listings with these keys, which it sorts, or with keys from the first to
-// the last; returns how many it changed.
+// Does the same for the listings with these keys, which it sorts; returns how many it changed.
 uint64 recompute_keys(Attachment *attachment, Datum *key, Size count);
-uint64 recompute_range(Attachment *attachment, Datum first, Datum last);
 
 // Recomputes every listing of the attachment.  The caller holds a lock on price, or on listing,
 // that keeps writers of prices out.

@@ -1,11 +1,14 @@
 // latest_prices() and latest_price(): the newest price of the listings asked for, or of all.
-#include "pg/leaf_reader.hpp"
+#include "pg/heap_reader.hpp"
 
 namespace listing_stats {
 
 namespace {
 
 constexpr int rows_per_fetch = 1000;
+
+// How many prices of one key are read in the time in which a query goes to the next key.
+constexpr double prices_worth_reading = 130;
 
 // Takes rows as the table has them and stores them as the function gives them.
 struct Result
@@ -152,10 +155,12 @@ read_directly(const PriceTable &table, const Request &request, Result result)
 	Relation relation = relation_open(table.relation, NoLock);
 
 	result.key_type = key_kind_type(result.kind);
-	const bool done =
-		result.kind != KeyKind::text && may_read_directly(table, relation) &&
-		read_latest_from_leaves(table, relation, request.has_keys, request.keys, request.has_as_of,
-	                            request.as_of, {take_row, &result});
+	bool done = result.kind != KeyKind::text && may_read_directly(table, relation);
+	if (done && !read_latest_from_leaves(table, relation, request.has_keys, request.keys,
+	                                     request.has_as_of, request.as_of, {take_row, &result}))
+		done = !request.has_keys && !skipping_pays(table, prices_worth_reading) &&
+		       read_latest_from_heap(table, relation, request.has_as_of, request.as_of,
+		                             {take_row, &result});
 	relation_close(relation, NoLock);
 	return done;
 }

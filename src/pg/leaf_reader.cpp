@@ -26,7 +26,8 @@ constexpr int doubts_per_key = 4;            // before a key is read by itself
 constexpr std::size_t rows_at_once = 60000;  // that wait for the heap: about 4 MB
 constexpr int keys_at_once = 512;            // whose pages are found before any is read
 constexpr int pages_ahead = 8;               // pinned and fetched into the processor's caches
-constexpr int slice = 16;  // entries of one key in doubt that are looked up together
+constexpr int pages_of_key = 3;  // of one key in a row, before it is left by another descent
+constexpr int slice = 16;        // entries of one key in doubt that are looked up together
 
 // Key columns as they are compared: integers as bigint, a uuid as its bytes.
 struct IntegerKey
@@ -50,6 +51,22 @@ bool
 operator<(UuidKey a, UuidKey b)
 {
 	return a.high < b.high || (a.high == b.high && a.low < b.low);
+}
+
+// The least key that is greater; false: there is none.
+bool
+next_key(IntegerKey *key)
+{
+	return !__builtin_add_overflow(key->value, 1, &key->value);
+}
+
+bool
+next_key(UuidKey *key)
+{
+	++key->low;
+	if (key->low == 0)
+		++key->high;
+	return key->low != 0 || key->high != 0;
 }
 
 bool
@@ -148,6 +165,15 @@ place(const Entry<Key> &entry, std::size_t i)
 	return static_cast<uint64>(ItemPointerGetBlockNumber(&entry.tid)) << 32 | i;
 }
 
+// A place in the index: before the first entry of the key, or the first not after a time.
+template <typename Key>
+struct Target
+{
+	Key key;
+	bool bounded;
+	int64 at;
+};
+
 template <typename Column>
 class LeafReader
 {
@@ -203,6 +229,7 @@ private:
 	Key key_ = {};
 	bool open_ = false;  // more of its entries are needed
 	int kept_ = 0;
+	int pages_ = 0;   // that have had no other key
 	int seen_ = 0;    // how many entries it has so far
 	int length_ = 8;  // and the one before had
 
@@ -212,18 +239,19 @@ private:
 	void release_page();
 	void step_right();
 	void skip_ignored();
-	void descend(const Key *key, uint32 level);
-	BlockNumber child(const Key *key);
+	Target<Key> target_of(const Key &key) const;
+	void descend(const Target<Key> *target, uint32 level);
+	BlockNumber child(const Target<Key> *target);
 
 	IndexTuple item(OffsetNumber offset) const;
 	bool key_is_null(IndexTuple tuple) const;
 	Key key_of(IndexTuple tuple) const;
 	bool at_is_null(IndexTuple tuple) const;
 	int64 at_of(IndexTuple tuple) const;
-	bool before(OffsetNumber offset, const Key &key) const;
+	bool before(OffsetNumber offset, const Target<Key> &target) const;
 	bool is(OffsetNumber offset, const Key &key) const;
-	bool ends_before(const Key &key) const;
-	OffsetNumber first_at_least(OffsetNumber from, const Key &key) const;
+	bool ends_before(const Target<Key> &target) const;
+	OffsetNumber first_at_least(OffsetNumber from, const Target<Key> &target) const;
 	OffsetNumber first_in_time(OffsetNumber from) const;
 	OffsetNumber end_of_key(OffsetNumber from, int guess) const;
 
@@ -234,6 +262,7 @@ private:
 	void grow();
 	void read_key();
 	void read_page();
+	bool leave_key();
 	void find_pages(const Key *keys, int count, BlockNumber *blocks);
 	void read_pages(const Key *keys, int count, const BlockNumber *blocks);
 	void look_up(std::size_t from, std::size_t to);
@@ -399,33 +428,40 @@ LeafReader<Column>::skip_ignored()
 	}
 }
 
+template <typename Column>
+Target<typename Column::Key>
+LeafReader<Column>::target_of(const Key &key) const
+{
+	return {key, bounded_, as_of_};
+}
+
 // To the page of the level, or of the leaves if the tree is lower, that has the first entry of the
 // key, or the first of all.
 template <typename Column>
 void
-LeafReader<Column>::descend(const Key *key, uint32 level)
+LeafReader<Column>::descend(const Target<Key> *target, uint32 level)
 {
 	get_page(root_);
 	for (;;)
 	{
 		skip_ignored();
-		if (key != nullptr && ends_before(*key))
+		if (target != nullptr && ends_before(*target))
 		{
 			step_right();
 			continue;
 		}
 		if (opaque_->btpo_level <= level)
 			return;
-		const BlockNumber next = child(key);
+		const BlockNumber next = child(target);
 		release_page();
 		get_page(next);
 	}
 }
 
-// The last child that begins before the key: the first one's own key is less than any.
+// The last child that begins before the target: the first one's own key is less than any.
 template <typename Column>
 BlockNumber
-LeafReader<Column>::child(const Key *key)
+LeafReader<Column>::child(const Target<Key> *target)
 {
 	OffsetNumber offset = P_FIRSTDATAKEY(opaque_);
 
@@ -433,8 +469,8 @@ LeafReader<Column>::child(const Key *key)
 		ereport(ERROR, (errcode(ERRCODE_INDEX_CORRUPTED),
 		                errmsg("index \"%s\" has an inner page without entries",
 		                       RelationGetRelationName(index_))));
-	if (key != nullptr)
-		offset = OffsetNumberPrev(first_at_least(OffsetNumberNext(offset), *key));
+	if (target != nullptr)
+		offset = OffsetNumberPrev(first_at_least(OffsetNumberNext(offset), *target));
 	return BTreeTupleGetDownLink(item(offset));
 }
 
@@ -491,13 +527,21 @@ LeafReader<Column>::at_of(IndexTuple tuple) const
 	return at_is_date_ ? load<int32>(bytes) : load<int64>(bytes);
 }
 
+// An entry of an inner page, or a high key, may lack the time: it is before all of its key then.
 template <typename Column>
 bool
-LeafReader<Column>::before(OffsetNumber offset, const Key &key) const
+LeafReader<Column>::before(OffsetNumber offset, const Target<Key> &target) const
 {
 	IndexTuple tuple = item(offset);
 
-	return !key_is_null(tuple) && key_of(tuple) < key;
+	if (key_is_null(tuple))
+		return false;
+	const Key key = key_of(tuple);
+	if (!target.bounded || !(key == target.key))
+		return key < target.key;
+	if (BTreeTupleGetNAtts(tuple, index_) < 2)
+		return true;
+	return !at_is_null(tuple) && at_of(tuple) > target.at;
 }
 
 template <typename Column>
@@ -509,17 +553,17 @@ LeafReader<Column>::is(OffsetNumber offset, const Key &key) const
 	return !key_is_null(tuple) && key_of(tuple) == key;
 }
 
-// Whether the key can only be on a page to the right, as it is after a split.
+// Whether the target can only be on a page to the right, as it is after a split.
 template <typename Column>
 bool
-LeafReader<Column>::ends_before(const Key &key) const
+LeafReader<Column>::ends_before(const Target<Key> &target) const
 {
-	return !P_RIGHTMOST(opaque_) && before(P_HIKEY, key);
+	return !P_RIGHTMOST(opaque_) && before(P_HIKEY, target);
 }
 
 template <typename Column>
 OffsetNumber
-LeafReader<Column>::first_at_least(OffsetNumber from, const Key &key) const
+LeafReader<Column>::first_at_least(OffsetNumber from, const Target<Key> &target) const
 {
 	OffsetNumber low = from;
 	OffsetNumber high = max_ + 1;
@@ -527,7 +571,7 @@ LeafReader<Column>::first_at_least(OffsetNumber from, const Key &key) const
 	while (low < high)
 	{
 		const OffsetNumber middle = low + (high - low) / 2;
-		if (before(middle, key))
+		if (before(middle, target))
 			low = middle + 1;
 		else
 			high = middle;
@@ -724,7 +768,8 @@ LeafReader<Column>::look_up(std::size_t from, std::size_t to)
 		fetch_ = table_index_fetch_begin(heap_);
 		slot_ = table_slot_create(heap_, nullptr);
 	}
-	std::sort(order_ + from, order_ + to);
+	// With a comparison of ours: see core/sort.hpp.
+	std::sort(order_ + from, order_ + to, [](uint64 a, uint64 b) { return a < b; });
 	for (std::size_t i = from; i < to; ++i)
 	{
 		if (i % 64 == 0)
@@ -819,10 +864,30 @@ LeafReader<Column>::all()
 		if (!open_ && (!doubts_ || count_ > rows_at_once))
 			finish_entries();
 		CHECK_FOR_INTERRUPTS();
-		if (more)
+		if (more && pages_ >= pages_of_key && (!open_ || (bounded_ && kept_ == 0)))
+			more = leave_key();
+		else if (more)
 			get_page(next);
 	}
 	finish_entries();
+}
+
+// To the page on which the key's wanted entries begin, or the next key.  false: there is none.
+template <typename Column>
+bool
+LeafReader<Column>::leave_key()
+{
+	Target<Key> target = target_of(key_);
+
+	pages_ = 0;
+	if (!open_)
+	{
+		target.bounded = false;
+		if (!next_key(&target.key))
+			return false;
+	}
+	descend(&target, 0);
+	return true;
 }
 
 template <typename Column>
@@ -840,6 +905,7 @@ LeafReader<Column>::read_page()
 			end_of_key(open_ ? collect(first_in_time(offset), doubts_per_key) : offset, rest - 1);
 		seen_ += end - offset;
 		open_ = open_ && end > max_;
+		pages_ = end > max_ ? pages_ + 1 : 0;
 		offset = end;
 	}
 	while (offset <= max_)
@@ -865,18 +931,20 @@ template <typename Column>
 void
 LeafReader<Column>::read_key()
 {
+	const Target<Key> target = target_of(key_);
+
 	skip_ignored();
-	while (ends_before(key_))
+	while (ends_before(target))
 	{
 		step_right();
 		skip_ignored();
 	}
-	OffsetNumber offset = first_at_least(P_FIRSTDATAKEY(opaque_), key_);
+	OffsetNumber offset = first_at_least(P_FIRSTDATAKEY(opaque_), target);
 	for (;;)
 	{
-		offset = collect(first_in_time(offset), doubts_per_key);
+		offset = collect(offset, doubts_per_key);
 		if (!open_ || offset <= max_ || P_RIGHTMOST(opaque_) ||
-		    (!is(P_HIKEY, key_) && !ends_before(key_)))
+		    (!is(P_HIKEY, key_) && !ends_before(target)))
 			return;
 		step_right();
 		skip_ignored();
@@ -891,17 +959,20 @@ LeafReader<Column>::find_pages(const Key *keys, int count, BlockNumber *blocks)
 {
 	for (int i = 0; i < count; ++i)
 	{
-		if (BufferIsValid(buffer_) && ends_before(keys[i]))
+		const Target<Key> target = target_of(keys[i]);
+		if (BufferIsValid(buffer_) && ends_before(target))
 			release_page();
 		if (!BufferIsValid(buffer_))
-			descend(&keys[i], 1);
-		blocks[i] = opaque_->btpo_level == 0 ? BufferGetBlockNumber(buffer_) : child(&keys[i]);
+			descend(&target, 1);
+		blocks[i] = opaque_->btpo_level == 0 ? BufferGetBlockNumber(buffer_) : child(&target);
 	}
 	release_page();
 }
 
-// Where the binary search will look first.  The page is not locked: what is read here is not relied
-// on.
+// What comes next reads pages that are pinned but not locked, to know what to fetch of them.
+// Nothing that is read there is relied on.
+
+// Where the binary search will look first.
 inline void
 prefetch_entries(Buffer buffer)
 {
@@ -912,9 +983,36 @@ prefetch_entries(Buffer buffer)
 	{
 		const int offset = 2 + (max - 2) * i / 8;
 		if (offset > 0 && offset <= max && offset <= MaxIndexTuplesPerPage)
-			__builtin_prefetch(page +
-			                   ItemIdGetOffset(PageGetItemId(BufferGetPage(buffer), offset)));
+			prefetch_entry(page, offset);
 	}
+}
+
+// And where it will go from there.
+template <typename Column>
+void
+prefetch_range(Buffer buffer, const typename Column::Key &key)
+{
+	constexpr int entries_of_last = 20;
+	Page page = BufferGetPage(buffer);
+	int low = 2;
+	int high = PageGetMaxOffsetNumber(page) + 1;
+
+	if (high > MaxIndexTuplesPerPage + 1)
+		return;
+	while (high - low > entries_of_last)
+	{
+		const int middle = low + (high - low) / 2;
+		const unsigned place = ItemIdGetOffset(PageGetItemId(page, middle));
+		if (place + 2 * sizeof(IndexTupleData) + Column::size > BLCKSZ)
+			return;
+		IndexTuple tuple = reinterpret_cast<IndexTuple>(page + place);
+		if (Column::read(columns_of(tuple)) < key)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (int i = low; i < high; ++i)
+		prefetch_entry(page, i);
 }
 
 template <typename Column>
@@ -938,6 +1036,12 @@ LeafReader<Column>::read_pages(const Key *keys, int count, const BlockNumber *bl
 		}
 		if (read + pages_ahead / 2 < pins)
 			prefetch_entries(ahead[(read + pages_ahead / 2) % pages_ahead]);
+		if (read + pages_ahead / 4 < pins)
+		{
+			// Where keys share pages it is a guess which will be the first.
+			const int then = Min(i + pages_ahead / 4, count - 1);
+			prefetch_range<Column>(ahead[(read + pages_ahead / 4) % pages_ahead], keys[then]);
+		}
 		const BlockNumber block = blocks[i];
 		lock_page(ahead[read % pages_ahead]);
 		for (; i < count && blocks[i] == block; ++i)
@@ -1015,16 +1119,18 @@ LeafReader<Column>::history(Key key, int64 max_rows, bool known_only)
 	if (root_ == P_NONE || max_rows == 0)
 		return;
 	skip_null_ = known_only;
-	descend(&key, 0);
+	const Target<Key> target = target_of(key);
+	descend(&target, 0);
 	start_key(key);
-	OffsetNumber offset = first_at_least(P_FIRSTDATAKEY(opaque_), key);
+	OffsetNumber offset = first_at_least(P_FIRSTDATAKEY(opaque_), target);
 	for (bool more = true; more;)
 	{
 		const BlockNumber next = opaque_->btpo_next;
 		if (!P_IGNORE(opaque_))
 		{
-			offset = collect(first_in_time(offset), 0);
-			more = offset > max_ && !P_RIGHTMOST(opaque_) && (is(P_HIKEY, key) || ends_before(key));
+			offset = collect(offset, 0);
+			more =
+				offset > max_ && !P_RIGHTMOST(opaque_) && (is(P_HIKEY, key) || ends_before(target));
 		}
 		else if (P_RIGHTMOST(opaque_))
 			skip_ignored();

@@ -1,5 +1,7 @@
 // The module's magic block, and what it registers when it is loaded.
+#include "pg/direct_path.hpp"
 #include "pg/flush.hpp"
+#include "pg/statement.hpp"
 
 extern "C" {
 __attribute__((visibility("default"))) const Pg_magic_struct *Pg_magic_func(void);
@@ -11,6 +13,8 @@ __attribute__((visibility("default"))) void _PG_init(void);
 void
 _PG_init(void)
 {
+	listing_stats::define_direct_path_setting();
+	listing_stats::follow_statements();
 	listing_stats::register_transaction_callbacks(listing_stats::flush_late_keys,
 	                                              listing_stats::forget_recomputations);
 }

@@ -66,15 +66,25 @@ queue_flush()
 	SetUserIdAndSecContext(user, security_context);
 }
 
-// Puts an empty level, with a memory context of its own, in front of a list.
+// An empty level, with a memory context of its own.
+Level *
+make_level(MemoryContext parent)
+{
+	MemoryContext context =
+		AllocSetContextCreate(parent, "listing_stats keys", ALLOCSET_SMALL_SIZES);
+	Level *level = static_cast<Level *>(MemoryContextAllocZero(context, sizeof(Level)));
+
+	level->subtransaction = GetCurrentSubTransactionId();
+	level->context = context;
+	return level;
+}
+
+// Puts an empty level in front of a list.
 Level *
 push_level(Level **levels)
 {
-	MemoryContext context =
-		AllocSetContextCreate(TopTransactionContext, "listing_stats keys", ALLOCSET_SMALL_SIZES);
-	Level *level = static_cast<Level *>(MemoryContextAllocZero(context, sizeof(Level)));
-	level->subtransaction = GetCurrentSubTransactionId();
-	level->context = context;
+	Level *level = make_level(TopTransactionContext);
+
 	level->outer = *levels;
 	*levels = level;
 	return level;
@@ -208,6 +218,32 @@ append_key(const Attachment &attachment, Level *level, PendingKeys *pending,
 	pending->key[pending->count++] = copy;
 }
 
+// Adds a key as its column holds it.
+void
+add_to_level(Level *level, const Attachment &attachment, Side side, Oid column_type,
+             const PendingKey &change)
+{
+	PendingKeys *pending = pending_of(level, attachment, side);
+	PendingKey added = change;
+
+	if (attachment.key.type == INT8OID)
+	{
+		if (column_type == INT4OID)
+			added.key = Int64GetDatum(DatumGetInt32(change.key));
+		else if (column_type == INT2OID)
+			added.key = Int64GetDatum(DatumGetInt16(change.key));
+
+		// Many a statement is all of one listing.
+		PendingKey *last = pending->count > 0 ? &pending->key[pending->count - 1] : nullptr;
+		if (last != nullptr && last->key == added.key && added.added == 0)
+		{
+			merge_key(attachment.value, last, added);
+			return;
+		}
+	}
+	append_key(attachment, level, pending, added);
+}
+
 void
 drop_subtransaction(Level **levels, SubTransactionId subtransaction)
 {
@@ -300,26 +336,16 @@ compare_key(const ComparedType &type, Datum a, Datum b)
 void
 add_pending_key(const Attachment &attachment, Side side, Oid column_type, const PendingKey &change)
 {
-	Level *level = current_level();
-	PendingKeys *pending = pending_of(level, attachment, side);
-	PendingKey added = change;
+	add_to_level(current_level(), attachment, side, column_type, change);
+}
 
-	if (attachment.key.type == INT8OID)
-	{
-		if (column_type == INT4OID)
-			added.key = Int64GetDatum(DatumGetInt32(change.key));
-		else if (column_type == INT2OID)
-			added.key = Int64GetDatum(DatumGetInt16(change.key));
+Level *
+level_of_one(const Attachment &attachment, Side side, Oid column_type, const PendingKey &change)
+{
+	Level *level = make_level(CurTransactionContext);
 
-		// Many a statement is all of one listing.
-		PendingKey *last = pending->count > 0 ? &pending->key[pending->count - 1] : nullptr;
-		if (last != nullptr && last->key == added.key && added.added == 0)
-		{
-			merge_key(attachment.value, last, added);
-			return;
-		}
-	}
-	append_key(attachment, level, pending, added);
+	add_to_level(level, attachment, side, column_type, change);
+	return level;
 }
 
 void

@@ -14,8 +14,9 @@ namespace listing_stats {
 struct PendingKey
 {
 	Datum key;
-	bool arrived;    // a price came to this key, or a listing did
-	bool recompute;  // something else than adding prices was done
+	bool arrived;         // a price came to this key, or a listing did
+	bool recompute;       // something else than adding prices was done
+	ItemPointerData tid;  // of its row when the flush has locked it; invalid: not known
 	// Where prices were only added: how many known ones, the lowest and highest of them, and the
 	// first command that added one.
 	int64 added;
@@ -61,6 +62,11 @@ int trigger_depth();
 // flush if this statement has none queued.
 void add_pending_key(const Attachment &attachment, Side side, Oid column_type,
                      const PendingKey &change);
+
+// The same for the only key of its statement, which needs no flush at its end: the caller owns the
+// level.
+Level *level_of_one(const Attachment &attachment, Side side, Oid column_type,
+                    const PendingKey &change);
 
 // Remembers a key that has prices and no listing yet.
 void add_late_key(const Attachment &attachment, Side side, const PendingKey &key);

@@ -44,8 +44,10 @@ extern "C" {
 #include "commands/event_trigger.h"
 #include "commands/extension.h"
 #include "commands/trigger.h"
+#include "common/hashfn.h"
 #include "common/shortest_dec.h"
 #include "executor/executor.h"
+#include "executor/nodeHash.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "funcapi.h"
@@ -54,7 +56,11 @@ extern "C" {
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
+#include "nodes/supportnodes.h"
+#include "optimizer/optimizer.h"
 #include "optimizer/planner.h"
+#include "parser/parse_coerce.h"
+#include "parser/parsetree.h"
 #include "parser/scansup.h"
 #include "pgstat.h"
 #include "pgtime.h"
@@ -84,6 +90,7 @@ extern "C" {
 #include "utils/relcache.h"
 #include "utils/resowner.h"
 #include "utils/rls.h"
+#include "utils/selfuncs.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
@@ -123,6 +130,69 @@ string_to_qualified_name_list(const char *names)
 #endif
 }
 
+// What an UPDATE needs inserted into indexes.
+#if PG_VERSION_NUM >= 160000
+using IndexUpdates = TU_UpdateIndexes;
+constexpr IndexUpdates no_index_updates = TU_None;
+
+inline bool
+updates_only_summarizing(IndexUpdates updates)
+{
+	return updates == TU_Summarizing;
+}
+#else
+using IndexUpdates = bool;
+constexpr IndexUpdates no_index_updates = false;
+
+inline bool
+updates_only_summarizing(IndexUpdates)
+{
+	return false;
+}
+#endif
+
+inline void
+insert_index_entries(ResultRelInfo *relation, TupleTableSlot *updated, EState *state,
+                     bool only_summarizing)
+{
+#if PG_VERSION_NUM >= 160000
+	ExecInsertIndexTuples(relation, updated, state, true, false, nullptr, NIL, only_summarizing);
+#else
+	ExecInsertIndexTuples(relation, updated, state, true, false, nullptr, NIL);
+#endif
+}
+
+inline IndexScanDesc
+begin_index_scan(Relation table, Relation index, Snapshot snapshot, int keys)
+{
+#if PG_VERSION_NUM >= 180000
+	return index_beginscan(table, index, snapshot, nullptr, keys, 0);
+#else
+	return index_beginscan(table, index, snapshot, keys, 0);
+#endif
+}
+
+inline bool
+has_generated_columns(const TupleConstr *constraints)
+{
+#if PG_VERSION_NUM >= 180000
+	return constraints->has_generated_stored || constraints->has_generated_virtual;
+#else
+	return constraints->has_generated_stored;
+#endif
+}
+
+// The columns that an UPDATE must leave alone to be heap-only.
+inline Bitmapset *
+hot_blocking_columns(Relation table)
+{
+#if PG_VERSION_NUM >= 160000
+	return RelationGetIndexAttrBitmap(table, INDEX_ATTR_BITMAP_HOT_BLOCKING);
+#else
+	return RelationGetIndexAttrBitmap(table, INDEX_ATTR_BITMAP_ALL);
+#endif
+}
+
 // Whether the current user owns the relation, or is a member of the role that does.
 inline bool
 owns_relation(Oid relation)
@@ -155,6 +225,17 @@ snapshots_expire()
 	return false;
 #else
 	return old_snapshot_threshold >= 0;
+#endif
+}
+
+// How many elements the planner expects an array to have.
+inline double
+array_length(PlannerInfo *root, Node *array)
+{
+#if PG_VERSION_NUM >= 170000
+	return estimate_array_length(root, array);
+#else
+	return estimate_array_length(array);
 #endif
 }
 

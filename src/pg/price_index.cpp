@@ -21,13 +21,19 @@ index_column_is(Relation index, int position, const ResolvedColumn &column)
 }
 
 bool
-index_fits(Relation index, const Attachment &attachment)
+is_complete_btree(Relation index)
+{
+	return index->rd_rel->relam == BTREE_AM_OID && index->rd_index->indisvalid &&
+	       index->rd_index->indisready &&
+	       heap_attisnull(index->rd_indextuple, Anum_pg_index_indpred, nullptr);
+}
+
+bool
+serves_latest(Relation index, const Attachment &attachment)
 {
 	const ResolvedColumn *column = attachment.column;
 
-	if (index->rd_rel->relam != BTREE_AM_OID || !index->rd_index->indisvalid ||
-	    !index->rd_index->indisready ||
-	    !heap_attisnull(index->rd_indextuple, Anum_pg_index_indpred, nullptr))
+	if (!is_complete_btree(index))
 		return false;
 	if (!index_column_is(index, 0, column[price_key]) ||
 	    !index_column_is(index, 1, column[price_at]))
@@ -36,8 +42,7 @@ index_fits(Relation index, const Attachment &attachment)
 	if (!tie_is_at && !index_column_is(index, 2, column[price_tie]))
 		return false;
 
-	// Read forwards when both are descending, backwards when neither is.
-	const bool backwards = (index->rd_indoption[1] & INDOPTION_DESC) == 0;
+	const bool backwards = is_read_backwards(index);
 	for (int i = 1; i <= (tie_is_at ? 1 : 2); ++i)
 	{
 		const ResolvedColumn &ordered = column[i == 1 ? price_at : price_tie];
@@ -52,6 +57,33 @@ index_fits(Relation index, const Attachment &attachment)
 	return true;
 }
 
+bool
+serves_listing_key(Relation index, const Attachment &attachment)
+{
+	return is_complete_btree(index) && index->rd_index->indisunique &&
+	       index->rd_index->indnkeyatts == 1 &&
+	       index_column_is(index, 0, attachment.column[listing_key]);
+}
+
+// The first index of the table that serves; InvalidOid: none does.
+Oid
+find_index(Oid table, const Attachment &attachment, bool (*serves)(Relation, const Attachment &))
+{
+	Relation relation = relation_open(table, AccessShareLock);
+	Oid found = InvalidOid;
+	ListCell *cell = nullptr;
+
+	foreach (cell, RelationGetIndexList(relation))
+	{
+		Relation index = index_open(lfirst_oid(cell), AccessShareLock);
+		if (!OidIsValid(found) && serves(index, attachment))
+			found = RelationGetRelid(index);
+		index_close(index, AccessShareLock);
+	}
+	relation_close(relation, AccessShareLock);
+	return found;
+}
+
 }  // namespace
 
 char *
@@ -64,19 +96,20 @@ index_columns(const Attachment &attachment)
 Oid
 fitting_index(const Attachment &attachment)
 {
-	Relation price = relation_open(attachment.price, AccessShareLock);
-	Oid found = InvalidOid;
-	ListCell *cell = nullptr;
+	return find_index(attachment.price, attachment, serves_latest);
+}
 
-	foreach (cell, RelationGetIndexList(price))
-	{
-		Relation index = index_open(lfirst_oid(cell), AccessShareLock);
-		if (!OidIsValid(found) && index_fits(index, attachment))
-			found = RelationGetRelid(index);
-		index_close(index, AccessShareLock);
-	}
-	relation_close(price, AccessShareLock);
-	return found;
+// Read forwards when time and tie are descending, backwards when neither is.
+bool
+is_read_backwards(Relation index)
+{
+	return (index->rd_indoption[1] & INDOPTION_DESC) == 0;
+}
+
+Oid
+listing_key_index(const Attachment &attachment)
+{
+	return find_index(attachment.listing, attachment, serves_listing_key);
 }
 
 }  // namespace listing_stats

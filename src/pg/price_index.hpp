@@ -1,4 +1,5 @@
-// The index of price from which the latest price of a key is read first.
+// The index of price from which the latest price of a key is read first, and that of listing by its
+// key.
 #pragma once
 
 #include "pg/attachment.hpp"
@@ -10,5 +11,11 @@ char *index_columns(const Attachment &attachment);
 
 // An index that serves; InvalidOid: none.
 Oid fitting_index(const Attachment &attachment);
+
+// Whether such an index has the latest price of a key last.
+bool is_read_backwards(Relation index);
+
+// A unique index of listing by its key; InvalidOid: none.
+Oid listing_key_index(const Attachment &attachment);
 
 }  // namespace listing_stats

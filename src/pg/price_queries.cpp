@@ -244,6 +244,27 @@ check_key_kind(const PriceTable &table, KeyKind kind)
 		                       format_type_be(table.key.type))));
 }
 
+bool
+skipping_pays(const PriceTable &table, double prices)
+{
+	return prices_per_key(table.relation, table.key.attnum) > prices && has_index(table);
+}
+
+double
+estimate_keys(Oid relation, const ColumnNames &names)
+{
+	const PriceTable *table = known_price_table(relation, names);
+
+	if (table == nullptr)
+		return -1;
+	HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
+	if (!HeapTupleIsValid(tuple))
+		return -1;
+	const double rows = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple))->reltuples;
+	ReleaseSysCache(tuple);
+	return rows < 0 ? -1 : rows / prices_per_key(relation, table->key.attnum);
+}
+
 char *
 latest_query(const PriceTable &table, KeyKind kind, bool keys, bool as_of)
 {
@@ -251,8 +272,7 @@ latest_query(const PriceTable &table, KeyKind kind, bool keys, bool as_of)
 
 	if (keys)
 		query = latest_of_given(table, kind, as_of);
-	else if (prices_per_key(table.relation, table.key.attnum) > prices_worth_skipping &&
-	         has_index(table))
+	else if (skipping_pays(table, prices_worth_skipping))
 		query = latest_by_skipping(table, kind, as_of);
 	else
 		query = latest_by_sorting(table, kind, as_of);

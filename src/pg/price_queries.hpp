@@ -25,6 +25,14 @@ char *latest_query(const PriceTable &table, KeyKind kind, bool keys, bool as_of)
 // The prices of the key $1 as a JSON array of objects, newest first, at most $2 of them.
 char *history_query(const PriceTable &table, KeyKind kind);
 
+// Whether a query can go from key to key in an index, and that beats reading all prices, each of
+// which costs 1 / "prices" of what a key costs.
+bool skipping_pays(const PriceTable &table, double prices);
+
+// How many keys the table has, as the planner would guess, if it has been read before; negative:
+// nobody knows.
+double estimate_keys(Oid relation, const ColumnNames &names);
+
 // All prices of the key $1 that count, newest first.
 char *prices_query(const PriceTable &table, KeyKind kind);
 

@@ -30,4 +30,7 @@ struct ColumnNames
 // kept for as long as the table's description stays what it is.
 const PriceTable *find_price_table(Oid relation, const ColumnNames &names);
 
+// The same if it has been found already, without looking; nullptr: not yet.
+const PriceTable *known_price_table(Oid relation, const ColumnNames &names);
+
 }  // namespace listing_stats

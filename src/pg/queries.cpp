@@ -317,13 +317,61 @@ held_key(const Attachment &attachment, int column, const char *alias)
 }
 
 const char *
-lock_query(const Attachment &attachment, const char *condition)
+lock_many_query(const Attachment &attachment)
 {
 	// The sort is below the locking.
 	return psprintf("SELECT pg_catalog.array_agg(locked.k) FROM (SELECT %s AS k FROM %s AS l "
 	                "WHERE %s ORDER BY %s FOR NO KEY UPDATE) AS locked",
-	                held_key(attachment, listing_key, "l"), from_listing(attachment), condition,
+	                held_key(attachment, listing_key, "l"), from_listing(attachment),
+	                key_equals(attachment, listing_key, "l", "ANY ($1)"),
 	                key_expression(attachment, listing_key, "l"));
+}
+
+// Rows (key, column, stored, expected), all text, where a kept column differs from the prices.
+// "keys" is a FROM item u (k), or nullptr for all listings; "head": only what the latest price
+// decides.
+const char *
+differences(const Attachment &kept, const char *keys, bool head_only)
+{
+	// Without the lengths of the columns: a price that has become too long for one differs.
+	Attachment attachment = kept;
+	for (int i = first_target; i < end_of_targets; ++i)
+		attachment.column[i].typmod = -1;
+	const char *key = keys == nullptr ? key_expression(attachment, listing_key, "l") : "u.k";
+	StringInfoData out;
+	const char *separator = "";
+
+	initStringInfo(&out);
+	appendStringInfo(&out, "SELECT l.%s::pg_catalog.text, d.c, d.stored, d.expected FROM ",
+	                 column_name(attachment, listing_key));
+	if (keys != nullptr)
+		appendStringInfo(&out, "%s JOIN ", keys);
+	appendStringInfo(&out, "%s AS l", from_listing(attachment));
+	if (keys != nullptr)
+		appendStringInfo(&out, " ON %s", key_equals(attachment, listing_key, "l", key));
+	appendStringInfoString(
+		&out, head_only ? psprintf(" LEFT JOIN LATERAL (%s) AS h ON true", head(attachment, key))
+						: recomputed(attachment, key));
+	appendStringInfoString(&out, " CROSS JOIN LATERAL (VALUES ");
+	for (int i = first_target; i < end_of_targets; ++i)
+	{
+		if (attachment.column[i].attnum == 0 || (head_only && needs_history(i)))
+			continue;
+		appendStringInfo(&out, "%s(%s, l.%s::pg_catalog.text, %s::pg_catalog.text, %s)", separator,
+		                 quote_literal_cstr(NameStr(attachment.column[i].name)),
+		                 column_name(attachment, i), recomputed_target(i),
+		                 differs_from(attachment, i, recomputed_target(i)));
+		separator = ", ";
+	}
+	appendStringInfoString(&out, ") AS d (c, stored, expected, differs) WHERE d.differs");
+	return out.data;
+}
+
+const char *
+check_query(const Attachment &attachment, const char *keys, bool head_only)
+{
+	return psprintf("SELECT wrong.c FROM (%s) AS wrong (k, c) LIMIT 1",
+	                differences(attachment, keys, head_only));
 }
 
 const char *
@@ -337,13 +385,7 @@ query_text(const Attachment &attachment, Query query)
 		return psprintf("SELECT FROM %s AS l WHERE %s FOR NO KEY UPDATE", from,
 		                key_equals(attachment, listing_key, "l", "$1"));
 	case lock_many:
-		return lock_query(attachment, key_equals(attachment, listing_key, "l", "ANY ($1)"));
-	case lock_range:
-		return lock_query(
-			attachment,
-			psprintf("%s AND %s",
-		             key_compares(attachment, listing_key, "l", BTGreaterEqualStrategyNumber, "$1"),
-		             key_compares(attachment, listing_key, "l", BTLessEqualStrategyNumber, "$2")));
+		return lock_many_query(attachment);
 	case write_one:
 		return write_query(attachment, "(SELECT $1) AS u (k)", false);
 	case write_many:
@@ -362,6 +404,14 @@ query_text(const Attachment &attachment, Query query)
 		                   "pg_catalog.unnest($3), pg_catalog.unnest($4)) AS u (k, added, lowest, "
 		                   "highest)",
 		                   true);
+	case check_one:
+	case check_added_one:
+		return check_query(attachment, "(SELECT $1) AS u (k)", query == check_added_one);
+	case check_many:
+	case check_added_many:
+		return check_query(attachment, "pg_catalog.unnest($1) AS u (k)", query == check_added_many);
+	case check_all:
+		return check_query(attachment, nullptr, false);
 	default:
 		pg_unreachable();
 	}
@@ -371,17 +421,14 @@ query_text(const Attachment &attachment, Query query)
 int
 parameter_types(const Attachment &attachment, Query query, Oid *type)
 {
-	const bool one = query == lock_one || query == write_one || query == insert_one;
+	const bool one = query == lock_one || query == write_one || query == insert_one ||
+	                 query == check_one || query == check_added_one;
+	const bool all = query == write_all || query == check_all;
 
-	if (query == lock_range)
-	{
-		type[0] = type[1] = attachment.key.type;
-		return 2;
-	}
 	type[0] = one ? attachment.key.type : attachment.key.array_type;
 	type[1] = one ? INT8OID : INT8ARRAYOID;
 	type[2] = type[3] = one ? attachment.value.type : attachment.value.array_type;
-	return query == write_all ? 0 : query == insert_one || query == insert_many ? 4 : 1;
+	return all ? 0 : query == insert_one || query == insert_many ? 4 : 1;
 }
 
 // The plans live as long as the session and are made when tables may still be small: they must not
@@ -418,7 +465,7 @@ plan_of(Attachment *attachment, Query query)
 	Oid type[4];
 	const int parameters = parameter_types(*attachment, query, type);
 	const int guc_level = NewGUCNestLevel();
-	if (query != write_all)
+	if (query != write_all && query != check_all)
 	{
 		set_for_planning("enable_seqscan", "off");
 		set_for_planning("enable_bitmapscan", "off");
@@ -470,28 +517,7 @@ count_query(const Attachment &attachment, Oid table_of_prices)
 char *
 verify_query(const Attachment &attachment)
 {
-	StringInfoData out;
-	const char *separator = "";
-
-	initStringInfo(&out);
-	appendStringInfo(
-		&out,
-		"SELECT l.%s::pg_catalog.text, d.c, d.stored, d.expected FROM %s AS l%s CROSS JOIN "
-		"LATERAL (VALUES ",
-		column_name(attachment, listing_key), from_listing(attachment),
-		recomputed(attachment, key_expression(attachment, listing_key, "l")));
-	for (int i = first_target; i < end_of_targets; ++i)
-	{
-		if (attachment.column[i].attnum == 0)
-			continue;
-		appendStringInfo(&out, "%s(%s, l.%s::pg_catalog.text, %s::pg_catalog.text, %s)", separator,
-		                 quote_literal_cstr(NameStr(attachment.column[i].name)),
-		                 column_name(attachment, i), recomputed_target(i),
-		                 differs_from(attachment, i, recomputed_target(i)));
-		separator = ", ";
-	}
-	appendStringInfoString(&out, ") AS d (c, stored, expected, differs) WHERE d.differs");
-	return out.data;
+	return pstrdup(differences(attachment, nullptr, false));
 }
 
 }  // namespace listing_stats

@@ -10,13 +10,15 @@ namespace listing_stats {
 // The plan of a query, prepared and saved when first needed.  Runs within SPI_connect() and as the
 // tables' owner.
 //
-// lock_one, lock_many, lock_range: lock the listings FOR NO KEY UPDATE in the order of their keys.
-// The parameter is one key, which gives a row if there is such a listing, or an array, which gives
-// an array of those that there are, as do a lowest and a highest key. write_one, write_many,
-// write_all: recompute, and update the listings that differ.  The parameter is one key, an array of
-// keys, or none. insert_one, insert_many: the same where rows have only been added since the
-// columns were right.  The parameters are the keys, how many known prices were added to each, the
-// lowest and the highest of them.
+// lock_one, lock_many: lock the listings FOR NO KEY UPDATE in the order of their keys.  The
+// parameter is one key, which gives a row if there is such a listing, or an array, which gives an
+// array of those that there are. write_one, write_many, write_all: recompute, and update the
+// listings that differ.  The parameter is one key, an array of keys, or none. insert_one,
+// insert_many: the same where rows have only been added since the columns were right.  The
+// parameters are the keys, how many known prices were added to each, the lowest and the highest of
+// them. check_one, check_many, check_all: a row with the name of a column that is not what
+// write_one and so on have to leave, if there is one. check_added_one, check_added_many: only of
+// those columns that depend on nothing but the latest price.
 SPIPlanPtr plan_of(Attachment *attachment, Query query);
 
 // The keys of all listings in their order, or those that a table of prices has: at most "limit" of

@@ -20,6 +20,12 @@ constexpr TimestampTz notice_interval = 5 * USECS_PER_SEC;
 // Bounds the memory that a batch needs.
 constexpr int largest_batch = 1000000;
 
+// A batch is written in this many transactions, each of which takes some of the keys.  Rows of
+// neighbouring keys tend to share a page: the versions that one transaction has left dead are
+// pruned by the next, whose new ones then fit on the page and need no entries in indexes.
+constexpr uint32 most_passes = 4;
+constexpr Size keys_per_pass = 100;  // not worth a commit below that
+
 struct Refresh
 {
 	Oid listing;
@@ -256,16 +262,37 @@ remember_last(Refresh *refresh, const ComparedType &type, Datum key)
 	MemoryContextSwitchTo(old);
 }
 
-// Every batch is READ COMMITTED, whatever the default is: above, each listing that somebody writes
-// meanwhile would be a serialization failure, and nothing here needs an older snapshot.
+// Every transaction is READ COMMITTED, whatever the default is: above, each listing that somebody
+// writes meanwhile would be a serialization failure, and nothing here needs an older snapshot.
 void
-begin_batch(Refresh *refresh)
+begin_transaction(const Refresh &refresh)
 {
-	MemoryContextReset(refresh->batch_context);
 	set_config_option("transaction_isolation", "read committed", PGC_USERSET, PGC_S_SESSION,
 	                  GUC_ACTION_LOCAL, true, 0, false);
 	EnsurePortalSnapshotExists();
-	lock_tables(*refresh);
+	lock_tables(refresh);
+}
+
+// Recomputes one of the passes over the keys; returns how many listings it has changed.
+//
+// At random, and not the same from call to call: what one pass writes elsewhere comes to lie
+// together.
+uint64
+refresh_pass(const Refresh &refresh, const Datum *key, Size count, uint32 pass, uint32 passes)
+{
+	const uint32 seed = static_cast<uint32>(refresh.progress.started);
+	Datum *chosen = static_cast<Datum *>(
+		MemoryContextAllocHuge(CurrentMemoryContext, (count + 1) * sizeof(Datum)));
+	Size chosen_count = 0;
+
+	for (Size i = 0; i < count; ++i)
+	{
+		if (murmurhash32(static_cast<uint32>(i) + seed) % passes == pass)
+			chosen[chosen_count++] = key[i];
+	}
+	const uint64 changed = recompute_keys(find_attachment(refresh), chosen, chosen_count);
+	pfree(chosen);
+	return changed;
 }
 
 // Handles the next keys, and commits.
@@ -276,16 +303,23 @@ refresh_batch(Refresh *refresh)
 	Size count = 0;
 
 	CHECK_FOR_INTERRUPTS();
-	begin_batch(refresh);
+	MemoryContextReset(refresh->batch_context);
+	begin_transaction(*refresh);
 	MemoryContext old = MemoryContextSwitchTo(refresh->batch_context);
-	Attachment *attachment = find_attachment(*refresh);
-	Datum *key = read_keys(*refresh, *attachment, &count);
+	const Attachment *attachment = find_attachment(*refresh);
+	const Datum *key = read_keys(*refresh, *attachment, &count);
 	if (count > 0)
-	{
 		remember_last(refresh, attachment->key, key[count - 1]);
-		progress->changed += static_cast<int64>(
-			OidIsValid(refresh->only_in) ? recompute_keys(attachment, key, count)
-										 : recompute_range(attachment, key[0], key[count - 1]));
+	const uint32 passes = static_cast<uint32>(Min(most_passes, count / keys_per_pass + 1));
+	for (uint32 pass = 0; pass < passes; ++pass)
+	{
+		if (pass > 0)
+		{
+			SPI_commit();
+			begin_transaction(*refresh);
+			MemoryContextSwitchTo(refresh->batch_context);
+		}
+		progress->changed += static_cast<int64>(refresh_pass(*refresh, key, count, pass, passes));
 	}
 	progress->done += static_cast<int64>(count);
 	progress->finished = count < static_cast<Size>(refresh->batch_size);
@@ -306,7 +340,7 @@ start_attachment(Refresh *refresh, AttrNumber key)
 	progress->listing = refresh->listing;
 	progress->price = refresh->price;
 	progress->key = key;
-	begin_batch(refresh);
+	begin_transaction(*refresh);
 	MemoryContext old = MemoryContextSwitchTo(refresh->batch_context);
 	progress->started = progress->updated = refresh->told = GetCurrentTimestamp();
 	progress->total = count_keys(*refresh, *find_attachment(*refresh));

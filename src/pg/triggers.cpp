@@ -4,6 +4,7 @@
 // change; _flush, queued by the first of them at the end of the statement, makes them right.
 // price_truncated recomputes everything: whoever truncates holds a lock that keeps others out.
 #include "pg/flush.hpp"
+#include "pg/statement.hpp"
 
 namespace listing_stats {
 
@@ -89,9 +90,31 @@ any_changed(const TriggerData *event, const TriggerColumns *columns, int first, 
 	return false;
 }
 
+// Whether the row can be handled now instead of at the end of the statement: it is the only one,
+// and of one attachment, so that there are no listings to be sorted.  That comes before the foreign
+// key's check: locking the listing only after that would make a multixact of each two who write
+// prices of it at one time, which costs them ten times the work.
+bool
+can_flush_now(const TriggerData *event, const TriggerColumns *columns)
+{
+	const TriggerDesc *triggers = event->tg_relation->trigdesc;
+	int attachments = 0;
+
+	if (!is_only_row(event, RelationGetRelid(event->tg_relation)) &&
+	    !is_only_row(event, columns->attachment->price))
+		return false;
+	for (int i = 0; i < triggers->numtriggers; ++i)
+	{
+		if (triggers->triggers[i].tgfoid == event->tg_trigger->tgfoid)
+			++attachments;
+	}
+	return attachments == 1;
+}
+
+// Adds the key that the row has, or handles it at once.
 void
 add_key(const TriggerData *event, const TriggerColumns *columns, Side side, TupleTableSlot *slot,
-        PendingKey change)
+        PendingKey change, bool now = false)
 {
 	const AttrNumber attnum = columns->attnum[side == Side::price ? price_key : listing_key];
 	const Form_pg_attribute attribute =
@@ -106,8 +129,13 @@ add_key(const TriggerData *event, const TriggerColumns *columns, Side side, Tupl
 		                NameStr(attribute->attname), RelationGetRelationName(event->tg_relation)),
 		         errhint("Make it a stored one.")));
 	change.key = slot_getattr(slot, attnum, &is_null);
-	if (!is_null)
-		add_pending_key(*columns->attachment, side, getBaseType(attribute->atttypid), change);
+	if (is_null)
+		return;
+	const Oid type = getBaseType(attribute->atttypid);
+	if (now)
+		flush(level_of_one(*columns->attachment, side, type, change), false);
+	else
+		add_pending_key(*columns->attachment, side, type, change);
 }
 
 PendingKey
@@ -175,14 +203,17 @@ LISTING_STATS_FUNCTION(listing_stats_price_changed)
 	if (TRIGGER_FIRED_BY_INSERT(event->tg_event))
 		add_key(event, columns, Side::price, event->tg_trigslot,
 		        keeps_history(*columns->attachment) ? inserted_price(event, columns)
-		                                            : to_recompute(true));
+		                                            : to_recompute(true),
+		        can_flush_now(event, columns));
 	else if (TRIGGER_FIRED_BY_DELETE(event->tg_event))
-		add_key(event, columns, Side::price, event->tg_trigslot, to_recompute(false));
+		add_key(event, columns, Side::price, event->tg_trigslot, to_recompute(false),
+		        can_flush_now(event, columns));
 	else if (can_have_changed(event, columns) &&
 	         any_changed(event, columns, first_of_price, column_count))
 	{
 		const bool moved = column_changed(event, columns->attnum[price_key]);
-		add_key(event, columns, Side::price, event->tg_trigslot, to_recompute(false));
+		add_key(event, columns, Side::price, event->tg_trigslot, to_recompute(false),
+		        !moved && can_flush_now(event, columns));
 		if (moved)
 			add_key(event, columns, Side::price, event->tg_newslot, to_recompute(true));
 	}

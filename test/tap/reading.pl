@@ -3,8 +3,11 @@
 # doubt; and on a standby too.
 use strict;
 use warnings FATAL => 'all';
+use FindBin;
+use lib "$FindBin::Bin/../../tools";
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
+use Psql;
 use Test::More;
 
 my $seconds = $ENV{LISTING_STATS_STRESS_SECONDS} // 12;
@@ -70,16 +73,29 @@ $node->safe_psql('postgres', q{
 	END $$;
 	INSERT INTO covered (k, at, v) SELECT random() * 300, random_time(), i FROM generate_series(1, 20000) i;
 	INSERT INTO plain (k, at, v) SELECT random() * 300, random_time()::date, i FROM generate_series(1, 20000) i;
+	-- and a history of many pages
+	INSERT INTO covered (k, at, v) SELECT 111, random_time(), i FROM generate_series(1, 4000) i;
+	INSERT INTO plain (k, at, v) SELECT 111, random_time()::date, i FROM generate_series(1, 4000) i;
 	VACUUM ANALYZE covered, plain;
+	BEGIN;
+	UPDATE plain SET v = v + 1;
+	REINDEX INDEX plain_index;
+	COMMIT;
 	SELECT compare();
 });
+my $posting_lists = q{
+	SELECT count(*) FROM generate_series(1, pg_relation_size('plain_index') / 8192 - 1) b
+	CROSS JOIN LATERAL bt_page_stats('plain_index', b::int) s WHERE s.type = 'l'
+	AND EXISTS (SELECT FROM bt_page_items('plain_index', b::int) i WHERE i.tids IS NOT NULL)};
+cmp_ok($node->safe_psql('postgres', $posting_lists), '>', 10, 'there are posting lists');
 
 my %scripts = (
 	compare => [ 6, qq{BEGIN ISOLATION LEVEL REPEATABLE READ;\nSELECT compare();\nSELECT compare();\nCOMMIT;} ],
 	insert => [ 20, q{INSERT INTO covered (k, at, v) SELECT random() * 300, random_time(), i FROM generate_series(1, 30) i;
 		INSERT INTO plain (k, at, v) SELECT random() * 300, random_time()::date, i FROM generate_series(1, 30) i;} ],
 	# a range of keys is emptied, so that pages are deleted, and filled again
-	delete_range => [ 4, q{DELETE FROM covered WHERE k BETWEEN :k AND :k + 15; DELETE FROM plain WHERE k BETWEEN :k AND :k + 15;} ],
+	delete_range => [ 4, q{DELETE FROM covered WHERE k BETWEEN :k AND :k + 40; VACUUM (TRUNCATE off) covered; INSERT INTO seen SELECT deleted_pages FROM pgstatindex('covered_index');
+		DELETE FROM plain WHERE k BETWEEN :k AND :k + 40; VACUUM (TRUNCATE off) plain; INSERT INTO seen SELECT deleted_pages FROM pgstatindex('plain_index');} ],
 	fill_range => [ 4, q{INSERT INTO covered (k, at, v) SELECT :k + i % 15, random_time(), i FROM generate_series(1, 1000) i;
 		INSERT INTO plain (k, at, v) SELECT :k + i % 15, random_time()::date, i FROM generate_series(1, 1000) i;} ],
 	one_key => [ 4, q{INSERT INTO covered (k, at, v) SELECT CASE WHEN :k > 280 THEN NULL ELSE :k END, CASE WHEN random() < 0.9 THEN random_time() END, CASE WHEN random() < 0.8 THEN i END FROM generate_series(1, 200) i;} ],
@@ -113,22 +129,37 @@ my ($compared) = $out =~ /compare\.sql.*?- (\d+) transactions/s;
 cmp_ok($compared, '>', 5, 'and compared');
 note "$transactions transactions, $compared comparisons";
 
+note $node->safe_psql('postgres', q{SELECT max(deleted_pages) FROM seen}), ' pages were deleted meanwhile';
+$node->safe_psql('postgres', q{DELETE FROM covered WHERE k BETWEEN 50 AND 150; DELETE FROM plain WHERE k BETWEEN 50 AND 150; VACUUM covered; VACUUM plain;
+	INSERT INTO seen SELECT sum(deleted_pages) FROM (VALUES ('covered_index'), ('plain_index')) i(name), pgstatindex(name);
+	SELECT compare()});
 is($node->safe_psql('postgres', q{SELECT bt_index_parent_check('covered_index', true), bt_index_parent_check('plain_index', true)}), '|', 'the indexes are sound');
 cmp_ok($node->safe_psql('postgres', q{SELECT max(deleted_pages) FROM seen}), '>', 0, 'pages were deleted');
-cmp_ok($node->safe_psql('postgres', q{
-	SELECT count(*) FROM generate_series(1, pg_relation_size('plain_index') / 8192 - 1) b
-	CROSS JOIN LATERAL bt_page_stats('plain_index', b::int) s WHERE s.type = 'l'
-	AND EXISTS (SELECT FROM bt_page_items('plain_index', b::int) i WHERE i.tids IS NOT NULL)}), '>', 0, 'there were posting lists');
-
-# A standby: entries that the primary has marked as dead may be alive there.
+# A standby, without feedback: entries that the primary has marked as dead are alive for an older snapshot
+# there.  The marks come with the image of the page that its first change after a checkpoint logs.
+$node->safe_psql('postgres', q{
+	CREATE TABLE old (id int PRIMARY KEY, k int NOT NULL, at timestamptz NOT NULL, v int);
+	CREATE INDEX old_index ON old (k, at DESC, id DESC) INCLUDE (v);
+	INSERT INTO old SELECT i, i % 3, '2026-01-01'::timestamptz + i * interval '1 h', i FROM generate_series(1, 30) i;
+});
 $node->backup('backup');
 my $standby = PostgreSQL::Test::Cluster->new('standby');
 $standby->init_from_backup($node, 'backup', has_streaming => 1);
+$standby->append_conf('postgresql.conf', "hot_standby_feedback = off\nmax_standby_streaming_delay = -1");
 $standby->start;
-$node->safe_psql('postgres', q{DELETE FROM covered WHERE id % 3 = 0; UPDATE plain SET v = v + 1 WHERE id % 3 = 0; INSERT INTO covered (k, at, v) SELECT 7, now(), i FROM generate_series(1, 1000) i;
-	SET enable_seqscan = off; SELECT count(*) FROM covered WHERE k < 100; SELECT compare()});
 $node->wait_for_catchup($standby, 'replay', $node->lsn('write'));
-is($standby->safe_psql('postgres', 'SELECT compare()'), '', 'on a standby');
+my $reader = Psql->new('-d', 'postgres', '-h', $standby->host, '-p', $standby->port);
+my $differs = q{SELECT coalesce(string_agg(d, '; '), 'nothing') FROM differences('old', NULL) d;};
+is($reader->run("BEGIN ISOLATION LEVEL REPEATABLE READ; $differs"), 'nothing', 'on a standby');
+$node->safe_psql('postgres', q{SET synchronous_commit = on; DELETE FROM old WHERE id > 10});
+$node->safe_psql('postgres', q{SET enable_seqscan = off; SET enable_bitmapscan = off; SELECT count(v) FROM old WHERE k >= 0; SELECT count(v) FROM old WHERE k >= 0; CHECKPOINT; INSERT INTO old VALUES (99, 1, '2026-01-01', 0)});
+cmp_ok($node->safe_psql('postgres', q{SELECT count(*) FROM bt_page_items('old_index', 1) WHERE dead}), '>=', 20, 'the primary has marked entries as dead');
+$node->wait_for_catchup($standby, 'replay', $node->lsn('write'));
+cmp_ok($standby->safe_psql('postgres', q{SELECT count(*) FROM bt_page_items('old_index', 1) WHERE dead}), '>=', 20, 'the standby has the marks');
+is($reader->run('SELECT count(*), max(v) FROM old;'), '30|30', 'an older snapshot there sees the rows');
+is($reader->run($differs), 'nothing', 'and they are read');
+$reader->run('COMMIT;');
+is($standby->safe_psql('postgres', 'SELECT compare()'), '', 'all is read on a standby');
 $standby->stop;
 my $log = slurp_file($node->logfile) . slurp_file($standby->logfile);
 unlike($log, qr/PANIC|terminated by signal|cache lookup failed|fell off/, 'nothing unexpected in the log');

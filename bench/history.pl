@@ -1,0 +1,88 @@
+# Histories: built, read and asked, beside the SQL that does the same.
+use strict;
+use warnings;
+
+our ($session, $quick, $listings);
+
+sub compare_queries
+{
+	my ($name, $goal, $ours, $theirs) = @_;
+	my %query = (ours => $ours, theirs => $theirs);
+	return compare($name, $goal, $quick ? 1 : 5, sub { "$query{$_[0]} \\g /dev/null" }, undef, [qw(ours theirs)]);
+}
+
+sub history
+{
+	# Histories: fifty prices of each listing, in the order of time.
+	my $history_rows = readable(50 * $listings);
+	$session->run(<<"SQL");
+DROP SCHEMA IF EXISTS history CASCADE;
+CREATE SCHEMA history;
+CREATE TABLE history.price (id bigserial PRIMARY KEY, listing_id bigint NOT NULL, created timestamptz NOT NULL, value numeric(10,2));
+SELECT setseed(0.5) \\g /dev/null
+INSERT INTO history.price (listing_id, created, value)
+SELECT 1 + floor(random() * $listings)::bigint, timestamptz '2025-01-01 00:00Z' + i * interval '1 second', 1 + floor(random() * 50000) / 100
+FROM generate_series(1, 50 * $listings) i;
+CREATE INDEX ON history.price (listing_id, created DESC, id DESC) INCLUDE (value);
+CREATE TABLE history.hundred AS SELECT h FROM (SELECT listing_stats.price_history(created, value) AS h FROM (
+	SELECT timestamptz '2025-01-01 00:00Z' + i * interval '1 day' + floor(random() * 86400) * interval '1 second' AS created,
+		(200 + sum(random() * 10 - 5) OVER (ORDER BY i))::numeric(10,2) AS value FROM generate_series(1, 100) i) p) one, generate_series(1, 100000);
+VACUUM ANALYZE history.price, history.hundred;
+CHECKPOINT;
+SQL
+
+	my $grouped = 'FROM history.price GROUP BY listing_id';
+	compare_queries("price_history of $history_rows beside array_agg(ORDER BY)", '1.5',
+		"SELECT count(h) FROM (SELECT listing_stats.price_history(created, value) AS h $grouped) g",
+		"SELECT count(h) FROM (SELECT array_agg(value ORDER BY created) AS h $grouped) g");
+	compare_queries('time_weighted_average beside window functions', '0.33',
+		"SELECT sum(a) FROM (SELECT listing_stats.time_weighted_average(listing_stats.price_history(created, value), until => '2026-01-01 00:00Z') AS a $grouped) g",
+		"SELECT sum(a) FROM (SELECT sum(value * extract(epoch FROM until - created)) / sum(extract(epoch FROM until - created)) AS a FROM ("
+			. "SELECT listing_id, created, value, lead(created, 1, '2026-01-01 00:00Z') OVER (PARTITION BY listing_id ORDER BY created, id) AS until FROM history.price) s GROUP BY listing_id) g");
+	if ($session->run("SELECT count(*) FROM pg_available_extensions WHERE name = 'first_last_agg';"))
+	{
+		$session->run('CREATE EXTENSION IF NOT EXISTS first_last_agg;');
+		compare_queries("latest() beside first_last_agg's last(ORDER BY)", '0.55',
+			"SELECT sum(a) FROM (SELECT listing_stats.latest(value, created, id) AS a $grouped) g",
+			"SELECT sum(a) FROM (SELECT last(value ORDER BY created, id) AS a $grouped) g");
+		compare_queries('latest() of all rows beside it', '0.55', 'SELECT listing_stats.latest(value, created, id) FROM history.price',
+			'SELECT last(value ORDER BY created, id) FROM history.price');
+	}
+	my $some = $quick ? 1000 : 10_000;
+	for my $aggregate ('array_agg(value ORDER BY created)', 'listing_stats.price_history(created, value)')
+	{
+		compare_queries('read_price_history() beside ' . $aggregate =~ s/listing_stats\.|\(.*//gr, '0.33',
+			"SELECT count(listing_stats.read_price_history('history.price', i, key_column => 'listing_id')) FROM generate_series(1, $some) i",
+			"SELECT count(h) FROM generate_series(1, $some) i, LATERAL (SELECT $aggregate AS h FROM history.price WHERE listing_id = i) g");
+	}
+
+	# What a question takes beyond reading the value.
+	my @questions = ('latest(h)', 'previous(h)', "price_at(h, '2025-02-20')", 'lowest(h)', "lowest(h, '2025-02-01', '2025-03-01')",
+		"time_weighted_average(h, until => '2025-06-01')", "availability(h, until => '2025-06-01')", 'changes(h)', 'price_drop_percent(h)', 'is_lowest(h)', "days_at_price(h, '2025-06-01')");
+	my %nanoseconds;
+	for my $round (0 .. ($quick ? 1 : 7))
+	{
+		for my $question ('h', @questions)
+		{
+			my $call = $question eq 'h' ? 'h' : "listing_stats.$question";
+			my $cost = measure("SELECT count($call) FROM history.hundred \\g /dev/null")->{cpu};
+			push @{ $nanoseconds{$question} }, $cost * 1e9 / 100_000 if $round;
+		}
+	}
+	for my $question (@questions)
+	{
+		row("microseconds for $question of 100 steps", ratio((median(@{ $nanoseconds{$question} }) - median(@{ $nanoseconds{h} })) / 1000), '1.00', '', '', '');
+	}
+	my @bytes = split /\|/, $session->run(<<'SQL');
+SELECT round(avg(pg_column_size(seconds)) / 500, 2), round(avg(pg_column_size(micros)) / 500, 2) FROM (
+	SELECT listing_stats.price_history(date_trunc('second', t), v) AS seconds, listing_stats.price_history(t, v) AS micros FROM (
+		SELECT l, timestamptz '2026-01-01' + sum(interval '6 hours' + random() * interval '36 hours') OVER o AS t, (500 + sum(random() * 10 - 5) OVER o)::numeric(10,2) AS v
+		FROM generate_series(1, 100) l, generate_series(1, 500) i WINDOW o AS (PARTITION BY l ORDER BY i)) p GROUP BY l) h;
+SQL
+	row('bytes a step of a stored history, at whole seconds', $bytes[0], '4.00', '', '', '');
+	row('bytes a step of a stored history, at microseconds', $bytes[1], '8.00', '', '', '');
+	$session->run('DROP SCHEMA history CASCADE;');
+	return 1;
+}
+
+1;

@@ -1,0 +1,108 @@
+# Latest prices and histories read in every way that one would: relative to the best SQL there is.
+use strict;
+use warnings;
+use List::Util qw(max min);
+
+our ($session, $quick);
+
+# beside(NAME, GOAL, [LABEL => QUERY]...): the first query is what the others are relative to, the second
+# is ours.  What a client would read is written as text.
+sub beside
+{
+	my ($name, $goal, @queries) = @_;
+	my %query = map { @$_ } @queries;
+	my $cost = costs($quick ? 3 : 7, sub { $query{$_[0]} =~ /^DO/ ? "$query{$_[0]};" : "COPY ($query{$_[0]}) TO '/dev/null';" }, undef, map { $_->[0] } @queries);
+	my ($base, $ours, @others) = map { $_->[0] } @queries;
+	my $relative = sub { my ($side, $what) = @_; return ratio(median(map { $_->{$what} } @{ $cost->{$side} }) / median(map { $_->{$what} } @{ $cost->{$base} })) };
+	my @ratios = map { $cost->{$ours}[$_]{cpu} / $cost->{$base}[$_]{cpu} } 0 .. $#{ $cost->{$base} };
+	row("$name, beside $base", $relative->($ours, 'cpu'), $goal, ratio(min @ratios) . ' to ' . ratio(max @ratios), $relative->($ours, 'wall'), '');
+	printf "    %s\n", join ', ', map { "$_ " . $relative->($_, 'cpu') } @others if @others;
+}
+
+sub reading
+{
+	local our $listings = $quick ? 5_000 : 100_000;
+	$session->run("\\set listings $listings\nSET work_mem = '64MB';");
+	$session->run(<<'SQL');
+DROP SCHEMA IF EXISTS reading CASCADE;
+CREATE SCHEMA reading;
+SET search_path = reading;
+CREATE TABLE listing (id bigint PRIMARY KEY, last_price numeric(10,2), last_price_at timestamptz);
+CREATE TABLE price (id bigserial PRIMARY KEY, listing_id bigint NOT NULL, created timestamptz NOT NULL, value numeric(10,2));
+INSERT INTO listing SELECT generate_series(1, :listings);
+SELECT setseed(0.5) \g /dev/null
+INSERT INTO price (listing_id, created, value)
+SELECT i % :listings + 1, timestamptz '2025-01-01 00:00Z' + i * interval '1 second', 1 + floor(random() * 50000) / 100 FROM generate_series(1, 50 * :listings) i;
+CREATE INDEX of_listing ON price (listing_id);
+UPDATE listing SET (last_price, last_price_at) = (SELECT value, created FROM price WHERE listing_id = listing.id ORDER BY created DESC LIMIT 1);
+VACUUM FULL listing;
+VACUUM (FREEZE, ANALYZE) listing, price;
+CHECKPOINT;
+SQL
+
+	my $order = 'ORDER BY created DESC, id DESC';
+	my $all = q{SELECT * FROM listing_stats.latest_prices('price', key => 'listing_id')};
+	my $lateral = "SELECT l.id, p.* FROM listing l CROSS JOIN LATERAL (SELECT created, value FROM price WHERE listing_id = l.id $order LIMIT 1) p";
+	my $stored = 'SELECT id, last_price_at, last_price FROM listing';
+	my $distinct = "SELECT DISTINCT ON (listing_id) listing_id, created, value FROM price ORDER BY listing_id, created DESC, id DESC";
+	my $window = "SELECT listing_id, created, value FROM (SELECT *, row_number() OVER (PARTITION BY listing_id $order) AS n FROM price) p WHERE n = 1";
+	my $max = 'SELECT p.listing_id, p.created, p.value FROM price p JOIN (SELECT listing_id, max(created) AS created FROM price GROUP BY listing_id) m USING (listing_id, created)';
+	my $skip = "WITH RECURSIVE w AS ((SELECT listing_id, created, value FROM price ORDER BY listing_id, created DESC, id DESC LIMIT 1) UNION ALL SELECT n.* FROM w CROSS JOIN LATERAL (SELECT listing_id, created, value FROM price WHERE listing_id > w.listing_id ORDER BY listing_id, created DESC, id DESC LIMIT 1) n) TABLE w";
+	my $middle = "timestamptz '2025-01-01 00:00Z' + " . 30 * $listings . " * interval '1 second'";
+	my $count = $listings =~ s/000$/k/r;
+
+	beside("latest of $count, only an index on the key", '0.06', [ 'max and join' => $max ], [ ours => $all ], [ 'DISTINCT ON' => $distinct ], [ window => $window ], [ stored => $stored ]);
+	$session->run('CREATE INDEX without_value ON price (listing_id, created DESC, id DESC);');
+	beside("latest of $count, index without value", '0.38', [ LATERAL => $lateral ], [ ours => $all ], [ recursive => $skip ], [ stored => $stored ]);
+	$session->run('DROP INDEX without_value; CREATE INDEX covering ON price (listing_id, created DESC, id DESC) INCLUDE (value);');
+	beside("latest of $count, covering index", '0.27', [ LATERAL => $lateral ], [ ours => $all ], [ 'DISTINCT ON' => $distinct ], [ recursive => $skip ], [ stored => $stored ]);
+	beside("the same", '2.8', [ stored => $stored ], [ ours => $all ]);
+	beside("as of a time, $count, covering index", '0.32', [ LATERAL => $lateral =~ s/l\.id ORDER/l.id AND created <= $middle ORDER/r ],
+		[ ours => $all =~ s/key =>/as_of => $middle, key =>/r ]);
+
+	# Keys given: the same work in a loop of the server's, so that little else is measured.
+	for my $n (1, 150, 1000, 10_000)
+	{
+		next if $n > $listings / 4;
+		my $times = max(1, int(($quick ? 2_000 : 30_000) / $n));
+		my $loop = sub {
+			return "DO \$\$ DECLARE ids bigint[]; s numeric; BEGIN FOR i IN 1..$times LOOP ids := (SELECT array_agg(id ORDER BY id) FROM (SELECT DISTINCT i::bigint * 7919 * j % $listings + 1 AS id FROM generate_series(1, $n) j) _); "
+				. "FOR j IN 1..5 LOOP SELECT sum(p.value) INTO s FROM $_[0]; END LOOP; END LOOP; END \$\$";
+		};
+		beside("latest of $n given", { 1 => '1.00', 150 => '0.38', 1000 => '0.30', 10_000 => '0.45' }->{$n},
+			[ LATERAL => $loop->("unnest(ids) u(id) CROSS JOIN LATERAL (SELECT created, value FROM price WHERE listing_id = u.id $order LIMIT 1) p") ],
+			[ ours => $loop->(q{listing_stats.latest_prices('price', ids, key => 'listing_id') p}) ],
+			[ 'DISTINCT ON' => $loop->("(SELECT DISTINCT ON (listing_id) value FROM price WHERE listing_id = ANY (ids) ORDER BY listing_id, created DESC, id DESC) p") ],
+			[ stored => $loop->('(SELECT last_price AS value FROM listing WHERE id = ANY (ids)) p') ]);
+	}
+	$session->run("INSERT INTO price (listing_id, created, value) SELECT id, '2027-01-01', 5 FROM listing;");
+	beside("latest of $count, newest rows not vacuumed", '0.40', [ LATERAL => $lateral ], [ ours => $all ], [ 'DISTINCT ON' => $distinct ]);
+
+	$session->run(<<'SQL');
+CREATE TABLE page AS SELECT generate_series(1, 150)::bigint AS id;
+CREATE TABLE shown (id bigserial PRIMARY KEY, listing_id bigint NOT NULL, created timestamptz NOT NULL, value numeric(10,2));
+INSERT INTO shown (listing_id, created, value)
+SELECT i % 150 + 1, timestamptz '2025-01-01 00:00Z' + i * interval '11 minutes 1.5 seconds', 1 + floor(random() * 50000) / 100 FROM generate_series(1, 15000) i;
+CREATE INDEX shown_index ON shown (listing_id, created DESC, id DESC) INCLUDE (value);
+VACUUM ANALYZE shown, page;
+SQL
+	my $history = "SELECT json_agg(json_build_object('created', created, 'value', value) $order) AS prices FROM shown WHERE listing_id = page.id";
+	my $objects = "json_agg(json_build_object('id', page.id, 'prices', prices))";
+	my @pages = (
+		[ 'json_agg with LATERAL' => "SELECT $objects FROM page CROSS JOIN LATERAL ($history) h" ],
+		[ ours => "SELECT $objects FROM (SELECT id, listing_stats.price_history_json('shown', id, NULL, 'listing_id') AS prices FROM page) page" ],
+		[ 'a row for each listing' => q{SELECT id, listing_stats.price_history_json('shown', id, NULL, 'listing_id') FROM page} ],
+		[ jsonb_agg => "SELECT jsonb_agg(jsonb_build_object('id', page.id, 'prices', prices)) FROM page CROSS JOIN LATERAL (SELECT jsonb_agg(jsonb_build_object('created', created, 'value', value) $order) AS prices FROM shown WHERE listing_id = page.id) h" ],
+		[ 'rows, no JSON' => "SELECT p.* FROM page CROSS JOIN LATERAL (SELECT listing_id, created, value FROM shown WHERE listing_id = page.id $order) p" ]);
+	beside('page of 150 x 100 prices, covering index', '0.18', @pages);
+	$session->run('DROP INDEX shown_index; CREATE INDEX shown_index ON shown (listing_id, created DESC, id DESC);');
+	beside('page of 150 x 100 prices, index without value', '0.40', @pages);
+
+	my $wrong = $session->run("SELECT count(*) FROM (($distinct) EXCEPT ALL $all) _;");
+	print "latest_prices() and DISTINCT ON differ in $wrong rows.\n";
+	$session->run('DROP SCHEMA reading CASCADE;');
+	$session->run('RESET search_path; RESET work_mem;');
+	return $wrong == 0;
+}
+
+1;

@@ -1,0 +1,39 @@
+// Locking listings and writing their columns through the table and its indexes instead of SQL:
+// half the work for a row.
+//
+// Only where that cannot be told from the SQL of queries.hpp: two plain tables, an index for each,
+// kept columns of exactly the type of what they keep, and nothing on listing that an UPDATE of
+// them would set off.  Everything else goes by SQL.  The caller acts as the tables' owner, and has
+// locked both tables.
+#pragma once
+
+#include "pg/pending.hpp"
+
+namespace listing_stats {
+
+// Keys of listings, and where their rows are: "tid" is nullptr if that is not known.
+struct Keys
+{
+	Datum *key;
+	ItemPointerData *tid;
+	Size count;
+};
+
+// Once per backend, when the module is loaded: the developer's setting listing_stats.direct_path.
+void define_direct_path_setting();
+
+// Whether the listings of the attachment can be locked, and those of the columns written that do
+// not depend on all prices of a listing; or, if "added", all columns where prices were only added.
+bool locks_directly(Attachment *attachment);
+bool writes_directly(Attachment *attachment, bool added);
+
+// Locks the listings with these keys FOR NO KEY UPDATE in this order, and appends to "found" those
+// that there are.
+void lock_directly(const Attachment &attachment, const Keys &wanted, Keys *found);
+
+// Recomputes the columns of the locked listings with a new snapshot, and writes those that differ;
+// with "added", by what was added to each since they were right.  Returns how many it has changed.
+uint64 write_directly(const Attachment &attachment, const Keys &keys,
+                      const PendingKey *const *added);
+
+}  // namespace listing_stats

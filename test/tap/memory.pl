@@ -1,0 +1,109 @@
+# Memory: a session that changes prices for ever does not grow, neither by transactions nor by the statements of one;
+# and one statement takes what README says, however many rows it has.
+#
+# With LISTING_STATS_FULL a million statements and a statement of ten million rows.
+use strict;
+use warnings FATAL => 'all';
+use FindBin;
+use lib "$FindBin::RealBin/../../tools";
+use Psql;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $statements = $ENV{LISTING_STATS_FULL} ? 1_000_000 : 30_000;
+my $rows = $ENV{LISTING_STATS_FULL} ? 10_000_000 : 500_000;
+my $node = PostgreSQL::Test::Cluster->new('node');
+$node->init;
+$node->append_conf('postgresql.conf', "autovacuum = off\nlog_statement = none\nshared_buffers = 128MB\nsynchronous_commit = off\nmax_wal_size = 2GB\njit = off");
+$node->start;
+$node->safe_psql('postgres', q{
+	CREATE EXTENSION listing_stats;
+	CREATE TABLE listing (id int PRIMARY KEY) WITH (fillfactor = 20);
+	CREATE TABLE price (id bigserial PRIMARY KEY, listing_id int REFERENCES listing, created timestamptz NOT NULL, value numeric);
+	INSERT INTO listing SELECT generate_series(1, 100);
+	SELECT count(*) FROM listing_stats.attach('listing', 'price', last_price_at => 'last_price_at', previous_price => 'previous_price', price_count => 'price_count');
+	-- Four statements a round: one of them fails in a subtransaction, one brings a price before its listing.
+	CREATE PROCEDURE run(rounds int, per_transaction int) LANGUAGE plpgsql AS $$
+	BEGIN
+		FOR i IN 1..rounds LOOP
+			INSERT INTO price (id, listing_id, created, value) VALUES (i, i % 100 + 1, now() + i * interval '1 s', i);
+			UPDATE price SET value = value + 1 WHERE id = i;
+			DELETE FROM price WHERE id = i;
+			BEGIN
+				INSERT INTO price (id, listing_id, created, value) VALUES (i, i % 100 + 1, now(), i), (i, 1, now(), i);
+			EXCEPTION WHEN unique_violation THEN NULL;
+			END;
+			IF i % per_transaction = 0 THEN COMMIT; END IF;
+		END LOOP;
+	END $$;
+});
+my $session = Psql->new('-h', $node->host, '-p', $node->port, 'postgres');
+my $contexts = 'SELECT sum(total_bytes) FROM pg_backend_memory_contexts;';
+my $ours = q{SELECT coalesce(sum(total_bytes), 0) FROM pg_backend_memory_contexts WHERE name = 'listing_stats keys';};
+
+sub resident
+{
+	my ($field) = @_;
+	return (slurp_file("/proc/$session->{backend}/status") =~ /^$field:\s+(\d+) kB/m)[0];
+}
+
+sub vacuum { $session->run('VACUUM price, listing;') }
+
+my $round = $statements / 4 / 5;
+$session->run("CALL run(@{[ int $round ]}, 100);");
+vacuum();
+my ($before, $before_resident) = ($session->run($contexts), resident('RssAnon'));
+for (1 .. 4)
+{
+	$session->run("CALL run(@{[ int $round ]}, 100);");
+	vacuum();
+}
+my ($after, $after_resident) = ($session->run($contexts), resident('RssAnon'));
+note "$statements statements: contexts $before and $after bytes, resident $before_resident and $after_resident kB";
+cmp_ok($after, '<', $before + 100_000, 'a session does not grow by its transactions');
+cmp_ok($after_resident, '<', $before_resident + 2000, 'nor what it has of the machine');
+is($session->run($ours), '0', 'nothing of ours is left');
+
+# Within one transaction, where PostgreSQL itself keeps some 50 bytes for each time that a row it has written is
+# written again, and as much of trigger events until it ends.
+$session->run('BEGIN;');
+$session->run('DO $$ BEGIN FOR i IN 1..1000 LOOP INSERT INTO price (listing_id, created, value) VALUES (i % 100 + 1, now(), i); END LOOP; END $$;');
+$before = $session->run($contexts);
+$session->run('DO $$ BEGIN FOR i IN 1..10000 LOOP INSERT INTO price (listing_id, created, value) VALUES (i % 100 + 1, now(), i); END LOOP; END $$;');
+$after = $session->run($contexts);
+note "one transaction: $before and $after bytes";
+cmp_ok($after, '<', $before + 10_000 * 150, 'a transaction does not grow by more than that');
+is($session->run($ours), '0', 'nothing of ours is left');
+$session->run('ROLLBACK;');
+undef $session;
+
+# One statement: keys that it has touched, and PostgreSQL's events of its rows.
+for my $listings (10, $rows)
+{
+	$node->safe_psql('postgres', qq{
+		TRUNCATE price, listing;
+		SET session_replication_role = replica;
+		INSERT INTO listing SELECT generate_series(1, $listings);
+		RESET session_replication_role;
+		ALTER TABLE price DROP CONSTRAINT IF EXISTS price_listing_id_fkey;
+		ALTER TABLE price DROP CONSTRAINT IF EXISTS price_pkey;
+		VACUUM ANALYZE listing});
+	$session = Psql->new('-h', $node->host, '-p', $node->port, 'postgres');
+	$session->run(q{SET work_mem = '4MB'; INSERT INTO price (listing_id, created, value) VALUES (1, now(), 1);});
+	my $start = resident('RssAnon');
+	open my $clear, '>', "/proc/$session->{backend}/clear_refs";
+	# Forgets the peak that was before, where that is allowed.
+	print $clear 5 if $clear;
+	close $clear if $clear;
+	$session->run("INSERT INTO price (listing_id, created, value) SELECT i % $listings + 1, '2026-01-01'::timestamptz + i * interval '1 s', i FROM generate_series(1, $rows) i;");
+	my $most = resident('VmHWM') - resident('RssShmem') - resident('RssFile');
+	my $bytes = 1024 * ($most - $start) / $rows;
+	note sprintf '%d rows of %d listings: %.0f bytes for each row', $rows, $listings, $bytes;
+	# README: 18 bytes for a row's event; 56 for each key, while it grows one and a half times that and its sorted copies
+	cmp_ok($bytes, '<', $listings == 10 ? 30 : 350, "a statement over $listings listings");
+	is($node->safe_psql('postgres', q{SELECT count(*) FROM listing_stats.verify('listing', 'price')}), '0', 'and it is right');
+	undef $session;
+}
+$node->stop;
+done_testing();

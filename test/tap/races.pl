@@ -1,0 +1,314 @@
+# Races: every pair of the statements below, run by two sessions in every order, at every isolation level,
+# with and without a foreign key.  In the end the kept columns equal the recomputed ones, or a transaction has
+# been refused; while they run each of them sees every listing once.
+#
+# check() raises an error, so that nothing wrong can be taken for right.  C1 to C4, C7, C8, D12, P1 of test/README.md.
+#
+# By default: all pairs at READ COMMITTED and at REPEATABLE READ with a deferred foreign key, and a sample of the
+# rest, whose seed is printed and taken from LISTING_STATS_SEED.  With LISTING_STATS_FULL all of it.
+use strict;
+use warnings FATAL => 'all';
+use FindBin;
+use lib "$FindBin::RealBin/../../tools";
+use Psql;
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+use Time::HiRes 'time';
+
+my $full = $ENV{LISTING_STATS_FULL};
+my $sample_size = 800;
+my $node = PostgreSQL::Test::Cluster->new('node');
+$node->init;
+$node->append_conf('postgresql.conf', "deadlock_timeout = 20ms\nautovacuum = off\nmax_connections = 20\nlog_min_messages = fatal");
+$node->start;
+
+# What session %n runs: its rows have numbers of their own.
+my %statements = (
+	newest => q{INSERT INTO price VALUES (%n01, 1, '2026-02-0%n', %n01)},
+	between => q{INSERT INTO price VALUES (%n02, 1, '2026-01-2%n', %n02)},
+	oldest => q{INSERT INTO price VALUES (%n03, 1, '2025-12-0%n', %n03)},
+	tie => q{INSERT INTO price VALUES (%n04, 1, '2026-01-30', %n04)},
+	unknown => q{INSERT INTO price VALUES (%n05, 1, '2026-03-0%n', NULL)},
+	delete_latest => q{DELETE FROM price WHERE id = 3},
+	delete_oldest => q{DELETE FROM price WHERE id = 1},
+	delete_all => q{DELETE FROM price WHERE listing_id = 1},
+	value => q{UPDATE price SET value = 90 + %n WHERE id = 3},
+	time => q{UPDATE price SET created = '2026-01-0%n' WHERE id = 3},
+	move_out => q{UPDATE price SET listing_id = 2 WHERE id = 3},
+	move_in => q{UPDATE price SET listing_id = 1, created = '2026-02-1%n' WHERE id = 5},
+	upsert => q{INSERT INTO price VALUES (3, 1, '2026-02-05', 300 + %n) ON CONFLICT (id) DO UPDATE SET value = excluded.value, created = excluded.created},
+	merge => q{MERGE INTO price USING (VALUES (3), (%n06)) AS s (id) ON price.id = s.id
+		WHEN MATCHED THEN DELETE WHEN NOT MATCHED THEN INSERT VALUES (s.id, 1, '2026-01-25', 600 + %n)},
+	multi => q{INSERT INTO price VALUES (%n07, 2, '2026-02-0%n', %n07), (%n08, 1, '2026-02-0%n', %n08)},
+	save => q{UPDATE listing SET note = 'saved', last_price = 30, last_price_at = '2026-01-30', previous_price = 20, lowest_price = 10, highest_price = 30, price_count = 3 WHERE id = 1},
+	delete_listing => q{DELETE FROM listing WHERE id = 1},
+	rekey => q{UPDATE listing SET id = 9 WHERE id = 1},
+	truncate => q{TRUNCATE price},
+	early => q{INSERT INTO price VALUES (%n09, 8, '2026-02-0%n', %n09)},
+	new_listing => q{INSERT INTO listing (id, last_price) VALUES (8, 1)});
+# Which listings there are after it for its transaction; otherwise those of before.
+my %listings_after = (delete_listing => '{2,3}', rekey => '{2,3,9}', new_listing => '{1,2,3,8}');
+# These lock a listing before its prices, by cascading foreign keys, and so can deadlock with a flush, which locks it
+# after them; so can an application's write of a kept column with TRUNCATE.
+my %listing_first = map { $_ => 1 } qw(delete_listing rekey);
+
+sub can_deadlock
+{
+	my $kinds = join ' ', sort @_;
+	return $listing_first{ $_[0] } || $listing_first{ $_[1] } || $kinds eq 'save truncate';
+}
+
+my %foreign_keys = (
+	none => '',
+	immediate => 'ALTER TABLE price ADD FOREIGN KEY (listing_id) REFERENCES listing ON DELETE CASCADE ON UPDATE CASCADE;',
+	deferred => 'ALTER TABLE price ADD FOREIGN KEY (listing_id) REFERENCES listing ON DELETE CASCADE ON UPDATE CASCADE DEFERRABLE INITIALLY DEFERRED;',
+	# Our triggers fire after the foreign key's.
+	fires_first => 'ALTER TABLE price ADD FOREIGN KEY (listing_id) REFERENCES listing ON DELETE CASCADE ON UPDATE CASCADE;
+		ALTER TRIGGER "LISTING_STATS_1" ON price RENAME TO zz; ALTER TRIGGER "LISTING_STATS_1" ON listing RENAME TO zz;');
+my %levels = (rc => 'READ COMMITTED', rr => 'REPEATABLE READ', s => 'SERIALIZABLE');
+
+$node->safe_psql('postgres', 'CREATE EXTENSION listing_stats');
+# The direct path takes no table with an UPDATE trigger of others on it, and recomputes only what the latest prices
+# decide: with it, one schema is of that kind, and one of the first alone.
+my $direct = $node->safe_psql('postgres', q{LOAD 'listing_stats'; SHOW listing_stats.direct_path}) eq 'on';
+my %without_update_trigger = $direct ? (deferred => 1, immediate => 1) : ();
+my %head_only = $direct ? (deferred => 1) : ();
+for my $foreign_key (sort keys %foreign_keys)
+{
+	my @columns = qw(last_price_at previous_price);
+	push @columns, qw(lowest_price highest_price price_count) unless $head_only{$foreign_key};
+	my $attached = join ', ', map { "$_ => '$_'" } @columns;
+	my $kept = join ', ', 'id', 'last_price', @columns;
+	my $changes = $without_update_trigger{$foreign_key} ? 'INSERT OR DELETE' : 'INSERT OR UPDATE OR DELETE';
+	$node->safe_psql('postgres', qq{
+	SET client_min_messages = warning;
+	CREATE SCHEMA $foreign_key;
+	SET search_path = $foreign_key;
+	CREATE TABLE listing (id int PRIMARY KEY, note text, last_price numeric, last_price_at timestamp, previous_price numeric,
+		lowest_price numeric, highest_price numeric, price_count bigint);
+	CREATE TABLE price (id int PRIMARY KEY, listing_id int, created timestamp NOT NULL, value numeric);
+	SELECT count(*) FROM listing_stats.attach('listing', 'price', key => 'listing_id', $attached);
+	$foreign_keys{$foreign_key}
+	CREATE VIEW stored AS SELECT $kept FROM listing;
+	CREATE VIEW recomputed AS SELECT $kept FROM (
+		SELECT l.id, last.value AS last_price, last.created AS last_price_at,
+			(SELECT p.value FROM price p WHERE p.listing_id = l.id AND p.value IS NOT NULL AND p.value IS DISTINCT FROM last.value ORDER BY p.created DESC, p.id DESC LIMIT 1) AS previous_price,
+			min(p.value) AS lowest_price, max(p.value) AS highest_price, count(p.value) AS price_count
+		FROM listing l LEFT JOIN price p ON p.listing_id = l.id
+		LEFT JOIN LATERAL (SELECT value, created FROM price p WHERE p.listing_id = l.id ORDER BY created DESC, id DESC LIMIT 1) last ON true
+		GROUP BY l.id, last.value, last.created) r;
+	CREATE FUNCTION "check"() RETURNS text LANGUAGE plpgsql AS \$\$
+	DECLARE
+		wrong text := (SELECT string_agg(d::text, ' ') FROM (
+			(TABLE stored EXCEPT ALL TABLE recomputed) UNION ALL (TABLE recomputed EXCEPT ALL TABLE stored)) d);
+	BEGIN
+		IF wrong IS NOT NULL THEN RAISE EXCEPTION 'wrong: %', wrong; END IF;
+		RETURN 'right';
+	END \$\$;
+	CREATE FUNCTION once(expected int[] DEFAULT '{1,2,3}') RETURNS text LANGUAGE plpgsql SET enable_indexscan = off SET enable_indexonlyscan = off SET enable_bitmapscan = off AS \$\$
+	DECLARE
+		seen int[] := (SELECT array_agg(id ORDER BY id) FROM listing);
+	BEGIN
+		IF seen IS DISTINCT FROM expected THEN RAISE EXCEPTION 'wrong: listings % are seen instead of %', seen, expected; END IF;
+		RETURN 'once';
+	END \$\$;
+	CREATE FUNCTION pause() RETURNS trigger LANGUAGE plpgsql AS \$\$
+	BEGIN
+		IF current_setting('races.pause', true) = 'on' THEN
+			PERFORM pg_advisory_xact_lock_shared(7);
+		END IF;
+		RETURN NULL;
+	END \$\$;
+	CREATE TRIGGER "A" AFTER INSERT OR UPDATE OR DELETE ON price FOR EACH ROW EXECUTE FUNCTION pause();
+	CREATE TRIGGER "A" AFTER $changes ON listing FOR EACH ROW EXECUTE FUNCTION pause();
+	CREATE PROCEDURE reset() LANGUAGE sql SET session_replication_role = replica AS \$\$
+		DELETE FROM price;
+		DELETE FROM listing;
+		INSERT INTO price VALUES (1, 1, '2026-01-10', 10), (2, 1, '2026-01-20', 20), (3, 1, '2026-01-30', 30), (4, 2, '2026-01-10', 5), (5, 2, '2026-01-15', 7);
+		INSERT INTO listing VALUES (1, NULL, 30, '2026-01-30', 20, 10, 30, 3), (2, NULL, 7, '2026-01-15', 5, 5, 7, 2), (3, NULL, NULL, NULL, NULL, NULL, NULL, 0)
+	\$\$;
+	});
+}
+
+my @connection = ('-v', 'ON_ERROR_STOP=0', '-h', $node->host, '-p', $node->port, 'postgres');
+open my $stderr, '>&', \*STDERR or die;
+open STDERR, '>', "$PostgreSQL::Test::Utils::log_path/psql.log" or die;
+my ($control, @session) = map { Psql->new(@connection) } 0 .. 2;
+open STDERR, '>&', $stderr or die;
+my %outcomes;
+my @wrong;
+
+# What a statement ends with: its error, if it had one.
+my $outcome = "\\if :ERROR\n\\echo :SQLSTATE :LAST_ERROR_MESSAGE\n\\endif\n";
+
+sub is_waiting
+{
+	my ($session, $for) = @_;
+	return $control->run("SELECT pg_isolation_test_session_is_blocked($session->{backend}, '{$for->{backend}}');") eq 't';
+}
+
+# Waits until the session has its answer, or waits for the other one; false then.
+sub settled
+{
+	my ($session, $for) = @_;
+	my $deadline = time + 60;
+	until ($session->is_done(0.001))
+	{
+		return 0 if is_waiting($session, $for);
+		die "neither done nor waiting: $session->{script}" if time > $deadline;
+	}
+	return 1;
+}
+
+# One race.  "shape":
+#   both      both statements, then the first commits, then the second
+#   reverse   the second commits first, if it does not wait for the first
+#   after     the second starts when the first has committed, with the snapshot of before
+#   undone    the first is rolled back
+#   paused    the second comes between the first's changes of rows and their flush, and commits if it can
+sub race
+{
+	my ($foreign_key, $shape, $snapshot, @of) = @_;
+	my $name = join ' ', $foreign_key, $shape, $snapshot ? 'snapshots first' : 'no snapshot', map { "$_->[0]:$_->[1]" } @of;
+	my @error = ('', '');
+	my $note = sub {
+		my ($i, $answer) = @_;
+		push @wrong, "$name: $answer" if $answer =~ /^\S+ .*(wrong|without the flush|mid-statement)/m;
+		($error[$i]) = $answer =~ /^([0-9A-Z]{5}) /m unless $error[$i];
+		$error[$i] //= '';
+	};
+	$control->run("SET search_path = $foreign_key; CALL reset();" . ($shape eq 'paused' ? 'SELECT pg_advisory_lock(7);' : ''));
+	for my $i (0, 1)
+	{
+		my $begin = "SET search_path = $foreign_key; BEGIN ISOLATION LEVEL $levels{$of[$i][1]};";
+		$begin .= ' SELECT once();' if $snapshot;
+		$begin .= ' SET LOCAL races.pause = on;' if $i == 0 && $shape eq 'paused';
+		$session[$i]->run($begin);
+	}
+	my @statement = map {
+		my ($kind, $level) = @{ $of[$_] };
+		my $text = $statements{$kind} =~ s/%n/$_ + 1/ger;
+		my $look = $level eq 'rc' ? 'SELECT "check"();' : $snapshot ? "SELECT once('" . ($listings_after{$kind} // '{1,2,3}') . "');" : '';
+		"$text;\n$outcome$look\n$outcome"
+	} 0, 1;
+
+	my $waits = 0;
+	$session[0]->send($statement[0]);
+	if ($shape eq 'paused')
+	{
+		settled($session[0], $control);
+	}
+	else
+	{
+		$note->(0, $session[0]->answer);
+		$note->(0, $session[0]->run("COMMIT;\n$outcome")) if $shape eq 'after';
+	}
+	$session[1]->send($statement[1]);
+	$waits = !settled($session[1], $session[0]);
+	$note->(1, $session[1]->answer) unless $waits;
+	if (!$waits && ($shape eq 'reverse' || $shape eq 'paused'))
+	{
+		$session[1]->send("COMMIT;\n$outcome");
+		# A deferred check may have to wait for the first.
+		$waits = !settled($session[1], $session[0]);
+		$note->(1, $session[1]->answer) unless $waits;
+	}
+	if ($shape eq 'paused')
+	{
+		$control->run('SELECT pg_advisory_unlock(7);');
+		$note->(0, $session[0]->answer);
+	}
+	if ($shape ne 'after')
+	{
+		$session[0]->send(($shape eq 'undone' ? 'ROLLBACK' : 'COMMIT') . ";\n$outcome");
+		if (!settled($session[0], $session[1]))
+		{
+			# The first's commit waits for the second: possible where checks are deferred.
+			$note->(1, $session[1]->run("COMMIT;\n$outcome")) unless $waits;
+		}
+		$note->(0, $session[0]->answer);
+	}
+	$note->(1, $session[1]->answer) if $waits;
+	$note->(1, $session[1]->run("COMMIT;\n$outcome"));
+	my $answer = $control->run("SELECT \"check\"();\n$outcome");
+	push @wrong, "$name: $answer" if $answer ne 'right';
+
+	for my $i (0, 1)
+	{
+		++$outcomes{ $error[$i] || 'committed' };
+		push @wrong, "$name: session " . ($i + 1) . " got $error[$i]"
+			unless $error[$i] =~ /^(|40001|23503|23505)$/
+			|| $error[$i] eq '40P01' && can_deadlock($of[0][0], $of[1][0]);
+	}
+	++$outcomes{waited} if $waits;
+}
+
+sub run_all
+{
+	my ($name, @races) = @_;
+	my $start = time;
+	my $count = 0;
+	%outcomes = ();
+	@wrong = ();
+	for my $race (@races)
+	{
+		race(@$race);
+		$control->run(join ' ', map { "VACUUM $_.listing, $_.price;" } sort keys %foreign_keys) if ++$count % 200 == 0;
+		last if @wrong > 20;
+	}
+	is(join("\n", @wrong), '', "$name: $count races");
+	note sprintf "%s: %d races in %.0f s: %s", $name, $count, time - $start, join ', ', map { "$_ $outcomes{$_}" } sort keys %outcomes;
+	cmp_ok($outcomes{waited} // 0, '>', $count / 20, "$name: sessions waited for each other");
+}
+
+sub races
+{
+	my ($foreign_key, $first, $second) = @_;
+	# Where every statement has its own snapshot, an early one tells nothing.
+	my @shapes = $first eq 'rc' && $second eq 'rc'
+		? ([ 'both', 0 ], [ 'reverse', 0 ], [ 'undone', 0 ], [ 'paused', 0 ])
+		: ([ 'both', 0 ], [ 'both', 1 ], [ 'reverse', 1 ], [ 'after', 1 ], [ 'undone', 1 ], [ 'paused', 1 ]);
+	my @races;
+	for my $a (sort keys %statements)
+	{
+		for my $b (sort keys %statements)
+		{
+			push @races, [ $foreign_key, @$_, [ $a, $first ], [ $b, $second ] ] for @shapes;
+		}
+	}
+	return @races;
+}
+
+my @rest;
+for my $foreign_key (sort keys %foreign_keys)
+{
+	for my $first (sort keys %levels)
+	{
+		for my $second (sort keys %levels)
+		{
+			my @races = races($foreign_key, $first, $second);
+			if ($full || $foreign_key eq 'deferred' && $first eq $second && $first ne 's')
+			{
+				run_all("$foreign_key, $levels{$first} and $levels{$second}", @races);
+				cmp_ok($outcomes{40001} // 0, '>', 0, 'some were refused') if $first ne 'rc';
+			}
+			else
+			{
+				push @rest, @races;
+			}
+		}
+	}
+}
+if (@rest)
+{
+	my $seed = $ENV{LISTING_STATS_SEED} // int rand 1e6;
+	srand $seed;
+	diag "a sample with LISTING_STATS_SEED=$seed of " . @rest . " further races";
+	run_all('a sample', map { $rest[ rand @rest ] } 1 .. $sample_size);
+}
+
+undef $_ for $control, @session;
+unlike(slurp_file($node->logfile), qr/PANIC|terminated by signal/, 'no crash');
+$node->stop;
+done_testing();
