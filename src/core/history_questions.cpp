@@ -128,20 +128,33 @@ latest_prices(const History &history) noexcept
 }
 
 bool
-start_of_latest(const History &history, std::int64_t &at) noexcept
+start_of_latest(const History &history, Step &step) noexcept
+{
+	StepReader reader(history);
+	Step next = {};
+	if (!reader.next(step))
+		return false;
+	while (reader.next(next))
+		if (compare_prices(history.prices, next.price, step.price) != 0)
+			step = next;
+	return true;
+}
+
+Lowest
+lowest_and_latest(const History &history) noexcept
 {
 	StepReader reader(history);
 	Step step = {};
-	std::int64_t price = no_price;
-	bool started = false;
+	Lowest answer = {no_price, no_price};
 	while (reader.next(step))
 	{
-		if (!started || compare_prices(history.prices, step.price, price) != 0)
-			at = step.at;
-		started = true;
-		price = step.price;
+		answer.latest = step.price;
+		if (step.price != no_price &&
+		    (answer.lowest == no_price ||
+		     compare_prices(history.prices, step.price, answer.lowest) < 0))
+			answer.lowest = step.price;
 	}
-	return started;
+	return answer;
 }
 
 Changes

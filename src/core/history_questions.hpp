@@ -84,8 +84,16 @@ struct LatestPrices
 };
 [[nodiscard]] LatestPrices latest_prices(const History &history) noexcept;
 
-// Since when the last price has been in force without a break.
-[[nodiscard]] bool start_of_latest(const History &history, std::int64_t &at) noexcept;
+// The last price, or none, with the time since when it has been in force without a break.
+[[nodiscard]] bool start_of_latest(const History &history, Step &step) noexcept;
+
+// The last price and the lowest known one.
+struct Lowest
+{
+	std::int64_t latest;
+	std::int64_t lowest;
+};
+[[nodiscard]] Lowest lowest_and_latest(const History &history) noexcept;
 
 // A change is a known price right after a different known price; "across_gaps" looks past steps
 // without a price.

@@ -253,21 +253,18 @@ LISTING_STATS_FUNCTION(listing_stats_history_price_drop_percent)
 LISTING_STATS_FUNCTION(listing_stats_history_is_lowest)
 {
 	const History history = history_of(PG_GETARG_DATUM(0));
-	Step last = {};
-	Step lowest = {};
-	if (!last_step(history, last) || last.price == no_price || !lowest_in(history, always, lowest))
+	const Lowest prices = lowest_and_latest(history);
+	if (prices.latest == no_price)
 		PG_RETURN_NULL();
-	PG_RETURN_BOOL(compare_prices(history.prices, last.price, lowest.price) == 0);
+	PG_RETURN_BOOL(compare_prices(history.prices, prices.latest, prices.lowest) == 0);
 }
 
 LISTING_STATS_FUNCTION(listing_stats_history_days_at_price)
 {
-	const History history = history_of(PG_GETARG_DATUM(0));
-	Step last = {};
-	int64 since = 0;
-	if (!last_step(history, last) || last.price == no_price || !start_of_latest(history, since))
+	Step step = {};
+	if (!start_of_latest(history_of(PG_GETARG_DATUM(0)), step) || step.price == no_price)
 		PG_RETURN_NULL();
-	return answer_days(fcinfo, since);
+	return answer_days(fcinfo, step.at);
 }
 
 LISTING_STATS_FUNCTION(listing_stats_history_days_on_market)

@@ -83,7 +83,16 @@ rescale(HistoryRows *rows, int scale)
 {
 	if (scale <= rows->scale)
 		return rows;
-	rows = make_room(rows, rows->count * largest_converted);
+	// Few if any become wide, unless all do.
+	const int64 largest =
+		scale > max_scale ? -1 : largest_scaled_price / powers_of_ten[scale - rows->scale];
+	std::size_t wide = 0;
+	for (uint32 i = 0; i < rows->count; ++i)
+	{
+		const int64 price = rows->rows()[i].price;
+		wide += is_scaled(price) && (price > largest || price < -largest) ? 1 : 0;
+	}
+	rows = make_room(rows, wide * largest_converted);
 	const Prices before = {rows->scale, nullptr, 0};
 	rows->scale = static_cast<uint16>(scale);
 	for (uint32 i = 0; i < rows->count; ++i)

@@ -76,9 +76,9 @@ test_gaps_and_series()
 	CHECK(reduction.found && reduction.at == 3 && reduction.first_at == 2);
 	const Durations durations = durations_in(history, {0, 10, true});
 	CHECK(durations.known == 4 - 0 && durations.total == 10);
-	std::int64_t at = 0;
-	CHECK(start_of_latest(history, at) && at == 5);
 	Step step;
+	CHECK(start_of_latest(history, step) && step.at == 5 && step.price == no_price);
+	CHECK(lowest_and_latest(history).latest == no_price && lowest_and_latest(history).lowest == 80);
 	CHECK(first_known(history, step) && step.at == 0);
 }
 
