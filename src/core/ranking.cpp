@@ -11,7 +11,6 @@ namespace {
 constexpr std::size_t few_values = 512;            // std::sort and nth_element are quick enough
 constexpr std::size_t many_values = 4096;          // selecting ranks is quicker than to sort them
 constexpr std::size_t between_pauses = 1U << 20U;  // values: a few milliseconds
-constexpr std::size_t smallest_entry = 3;          // bytes
 
 template <class Item>
 Item *
@@ -179,7 +178,7 @@ bool
 rank_wide(const Block &block, const Environment &environment, Ranking &ranking) noexcept
 {
 	const std::size_t size = block.distribution->used;
-	auto *runs = allocate<WideRun>(size / smallest_entry, environment);
+	auto *runs = allocate<WideRun>(size / min_entry_size, environment);
 	auto *digits = allocate<std::uint16_t>(size / 2, environment);
 	ByteReader reader(block.distribution->entries(), size);
 	std::size_t count = 0;
