@@ -243,7 +243,11 @@ RunReader::next(Run &run) noexcept
 	run.count = 1;
 	if ((byte & is_repeated) != 0)
 	{
-		failed_ |= !read_count(reader_, run.count);
+		if (!read_count(reader_, run.count))
+		{
+			failed_ = true;
+			return false;
+		}
 		run.count += 2;
 	}
 	if (first_)
