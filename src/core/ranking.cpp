@@ -9,8 +9,8 @@ namespace listing_stats {
 namespace {
 
 constexpr std::size_t few_values = 512;            // std::sort and nth_element are quick enough
+constexpr std::size_t many_values = 4096;          // selecting ranks is quicker than to sort them
 constexpr std::size_t between_pauses = 1U << 20U;  // values: a few milliseconds
-constexpr std::size_t smallest_entry = 3;          // bytes
 
 template <class Item>
 Item *
@@ -178,7 +178,7 @@ bool
 rank_wide(const Block &block, const Environment &environment, Ranking &ranking) noexcept
 {
 	const std::size_t size = block.distribution->used;
-	auto *runs = allocate<WideRun>(size / smallest_entry, environment);
+	auto *runs = allocate<WideRun>(size / min_entry_size, environment);
 	auto *digits = allocate<std::uint16_t>(size / 2, environment);
 	ByteReader reader(block.distribution->entries(), size);
 	std::size_t count = 0;
@@ -269,6 +269,28 @@ rank_values(const Block &block, const Environment &environment, Ranking &ranking
 	return (ranking.wide ? rank_wide(block, environment, ranking)
 	                     : rank_scaled(block, environment, ranking)) &&
 	       count_values(ranking);
+}
+
+ShortWay
+rank_if_short(const Block &block, const Environment &environment, Ranking &ranking,
+              Extent &extent) noexcept
+{
+	const Distribution &distribution = *block.distribution;
+	const bool plain = distribution.wide == 0 && distribution.run_count == 0;
+	if (!plain || distribution.used < many_values)
+		return rank_values(block, environment, ranking) ? ShortWay::Ranked : ShortWay::TooMany;
+	extent = extent_of(distribution.values(), distribution.used);
+	ranking = Ranking{false, distribution.scale, distribution.counts, 0, nullptr, nullptr, 0};
+	if (!lie_densely(extent.min, extent.max, distribution.used / 4))
+	{
+		ranking.finite_count = distribution.used;
+		return ShortWay::Select;
+	}
+	const Runs all = runs_by_counting(distribution.values(), distribution.used, extent.min,
+	                                  extent.max, environment);
+	ranking.runs = all.runs;
+	ranking.run_count = all.count;
+	return count_values(ranking) ? ShortWay::Ranked : ShortWay::TooMany;
 }
 
 // Counts values in buckets of equal width, and looks closer only at the buckets that hold a rank.

@@ -53,6 +53,18 @@ struct Ranking
 [[nodiscard]] bool rank_values(const Block &block, const Environment &environment,
                                Ranking &ranking) noexcept;
 
+enum class ShortWay
+{
+	Ranked,
+	TooMany,  // more than max_count values
+	Select    // the block has plain values only, in the extent given: select_ranks() is shorter
+};
+
+// rank_values() where order is a short way to a few ranks: values are few or lie densely, or there
+// is no other way.
+[[nodiscard]] ShortWay rank_if_short(const Block &block, const Environment &environment,
+                                     Ranking &ranking, Extent &extent) noexcept;
+
 // Sets finite_count from the runs; false: there are more than max_count values.
 [[nodiscard]] bool count_values(Ranking &ranking) noexcept;
 

@@ -243,7 +243,11 @@ RunReader::next(Run &run) noexcept
 	run.count = 1;
 	if ((byte & is_repeated) != 0)
 	{
-		failed_ |= !read_count(reader_, run.count);
+		if (!read_count(reader_, run.count))
+		{
+			failed_ = true;
+			return false;
+		}
 		run.count += 2;
 	}
 	if (first_)
@@ -270,8 +274,9 @@ read_stored(const void *data, std::size_t size, const Environment &environment,
 {
 	ByteReader reader(data, size);
 	StoredHeader header;
-	// Every run takes at least a byte: nothing is allocated for runs that cannot be there.
-	if (!read_stored_header(reader, header) || header.run_count > reader.left())
+	// Nothing is allocated for runs that cannot be there.
+	if (!read_stored_header(reader, header) ||
+	    header.run_count > reader.left() / (header.wide ? min_entry_size : 1))
 		return false;
 	ranking =
 		Ranking{header.wide, header.scale, header.counts, header.run_count, nullptr, nullptr, 0};

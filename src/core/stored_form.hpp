@@ -71,6 +71,7 @@ private:
                                Ranking &ranking) noexcept;
 
 // The entries of wide multisets.
+constexpr std::size_t min_entry_size = 3;
 constexpr std::size_t max_entry_header_size = 3 * max_integer_size;
 void write_entry(ByteWriter &writer, const Decimal &decimal, std::int64_t count) noexcept;
 // Digits go where digits points to, which moves on; false: this is no entry.

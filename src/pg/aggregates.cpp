@@ -30,7 +30,7 @@ aggregate_context(FunctionCallInfo fcinfo)
 }
 
 // The state, where it has room for a value without further ado.
-inline Distribution *
+pg_attribute_always_inline Distribution *
 find_room(FunctionCallInfo fcinfo)
 {
 	if (unlikely(PG_ARGISNULL(0)))
@@ -127,7 +127,7 @@ struct DoubleInput
 };
 
 template <class Input>
-inline bool
+pg_attribute_always_inline bool
 try_append(FunctionCallInfo fcinfo)
 {
 	Distribution *distribution = find_room(fcinfo);
@@ -249,21 +249,19 @@ finish_at(FunctionCallInfo fcinfo, Numeric part)
 {
 	const Datum datum = PG_GETARG_DATUM(0);
 	Block block = {};
-	Numeric value = nullptr;
-	if (is_growing(datum, block) && !is_worth_ordering(block))
-	{
-		const Counts &counts = block.distribution->counts;
-		const Percentile place = place_in(counts.negative_infinities + block.distribution->used +
-		                                      counts.positive_infinities + counts.not_a_numbers,
-		                                  part);
-		const int64 ranks[] = {place.rank, place.rank + 1};
-		value = value_at(Order(block, ranks, 2), place);
-	}
+	Ranking ranking = {};
+	Extent extent = {};
+	bool ranked = true;
+	if (is_growing(datum, block))
+		ranked = rank_if_short(block, ranking, extent);
 	else
+		ranking = rank(datum);
+	Numeric value = nullptr;
+	if (ranking.count() > 0)
 	{
-		const Ranking ranking = rank(datum);
-		if (ranking.count() > 0)
-			value = value_at(Order(ranking), place_in(ranking.count(), part));
+		const Percentile place = place_in(ranking.count(), part);
+		const int64 ranks[] = {place.rank, place.rank + 1};
+		value = value_at(ranked ? Order(ranking) : Order(ranking, block, extent, ranks, 2), place);
 	}
 	fcinfo->isnull = value == nullptr;
 	return NumericGetDatum(value);

@@ -286,6 +286,15 @@ rank(const Block &block)
 	return ranking;
 }
 
+bool
+rank_if_short(const Block &block, Ranking &ranking, Extent &extent)
+{
+	const ShortWay way = rank_if_short(block, server, ranking, extent);
+	if (way == ShortWay::TooMany)
+		report_too_many();
+	return way == ShortWay::Ranked;
+}
+
 Ranking
 rank(Datum datum)
 {

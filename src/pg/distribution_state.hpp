@@ -79,6 +79,10 @@ bool is_growing(Datum datum, Block &block);
 Ranking rank(Datum datum);
 Ranking rank(const Block &block);
 
+// False: select_ranks() is a shorter way to a few ranks.  Then the extent is set, and what the
+// ranking says but for its runs.
+bool rank_if_short(const Block &block, Ranking &ranking, Extent &extent);
+
 // The stored form.  Error 54000 when it would take more than a gigabyte.
 Datum store(const Ranking &ranking);
 

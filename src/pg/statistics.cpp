@@ -45,29 +45,14 @@ wide_sums(const Ranking &ranking, std::initializer_list<Sum> wanted)
 	return sums;
 }
 
-// Fewer values are ordered at once.
-constexpr uint32 few_values = 4096;
-
 }  // namespace
-
-bool
-is_worth_ordering(const Block &block)
-{
-	const Distribution *distribution = block.distribution;
-	if (distribution->wide != 0 || distribution->run_count > 0 || distribution->used < few_values)
-		return true;
-	const Extent extent = extent_of(distribution->values(), distribution->used);
-	return lie_densely(extent.min, extent.max, distribution->used / 4);
-}
 
 Order::Order(const Ranking &ranking) : ranking_(ranking) {}
 
-Order::Order(const Block &block, const int64 *ranks, int rank_count) : ranking_{}
+Order::Order(const Ranking &ranking, const Block &block, const Extent &extent, const int64 *ranks,
+             int rank_count)
+	: ranking_(ranking)
 {
-	const Distribution *distribution = block.distribution;
-	ranking_.scale = distribution->scale;
-	ranking_.counts = distribution->counts;
-	ranking_.finite_count = distribution->used;
 	for (int i = 0; i < rank_count; ++i)
 		if (is_finite(ranks[i]))
 			selected_[selected_count_++] =
@@ -76,7 +61,7 @@ Order::Order(const Block &block, const int64 *ranks, int rank_count) : ranking_{
 		return;
 	std::sort(selected_, selected_ + selected_count_,
 	          [](std::size_t a, std::size_t b) { return a < b; });
-	const Extent extent = extent_of(distribution->values(), distribution->used);
+	const Distribution *distribution = block.distribution;
 	select_ranks(distribution->values(), distribution->used, extent.min, extent.max, selected_,
 	             static_cast<std::size_t>(selected_count_), answers_, server);
 }

@@ -9,18 +9,15 @@
 
 namespace listing_stats {
 
-// Whether order is the shortest way even to a few ranks of a block: it has few values, or they lie
-// densely, or it cannot be had otherwise.
-bool is_worth_ordering(const Block &block);
-
 // Values by their rank, 0 being the lowest: -Infinity, finite values, Infinity, NaN.
 class Order
 {
 public:
 	// All ranks.  Ranks that are asked for in ascending order take one pass.
 	explicit Order(const Ranking &ranking);
-	// The given ones of a block: at most max_selected_ranks.
-	Order(const Block &block, const int64 *ranks, int rank_count);
+	// The given ones of a block that rank_if_short() has not ranked: at most max_selected_ranks.
+	Order(const Ranking &ranking, const Block &block, const Extent &extent, const int64 *ranks,
+	      int rank_count);
 
 	int64 count() const { return ranking_.count(); }
 	int scale() const { return ranking_.scale; }

@@ -39,13 +39,20 @@ ask_order(Summary *summary, Order order)
 constexpr std::initializer_list<Sum> wanted_sums = {Sum::Total, Sum::Mean, Sum::SampleDeviation};
 
 Summary
-summarize_unordered(const Block &block)
+summarize_ranked(const Ranking &ranking)
 {
-	const Distribution *distribution = block.distribution;
-	Ranking ranking = {};
-	ranking.scale = distribution->scale;
-	ranking.counts = distribution->counts;
-	ranking.finite_count = distribution->used;
+	Summary summary = {};
+	summary.count = ranking.count();
+	summary.nulls = ranking.counts.nulls;
+	ask_sums(&summary, sums_of(ranking, wanted_sums));
+	ask_order(&summary, Order(ranking));
+	return summary;
+}
+
+// The ranking has no runs.
+Summary
+summarize_unranked(const Ranking &ranking, const Block &block, const Extent &extent)
+{
 	Summary summary = {};
 	summary.count = ranking.count();
 	summary.nulls = ranking.counts.nulls;
@@ -55,12 +62,13 @@ summarize_unordered(const Block &block)
 		ranks[2 + 2 * i] = quartile_of(summary.count, i + 1).rank;
 		ranks[3 + 2 * i] = ranks[2 + 2 * i] + 1;
 	}
+	const Distribution *distribution = block.distribution;
 	ask_sums(&summary, summary.count > ranking.finite_count
 	                       ? sums_of(ranking, wanted_sums)
 	                       : sums_of(moments_of(distribution->values(), distribution->used),
 	                                 summary.count, ranking.scale, wanted_sums));
 	CHECK_FOR_INTERRUPTS();
-	ask_order(&summary, Order(block, ranks, rank_count));
+	ask_order(&summary, Order(ranking, block, extent, ranks, rank_count));
 	return summary;
 }
 
@@ -126,16 +134,12 @@ Summary
 summarize(Datum datum)
 {
 	Block block = {};
-	const bool growing = is_growing(datum, block);
-	if (growing && !is_worth_ordering(block))
-		return summarize_unordered(block);
-	const Ranking ranking = growing ? rank(block) : rank(datum);
-	Summary summary = {};
-	summary.count = ranking.count();
-	summary.nulls = ranking.counts.nulls;
-	ask_sums(&summary, sums_of(ranking, wanted_sums));
-	ask_order(&summary, Order(ranking));
-	return summary;
+	if (!is_growing(datum, block))
+		return summarize_ranked(rank(datum));
+	Ranking ranking = {};
+	Extent extent = {};
+	return rank_if_short(block, ranking, extent) ? summarize_ranked(ranking)
+	                                             : summarize_unranked(ranking, block, extent);
 }
 
 Datum

@@ -88,6 +88,33 @@ test_ranking(int kind, std::size_t count, std::size_t run_count, std::mt19937_64
 	free_memory();
 }
 
+// Either the same as rank_values(), or the extent to select in.
+void
+test_short_way(int kind, std::size_t count, std::size_t run_count, bool expected,
+               std::mt19937_64 &random)
+{
+	std::vector<Run> runs;
+	for (const auto value : values_of(kind, run_count, random))
+		runs.push_back(Run{value, 2});
+	const std::vector<std::int64_t> values = values_of(kind, count, random);
+	TestBlock test(values, runs, 2);
+	test.header().counts.nulls = 3;
+	Ranking ranking{};
+	Ranking full{};
+	Extent extent{};
+	CHECK(rank_values(test.block(), test_environment, full));
+	const ShortWay way = rank_if_short(test.block(), test_environment, ranking, extent);
+	CHECK(way == (expected ? ShortWay::Ranked : ShortWay::Select));
+	CHECK(ranking.finite_count == full.finite_count && ranking.counts.nulls == 3 &&
+	      ranking.scale == 2);
+	if (way == ShortWay::Ranked)
+		CHECK(compare_rankings(ranking, full) == 0);
+	else
+		CHECK(extent.min == full.runs[0].value &&
+		      extent.max == full.runs[full.run_count - 1].value);
+	free_memory();
+}
+
 void
 test_limits()
 {
@@ -150,6 +177,13 @@ main()
 		test_ranking(kind, 100000, 0, random);
 		test_ranking(kind, 0, 20000, random);
 	}
+	test_short_way(0, 100, 0, true, random);
+	test_short_way(1, 100, 0, true, random);
+	test_short_way(0, 10000, 0, false, random);
+	test_short_way(0, 300000, 0, true, random);
+	test_short_way(1, 10000, 0, false, random);
+	test_short_way(1, 10000, 1, true, random);
+	test_short_way(3, 10000, 0, true, random);
 	test_limits();
 	test_wide(random);
 	free_memory();
