@@ -140,12 +140,17 @@ check_in_tree() # VERSION SUITE-OF-DEBIAN SUITE...
 untested=()
 all_versions()
 {
-	local pair suite version=$PG_VERSION here=()
+	local pair suite version=$PG_VERSION here=() files=()
 	clean_up_at_exit
 	work=$(mktemp -d "${TMPDIR:-/tmp}/listing_stats.XXXXXX")
 	copy_sources
 	for suite in "${tree_suites[@]}"; do
-		! wanted "$suite" || here+=("$suite")
+		wanted "$suite" || continue
+		case $suite in
+			tap) files=("${tap_files[@]#test/}") here+=("${files[@]%.pl}") ;;
+			isolation) here+=("${specs[@]/#/isolation/}") ;;
+		esac
+		[[ " ${here[*]} " = *" $suite/"* ]] || here+=("$suite")
 	done
 	# It may be installing packages.
 	patience=3000

@@ -3,6 +3,7 @@
 # error names the call that makes it so.  D1 to D9, D11, D14 to D16 of test/README.md.
 use strict;
 use warnings FATAL => 'all';
+use FindBin;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -191,7 +192,7 @@ is($node->safe_psql('shop', q{SELECT string_agg(trim_scale(last_price)::text, ' 
 $open->quit;
 
 # D8: a dump that PostgreSQL 15 made, in this version.
-my $old = "$ENV{TESTDIR}/test/data/dump_of_15.sql";
+my $old = "$FindBin::RealBin/../data/dump_of_15.sql";
 fresh('old');
 command_ok([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', @connection, '-f', $old, 'old' ], 'a dump of PostgreSQL 15');
 works('old', 'a dump of PostgreSQL 15');
