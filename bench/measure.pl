@@ -9,7 +9,6 @@ use List::Util qw(max min);
 use Psql;
 use Time::HiRes qw(time);
 
-my ($output, @parts);
 our ($directory, @options) = @ARGV;
 our $quick = grep { $_ eq '--quick' } @options;
 our $listings = $quick ? 10_000 : 100_000;
@@ -17,8 +16,7 @@ our $prices = 10 * $listings;
 our $session = Psql->new('-d', 'bench', '-v', "listings=$listings");
 $session->run('SET client_min_messages = warning;');
 $| = 1;
-($output) = map { /^--output=(.*)/ ? $1 : () } @options;
-@parts = grep { !/^--/ } @options;
+my @parts = grep { !/^--/ } @options;
 @parts = qw(writing reading statistics history) unless @parts;
 
 sub median { return (sort { $a <=> $b } @_)[ $#_ / 2 ] }
@@ -100,8 +98,8 @@ sub is_missed { my ($row) = @_; return $row->[2] ne '' && ratio_of($row) > $row-
 sub write_results
 {
 	my ($machine) = @_;
-	open my $file, '>', "$output/RESULTS.md" or die "$output/RESULTS.md: $!\n";
-	print $file "# What it costs\n\nWritten by `bench/run", join('', map { " $_" } grep { !/^--output/ } @options), "`: $machine\n\n",
+	open my $file, '>', "$directory/RESULTS.md" or die "$directory/RESULTS.md: $!\n";
+	print $file "# What it costs\n\nWritten by `bench/run", join('', map { " $_" } @options), "`: $machine\n\n",
 		"Each row is one kind of work with ours relative to the same without, or to what it is compared with: ratios of the\n",
 		"processor time of the server's process, medians of interleaved rounds; smaller is better. Wall time stands alone where\n",
 		"several processes take part. A goal that is missed is in bold.\n\n![The ratios and their goals](chart.svg)\n\n",
@@ -122,7 +120,7 @@ sub write_chart
 	my @shown = grep { $_->[2] ne '' } @rows;
 	my ($left, $width, $line) = (430, 400, 18);
 	my $scale = sub { sprintf '%.1f', $width * min($_[0], 2.5) / 2.5 };
-	open my $file, '>', "$output/chart.svg" or die "$output/chart.svg: $!\n";
+	open my $file, '>', "$directory/chart.svg" or die "$directory/chart.svg: $!\n";
 	printf $file qq{<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" font-family="sans-serif" font-size="11">\n<rect width="100%%" height="100%%" fill="white"/>\n},
 		$left + $width + 60, $line * (@shown + 2);
 	my $y = $line;
@@ -153,5 +151,5 @@ for my $part (@parts)
 	no strict 'refs';
 	$right = 0 unless $part->();
 }
-write_results($machine) if $output;
+write_results($machine);
 exit(!$right);

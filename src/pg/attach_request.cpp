@@ -254,27 +254,6 @@ find_tie(const Request &request, AttrNumber key, AttrNumber at)
 	return static_cast<AttrNumber>(found);
 }
 
-void
-check_value_type(Relation price, const ResolvedColumn &column, bool is_time)
-{
-	const Oid type = getBaseType(column.type);
-	const bool number = type == NUMERICOID || type == INT2OID || type == INT4OID ||
-	                    type == INT8OID || type == FLOAT8OID;
-	const bool time = type == TIMESTAMPTZOID || type == TIMESTAMPOID || type == DATEOID;
-
-	if (number || (is_time && time))
-		return;
-	ereport(
-		ERROR,
-		(errcode(ERRCODE_DATATYPE_MISMATCH),
-	     errmsg("column \"%s\" of table \"%s\" has type %s", NameStr(column.name),
-	            RelationGetRelationName(price), format_type_be(column.type)),
-	     errhint(is_time
-	                 ? "Prices are ordered by a timestamp with or without time zone, a date or a "
-	                   "number."
-	                 : "A price is numeric, an integer or double precision.")));
-}
-
 [[noreturn]] void
 unknown_option(const char *name, const char *text, const char *hint)
 {
@@ -315,8 +294,8 @@ check_types(const Request &request, Attachment *attachment)
 {
 	const ResolvedColumn *column = attachment->column;
 
-	check_value_type(request.price, column[price_at], true);
-	check_value_type(request.price, column[price_value], false);
+	check_column_type(request.price, column[price_at], true, false);
+	check_column_type(request.price, column[price_value], false, false);
 	if (!resolve_key_type(column[listing_key], column[price_key], attachment->context,
 	                      &attachment->key))
 		ereport(

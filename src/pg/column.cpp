@@ -194,4 +194,25 @@ qualified_operator(Oid operator_oid)
 	return name;
 }
 
+void
+check_column_type(Relation price, const ResolvedColumn &column, bool is_time, bool with_real)
+{
+	const Oid type = getBaseType(column.type);
+	const bool number = type == NUMERICOID || type == INT2OID || type == INT4OID ||
+	                    type == INT8OID || type == FLOAT8OID || (with_real && type == FLOAT4OID);
+	const bool time = type == TIMESTAMPTZOID || type == TIMESTAMPOID || type == DATEOID;
+
+	if (number || (is_time && time))
+		return;
+	ereport(
+		ERROR,
+		(errcode(ERRCODE_DATATYPE_MISMATCH),
+	     errmsg("column \"%s\" of table \"%s\" has type %s", NameStr(column.name),
+	            RelationGetRelationName(price), format_type_be(column.type)),
+	     errhint(is_time
+	                 ? "Prices are ordered by a timestamp with or without time zone, a date or a "
+	                   "number."
+	                 : "A price is numeric, an integer or double precision.")));
+}
+
 }  // namespace listing_stats

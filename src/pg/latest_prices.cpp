@@ -5,8 +5,6 @@ namespace listing_stats {
 
 namespace {
 
-constexpr int rows_per_fetch = 1000;
-
 // How many prices of one key are read in the time in which a query goes to the next key.
 constexpr double prices_worth_reading = 130;
 
@@ -119,34 +117,14 @@ struct Request
 };
 
 void
-read_by_query(const PriceTable &table, const Request &request, const Result &result)
+read_by_query(const PriceTable &table, const Request &request, Result *result)
 {
-	Oid type[] = {key_kind_array_type(result.kind), request.as_of_type};
+	Oid type[] = {key_kind_array_type(result->kind), request.as_of_type};
 	Datum parameter[] = {request.keys, request.as_of};
 	const char null[] = {request.has_keys ? ' ' : 'n', request.has_as_of ? ' ' : 'n', '\0'};
 
-	SPI_connect();
-	Portal portal = SPI_cursor_open_with_args(
-		nullptr, latest_query(table, result.kind, request.has_keys, request.has_as_of), 2, type,
-		parameter, null, true, 0);
-	for (;;)
-	{
-		SPI_cursor_fetch(portal, true, rows_per_fetch);
-		if (SPI_processed == 0)
-			break;
-		for (uint64 i = 0; i < SPI_processed; ++i)
-		{
-			Datum value[3];
-			bool is_null[3];
-			for (int j = 0; j < 3; ++j)
-				value[j] =
-					SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, j + 1, &is_null[j]);
-			put_row(result, value, is_null);
-		}
-		SPI_freetuptable(SPI_tuptable);
-	}
-	SPI_cursor_close(portal);
-	SPI_finish();
+	read_rows(latest_query(table, result->kind, request.has_keys, request.has_as_of), 2, type,
+	          parameter, null, {take_row, result});
 }
 
 bool
@@ -237,7 +215,7 @@ read_latest(FunctionCallInfo fcinfo, bool one)
 	if (request.has_as_of)
 		request.as_of = as_of_argument(*table, result.at_type, PG_GETARG_DATUM(2));
 	if (!read_directly(*table, request, result))
-		read_by_query(*table, request, result);
+		read_by_query(*table, request, &result);
 }
 
 }  // namespace

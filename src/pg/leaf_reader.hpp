@@ -8,14 +8,6 @@
 
 namespace listing_stats {
 
-// Takes rows: the key as the caller named it, time and price as the columns have them.  Their
-// memory is only good for the call.
-struct RowSink
-{
-	void (*put)(void *sink, Datum *value, bool *null);  // key, at, value
-	void *sink;
-};
-
 // Sets table->index to the index that serves best, from what does not change without the table's
 // description changing.
 void choose_leaf_index(Relation relation, PriceTable *table);

@@ -298,4 +298,33 @@ prices_query(const PriceTable &table, KeyKind kind)
 	                conditions(table, false), latest_first(table));
 }
 
+void
+read_rows(const char *query, int parameters, Oid *type, Datum *parameter, const char *null,
+          RowSink sink)
+{
+	constexpr int rows_per_fetch = 1000;
+
+	SPI_connect();
+	Portal portal =
+		SPI_cursor_open_with_args(nullptr, query, parameters, type, parameter, null, true, 0);
+	for (;;)
+	{
+		SPI_cursor_fetch(portal, true, rows_per_fetch);
+		if (SPI_processed == 0)
+			break;
+		for (uint64 i = 0; i < SPI_processed; ++i)
+		{
+			Datum value[3];
+			bool is_null[3];
+			for (int j = 0; j < 3; ++j)
+				value[j] =
+					SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, j + 1, &is_null[j]);
+			sink.put(sink.sink, value, is_null);
+		}
+		SPI_freetuptable(SPI_tuptable);
+	}
+	SPI_cursor_close(portal);
+	SPI_finish();
+}
+
 }  // namespace listing_stats

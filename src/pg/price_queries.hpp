@@ -15,6 +15,14 @@ enum class KeyKind
 	uuid
 };
 
+// Takes rows: the key as the caller named it, time and price as the columns have them.  Their
+// memory is only good for the call.
+struct RowSink
+{
+	void (*put)(void *sink, Datum *value, bool *null);  // key, at, value
+	void *sink;
+};
+
 Oid key_kind_type(KeyKind kind);
 Oid key_kind_array_type(KeyKind kind);
 
@@ -35,6 +43,10 @@ double estimate_keys(Oid relation, const ColumnNames &names);
 
 // All prices of the key $1 that count, newest first.
 char *prices_query(const PriceTable &table, KeyKind kind);
+
+// Gives the sink all rows of one of these queries.
+void read_rows(const char *query, int parameters, Oid *type, Datum *parameter, const char *null,
+               RowSink sink);
 
 // Raises the error that latest_query() does.
 void check_key_kind(const PriceTable &table, KeyKind kind);

@@ -133,27 +133,6 @@ attachment_of_table(Relation relation, const char *key)
 	return found;
 }
 
-void
-check_type(Relation relation, const ResolvedColumn &column, bool is_time)
-{
-	const Oid type = getBaseType(column.type);
-	const bool number = type == NUMERICOID || type == INT2OID || type == INT4OID ||
-	                    type == INT8OID || type == FLOAT4OID || type == FLOAT8OID;
-	const bool time = type == TIMESTAMPTZOID || type == TIMESTAMPOID || type == DATEOID;
-
-	if (number || (is_time && time))
-		return;
-	ereport(
-		ERROR,
-		(errcode(ERRCODE_DATATYPE_MISMATCH),
-	     errmsg("column \"%s\" of table \"%s\" has type %s", NameStr(column.name),
-	            RelationGetRelationName(relation), format_type_be(column.type)),
-	     errhint(is_time
-	                 ? "Prices are ordered by a timestamp with or without time zone, a date or a "
-	                   "number."
-	                 : "A price is numeric, an integer or double precision.")));
-}
-
 PriceTable
 resolve_table(Relation relation, const ColumnNames &names)
 {
@@ -189,8 +168,8 @@ resolve_table(Relation relation, const ColumnNames &names)
 	}
 	if (table.tie.attnum == table.at.attnum)
 		table.tie = {};
-	check_type(relation, table.at, true);
-	check_type(relation, table.value, false);
+	check_column_type(relation, table.at, true, true);
+	check_column_type(relation, table.value, false, true);
 	choose_leaf_index(relation, &table);
 	return table;
 }

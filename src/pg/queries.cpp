@@ -24,23 +24,6 @@ type_name(const ResolvedColumn &column)
 	                            FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY);
 }
 
-// "OPERATOR(schema.name)"
-const char *
-operator_name(Oid operator_oid)
-{
-	HeapTuple tuple = SearchSysCache1(OPEROID, ObjectIdGetDatum(operator_oid));
-
-	if (!HeapTupleIsValid(tuple))
-		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_FUNCTION),
-		                errmsg("an operator that listing_stats needs has been dropped")));
-	Form_pg_operator form = reinterpret_cast<Form_pg_operator>(GETSTRUCT(tuple));
-	const char *name =
-		psprintf("OPERATOR(%s.%s)", quote_identifier(get_namespace_name(form->oprnamespace)),
-	             NameStr(form->oprname));
-	ReleaseSysCache(tuple);
-	return name;
-}
-
 // A key column as the operator class compares it, and the operator for it and a value of the
 // attachment's key type.
 const char *
@@ -71,7 +54,7 @@ key_compares(const Attachment &attachment, int column, const char *alias, Strate
 	                        generic ? entry->btree_opintype : attachment.key.type, strategy);
 
 	return psprintf("%s %s %s", key_expression(attachment, column, alias),
-	                operator_name(operator_oid), value);
+	                qualified_operator(operator_oid), value);
 }
 
 const char *
@@ -83,7 +66,7 @@ key_equals(const Attachment &attachment, int column, const char *alias, const ch
 const char *
 equality(Oid type)
 {
-	return operator_name(lookup_type_cache(getBaseType(type), TYPECACHE_EQ_OPR)->eq_opr);
+	return qualified_operator(lookup_type_cache(getBaseType(type), TYPECACHE_EQ_OPR)->eq_opr);
 }
 
 // Whether the stored column differs from an expression of its type; NULLs are equal to each other.
@@ -233,8 +216,8 @@ extreme(const Attachment &attachment, int target)
 		psprintf("u.%s::%s", lowest ? "lowest" : "highest", type_name(attachment.column[target]));
 
 	return psprintf("CASE WHEN %s IS NULL OR %s %s %s THEN coalesce(%s, %s) ELSE %s END", stored,
-	                added, operator_name(lowest ? entry->lt_opr : entry->gt_opr), stored, added,
-	                stored, stored);
+	                added, qualified_operator(lowest ? entry->lt_opr : entry->gt_opr), stored,
+	                added, stored, stored);
 }
 
 // A target of a listing to which prices were added: from what is stored, where that suffices.

@@ -10,7 +10,6 @@ namespace listing_stats {
 
 namespace {
 
-constexpr int rows_per_fetch = 1000;
 constexpr std::size_t usual_prices = 128;  // room for so many is made at once
 
 struct Collector
@@ -112,27 +111,7 @@ read_by_query(const PriceTable &table, KeyKind kind, Datum key, Collector *colle
 {
 	Oid type[] = {key_kind_type(kind)};
 
-	SPI_connect();
-	Portal portal = SPI_cursor_open_with_args(nullptr, prices_query(table, kind), 1, type, &key,
-	                                          nullptr, true, 0);
-	for (;;)
-	{
-		SPI_cursor_fetch(portal, true, rows_per_fetch);
-		if (SPI_processed == 0)
-			break;
-		for (uint64 i = 0; i < SPI_processed; ++i)
-		{
-			Datum value[3];
-			bool null[3];
-			for (int j = 0; j < 3; ++j)
-				value[j] =
-					SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, j + 1, &null[j]);
-			collect(collector, value, null);
-		}
-		SPI_freetuptable(SPI_tuptable);
-	}
-	SPI_cursor_close(portal);
-	SPI_finish();
+	read_rows(prices_query(table, kind), 1, type, &key, nullptr, {collect, collector});
 }
 
 const char *
