@@ -26,8 +26,9 @@ namespace {
 bool enabled = true;
 
 // Whether an UPDATE of the kept columns alone sets off nothing but what is left out here: our own
-// trigger, which has nothing to learn from our own write, and foreign keys, of which no column
-// changes.
+// trigger, which has nothing to learn from our own write, and those of keys that refer to listing,
+// which do not change.  Not so the checks of listing's own foreign keys: that of an INSERT leaves a
+// row that the same transaction has updated since to the check of the UPDATE.
 bool
 only_our_triggers(const TriggerDesc *triggers)
 {
@@ -37,27 +38,10 @@ only_our_triggers(const TriggerDesc *triggers)
 	{
 		const Trigger &trigger = triggers->triggers[i];
 		if (TRIGGER_FOR_UPDATE(trigger.tgtype) && trigger.tgfoid != ours &&
-		    RI_FKey_trigger_type(trigger.tgfoid) == RI_TRIGGER_NONE)
+		    RI_FKey_trigger_type(trigger.tgfoid) != RI_TRIGGER_PK)
 			return false;
 	}
 	return true;
-}
-
-bool
-is_in_foreign_key(Relation listing, AttrNumber attnum)
-{
-	ListCell *cell = nullptr;
-
-	foreach (cell, RelationGetFKeyList(listing))
-	{
-		const ForeignKeyCacheInfo *key = static_cast<ForeignKeyCacheInfo *>(lfirst(cell));
-		for (int i = 0; i < key->nkeys; ++i)
-		{
-			if (key->conkey[i] == attnum)
-				return true;
-		}
-	}
-	return false;
 }
 
 bool
@@ -88,8 +72,7 @@ takes_as_is(Relation listing, const Attachment &attachment, int target)
 
 	return column.type == source.type && column.type == getBaseType(column.type) &&
 	       (column.typmod == source.typmod || column.typmod == -1) && !column.not_null &&
-	       !bms_is_member(column.attnum - FirstLowInvalidHeapAttributeNumber, unique) &&
-	       !is_in_foreign_key(listing, column.attnum);
+	       !bms_is_member(column.attnum - FirstLowInvalidHeapAttributeNumber, unique);
 }
 
 // Sets *key to compare the index's first column, which has the default operator class, with a value
@@ -223,6 +206,8 @@ begin_lookup(Relation table, Oid index, const ScanKeyData &key)
 	                 key,
 	                 table_slot_create(table, nullptr)};
 
+	// What the function remembers from call to call goes with the lookup.
+	fmgr_info_copy(&lookup.key.sk_func, const_cast<FmgrInfo *>(&key.sk_func), CurrentMemoryContext);
 	lookup.scan = begin_index_scan(table, lookup.index, GetActiveSnapshot(), 1);
 	return lookup;
 }

@@ -428,8 +428,9 @@ lock_arrivals(const Attachment &attachment, LOCKMODE mode)
 	                   static_cast<uint16>(attachment.column[price_key].attnum), mode);
 }
 
-// Leaves in "work" the keys that are among "found"; the others are returned, if prices came to
-// them.
+// Leaves in "work" the keys that are among "found"; the others are returned, but those of listings
+// that are gone.  Also where prices were only taken away: the listing may have been deleted and
+// inserted again by a transaction that still saw them.
 PendingKey *
 split_missing(Work *work, const Keys &found, Size *missing_count)
 {
@@ -449,7 +450,7 @@ split_missing(Work *work, const Keys &found, Size *missing_count)
 			work->key[kept] = work->key[i];
 			work->key[kept++].tid = found.tid[next];
 		}
-		else if (work->key[i].arrived)
+		else if (work->side == Side::price || work->key[i].arrived)
 			missing[(*missing_count)++] = work->key[i];
 	}
 	work->count = kept;

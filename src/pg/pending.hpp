@@ -14,7 +14,7 @@ namespace listing_stats {
 struct PendingKey
 {
 	Datum key;
-	bool arrived;         // a price came to this key, or a listing did
+	bool arrived;         // a listing came to this key
 	bool recompute;       // something else than adding prices was done
 	ItemPointerData tid;  // of its row when the flush has locked it; invalid: not known
 	// Where prices were only added: how many known ones, the lowest and highest of them, and the

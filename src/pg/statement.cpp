@@ -4,24 +4,30 @@
 // leaves it without a word: then nothing is known until the next.
 #include "pg/statement.hpp"
 
+#include "pg/pending.hpp"
+
 namespace listing_stats {
 
 namespace {
 
 const QueryDesc *finishing = nullptr;
+int finishing_depth = 0;  // of the triggers that had fired it
 ExecutorFinish_hook_type next_hook = nullptr;
 
 void
 finish(QueryDesc *query)
 {
 	const QueryDesc *outer = finishing;
+	const int outer_depth = finishing_depth;
 
 	finishing = query;
+	finishing_depth = trigger_depth();
 	if (next_hook != nullptr)
 		next_hook(query);
 	else
 		standard_ExecutorFinish(query);
 	finishing = outer;
+	finishing_depth = outer_depth;
 }
 
 void
@@ -61,8 +67,10 @@ follow_statements()
 bool
 is_only_row(const TriggerData *event, Oid table)
 {
-	if (finishing == nullptr || finishing->estate == nullptr ||
-	    finishing->estate->es_processed != 1 || !is_event_of(event, finishing->operation))
+	// COPY fires its triggers by itself, one deeper if a trigger runs it.
+	if (finishing == nullptr || trigger_depth() != finishing_depth + 1 ||
+	    finishing->estate == nullptr || finishing->estate->es_processed != 1 ||
+	    !is_event_of(event, finishing->operation))
 		return false;
 	// A foreign key's cascade fires its triggers with those of the statement that set it off.
 	const PlannedStmt *statement = finishing->plannedstmt;

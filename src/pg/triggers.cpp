@@ -90,10 +90,21 @@ any_changed(const TriggerData *event, const TriggerColumns *columns, int first, 
 	return false;
 }
 
-// Whether the row can be handled now instead of at the end of the statement: it is the only one,
-// and of one attachment, so that there are no listings to be sorted.  That comes before the foreign
-// key's check: locking the listing only after that would make a multixact of each two who write
-// prices of it at one time, which costs them ten times the work.
+bool
+fires_for(const Trigger &trigger, const TriggerData *event)
+{
+	return trigger.tgenabled != TRIGGER_DISABLED && TRIGGER_FOR_AFTER(trigger.tgtype) &&
+	       ((TRIGGER_FIRED_BY_INSERT(event->tg_event) && TRIGGER_FOR_INSERT(trigger.tgtype)) ||
+	        (TRIGGER_FIRED_BY_UPDATE(event->tg_event) && TRIGGER_FOR_UPDATE(trigger.tgtype)) ||
+	        (TRIGGER_FIRED_BY_DELETE(event->tg_event) && TRIGGER_FOR_DELETE(trigger.tgtype)));
+}
+
+// Whether the row can be handled now instead of at the end of the statement: it is the only one, of
+// one attachment, so that there are no listings to be sorted, and no trigger but the listing's
+// foreign key fires for it, which could lock what others lock before the listing.
+//
+// That comes before the foreign key's check: locking the listing only after that would make a
+// multixact of each two who write prices of it at one time, which costs them ten times the work.
 bool
 can_flush_now(const TriggerData *event, const TriggerColumns *columns)
 {
@@ -105,8 +116,14 @@ can_flush_now(const TriggerData *event, const TriggerColumns *columns)
 		return false;
 	for (int i = 0; i < triggers->numtriggers; ++i)
 	{
-		if (triggers->triggers[i].tgfoid == event->tg_trigger->tgfoid)
+		const Trigger &trigger = triggers->triggers[i];
+		if (!fires_for(trigger, event))
+			continue;
+		if (trigger.tgfoid == event->tg_trigger->tgfoid)
 			++attachments;
+		else if (RI_FKey_trigger_type(trigger.tgfoid) != RI_TRIGGER_FK ||
+		         trigger.tgconstrrelid != columns->attachment->listing)
+			return false;
 	}
 	return attachments == 1;
 }
@@ -160,7 +177,6 @@ inserted_price(const TriggerData *event, const TriggerColumns *columns)
 	    is_virtual(
 			TupleDescAttr(RelationGetDescr(event->tg_relation), columns->attnum[price_value] - 1)))
 		return to_recompute(true);
-	change.arrived = true;
 	change.command = HeapTupleHeaderGetCmin(event->tg_trigtuple->t_data);
 	change.lowest = slot_getattr(event->tg_trigslot, columns->attnum[price_value], &is_null);
 	change.highest = change.lowest;

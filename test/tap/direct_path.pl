@@ -82,6 +82,7 @@ my %unusual = (
 	'an AFTER UPDATE trigger' => q{CREATE TRIGGER t AFTER UPDATE ON listing FOR EACH ROW EXECUTE FUNCTION nothing();},
 	'a statement trigger' => q{CREATE TRIGGER t AFTER UPDATE ON listing EXECUTE FUNCTION nothing();},
 	'a column of another length' => 'ALTER TABLE listing ADD last_price numeric(12,2);',
+	'a foreign key of its own' => 'CREATE TABLE other (id int PRIMARY KEY); ALTER TABLE listing ADD shop int REFERENCES other;',
 	'a column in a foreign key' => 'CREATE TABLE other (amount numeric(10,2) PRIMARY KEY); INSERT INTO other VALUES (5), (6), (7), (8); ALTER TABLE listing ADD last_price numeric(10,2) REFERENCES other;',
 	'inherited prices' => 'CREATE TABLE more () INHERITS (price);',
 	'a partitioned price table' => q{DROP TABLE price; CREATE TABLE price (id int, listing_id int REFERENCES listing, created timestamptz NOT NULL, value numeric(10,2), PRIMARY KEY (id)) PARTITION BY HASH (id);
@@ -123,6 +124,12 @@ is($node->safe_psql('postgres', 'SELECT last_price FROM listing WHERE id = 1'), 
 is(updates('a cascade to prices of the same table', "$tables ALTER TABLE price ADD part_of int REFERENCES price ON DELETE CASCADE; $attach;
 	INSERT INTO price VALUES (1, 1, '2026-01-01', 1, NULL), (2, 2, '2026-01-01', 2, 1), (3, 1, '2026-01-02', 3, 2)",
 	'DELETE FROM price WHERE id = 1'), 0, 'directly');
+
+# The check of a listing's own foreign key is not lost when the same transaction writes the listing again.
+$node->safe_psql('postgres', "$tables CREATE TABLE other (id int PRIMARY KEY); ALTER TABLE listing ADD shop int REFERENCES other DEFERRABLE INITIALLY DEFERRED; $attach");
+($code, $out, $error) = $node->psql('postgres', q{BEGIN; INSERT INTO listing (id, shop) VALUES (9, 999); INSERT INTO price VALUES (1, 9, '2026-01-01', 5); COMMIT;});
+like($error, qr/violates foreign key constraint "listing_shop_fkey"/, 'the foreign key of listing is checked');
+is($node->safe_psql('postgres', 'SELECT count(*) FROM price'), '0', 'nothing is left of it');
 
 # Two clients on one listing with an immediate foreign key.  (The statement that loads the module makes
 # one, while others write: it is not known to be of one row.)
