@@ -156,11 +156,13 @@ need()
 	return "$status"
 }
 
-# The packages without which nothing can be built or started.
+# The packages without which nothing can be built or started.  pg_config comes with the client already.
 server_packages()
 {
+	local headers=/usr/include/postgresql/$PG_VERSION/server
+	[ ! -x "$server_bin/pg_config" ] || headers=$("$server_bin/pg_config" --includedir-server)
 	need make=make g++=g++ perl=perl "$server_bin/postgres=postgresql-$PG_VERSION" \
-		"$server_bin/pg_config=postgresql-server-dev-$PG_VERSION"
+		"$headers/postgres.h=postgresql-server-dev-$PG_VERSION"
 }
 
 # What .gitignore names stays behind; git itself is not asked, since a tarball has none.
