@@ -131,8 +131,7 @@ check_written(Attachment *attachment, Query write, Datum *parameters)
 // changed a price do not change what the listing's price is.
 struct AsOwner
 {
-	Oid user;
-	int security_context;
+	Actor before;
 	ErrorContextCallback callback;
 };
 
@@ -141,16 +140,13 @@ begin_as_owner(AsOwner *as_owner, Attachment *attachment)
 {
 	as_owner->callback = {error_context_stack, error_context, attachment};
 	error_context_stack = &as_owner->callback;
-	GetUserIdAndSecContext(&as_owner->user, &as_owner->security_context);
-	SetUserIdAndSecContext(attachment->owner, as_owner->security_context |
-	                                              SECURITY_LOCAL_USERID_CHANGE |
-	                                              SECURITY_NOFORCE_RLS);
+	as_owner->before = act_as(attachment->owner, SECURITY_NOFORCE_RLS);
 }
 
 void
 end_as_owner(const AsOwner &as_owner)
 {
-	SetUserIdAndSecContext(as_owner.user, as_owner.security_context);
+	resume_as(as_owner.before);
 	error_context_stack = as_owner.callback.previous;
 }
 

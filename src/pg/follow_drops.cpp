@@ -48,15 +48,12 @@ is_of_side(const Trigger *trigger, Side side)
 void
 drop_as_owner(Oid table, Oid other, const Trigger *trigger)
 {
-	Oid user = InvalidOid;
-	int security_context = 0;
+	const Actor before = act_as(relation_owner(table));
 
-	GetUserIdAndSecContext(&user, &security_context);
-	SetUserIdAndSecContext(relation_owner(table), security_context | SECURITY_LOCAL_USERID_CHANGE);
 	SPI_connect();
 	drop_triggers(table, other, trigger);
 	SPI_finish();
-	SetUserIdAndSecContext(user, security_context);
+	resume_as(before);
 }
 
 // The catalogue as it was before the command, and with all that others have committed since.

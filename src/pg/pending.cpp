@@ -41,12 +41,8 @@ prepare_anchor()
 void
 queue_flush()
 {
-	Oid user = InvalidOid;
-	int security_context = 0;
-
 	prepare_anchor();
-	GetUserIdAndSecContext(&user, &security_context);
-	SetUserIdAndSecContext(anchor_owner, security_context | SECURITY_LOCAL_USERID_CHANGE);
+	const Actor before = act_as(anchor_owner);
 	SPI_connect();
 	if (anchor_plan == nullptr)
 	{
@@ -63,7 +59,7 @@ queue_flush()
 		elog(ERROR, "the anchor statement of listing_stats failed: %s",
 		     SPI_result_code_string(result));
 	SPI_finish();
-	SetUserIdAndSecContext(user, security_context);
+	resume_as(before);
 }
 
 // An empty level, with a memory context of its own.

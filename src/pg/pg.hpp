@@ -241,6 +241,32 @@ array_length(PlannerInfo *root, Node *array)
 #endif
 }
 
+// Who acts, and within which restrictions.
+struct Actor
+{
+	Oid user;
+	int security_context;
+};
+
+// Acts as another role, within further restrictions if given, as foreign keys act as the owner of a
+// table; returns who acted before, whom resume_as() takes.  An error does that by itself.
+inline Actor
+act_as(Oid role, int restrictions = 0)
+{
+	Actor before = {};
+
+	GetUserIdAndSecContext(&before.user, &before.security_context);
+	SetUserIdAndSecContext(role,
+	                       before.security_context | SECURITY_LOCAL_USERID_CHANGE | restrictions);
+	return before;
+}
+
+inline void
+resume_as(const Actor &actor)
+{
+	SetUserIdAndSecContext(actor.user, actor.security_context);
+}
+
 // Whether the column is computed when it is read: rows then hold NULL in its place.
 inline bool
 is_virtual(const FormData_pg_attribute *attribute)

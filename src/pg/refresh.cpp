@@ -2,8 +2,8 @@
 // while others read and write.
 //
 // Goes through the keys in their order, a batch at a time, and makes each batch right by the
-// protocol of flush.cpp in a transaction of its own.  No lock outlives a batch, and the tables may
-// be changed between two: everything is looked up and checked anew.  It keeps no state other than
+// protocol of flush.cpp in a few transactions.  No lock outlives one, and the tables may be changed
+// between two: everything is looked up and checked anew.  It keeps no state other than
 // how far it is: what is right already is not written, so it is started again after an
 // interruption.
 #include "pg/attach_request.hpp"
@@ -174,17 +174,12 @@ void
 select_as_owner(const Attachment &attachment, const char *query, bool with_parameter, Oid type,
                 Datum parameter)
 {
-	Oid user = InvalidOid;
-	int security_context = 0;
-
-	GetUserIdAndSecContext(&user, &security_context);
-	SetUserIdAndSecContext(attachment.owner,
-	                       security_context | SECURITY_LOCAL_USERID_CHANGE | SECURITY_NOFORCE_RLS);
+	const Actor before = act_as(attachment.owner, SECURITY_NOFORCE_RLS);
 	const int result =
 		SPI_execute_with_args(query, with_parameter ? 1 : 0, &type, &parameter, nullptr, false, 0);
 	if (result != SPI_OK_SELECT)
 		elog(ERROR, "a statement of listing_stats failed: %s", SPI_result_code_string(result));
-	SetUserIdAndSecContext(user, security_context);
+	resume_as(before);
 }
 
 // How many keys there will be: the planner's estimate, or else by counting.

@@ -72,17 +72,14 @@ write_progress(const Progress &progress)
 		Int64GetDatum(progress.total),         Int64GetDatum(progress.changed),
 		BoolGetDatum(progress.finished),
 	};
-	Oid user = InvalidOid;
-	int security_context = 0;
+	const Actor before = act_as(owner_of_table());
 
-	GetUserIdAndSecContext(&user, &security_context);
-	SetUserIdAndSecContext(owner_of_table(), security_context | SECURITY_LOCAL_USERID_CHANGE);
 	SPI_connect();
 	const int result = SPI_execute_with_args(statement, parameters, type, value, nullptr, false, 0);
 	if (result != SPI_OK_INSERT)
 		elog(ERROR, "a statement of listing_stats failed: %s", SPI_result_code_string(result));
 	SPI_finish();
-	SetUserIdAndSecContext(user, security_context);
+	resume_as(before);
 }
 
 double

@@ -176,7 +176,7 @@ inserted_price(const TriggerData *event, const TriggerColumns *columns)
 	if (event->tg_relation->rd_rel->relam != HEAP_TABLE_AM_OID ||
 	    is_virtual(
 			TupleDescAttr(RelationGetDescr(event->tg_relation), columns->attnum[price_value] - 1)))
-		return to_recompute(true);
+		return to_recompute(false);
 	change.command = HeapTupleHeaderGetCmin(event->tg_trigtuple->t_data);
 	change.lowest = slot_getattr(event->tg_trigslot, columns->attnum[price_value], &is_null);
 	change.highest = change.lowest;
@@ -219,7 +219,7 @@ LISTING_STATS_FUNCTION(listing_stats_price_changed)
 	if (TRIGGER_FIRED_BY_INSERT(event->tg_event))
 		add_key(event, columns, Side::price, event->tg_trigslot,
 		        keeps_history(*columns->attachment) ? inserted_price(event, columns)
-		                                            : to_recompute(true),
+		                                            : to_recompute(false),
 		        can_flush_now(event, columns));
 	else if (TRIGGER_FIRED_BY_DELETE(event->tg_event))
 		add_key(event, columns, Side::price, event->tg_trigslot, to_recompute(false),
@@ -231,7 +231,7 @@ LISTING_STATS_FUNCTION(listing_stats_price_changed)
 		add_key(event, columns, Side::price, event->tg_trigslot, to_recompute(false),
 		        !moved && can_flush_now(event, columns));
 		if (moved)
-			add_key(event, columns, Side::price, event->tg_newslot, to_recompute(true));
+			add_key(event, columns, Side::price, event->tg_newslot, to_recompute(false));
 	}
 	PG_RETURN_POINTER(nullptr);
 }
