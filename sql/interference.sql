@@ -77,6 +77,16 @@ SELECT key, stored, expected FROM listing_stats.verify('listing', 'price');
 DROP TRIGGER distort ON listing;
 SELECT guard FROM listing_stats.attach('listing', 'price', guard => 'keep');
 SELECT "check"();
+-- also the previous price, where prices are only inserted
+SELECT previous_price FROM listing_stats.attach('listing', 'price', previous_price => 'previous_price');
+CREATE FUNCTION distort_previous() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN new.previous_price := -1; RETURN new; END $$;
+CREATE TRIGGER distort BEFORE UPDATE ON listing FOR EACH ROW EXECUTE FUNCTION distort_previous();
+INSERT INTO price (listing_id, created, value) VALUES (1, 203, 7);
+\echo :SQLSTATE
+DROP TRIGGER distort ON listing;
+SELECT previous_price FROM listing_stats.attach('listing', 'price', previous_price => 'none');
+ALTER TABLE listing DROP COLUMN previous_price;
+SELECT "check"();
 -- an AFTER trigger that writes the column is put right
 CREATE FUNCTION overwrite() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN UPDATE interference.listing SET last_price = -1 WHERE id = new.id; RETURN NULL; END $$;
 CREATE TRIGGER overwrite AFTER UPDATE ON listing FOR EACH ROW WHEN (new.last_price > 0 AND pg_trigger_depth() < 3) EXECUTE FUNCTION overwrite();

@@ -240,14 +240,6 @@ end_lookup(Lookup *lookup)
 	index_close(lookup->index, AccessShareLock);
 }
 
-[[noreturn]] void
-cannot_serialize()
-{
-	ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
-	                errmsg("could not serialize access due to concurrent update")));
-	pg_unreachable();
-}
-
 bool
 is_own_version(TupleTableSlot *slot)
 {

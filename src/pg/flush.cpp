@@ -69,7 +69,16 @@ is_write(Query query)
 	return !is_lock(query) && query < check_one;
 }
 
-Datum run(Attachment *attachment, Query query, Datum *parameters, const char *nulls);
+// What a statement sees: all that is committed by now, or above READ COMMITTED what its transaction
+// goes on to see.  At READ COMMITTED these are the same.
+enum class Sees
+{
+	latest,
+	transaction
+};
+
+Datum run(Attachment *attachment, Query query, Datum *parameters, const char *nulls,
+          Sees sees = Sees::latest);
 
 // BEFORE UPDATE triggers and rules of listing's owner can change what we write, or suppress it.
 // Those of partitions are not known here.
@@ -105,16 +114,25 @@ check_of(Query write)
 	}
 }
 
-// Sees to it that a write has left what it had to.  Its parameters begin with those of the check.
+// The name of a column, as text, that is not what a write has to leave in it; nullptr: none.  The
+// parameters of the write begin with those of the check.
+Datum
+wrong_column(Attachment *attachment, Query write, Datum *parameters, Sees sees)
+{
+	const ResolvedColumn *column = attachment->column;
+	const bool of_head = column[last_price].attnum != 0 || column[last_price_at].attnum != 0 ||
+	                     column[previous_price].attnum != 0;
+
+	if (!of_head && (write == insert_one || write == insert_many))
+		return PointerGetDatum(nullptr);
+	return run(attachment, check_of(write), parameters, nullptr, sees);
+}
+
+// Sees to it that a write has left what it had to.
 void
 check_written(Attachment *attachment, Query write, Datum *parameters)
 {
-	const bool of_head =
-		attachment->column[last_price].attnum != 0 || attachment->column[last_price_at].attnum != 0;
-
-	if (!of_head && (write == insert_one || write == insert_many))
-		return;
-	const Datum wrong = run(attachment, check_of(write), parameters, nullptr);
+	const Datum wrong = wrong_column(attachment, write, parameters, Sees::latest);
 
 	if (DatumGetPointer(wrong) == nullptr)
 		return;
@@ -125,6 +143,25 @@ check_written(Attachment *attachment, Query write, Datum *parameters)
 	                TextDatumGetCString(wrong), NameStr(attachment->listing_name)),
 	         errhint("Let BEFORE UPDATE triggers return rows and leave the column alone, or attach "
 	                 "with guard => 'off', which lets them.")));
+}
+
+// Above READ COMMITTED what was written may rest on prices that others have committed and that this
+// transaction does not see: its columns would not be what it sees of the prices.  That is refused,
+// as it is to update what cannot be seen.  Of the columns that depend on all prices, where prices
+// were only added, it is enough that the transaction sees the listing as it is: to lock what it
+// sees is refused otherwise.
+void
+check_seen(Attachment *attachment, Query write, Datum *parameters)
+{
+	if (!IsolationUsesXactSnapshot() ||
+	    (attachment->guard == Guard::off && can_be_undone(*attachment)))
+		return;
+	if (write == insert_one || write == insert_many)
+		run(attachment, write == insert_one ? lock_one : lock_many, parameters, nullptr,
+		    Sees::transaction);
+	const Datum wrong = wrong_column(attachment, write, parameters, Sees::transaction);
+	if (DatumGetPointer(wrong) != nullptr)
+		cannot_serialize();
 }
 
 // Acting as the owner of the tables, as foreign keys do: privileges and row security of whoever
@@ -154,12 +191,12 @@ end_as_owner(const AsOwner &as_owner)
 //
 // At READ COMMITTED the executor takes a new snapshot.  Above, the transaction's own is too old:
 // it is used only to refuse, as foreign keys do, to update a listing that the transaction cannot
-// see, which would afterwards appear to it twice.
+// see, which would afterwards appear to it twice; and for what check_seen() asks.
 //
 // Returns the array that lock_many gives, whether lock_one found its listing, how many rows a write
 // has changed, or the name that a check gives, as text; nullptr is none.
 Datum
-run(Attachment *attachment, Query query, Datum *parameters, const char *nulls)
+run(Attachment *attachment, Query query, Datum *parameters, const char *nulls, Sees sees)
 {
 	Snapshot snapshot = InvalidSnapshot;
 	Snapshot crosscheck = InvalidSnapshot;
@@ -174,7 +211,7 @@ run(Attachment *attachment, Query query, Datum *parameters, const char *nulls)
 	if (IsolationUsesXactSnapshot())
 	{
 		CommandCounterIncrement();
-		snapshot = GetLatestSnapshot();
+		snapshot = sees == Sees::latest ? GetLatestSnapshot() : GetTransactionSnapshot();
 		if (is_write(query))
 			crosscheck = GetTransactionSnapshot();
 	}
@@ -206,6 +243,9 @@ run(Attachment *attachment, Query query, Datum *parameters, const char *nulls)
 		recomputed_before = GetCurrentCommandId(false);
 	if (is_write(query) && attachment->guard != Guard::off && can_be_undone(*attachment))
 		check_written(attachment, query, parameters);
+	// TRUNCATE and DDL change what older snapshots see anyway.
+	if (is_write(query) && query != write_all)
+		check_seen(attachment, query, parameters);
 	end_as_owner(as_owner);
 	return result;
 }
@@ -218,6 +258,21 @@ array_of(const ComparedType &type, Datum *value, bool *null, Size count)
 
 	return PointerGetDatum(construct_md_array(value, null, 1, &dimension, &lower_bound, type.type,
 	                                          type.length, type.by_value, type.alignment));
+}
+
+// Calls "run" with the address of an array parameter for each batch of the keys.
+template <typename Run>
+void
+in_batches(const Attachment &attachment, const Keys &keys, Run run_batch)
+{
+	for (Size done = 0; done < keys.count; done += batch)
+	{
+		CHECK_FOR_INTERRUPTS();
+		Datum parameter =
+			array_of(attachment.key, keys.key + done, nullptr, Min(batch, keys.count - done));
+		run_batch(&parameter);
+		pfree(DatumGetPointer(parameter));
+	}
 }
 
 // Locks the listings with these sorted keys; returns those that there are, sorted.
@@ -243,22 +298,17 @@ lock_listings(Attachment *attachment, const Keys &wanted)
 			found.key[found.count++] = wanted.key[0];
 		return found;
 	}
-	for (Size done = 0; done < wanted.count; done += batch)
-	{
-		CHECK_FOR_INTERRUPTS();
-		Datum parameter =
-			array_of(type, wanted.key + done, nullptr, Min(batch, wanted.count - done));
-		const Datum locked = run(attachment, lock_many, &parameter, nullptr);
-		pfree(DatumGetPointer(parameter));
+	in_batches(*attachment, wanted, [attachment, &type, &found](Datum *parameter) {
+		const Datum locked = run(attachment, lock_many, parameter, nullptr);
 		if (DatumGetPointer(locked) == nullptr)
-			continue;
+			return;
 		Datum *element = nullptr;
 		int count = 0;
 		deconstruct_array(DatumGetArrayTypeP(locked), type.type, type.length, type.by_value,
 		                  type.alignment, &element, nullptr, &count);
 		memcpy(found.key + found.count, element, static_cast<Size>(count) * sizeof(Datum));
 		found.count += static_cast<Size>(count);
-	}
+	});
 	return found;
 }
 
@@ -270,9 +320,13 @@ write_as_owner(Attachment *attachment, const Keys &keys, PendingKey *const *adde
 
 	begin_as_owner(&as_owner, attachment);
 	const uint64 changed = write_directly(*attachment, keys, added);
-	end_as_owner(as_owner);
 	if (added == nullptr)
 		recomputed_before = GetCurrentCommandId(false);
+	if (IsolationUsesXactSnapshot())
+		in_batches(*attachment, keys, [attachment, added](Datum *parameter) {
+			check_seen(attachment, added == nullptr ? write_many : insert_many, parameter);
+		});
+	end_as_owner(as_owner);
 	return changed;
 }
 
@@ -286,14 +340,9 @@ recompute(Attachment *attachment, const Keys &keys)
 		return write_as_owner(attachment, keys, nullptr);
 	if (keys.count == 1)
 		return DatumGetUInt64(run(attachment, write_one, keys.key, nullptr));
-	for (Size done = 0; done < keys.count; done += batch)
-	{
-		CHECK_FOR_INTERRUPTS();
-		Datum parameter =
-			array_of(attachment->key, keys.key + done, nullptr, Min(batch, keys.count - done));
-		changed += DatumGetUInt64(run(attachment, write_many, &parameter, nullptr));
-		pfree(DatumGetPointer(parameter));
-	}
+	in_batches(*attachment, keys, [attachment, &changed](Datum *parameter) {
+		changed += DatumGetUInt64(run(attachment, write_many, parameter, nullptr));
+	});
 	return changed;
 }
 
@@ -490,8 +539,14 @@ sort_unique(const ComparedType &type, Keys *keys)
 void
 handle_missing(const Work &work, const PendingKey *missing, Size count)
 {
-	Work late = {work.attachment, work.side, const_cast<PendingKey *>(missing), count};
+	Attachment *attachment = work.attachment;
+	Work late = {attachment, work.side, const_cast<PendingKey *>(missing), count};
 
+	// One that is gone may still be seen by this transaction: to lock it is refused.
+	if (IsolationUsesXactSnapshot())
+		in_batches(*attachment, keys_of(missing, count), [attachment](Datum *parameter) {
+			run(attachment, lock_many, parameter, nullptr, Sees::transaction);
+		});
 	if (!work.attachment->foreign_key && work.side == Side::price && count > 0)
 	{
 		lock_arrivals(*work.attachment, RowExclusiveLock);

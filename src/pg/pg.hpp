@@ -267,6 +267,15 @@ resume_as(const Actor &actor)
 	SetUserIdAndSecContext(actor.user, actor.security_context);
 }
 
+// As the executor has it above READ COMMITTED.
+[[noreturn]] inline void
+cannot_serialize()
+{
+	ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+	                errmsg("could not serialize access due to concurrent update")));
+	pg_unreachable();
+}
+
 // Whether the column is computed when it is read: rows then hold NULL in its place.
 inline bool
 is_virtual(const FormData_pg_attribute *attribute)

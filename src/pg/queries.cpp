@@ -165,9 +165,10 @@ whole(const Attachment &attachment, const char *key)
 	return out.data;
 }
 
-// The joins that compute the targets of the listing with this key.
+// The joins that compute the targets of the listing with this key; "added": but those that depend
+// on all prices.
 const char *
-recomputed(const Attachment &attachment, const char *key)
+recomputed(const Attachment &attachment, const char *key, bool added = false)
 {
 	StringInfoData out;
 
@@ -176,7 +177,7 @@ recomputed(const Attachment &attachment, const char *key)
 		appendStringInfo(&out, " LEFT JOIN LATERAL (%s) AS h ON true", head(attachment, key));
 	if (keeps(attachment, {previous_price}))
 		appendStringInfo(&out, " LEFT JOIN LATERAL (%s) AS v ON true", previous(attachment, key));
-	if (keeps(attachment, {lowest_price, highest_price, price_count}))
+	if (!added && keeps(attachment, {lowest_price, highest_price, price_count}))
 		appendStringInfo(&out, " LEFT JOIN LATERAL (%s) AS w ON true", whole(attachment, key));
 	return out.data;
 }
@@ -311,10 +312,10 @@ lock_many_query(const Attachment &attachment)
 }
 
 // Rows (key, column, stored, expected), all text, where a kept column differs from the prices.
-// "keys" is a FROM item u (k), or nullptr for all listings; "head": only what the latest price
-// decides.
+// "keys" is a FROM item u (k), or nullptr for all listings; "added": but those columns that depend
+// on all prices.
 const char *
-differences(const Attachment &kept, const char *keys, bool head_only)
+differences(const Attachment &kept, const char *keys, bool added)
 {
 	// Without the lengths of the columns: a price that has become too long for one differs.
 	Attachment attachment = kept;
@@ -332,13 +333,11 @@ differences(const Attachment &kept, const char *keys, bool head_only)
 	appendStringInfo(&out, "%s AS l", from_listing(attachment));
 	if (keys != nullptr)
 		appendStringInfo(&out, " ON %s", key_equals(attachment, listing_key, "l", key));
-	appendStringInfoString(
-		&out, head_only ? psprintf(" LEFT JOIN LATERAL (%s) AS h ON true", head(attachment, key))
-						: recomputed(attachment, key));
+	appendStringInfoString(&out, recomputed(attachment, key, added));
 	appendStringInfoString(&out, " CROSS JOIN LATERAL (VALUES ");
 	for (int i = first_target; i < end_of_targets; ++i)
 	{
-		if (attachment.column[i].attnum == 0 || (head_only && needs_history(i)))
+		if (attachment.column[i].attnum == 0 || (added && i >= lowest_price))
 			continue;
 		appendStringInfo(&out, "%s(%s, l.%s::pg_catalog.text, %s::pg_catalog.text, %s)", separator,
 		                 quote_literal_cstr(NameStr(attachment.column[i].name)),
@@ -351,10 +350,10 @@ differences(const Attachment &kept, const char *keys, bool head_only)
 }
 
 const char *
-check_query(const Attachment &attachment, const char *keys, bool head_only)
+check_query(const Attachment &attachment, const char *keys, bool added)
 {
 	return psprintf("SELECT wrong.c FROM (%s) AS wrong (k, c) LIMIT 1",
-	                differences(attachment, keys, head_only));
+	                differences(attachment, keys, added));
 }
 
 const char *
