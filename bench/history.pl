@@ -8,13 +8,14 @@ sub compare_queries
 {
 	my ($name, $goal, $ours, $theirs) = @_;
 	my %query = (ours => $ours, theirs => $theirs);
-	return compare($name, $goal, $quick ? 1 : 5, sub { "$query{$_[0]} \\g /dev/null" }, undef, [qw(ours theirs)]);
+	return compare($name, $goal, $quick ? 1 : 3, sub { "$query{$_[0]} \\g /dev/null" }, undef, qw(ours theirs));
 }
 
 sub history
 {
 	# Histories: fifty prices of each listing, in the order of time.
 	my $history_rows = readable(50 * $listings);
+	section('Histories', "Building the histories of $history_rows prices of " . readable($listings) . ' listings, and asking them, relative to what is named after "beside". A question to a stored history takes microseconds, beyond reading it.');
 	$session->run(<<"SQL");
 DROP SCHEMA IF EXISTS history CASCADE;
 CREATE SCHEMA history;
@@ -32,26 +33,26 @@ CHECKPOINT;
 SQL
 
 	my $grouped = 'FROM history.price GROUP BY listing_id';
-	compare_queries("price_history of $history_rows beside array_agg(ORDER BY)", '1.5',
+	compare_queries("price_history of $history_rows prices, beside array_agg(ORDER BY)", '1.5',
 		"SELECT count(h) FROM (SELECT listing_stats.price_history(created, value) AS h $grouped) g",
 		"SELECT count(h) FROM (SELECT array_agg(value ORDER BY created) AS h $grouped) g");
-	compare_queries('time_weighted_average beside window functions', '0.33',
+	compare_queries('time_weighted_average of each listing, beside window functions', '0.33',
 		"SELECT sum(a) FROM (SELECT listing_stats.time_weighted_average(listing_stats.price_history(created, value), until => '2026-01-01 00:00Z') AS a $grouped) g",
 		"SELECT sum(a) FROM (SELECT sum(value * extract(epoch FROM until - created)) / sum(extract(epoch FROM until - created)) AS a FROM ("
 			. "SELECT listing_id, created, value, lead(created, 1, '2026-01-01 00:00Z') OVER (PARTITION BY listing_id ORDER BY created, id) AS until FROM history.price) s GROUP BY listing_id) g");
-	if ($session->run("SELECT count(*) FROM pg_available_extensions WHERE name = 'first_last_agg';"))
+	if (available('first_last_agg', "first_last_agg's last()"))
 	{
-		$session->run('CREATE EXTENSION IF NOT EXISTS first_last_agg;');
-		compare_queries("latest() beside first_last_agg's last(ORDER BY)", '0.55',
+		$session->run('CREATE EXTENSION IF NOT EXISTS first_last_agg SCHEMA public;');
+		compare_queries("latest() of each listing, beside first_last_agg's last(ORDER BY)", '0.55',
 			"SELECT sum(a) FROM (SELECT listing_stats.latest(value, created, id) AS a $grouped) g",
 			"SELECT sum(a) FROM (SELECT last(value ORDER BY created, id) AS a $grouped) g");
-		compare_queries('latest() of all rows beside it', '0.55', 'SELECT listing_stats.latest(value, created, id) FROM history.price',
+		compare_queries("latest() of all rows, beside first_last_agg's last(ORDER BY)", '0.55', 'SELECT listing_stats.latest(value, created, id) FROM history.price',
 			'SELECT last(value ORDER BY created, id) FROM history.price');
 	}
 	my $some = $quick ? 1000 : 10_000;
 	for my $aggregate ('array_agg(value ORDER BY created)', 'listing_stats.price_history(created, value)')
 	{
-		compare_queries('read_price_history() beside ' . $aggregate =~ s/listing_stats\.|\(.*//gr, '0.33',
+		compare_queries('read_price_history() of one listing, beside ' . $aggregate =~ s/listing_stats\.|\(.*//gr, '0.33',
 			"SELECT count(listing_stats.read_price_history('history.price', i, key_column => 'listing_id')) FROM generate_series(1, $some) i",
 			"SELECT count(h) FROM generate_series(1, $some) i, LATERAL (SELECT $aggregate AS h FROM history.price WHERE listing_id = i) g");
 	}
@@ -71,7 +72,8 @@ SQL
 	}
 	for my $question (@questions)
 	{
-		row("microseconds for $question of 100 steps", ratio((median(@{ $nanoseconds{$question} }) - median(@{ $nanoseconds{h} })) / 1000), '1.00', '', '', '');
+		my @microseconds = map { ($nanoseconds{$question}[$_] - $nanoseconds{h}[$_]) / 1000 } 0 .. $#{ $nanoseconds{h} };
+		row(name => "microseconds for $question of 100 steps", absolute => 1, goal => '1.00', ratio => ratio(median(@microseconds)), spread => spread(@microseconds));
 	}
 	my @bytes = split /\|/, $session->run(<<'SQL');
 SELECT round(avg(pg_column_size(seconds)) / 500, 2), round(avg(pg_column_size(micros)) / 500, 2) FROM (
@@ -79,10 +81,9 @@ SELECT round(avg(pg_column_size(seconds)) / 500, 2), round(avg(pg_column_size(mi
 		SELECT l, timestamptz '2026-01-01' + sum(interval '6 hours' + random() * interval '36 hours') OVER o AS t, (500 + sum(random() * 10 - 5) OVER o)::numeric(10,2) AS v
 		FROM generate_series(1, 100) l, generate_series(1, 500) i WINDOW o AS (PARTITION BY l ORDER BY i)) p GROUP BY l) h;
 SQL
-	row('bytes a step of a stored history, at whole seconds', $bytes[0], '4.00', '', '', '');
-	row('bytes a step of a stored history, at microseconds', $bytes[1], '8.00', '', '', '');
+	row(name => 'bytes for each step of a stored history, times in whole seconds', absolute => 1, goal => '4.00', ratio => $bytes[0]);
+	row(name => 'bytes for each step of a stored history, times in microseconds', absolute => 1, goal => '8.00', ratio => $bytes[1]);
 	$session->run('DROP SCHEMA history CASCADE;');
-	return 1;
 }
 
 1;

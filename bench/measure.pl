@@ -13,37 +13,85 @@ our ($directory, @options) = @ARGV;
 our $quick = grep { $_ eq '--quick' } @options;
 our $listings = $quick ? 10_000 : 100_000;
 our $prices = 10 * $listings;
-our $session = Psql->new('-d', 'bench', '-v', "listings=$listings");
-$session->run('SET client_min_messages = warning;');
-$| = 1;
+our $session;
 my @parts = grep { !/^--/ } @options;
-@parts = qw(writing reading statistics history) unless @parts;
+@parts = qw(writing backfill reading statistics history) unless @parts;
+my $started = time;
+$| = 1;
+$SIG{PIPE} = 'IGNORE';
+
+sub new_session
+{
+	$session = Psql->new('-d', 'bench', '-v', "listings=$listings");
+	$session->run('SET client_min_messages = warning;');
+}
 
 sub median { return (sort { $a <=> $b } @_)[ $#_ / 2 ] }
 
 sub ratio { return sprintf '%.2f', $_[0] }
 
+sub spread { return ratio(min @_) . ' to ' . ratio(max @_) }
+
 sub readable { return $_[0] =~ s/000$/k/r =~ s/000k$/M/r }
 
-# Seconds of processor and wall time, and bytes of WAL.
+# Seconds of processor and wall time, and bytes of WAL: of a sample, so many times that.  An error of the
+# script's is ours, and the session goes on.
 sub measure
 {
-	my ($script) = @_;
-	my $wal = $session->run('SELECT pg_current_wal_insert_lsn();');
+	my ($script, $times) = (@_, 1);
+	my $wal = $session->run("SELECT pg_current_wal_insert_lsn();\n\\set ON_ERROR_STOP 0\n\\set LAST_ERROR_MESSAGE ''");
 	my ($cpu, $wall) = ($session->cpu, time);
 	$session->run($script);
 	($cpu, $wall) = ($session->cpu - $cpu, time - $wall);
-	return { cpu => $cpu, wall => $wall,
-		wal => $session->run("SELECT pg_current_wal_insert_lsn() - '$wal';") };
+	my $error = $session->run("\\set ON_ERROR_STOP 1\n\\echo :LAST_ERROR_MESSAGE");
+	die "$error\n" if $error ne '';
+	return { cpu => $times * $cpu, wall => $times * $wall,
+		wal => $times * $session->run("SELECT pg_current_wal_insert_lsn() - '$wal';") };
 }
 
-my @rows;
+# The tables of RESULTS.md: title, text, rows and notes.
+my @sections;
+my $failures = 0;
 
-# name, ratio of processor time, goal, spread, ratio of wall time, ratio of WAL; '' for what there is not.
+sub section
+{
+	my ($title, $text) = @_;
+	push @sections, { title => $title, text => $text, rows => [], notes => [] };
+	printf "\n%s: %s\n%-90s %6s %6s %15s %6s %6s\n", $title, $text, '', qw(CPU goal spread wall WAL);
+}
+
+# A row has name, ratio, goal, spread, wall, wal, others (label and ratio of what else was measured, relative
+# to the same), absolute (it is not a ratio); what there is not is left out.
 sub row
 {
-	push @rows, [@_];
-	printf "%-62s %6s %6s %15s %6s %6s\n", @_;
+	my %row = (ratio => '', goal => '', spread => '', wall => '', wal => '', others => [], @_);
+	push @{ $sections[-1]{rows} }, \%row;
+	printf "%-90s %6s %6s %15s %6s %6s\n", @row{qw(name ratio goal spread wall wal)};
+	printf "    %s\n", others(\%row) if @{ $row{others} };
+}
+
+sub others { my ($row) = @_; return join ', ', map { "$_->[0] $_->[1]" } @{ $row->{others} } }
+
+sub note
+{
+	push @{ $sections[-1]{notes} }, @_;
+	print "@_\n";
+}
+
+sub failed
+{
+	my ($text) = @_;
+	++$failures;
+	note('FAILED: ' . substr $text =~ s/\s+/ /gr, 0, 300);
+}
+
+# Whether PostgreSQL has an extension to compare with.
+sub available
+{
+	my ($name, $what) = @_;
+	return 1 if $session->run("SELECT count(*) FROM pg_available_extensions WHERE name = '$name';");
+	note("Not compared: $what, since the extension $name is not installed.");
+	return 0;
 }
 
 # Does the work of each side in turns, so many rounds after a first one for the caches; returns what each
@@ -64,17 +112,46 @@ sub costs
 	return \%cost;
 }
 
-# Prints what the first of two sides costs relative to the second; returns the processor time of the first.
+# The median of one side's cost relative to the other's, and its spread over the rounds.
+sub relative
+{
+	my ($cost, $what, $side, $base) = @_;
+	my ($ours, $theirs) = map { [ map { $_->{$what} // () } @{ $cost->{$_} } ] } $side, $base;
+	return ('', '') unless @$ours && min @$theirs;
+	return (ratio(median(@$ours) / median(@$theirs)), spread(map { $ours->[$_] / $theirs->[$_] } 0 .. $#$ours));
+}
+
+# A row of what the first side costs relative to the second, and the others beside it.
+sub report
+{
+	my ($name, $goal, $cost, $ours, $base, @others) = @_;
+	my $what = defined $cost->{$ours}[0]{cpu} ? 'cpu' : 'wall';
+	my $has_wal = median(map { $_->{wal} // 0 } @{ $cost->{$base} }) > 10_000;
+	row(name => $name, goal => $goal, ratio => (relative($cost, 'cpu', $ours, $base))[0],
+		spread => (relative($cost, $what, $ours, $base))[1], wall => (relative($cost, 'wall', $ours, $base))[0],
+		wal => $has_wal ? (relative($cost, 'wal', $ours, $base))[0] : '',
+		others => [ map { [ $_, (relative($cost, $what, $_, $base))[0] ] } @others ]);
+}
+
+# What $work returns; nothing, and a note, when it has failed and the session has not.
+sub attempt
+{
+	my ($name, $work) = @_;
+	my $result = eval { $work->() };
+	return $result unless $@;
+	die $@ if $@ =~ /^psql ended/;
+	failed("$name: $@");
+	return;
+}
+
+# Measures and reports; what the rounds have cost, or nothing when one has failed.
 sub compare
 {
-	my ($name, $goal, $rounds, $work, $prepare, $sides) = @_;
-	my ($ours, $theirs) = $sides ? @$sides : ('kept', 'plain');
-	my $cost = costs($rounds, $work, $prepare, $ours, $theirs);
-	my @ratios = map { $cost->{$ours}[$_]{cpu} / $cost->{$theirs}[$_]{cpu} } 0 .. $rounds - 1;
-	my ($our, $their) = map { my $side = $_; +{ map { my $what = $_; $what => median(map { $_->{$what} } @{ $cost->{$side} }) } qw(cpu wall wal) } } $ours, $theirs;
-	row($name, ratio($our->{cpu} / $their->{cpu}), $goal, ratio(min @ratios) . ' to ' . ratio(max @ratios),
-		ratio($our->{wall} / $their->{wall}), $their->{wal} > 10_000 ? ratio($our->{wal} / $their->{wal}) : '');
-	return $our->{cpu};
+	my ($name, $goal, $rounds, $work, $prepare, @sides) = @_;
+	@sides = qw(kept plain) unless @sides;
+	my $cost = attempt($name, sub { costs($rounds, $work, $prepare, @sides) }) or return;
+	report($name, $goal, $cost, @sides);
+	return $cost;
 }
 
 # A file for COPY: prices in the order of time, each of a random listing of the first $among.
@@ -91,65 +168,115 @@ SQL
 }
 
 # A row's ratio: of wall time where there is none of processor time.
-sub ratio_of { my ($row) = @_; return $row->[1] ne '' ? $row->[1] : $row->[4] }
+sub ratio_of { my ($row) = @_; return $row->{ratio} ne '' ? $row->{ratio} : $row->{wall} }
 
-sub is_missed { my ($row) = @_; return $row->[2] ne '' && ratio_of($row) > $row->[2] }
+sub is_missed { my ($row) = @_; return $row->{goal} ne '' && ratio_of($row) > $row->{goal} }
 
 sub write_results
 {
-	my ($machine) = @_;
+	my ($machine, $settings) = @_;
+	my @with_goal = grep { $_->{goal} ne '' } map { @{ $_->{rows} } } @sections;
 	open my $file, '>', "$directory/RESULTS.md" or die "$directory/RESULTS.md: $!\n";
-	print $file "# What it costs\n\nWritten by `bench/run", join('', map { " $_" } @options), "`: $machine\n\n",
-		"Each row is one kind of work with ours relative to the same without, or to what it is compared with: ratios of the\n",
-		"processor time of the server's process, medians of interleaved rounds; smaller is better. Wall time stands alone where\n",
-		"several processes take part. A goal that is missed is in bold.\n\n![The ratios and their goals](chart.svg)\n\n",
-		"| work | ratio | goal | spread | wall time | WAL |\n|---|---|---|---|---|---|\n";
-	for my $row (@rows)
+	printf $file "# What it costs\n\nWritten by `bench/run%s` in %d minutes. %s\n\nSettings: %s.\n\n", join('', map { " $_" } @options),
+		(time - $started) / 60 + 0.5, $machine, $settings;
+	print $file <<'TEXT';
+All figures are ratios; smaller is better. `ratio` is the processor time of the server's process for the work, relative to
+that of what the row names after "beside"; without it, to the same work on the same tables where nothing keeps the column.
+Each is the ratio of the medians of rounds in which the sides took turns; `spread` is the least and the greatest ratio
+of a round. Where several processes take part there is wall time only. `WAL` is what is written to the log. `others` are
+further ways to get the same, relative to the same base.
+
+TEXT
+	printf $file "%d of %d goals are met; those that are missed are in bold.\n\n![The ratios and their goals](chart.svg)\n",
+		scalar(grep { !is_missed($_) } @with_goal), scalar @with_goal;
+	for my $section (@sections)
 	{
-		my @cells = @$row;
-		$cells[2] = "**$cells[2]**" if is_missed($row);
-		print $file '| ', join(' | ', @cells), " |\n";
+		print $file "\n## $section->{title}\n\n$section->{text}\n\n| work | ratio | goal | spread | wall time | WAL | others |\n|---|---|---|---|---|---|---|\n";
+		for my $row (@{ $section->{rows} })
+		{
+			my @cells = @$row{qw(name ratio goal spread wall wal)};
+			$cells[2] = "**$cells[2] missed**" if is_missed($row);
+			print $file '| ', join(' | ', @cells, others($row)), " |\n";
+		}
+		print $file map { "\n$_\n" } @{ $section->{notes} };
 	}
 	close $file;
 	write_chart();
 }
 
-# A bar for each row that has a goal, and a line across it where the goal is.
+# For each row that has a goal a bar from 1 to its ratio, a line where the goal is, and a dot for each of the
+# others.
 sub write_chart
 {
-	my @shown = grep { $_->[2] ne '' } @rows;
-	my ($left, $width, $line) = (430, 400, 18);
-	my $scale = sub { sprintf '%.1f', $width * min($_[0], 2.5) / 2.5 };
-	open my $file, '>', "$directory/chart.svg" or die "$directory/chart.svg: $!\n";
-	printf $file qq{<svg xmlns="http://www.w3.org/2000/svg" width="%d" height="%d" font-family="sans-serif" font-size="11">\n<rect width="100%%" height="100%%" fill="white"/>\n},
-		$left + $width + 60, $line * (@shown + 2);
-	my $y = $line;
-	for my $row (@shown)
+	my $is_shown = sub { $_[0]{goal} ne '' && !$_[0]{absolute} };
+	my ($line, $width, $least, $greatest) = (17, 420, 0.02, 20);
+	my $left = 20 + 6 * max(0, map { length $_->{name} } grep { $is_shown->($_) } map { @{ $_->{rows} } } @sections);
+	my $x = sub { sprintf '%.1f', $left + $width * log(min(max($_[0], $least), $greatest) / $least) / log($greatest / $least) };
+	my ($y, $marks) = (6 * $line, '');
+	my $text = sub {
+		my ($at, $words, $more) = @_;
+		$words = $words =~ s/&/&amp;/gr =~ s/</&lt;/gr;
+		$marks .= qq{<text x="$at" y="} . ($y + 4) . qq{" $more>$words</text>\n};
+	};
+	for my $section (@sections)
 	{
-		my $name = $row->[0] =~ s/&/&amp;/gr =~ s/</&lt;/gr;
-		my $ratio = ratio_of($row);
-		printf $file qq{<text x="%d" y="%d" text-anchor="end">%s</text><rect x="%d" y="%d" width="%s" height="10" fill="%s"/>}
-			. qq{<line x1="%s" x2="%s" y1="%d" y2="%d" stroke="black"/><text x="%s" y="%d">%s</text>\n},
-			$left - 8, $y + 9, $name, $left, $y, $scale->($ratio), is_missed($row) ? '#d08030' : '#4080c0',
-			($left + $scale->($row->[2])) x 2, $y - 2, $y + 12, $left + max($scale->($ratio), $scale->($row->[2])) + 6, $y + 9, $ratio;
+		my @shown = grep { $is_shown->($_) } @{ $section->{rows} } or next;
+		$y += $line / 2;
+		$text->(10, $section->{title}, 'font-weight="bold"');
+		for my $row (@shown)
+		{
+			$y += $line;
+			my ($ratio, $colour) = (ratio_of($row), is_missed($row) ? '#e07020' : '#4080c0');
+			$text->($left - 8, $row->{name}, 'text-anchor="end"');
+			$marks .= sprintf qq{<rect x="%s" y="%s" width="%s" height="10" fill="%s"/>\n}, min($x->($ratio), $x->(1)), $y - 5,
+				max(1, abs($x->($ratio) - $x->(1))), $colour;
+			$marks .= sprintf qq{<circle cx="%s" cy="%s" r="3" fill="#888"/>\n}, $x->($_->[1]), $y for grep { $_->[1] ne '' } @{ $row->{others} };
+			$marks .= sprintf qq{<line x1="%1\$s" x2="%1\$s" y1="%2\$s" y2="%3\$s" stroke="black" stroke-width="2"/>\n}, $x->($row->{goal}), $y - 7, $y + 7;
+			$text->($left + $width + 12, $ratio, qq{fill="$colour"});
+		}
 		$y += $line;
 	}
-	printf $file qq{<text x="%d" y="%d">relative to the work without, or to what it is compared with; the line is the goal</text>\n</svg>\n}, $left, $y + 9;
+	my $bottom = $y;
+	my $grid = '';
+	for my $tick (0.03, 0.1, 0.3, 1, 3, 10)
+	{
+		$grid .= sprintf qq{<line x1="%1\$s" x2="%1\$s" y1="%2\$s" y2="%3\$s" stroke="%4\$s"/>\n}, $x->($tick), 5.5 * $line, $bottom, $tick == 1 ? '#444' : '#ddd';
+		$y = 5 * $line;
+		$text->($x->($tick), $tick, 'text-anchor="middle"');
+	}
+	my @legend = ('A bar goes from 1, what the work costs without us or in the way named, to what it costs with us: to the left is cheaper.',
+		"Black line: the goal. Orange: the goal is missed. Grey dots: other ways to get the same (RESULTS.md names them).",
+		"The scale is logarithmic, and cut off at $least and $greatest.");
+	for my $number (0 .. $#legend)
+	{
+		$y = ($number + 1) * $line;
+		$text->(10, $legend[$number], '');
+	}
+	open my $file, '>', "$directory/chart.svg" or die "$directory/chart.svg: $!\n";
+	printf $file qq{<svg xmlns="http://www.w3.org/2000/svg" width="%1\$d" height="%2\$d" viewBox="0 0 %1\$d %2\$d" font-family="sans-serif" font-size="11">\n}
+		. qq{<rect width="100%%" height="100%%" fill="white"/>\n%3\$s%4\$s</svg>\n}, $left + $width + 60, $bottom + $line, $grid, $marks;
 	close $file;
 }
 
+new_session();
 my $processor = (map { /^model name\s*: (.*)/ ? $1 : () } do { local @ARGV = '/proc/cpuinfo'; <> })[0] // 'unknown processor';
+my ($memory) = map { /^MemTotal:\s*(\d+)/ ? $1 / 1024 / 1024 : () } do { local @ARGV = '/proc/meminfo'; <> };
 my ($load) = do { local @ARGV = '/proc/loadavg'; split ' ', <> };
-my $machine = sprintf 'PostgreSQL %s; %s, %d processors, load %s at the start; %s listings with %s prices.', $session->run('SHOW server_version;'), $processor,
-	scalar(() = glob '/sys/devices/system/cpu/cpu[0-9]*'), $load, readable($listings), readable($prices);
-print "$machine\n\n";
-printf "%-62s %6s %6s %15s %6s %6s\n", 'work, relative to the same without', 'CPU', 'goal', 'spread', 'wall', 'WAL';
-my $right = 1;
+my $machine = sprintf '%s, %d processors, %.0f GB, load %s at the start. PostgreSQL %s%s.', $processor,
+	scalar(() = glob '/sys/devices/system/cpu/cpu[0-9]*'), $memory, $load, $session->run('SHOW server_version;'),
+	$session->run(q{SELECT coalesce(string_agg(format(', %s %s', name, default_version), '' ORDER BY name), '') FROM pg_available_extensions WHERE name IN ('first_last_agg', 'tdigest', 'timescaledb');});
+my $settings = $session->run(q{SELECT string_agg(format('%s = %s', name, current_setting(name)), ', ' ORDER BY name) FROM pg_settings
+	WHERE source = 'configuration file' AND name IN ('autovacuum', 'checkpoint_timeout', 'fsync', 'full_page_writes', 'jit', 'max_parallel_workers_per_gather', 'max_wal_size', 'shared_buffers', 'synchronous_commit');});
+print "$machine\n";
 for my $part (@parts)
 {
+	my $start = time;
 	require "$FindBin::Bin/$part.pl";
+	# Of its own for each, since a failed one may have ended it.
+	new_session();
 	no strict 'refs';
-	$right = 0 unless $part->();
+	eval { $part->(); 1 } or failed("the rest of $part: $@");
+	printf "%s took %d s.\n", $part, time - $start;
+	write_results($machine, $settings);
 }
-write_results($machine);
-exit(!$right);
+exit($failures > 0);

@@ -1,7 +1,7 @@
 # Latest prices and histories read in every way that one would: relative to the best SQL there is.
 use strict;
 use warnings;
-use List::Util qw(max min);
+use List::Util qw(max);
 
 our ($session, $quick);
 
@@ -11,18 +11,40 @@ sub beside
 {
 	my ($name, $goal, @queries) = @_;
 	my %query = map { @$_ } @queries;
-	# Those without an index take long.
-	my $cost = costs($quick || $name =~ /only/ ? 3 : 7, sub { $query{$_[0]} =~ /^DO/ ? "$query{$_[0]};" : "COPY ($query{$_[0]}) TO '/dev/null';" }, undef, map { $_->[0] } @queries);
 	my ($base, $ours, @others) = map { $_->[0] } @queries;
-	my $relative = sub { my ($side, $what) = @_; return ratio(median(map { $_->{$what} } @{ $cost->{$side} }) / median(map { $_->{$what} } @{ $cost->{$base} })) };
-	my @ratios = map { $cost->{$ours}[$_]{cpu} / $cost->{$base}[$_]{cpu} } 0 .. $#{ $cost->{$base} };
-	row("$name, beside $base", $relative->($ours, 'cpu'), $goal, ratio(min @ratios) . ' to ' . ratio(max @ratios), $relative->($ours, 'wall'), '');
-	printf "    %s\n", join ', ', map { "$_ " . $relative->($_, 'cpu') } @others if @others;
+	# Those without an index take long.
+	return compare("$name, beside $base", $goal, $quick || $name =~ /only/ ? 3 : 7,
+		sub { $query{$_[0]} =~ /^DO/ ? "$query{$_[0]};" : "COPY ($query{$_[0]}) TO '/dev/null';" }, undef, $ours, $base, @others);
+}
+
+# The page as a client gets it, over a connection and into a string of JSON.
+sub page_in_a_client
+{
+	my ($name) = @_;
+	my @python = '/usr/bin/python3';
+	my $version = `@python -c 'import psycopg2; print(psycopg2.__version__.split()[0], end="")' 2>/dev/null`;
+	return note("Not compared: $name, since @python has no psycopg2.") if $version eq '';
+	note("The Python client uses psycopg2 $version.");
+	my %cost;
+	open my $client, '-|', @python, 'bench/page.py', $quick ? 1 : 7, $quick ? 2 : 5 or die "@python: $!\n";
+	while (<$client>)
+	{
+		chomp;
+		my ($way, $cpu, $wall) = split /\t/;
+		push @{ $cost{$way} }, { cpu => $cpu, wall => $wall };
+	}
+	close $client or return failed("$name: bench/page.py ended with status $?");
+	my @ways = ('ours', 'prefetch in two queries', 'a query for each listing (N+1)', 'json_agg with LATERAL');
+	report("$name, beside prefetch in two queries: server", '', \%cost, @ways);
+	delete $_->{cpu} for map { @$_ } values %cost;
+	report("$name, beside prefetch in two queries: server and client", '', \%cost, @ways);
 }
 
 sub reading
 {
 	local our $listings = $quick ? 5_000 : 100_000;
+	section('Reading', 'Latest prices and pages, relative to the way that is named after "beside": the best SQL there is for these indexes. Queries run in the server, their result as text. '
+		. readable($listings) . ' listings with 50 prices each; the stored column is what one reads where it is kept.');
 	$session->run("\\set listings $listings\nSET work_mem = '64MB';");
 	$session->run(<<'SQL');
 DROP SCHEMA IF EXISTS reading CASCADE;
@@ -50,34 +72,42 @@ SQL
 	my $max = 'SELECT p.listing_id, p.created, p.value FROM price p JOIN (SELECT listing_id, max(created) AS created FROM price GROUP BY listing_id) m USING (listing_id, created)';
 	my $skip = "WITH RECURSIVE w AS ((SELECT listing_id, created, value FROM price ORDER BY listing_id, created DESC, id DESC LIMIT 1) UNION ALL SELECT n.* FROM w CROSS JOIN LATERAL (SELECT listing_id, created, value FROM price WHERE listing_id > w.listing_id ORDER BY listing_id, created DESC, id DESC LIMIT 1) n) TABLE w";
 	my $middle = "timestamptz '2025-01-01 00:00Z' + " . 30 * $listings . " * interval '1 second'";
-	my $count = $listings =~ s/000$/k/r;
+	my $count = 'latest price of each of ' . readable($listings) . ' listings';
 
-	beside("latest of $count, only an index on the key", '0.06', [ 'max and join' => $max ], [ ours => $all ], [ 'DISTINCT ON' => $distinct ], [ window => $window ], [ stored => $stored ]);
+	beside("$count, only an index on the listing", '0.06', [ 'max and join' => $max ], [ ours => $all ], [ 'DISTINCT ON' => $distinct ], [ window => $window ], [ 'the stored column' => $stored ]);
 	$session->run('CREATE INDEX without_value ON price (listing_id, created DESC, id DESC);');
-	beside("latest of $count, index without value", '0.38', [ LATERAL => $lateral ], [ ours => $all ], [ recursive => $skip ], [ stored => $stored ]);
+	beside("$count, index without value", '0.38', [ LATERAL => $lateral ], [ ours => $all ], [ 'recursive skip scan' => $skip ], [ 'the stored column' => $stored ]);
 	$session->run('DROP INDEX without_value; CREATE INDEX covering ON price (listing_id, created DESC, id DESC) INCLUDE (value);');
-	beside("latest of $count, covering index", '0.27', [ LATERAL => $lateral ], [ ours => $all ], [ 'DISTINCT ON' => $distinct ], [ recursive => $skip ], [ stored => $stored ]);
-	beside("the same", '2.8', [ stored => $stored ], [ ours => $all ]);
-	beside("as of a time, $count, covering index", '0.32', [ LATERAL => $lateral =~ s/l\.id ORDER/l.id AND created <= $middle ORDER/r ],
+	my @last;
+	if (available('first_last_agg', "first_last_agg's last()"))
+	{
+		$session->run('CREATE EXTENSION IF NOT EXISTS first_last_agg SCHEMA public;');
+		@last = [ "first_last_agg's last()" => 'SELECT listing_id, max(created), public.last(value ORDER BY created, id) FROM price GROUP BY listing_id' ];
+	}
+	beside("$count, covering index", '0.27', [ LATERAL => $lateral ], [ ours => $all ], [ 'DISTINCT ON' => $distinct ], [ window => $window ], [ 'max and join' => $max ],
+		[ 'recursive skip scan' => $skip ], @last, [ 'the stored column' => $stored ]);
+	beside("$count, covering index", '2.8', [ 'the stored column' => $stored ], [ ours => $all ]);
+	beside("the same as of a time in the middle, covering index", '0.32', [ LATERAL => $lateral =~ s/l\.id ORDER/l.id AND created <= $middle ORDER/r ],
 		[ ours => $all =~ s/key =>/as_of => $middle, key =>/r ]);
 
 	# Keys given: the same work in a loop of the server's, so that little else is measured.
+	my $some = $quick ? 1_000 : 10_000;
 	for my $n (1, 150, 1000, 10_000)
 	{
 		next if $n > $listings / 4;
-		my $times = max(1, int(($quick ? 2_000 : 30_000) / $n));
+		my $times = $n == 1 ? $some : max(1, int(3 * $some / $n));
 		my $loop = sub {
 			return "DO \$\$ DECLARE ids bigint[]; s numeric; BEGIN FOR i IN 1..$times LOOP ids := (SELECT array_agg(id ORDER BY id) FROM (SELECT DISTINCT i::bigint * 7919 * j % $listings + 1 AS id FROM generate_series(1, $n) j) _); "
 				. "FOR j IN 1..5 LOOP SELECT sum(p.value) INTO s FROM $_[0]; END LOOP; END LOOP; END \$\$";
 		};
-		beside("latest of $n given", { 1 => '1.00', 150 => '0.38', 1000 => '0.30', 10_000 => '0.45' }->{$n},
+		beside("latest prices of given listings ($n)", { 1 => '1.00', 150 => '0.38', 1000 => '0.30', 10_000 => '0.45' }->{$n},
 			[ LATERAL => $loop->("unnest(ids) u(id) CROSS JOIN LATERAL (SELECT created, value FROM price WHERE listing_id = u.id $order LIMIT 1) p") ],
 			[ ours => $loop->(q{listing_stats.latest_prices('price', ids, key => 'listing_id') p}) ],
 			[ 'DISTINCT ON' => $loop->("(SELECT DISTINCT ON (listing_id) value FROM price WHERE listing_id = ANY (ids) ORDER BY listing_id, created DESC, id DESC) p") ],
-			[ stored => $loop->('(SELECT last_price AS value FROM listing WHERE id = ANY (ids)) p') ]);
+			[ 'the stored column' => $loop->('(SELECT last_price AS value FROM listing WHERE id = ANY (ids)) p') ]);
 	}
 	$session->run("INSERT INTO price (listing_id, created, value) SELECT id, '2027-01-01', 5 FROM listing;");
-	beside("latest of $count, newest rows not vacuumed", '0.40', [ LATERAL => $lateral ], [ ours => $all ], [ 'DISTINCT ON' => $distinct ]);
+	beside("$count, newest rows not vacuumed", '0.40', [ LATERAL => $lateral ], [ ours => $all ], [ 'DISTINCT ON' => $distinct ]);
 
 	$session->run(<<'SQL');
 CREATE TABLE page AS SELECT generate_series(1, 150)::bigint AS id;
@@ -89,21 +119,29 @@ VACUUM ANALYZE shown, page;
 SQL
 	my $history = "SELECT json_agg(json_build_object('created', created, 'value', value) $order) AS prices FROM shown WHERE listing_id = page.id";
 	my $objects = "json_agg(json_build_object('id', page.id, 'prices', prices))";
+	my $page = 'JSON page of 150 listings with 100 prices each';
 	my @pages = (
 		[ 'json_agg with LATERAL' => "SELECT $objects FROM page CROSS JOIN LATERAL ($history) h" ],
 		[ ours => "SELECT $objects FROM (SELECT id, listing_stats.price_history_json('shown', id, NULL, 'listing_id') AS prices FROM page) page" ],
 		[ 'a row for each listing' => q{SELECT id, listing_stats.price_history_json('shown', id, NULL, 'listing_id') FROM page} ],
 		[ jsonb_agg => "SELECT jsonb_agg(jsonb_build_object('id', page.id, 'prices', prices)) FROM page CROSS JOIN LATERAL (SELECT jsonb_agg(jsonb_build_object('created', created, 'value', value) $order) AS prices FROM shown WHERE listing_id = page.id) h" ],
 		[ 'rows, no JSON' => "SELECT p.* FROM page CROSS JOIN LATERAL (SELECT listing_id, created, value FROM shown WHERE listing_id = page.id $order) p" ]);
-	beside('page of 150 x 100 prices, covering index', '0.18', @pages);
+	beside("$page, covering index", '0.18', @pages);
+	page_in_a_client("$page, as text in a Python client");
 	$session->run('DROP INDEX shown_index; CREATE INDEX shown_index ON shown (listing_id, created DESC, id DESC);');
-	beside('page of 150 x 100 prices, index without value', '0.40', @pages);
+	beside("$page, index without value", '0.40', @pages);
 
 	my $wrong = $session->run("SELECT count(*) FROM (($distinct) EXCEPT ALL $all) _;");
-	print "latest_prices() and DISTINCT ON differ in $wrong rows.\n";
+	failed("latest_prices() and DISTINCT ON differ in $wrong rows.") if $wrong;
+
+	# Last, since its hooks stay in the session.
+	if (available('timescaledb', "TimescaleDB's last()"))
+	{
+		$session->run('CREATE EXTENSION timescaledb SCHEMA public;');
+		beside("$count, covering index", '', [ "TimescaleDB's last()" => 'SELECT listing_id, max(created), public.last(value, created) FROM price GROUP BY listing_id' ], [ ours => $all ]);
+		$session->run('DROP EXTENSION timescaledb;');
+	}
 	$session->run('DROP SCHEMA reading CASCADE;');
-	$session->run('RESET search_path; RESET work_mem;');
-	return $wrong == 0;
 }
 
 1;

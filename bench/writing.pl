@@ -7,7 +7,7 @@ our ($session, $directory, $quick, $listings, $prices);
 
 sub tables { $session->run("\\set deferred '$_[0]'\n\\o /dev/null\n\\i bench/tables.sql\n\\o") }
 
-sub alternatives { $session->run("\\set deferred '$_[0]'\n\\o /dev/null\n\\i bench/alternatives.sql\n\\o") }
+sub alternatives { $session->run("\\o /dev/null\n\\i bench/alternatives.sql\n\\o") }
 
 sub fill
 {
@@ -37,21 +37,17 @@ sub statements
 	};
 }
 
-# Newer prices, one each.
+# Newer prices, one each.  An application writes the listing as well, in the same transaction.
 sub single_inserts
 {
-	my ($among) = @_;
+	my ($among, $year) = @_;
+	$year //= 2026;
 	return statements($quick ? 500 : 2000, $among, sub {
-		sprintf "INSERT INTO %s.price (listing_id, created, value) VALUES (%d, '2026-01-01 00:00Z'::timestamptz + interval '%d seconds', %.2f);",
-			$_[0], $_[2], $_[1], 1 + rand 500;
-	});
-}
-
-sub old_inserts
-{
-	return statements($quick ? 500 : 2000, $listings, sub {
-		sprintf "INSERT INTO %s.price (listing_id, created, value) VALUES (%d, '2020-01-01 00:00Z'::timestamptz + interval '%d seconds', %.2f);",
-			$_[0], $_[2], $_[1], 1 + rand 500;
+		my ($side, $n, $listing) = @_;
+		my ($created, $value) = ("'$year-01-01 00:00Z'::timestamptz + interval '$n seconds'", ratio(1 + rand 500));
+		my $insert = "INSERT INTO $side.price (listing_id, created, value) VALUES ($listing, $created, $value);";
+		return $insert unless $side eq 'application';
+		return "BEGIN;\n$insert\nUPDATE application.listing SET last_price = $value, last_price_at = $created WHERE id = $listing;\nCOMMIT;";
 	});
 }
 
@@ -80,7 +76,7 @@ sub throughput
 	open my $script, '>', "$directory/hot.sql" or die "$directory: $!\n";
 	print $script "INSERT INTO $schema.price (listing_id, created, value) VALUES (1, clock_timestamp(), :client_id);\n";
 	close $script;
-	my $seconds = $quick ? 1 : 3;
+	my $seconds = $quick ? 1 : 2;
 	my $answer = `pgbench -n -c $clients -j $clients -T $seconds -f '$directory/hot.sql' bench 2>&1`;
 	return $answer =~ /^tps = (\S+)/m ? $1 : die "pgbench: $answer\n";
 }
@@ -88,71 +84,96 @@ sub throughput
 sub hot_listing
 {
 	my ($clients) = @_;
-	my %tps;
+	my %cost;
 	for my $round (0 .. ($quick ? 1 : 5))
 	{
 		for my $side (qw(kept plain row_trigger statement_trigger))
 		{
 			my $now = throughput($side, $clients);
-			push @{ $tps{$side} }, $now if $round;
+			push @{ $cost{$side} }, { wall => 1 / $now } if $round;
 		}
 	}
-	$_ = median(@$_) for values %tps;
-	my $name = "$clients clients insert prices of one listing";
-	row($name, '', '1.3', '', ratio($tps{plain} / $tps{kept}), '');
-	row("$name, beside triggers in plpgsql", '', '0.2', '', ratio((sort { $b <=> $a } @tps{qw(row_trigger statement_trigger)})[0] / $tps{kept}), '');
+	report("$clients clients insert prices of one listing", '1.3', \%cost, qw(kept plain row_trigger statement_trigger));
+	report("$clients clients insert prices of one listing, beside the best trigger in plpgsql", '0.2', \%cost, 'kept', best_trigger(\%cost, 'wall'));
 }
 
-# What our work costs above the same without, relative to what the best trigger written by hand does.
-sub beside_triggers
+sub best_trigger
 {
-	my ($name, $goal, $rounds, $work) = @_;
-	my $cost = costs($rounds, $work, undef, qw(kept plain row_trigger statement_trigger));
-	my %cpu = map { $_ => median(map { $_->{cpu} } @{ $cost->{$_} }) } keys %$cost;
-	my ($best) = sort { $cpu{$a} <=> $cpu{$b} } qw(row_trigger statement_trigger);
-	row("$name: all, beside the best trigger in plpgsql", ratio($cpu{kept} / $cpu{$best}), '', '', '', '');
-	row("$name: what it adds, beside that trigger", ratio(($cpu{kept} - $cpu{plain}) / ($cpu{$best} - $cpu{plain})), $goal, '', '', '');
+	my ($cost, $what) = @_;
+	my %median = map { my $side = $_; $side => median(map { $_->{$what} } @{ $cost->{$side} }) } qw(row_trigger statement_trigger);
+	return (sort { $median{$a} <=> $median{$b} } keys %median)[0];
+}
+
+sub one_row_inserts
+{
+	my $count = $quick ? 500 : 2000;
+	my $cost = compare('INSERT of one price, the newest, committed', '1.25', $quick ? 3 : 15, single_inserts($listings), undef,
+		qw(kept plain row_trigger statement_trigger application)) or return;
+	my $best = best_trigger($cost, 'cpu');
+	report('INSERT of one price, beside the best trigger in plpgsql', '', $cost, 'kept', $best);
+	# What is above the same work without.
+	my %added = map { my $side = $_; $side => [ map { { cpu => $cost->{$side}[$_]{cpu} - $cost->{plain}[$_]{cpu} } } 0 .. $#{ $cost->{plain} } ] } 'kept', $best;
+	report('INSERT of one price: what keeping the column adds, beside what that trigger adds', '0.65', \%added, 'kept', $best);
+
+	my $refreshed = attempt('REFRESH', sub { costs($quick ? 1 : 3, sub { 'REFRESH MATERIALIZED VIEW materialised_view.latest;' }, undef, 'view') }) or return;
+	my ($refresh, $inserts) = map { median(map { $_->{cpu} } @$_) } $refreshed->{view}, $cost->{kept};
+	note(sprintf 'One REFRESH of a materialised view of the latest prices takes as long as %d INSERTs of one price with ours.', $refresh / $inserts * $count);
+}
+
+sub bulk_loads
+{
+	my ($file, $name) = @_;
+	my %after = (application => 'UPDATE application.listing l SET last_price = p.value FROM (SELECT DISTINCT ON (listing_id) listing_id, value FROM application.price ORDER BY listing_id, created DESC, id DESC) p WHERE p.listing_id = l.id;',
+		materialised_view => 'REFRESH MATERIALIZED VIEW materialised_view.latest;');
+	compare($name, '', $quick ? 1 : 3, sub { copy($file)->($_[0]) . ($after{$_[0]} // '') }, sub { tables(''); alternatives() },
+		qw(kept plain row_trigger statement_trigger application materialised_view));
 }
 
 sub writing
 {
+	section('Writing', 'What work on prices costs with the column kept, relative to the same work on the same tables (indexes and foreign key included) where nobody keeps it. '
+		. readable($listings) . ' listings with ' . readable($prices) . ' prices. Others: triggers in plpgsql; an application that updates the listing in the same transaction, after a COPY by one UPDATE FROM (SELECT DISTINCT ON ...); a materialised view refreshed after the COPY.');
 	my $file = price_file($prices, $listings);
-	for my $case ([ '', '' ], [ 'DEFERRABLE INITIALLY DEFERRED', ', deferred FK' ])
+	my $load = sub { 'COPY of ' . readable($_[0]) . ' prices over ' . readable($_[1]) . ' listings' };
+	for my $case ([ '', '' ], [ 'DEFERRABLE INITIALLY DEFERRED', ', deferred foreign key' ])
 	{
 		my ($deferred, $suffix) = @$case;
-		compare('COPY of ' . readable($prices) . ' over ' . readable($listings) . " listings$suffix", '1.15', $quick ? 1 : 3,
-			copy($file), sub { tables($deferred) });
-		tables($deferred);
-		fill($file, 'kept', 'plain');
-		compare("INSERT of one row, committed, newest$suffix", '1.25', $quick ? 3 : 15, single_inserts($listings));
+		compare($load->($prices, $listings) . $suffix, '1.15', $quick ? 1 : 3, copy($file), sub { tables($deferred) });
 	}
+	$session->run('VACUUM ANALYZE kept.price, kept.listing, plain.price, plain.listing; CHECKPOINT;');
+	compare('INSERT of one price, the newest, committed, deferred foreign key', '1.25', $quick ? 3 : 15, single_inserts($listings));
+	bulk_loads(price_file($prices / 10, $listings / 10), $load->($prices / 10, $listings / 10));
 
 	tables('');
-	alternatives('');
+	alternatives();
 	fill($file, qw(kept plain statement_trigger));
-	$session->run(<<'SQL');
-ALTER TABLE row_trigger.price DISABLE TRIGGER keep;
-INSERT INTO row_trigger.price SELECT * FROM statement_trigger.price;
-UPDATE row_trigger.listing l SET last_price = s.last_price, last_price_at = s.last_price_at FROM statement_trigger.listing s WHERE s.id = l.id;
-ALTER TABLE row_trigger.price ENABLE TRIGGER keep;
-VACUUM FULL ANALYZE row_trigger.listing, statement_trigger.listing, kept.listing, plain.listing;
-VACUUM ANALYZE row_trigger.price;
-CHECKPOINT;
+	$session->run(<<"SQL") for qw(row_trigger application materialised_view);
+ALTER TABLE $_.price DISABLE TRIGGER USER;
+INSERT INTO $_.price SELECT * FROM statement_trigger.price;
+ALTER TABLE $_.price ENABLE TRIGGER USER;
+UPDATE $_.listing l SET last_price = s.last_price, last_price_at = s.last_price_at FROM statement_trigger.listing s WHERE s.id = l.id;
+VACUUM ANALYZE $_.price;
 SQL
-	beside_triggers('INSERT of one row', '0.65', $quick ? 3 : 11, single_inserts($listings));
-	compare('INSERT of one row, back-dated', '1.10', $quick ? 3 : 11, old_inserts());
-	compare('INSERT of 100 rows over 100 listings', '1.40', $quick ? 3 : 11, hundred_inserts());
-	compare('the same, beside statement triggers in plpgsql', '0.90', $quick ? 3 : 11, hundred_inserts(), undef, [qw(kept statement_trigger)]);
-	compare('UPDATE of the latest price', '1.40', $quick ? 3 : 9, changes('UPDATE %s.price SET value = value + 1 WHERE id = %s;'));
-	compare('DELETE of the latest price', '1.60', $quick ? 3 : 9, changes('DELETE FROM %s.price WHERE id = %s;'));
+	$session->run("VACUUM FULL ANALYZE $_.listing;") for qw(kept plain row_trigger statement_trigger application materialised_view);
+	$session->run('CHECKPOINT;');
+	one_row_inserts();
+	compare('INSERT of one price, back-dated', '1.10', $quick ? 3 : 11, single_inserts($listings, 2020));
+	my $hundred = 'INSERT of 100 prices of 100 listings';
+	my $cost = compare($hundred, '1.40', $quick ? 3 : 11, hundred_inserts(), undef, qw(kept plain statement_trigger));
+	report("$hundred, beside the statement trigger in plpgsql", '0.90', $cost, qw(kept statement_trigger)) if $cost;
+	compare('UPDATE of the latest price of a listing', '1.40', $quick ? 3 : 9, changes('UPDATE %s.price SET value = value + 1 WHERE id = %s;'));
+	compare('DELETE of the latest price of a listing', '1.60', $quick ? 3 : 9, changes('DELETE FROM %s.price WHERE id = %s;'));
 	my $tenth = 0;
-	compare('DELETE of a tenth of all prices', '3.00', $quick ? 1 : 5, sub { "DELETE FROM $_[0].price WHERE id % 10 = $tenth;" },
+	compare('DELETE of a tenth of all prices in one statement', '3.00', $quick ? 1 : 5, sub { "DELETE FROM $_[0].price WHERE id % 10 = $tenth;" },
 		sub { ++$tenth; $session->run('VACUUM kept.price, plain.price, kept.listing, plain.listing; CHECKPOINT;') });
 	my $round = 0;
 	compare('INSERT of ' . readable($listings) . ' listings without prices', '1.30', $quick ? 1 : 5,
 		sub { "INSERT INTO $_[0].listing (id, url, description) SELECT i, 'https://market.example/new/' || i, repeat('.', 60) FROM generate_series(10000000 + $round * $listings, 9999999 + ($round + 1) * $listings) i;" },
 		sub { ++$round; $session->run('CHECKPOINT;') });
-	hot_listing($_) for 2, 4;
+	for my $clients (2, 4)
+	{
+		attempt("$clients clients", sub { hot_listing($clients) });
+	}
 
 	# The tables are filled again from here on.
 	tables('');
@@ -164,23 +185,6 @@ SQL
 			$round = ($round + 1) % 10;
 			$session->run('VACUUM FULL kept.listing, plain.listing; CHECKPOINT;');
 		});
-	compare('refresh() of ' . readable($listings) . ' listings beside a constant UPDATE', '1.30', $quick ? 1 : 5,
-		sub {
-			return $_[0] eq 'kept' ? "CALL listing_stats.refresh('kept.listing', 'kept.price');"
-				: 'UPDATE plain.listing SET last_price = 5;';
-		},
-		sub {
-			$session->run(<<'SQL');
-ALTER TABLE kept.listing DISABLE TRIGGER USER;
-UPDATE kept.listing SET last_price = NULL;
-ALTER TABLE kept.listing ENABLE TRIGGER USER;
-UPDATE plain.listing SET last_price = NULL;
-CLUSTER kept.listing USING listing_pkey;
-CLUSTER plain.listing USING listing_pkey;
-VACUUM ANALYZE kept.listing, plain.listing;
-CHECKPOINT;
-SQL
-		});
 
 	# Few listings with a long history each, and all columns kept.
 	tables('');
@@ -190,20 +194,19 @@ SELECT * FROM listing_stats.attach('kept.listing', 'kept.price', last_price_at =
 	lowest_price => 'lowest_price', highest_price => 'highest_price', price_count => 'price_count') \\g /dev/null
 SQL
 	fill($history, 'kept', 'plain');
-	compare('INSERT of one row, all columns, ' . readable($prices / 10) . ' prices each', '1.60', $quick ? 3 : 15, single_inserts(10));
+	compare('INSERT of one price, all six columns kept, listings of ' . readable($prices / 10) . ' prices', '1.60', $quick ? 3 : 15, single_inserts(10));
 
 	my @per_row;
 	for my $rows (map { $_ * ($quick ? 1000 : 10_000) } 5, 10, 20, 40)
 	{
-		my $cpu = compare('COPY of ' . readable($rows) . ' into ten listings', '1.08', $quick ? 1 : 5,
-			copy(price_file($rows, 10)), sub { tables('') });
-		push @per_row, $cpu / $rows;
+		my $cost = compare('COPY of ' . readable($rows) . ' prices of ten listings', '1.08', $quick ? 1 : 3,
+			copy(price_file($rows, 10)), sub { tables('') }) or next;
+		push @per_row, [ map { { cpu => $_->{cpu} / $rows } } @{ $cost->{kept} } ];
 	}
-	row('the last for each row, relative to the first (linear: 1)', ratio($per_row[-1] / $per_row[0]), '1.20', '', '', '');
+	report('the last of these for each price, beside the first (linear: 1)', '1.20', { last => $per_row[-1], first => $per_row[0] }, qw(last first)) if @per_row == 4;
 
 	tables('');
 	$session->run(<<"SQL");
-\\set ON_ERROR_STOP 1
 DO \$\$
 DECLARE
 	s text;
@@ -218,12 +221,11 @@ BEGIN
 END \$\$;
 SELECT * FROM listing_stats.attach('kept.listing', 'kept.price', tie => 'id') \\g /dev/null
 SQL
-	compare('COPY of ' . readable($prices) . ' into a partitioned table', '1.60', $quick ? 1 : 3, copy($file),
+	compare('COPY of ' . readable($prices) . ' prices into a partitioned table', '1.60', $quick ? 1 : 3, copy($file),
 		sub { $session->run('TRUNCATE kept.price, plain.price; VACUUM FULL kept.listing, plain.listing; CHECKPOINT;') });
 
 	my $wrong = $session->run("SELECT count(*) FROM listing_stats.verify('kept.listing', 'kept.price');");
-	print "verify() finds $wrong rows that differ.\n";
-	return $wrong == 0;
+	failed("verify() finds $wrong listings that differ.") if $wrong;
 }
 
 1;

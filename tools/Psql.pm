@@ -70,6 +70,8 @@ sub cpu
 sub DESTROY
 {
 	my ($self) = @_;
+	# Not the status that the program ends with.
+	local $?;
 	close $self->{in};
 	waitpid $self->{process}, 0;
 }
