@@ -4,6 +4,9 @@
 // as a sequential scan does it.  A hash table keeps the latest of each key.  Where it would need
 // more than work_mem allows a hash, only the half of the keys is kept in it, by their hash, and the
 // other half has a pass of its own; and so on.
+//
+// Its time is that of memory, so each page is gone through in steps that fetch what the next one
+// needs: the rows, while the page after it comes; their slots; their entries.
 #include "pg/heap_reader.hpp"
 
 namespace listing_stats {
@@ -94,9 +97,9 @@ struct RowColumn
 int64
 integer_of(const RowColumn &column, Datum value)
 {
-	return column.length == 2   ? DatumGetInt16(value)
+	return column.length == 8   ? DatumGetInt64(value)
 	       : column.length == 4 ? DatumGetInt32(value)
-	                            : DatumGetInt64(value);
+	                            : DatumGetInt16(value);
 }
 
 // The latest price of a key so far.
@@ -122,16 +125,19 @@ struct Slot
 	uint32 entry;  // 1 is the first; 0: free
 };
 
+// Of a page that is pinned: values that are not passed by value are where they are.
 template <typename Key>
 struct Row
 {
 	Key key;
 	int64 at;
 	int64 tie;
+	Datum value;
 	uint64 hash;
-	HeapTupleData tuple;
+	uint32 entry;  // most probably that of the key; 0: it has none yet
 	bool at_null;
 	bool tie_null;
+	bool value_null;
 };
 
 template <typename Key>
@@ -152,6 +158,8 @@ private:
 	RowColumn at_;
 	RowColumn tie_;
 	RowColumn value_;
+	bool fixed_;  // all have an offset
+	AttrNumber last_attnum_;
 	bool bounded_;
 	int64 as_of_ = 0;
 	Size memory_;
@@ -167,14 +175,15 @@ private:
 	uint64 part_mask_ = 0;
 
 	RowColumn column(const ResolvedColumn &resolved) const;
-	Datum read_column_of(const RowColumn &column, HeapTuple tuple, bool *null) const;
 	bool make_room(int bits);
 	Slot *slot_of(const Key &key, uint64 hash) const;
-	void prefetch_entry(uint64 hash) const;
+	uint32 probable_entry(uint64 hash) const;
+	int read_page(Buffer buffer, Row<Key> *rows) const;
 	bool read_row(HeapTuple tuple, Row<Key> *row) const;
+	bool read_unusual_row(HeapTuple tuple, Row<Key> *row) const;
 	bool add(const Row<Key> &row);
 	bool pass();
-	void keep_value(Latest<Key> *latest, HeapTuple tuple);
+	void keep_value(Latest<Key> *latest, const Row<Key> &row);
 	void give();
 };
 
@@ -190,6 +199,8 @@ HeapReader<Key>::HeapReader(const PriceTable &table, Relation relation, bool has
 	  at_(column(table.at)),
 	  tie_(column(table.tie)),
 	  value_(column(table.value)),
+	  fixed_(key_.offset >= 0 && at_.offset >= 0 && tie_.offset >= 0 && value_.offset >= 0),
+	  last_attnum_(Max(Max(key_.attnum, at_.attnum), Max(tie_.attnum, value_.attnum))),
 	  bounded_(has_as_of),
 	  memory_(get_hash_memory_limit())
 {
@@ -203,58 +214,38 @@ RowColumn
 HeapReader<Key>::column(const ResolvedColumn &resolved) const
 {
 	RowColumn column = {};
-	int offset = 0;
 
 	if (resolved.attnum == 0)
 		return column;
 	column.attnum = resolved.attnum;
 	column.type = getBaseType(resolved.type);
-	for (int i = 0; i < resolved.attnum && offset >= 0; ++i)
+	for (int i = 0; i < resolved.attnum && column.offset >= 0; ++i)
 	{
 		const FormData_pg_attribute *attribute = TupleDescAttr(description_, i);
-		offset = static_cast<int>(att_align_nominal(offset, attribute->attalign));
-		if (i == resolved.attnum - 1)
-		{
-			column.length = attribute->attlen;
-			column.by_value = attribute->attbyval;
-			if (attribute->attlen < 0)
-				offset = -1;
-		}
+		const int offset = static_cast<int>(att_align_nominal(column.offset, attribute->attalign));
+		const bool last = i == resolved.attnum - 1;
+		// What has any width may be short, and is not aligned then.
+		if (attribute->attlen < 0 && (!last || offset != column.offset))
+			column.offset = -1;
 		else
-			offset = attribute->attlen > 0 ? offset + attribute->attlen : -1;
+			column.offset = last ? offset : offset + attribute->attlen;
 	}
 	const FormData_pg_attribute *attribute = TupleDescAttr(description_, resolved.attnum - 1);
 	column.length = attribute->attlen;
 	column.by_value = attribute->attbyval;
-	column.offset = offset;
 	return column;
-}
-
-template <typename Key>
-Datum
-HeapReader<Key>::read_column_of(const RowColumn &column, HeapTuple tuple, bool *null) const
-{
-	const HeapTupleHeader header = tuple->t_data;
-
-	if (column.offset >= 0 && !HeapTupleHasNulls(tuple) &&
-	    HeapTupleHeaderGetNatts(header) >= column.attnum)
-	{
-		*null = false;
-		return fetch_att(reinterpret_cast<char *>(header) + header->t_hoff + column.offset,
-		                 column.by_value, column.length);
-	}
-	return heap_getattr(tuple, column.attnum, description_, null);
 }
 
 // The hash table.
 
-// So many slots, 13 in 16 of which may be taken.  false: that is more memory than is allowed.
+// So many slots, half of which may be taken: a key is then found at the first look, most often.
+// false: that is more memory than is allowed.
 template <typename Key>
 bool
 HeapReader<Key>::make_room(int bits)
 {
 	const uint64 slots = UINT64CONST(1) << bits;
-	const uint64 room = slots / 16 * 13;
+	const uint64 room = slots / 2;
 
 	if ((slots * sizeof(Slot) + room * sizeof(Latest<Key>) > memory_ && bits > fewest_slots_bits) ||
 	    bits > most_slots_bits)
@@ -295,10 +286,10 @@ HeapReader<Key>::slot_of(const Key &key, uint64 hash) const
 	}
 }
 
-// Of the first key with such a tag: almost always the only one.
+// That of the first key with such a tag: almost always the only one.  It is fetched.
 template <typename Key>
-void
-HeapReader<Key>::prefetch_entry(uint64 hash) const
+uint32
+HeapReader<Key>::probable_entry(uint64 hash) const
 {
 	const uint64 mask = (UINT64CONST(1) << slots_bits_) - 1;
 
@@ -309,26 +300,29 @@ HeapReader<Key>::prefetch_entry(uint64 hash) const
 		const Latest<Key> *entry = &entries_[slots_[i].entry - 1];
 		__builtin_prefetch(entry, 1);
 		__builtin_prefetch(reinterpret_cast<const char *>(entry + 1) - 1, 1);
-		return;
+		return slots_[i].entry;
 	}
+	return 0;
 }
 
 template <typename Key>
 void
-HeapReader<Key>::keep_value(Latest<Key> *latest, HeapTuple tuple)
+HeapReader<Key>::keep_value(Latest<Key> *latest, const Row<Key> &row)
 {
 	if (!latest->value_null && !value_.by_value && !latest->has_room)
 		pfree(DatumGetPointer(latest->value));
 	latest->has_room = false;
-	const Datum value = read_column_of(value_, tuple, &latest->value_null);
-	if (latest->value_null || value_.by_value)
+	latest->value_null = row.value_null;
+	if (row.value_null || value_.by_value)
 	{
-		latest->value = value;
+		latest->value = row.value;
 		return;
 	}
 	// The room and the value before it are one piece.
 	constexpr Size room = sizeof latest->value + sizeof latest->room;
-	const Size size = datumGetSize(value, false, value_.length);
+	const char *from = DatumGetPointer(row.value);
+	const Size size =
+		value_.length == -1 ? VARSIZE_ANY(from) : datumGetSize(row.value, false, value_.length);
 	latest->has_room = size <= room;
 	char *to = reinterpret_cast<char *>(&latest->value);
 	if (!latest->has_room)
@@ -336,7 +330,7 @@ HeapReader<Key>::keep_value(Latest<Key> *latest, HeapTuple tuple)
 		to = static_cast<char *>(MemoryContextAlloc(context_, size));
 		latest->value = PointerGetDatum(to);
 	}
-	memcpy(to, DatumGetPointer(value), size);
+	memcpy(to, from, size);
 }
 
 // The order of "latest": NULLs last.
@@ -358,33 +352,36 @@ template <typename Key>
 bool
 HeapReader<Key>::add(const Row<Key> &row)
 {
-	Slot *slot = slot_of(row.key, row.hash);
-	Latest<Key> *latest = nullptr;
+	uint32 entry = row.entry;
+	bool is_new = false;
 
-	if (slot->entry == 0)
+	if (entry == 0 || !equal(entries_[entry - 1].key, row.key))
 	{
-		if (count_ == room_)
+		Slot *slot = slot_of(row.key, row.hash);
+		is_new = slot->entry == 0;
+		if (is_new && count_ == room_)
 		{
 			if (!make_room(slots_bits_ + 1))
 				return false;
 			slot = slot_of(row.key, row.hash);
 		}
-		latest = &entries_[count_++];
-		*slot = {static_cast<uint32>(row.hash), count_};
+		if (is_new)
+			*slot = {static_cast<uint32>(row.hash), ++count_};
+		entry = slot->entry;
+	}
+	Latest<Key> *latest = &entries_[entry - 1];
+	if (is_new)
+	{
 		latest->key = row.key;
 		latest->value_null = true;
 	}
-	else
-	{
-		latest = &entries_[slot->entry - 1];
-		if (!is_later(row, *latest))
-			return true;
-	}
+	else if (!is_later(row, *latest))
+		return true;
 	latest->at = row.at;
 	latest->at_null = row.at_null;
 	latest->tie = row.tie;
 	latest->tie_null = row.tie_null;
-	keep_value(latest, const_cast<HeapTuple>(&row.tuple));
+	keep_value(latest, row);
 	return true;
 }
 
@@ -393,34 +390,90 @@ template <typename Key>
 bool
 HeapReader<Key>::read_row(HeapTuple tuple, Row<Key> *row) const
 {
+	const HeapTupleHeader header = tuple->t_data;
+
+	if (fixed_ && !HeapTupleHasNulls(tuple) && HeapTupleHeaderGetNatts(header) >= last_attnum_)
+	{
+		const char *columns = reinterpret_cast<const char *>(header) + header->t_hoff;
+		const auto read = [columns](const RowColumn &column) {
+			return fetch_att(columns + column.offset, column.by_value, column.length);
+		};
+		set_key(&row->key, key_.type, read(key_));
+		row->at = integer_of(at_, read(at_));
+		row->tie_null = tie_.attnum == 0;
+		row->tie = row->tie_null ? 0 : integer_of(tie_, read(tie_));
+		row->value = read(value_);
+		row->at_null = false;
+		row->value_null = false;
+	}
+	else if (!read_unusual_row(tuple, row))
+		return false;
+	row->hash = hash(row->key);
+	return (row->hash & part_mask_) == part_ && !(bounded_ && (row->at_null || row->at > as_of_)) &&
+	       !(table_.skip_null && row->value_null);
+}
+
+// One that has NULLs, or columns whose place differs.  false: it has no key.
+template <typename Key>
+bool
+HeapReader<Key>::read_unusual_row(HeapTuple tuple, Row<Key> *row) const
+{
 	bool null = false;
 
-	const Datum key = read_column_of(key_, tuple, &null);
+	const Datum key = heap_getattr(tuple, key_.attnum, description_, &null);
 	if (null)
 		return false;
 	set_key(&row->key, key_.type, key);
-	row->hash = hash(row->key);
-	if ((row->hash & part_mask_) != part_)
-		return false;
-	const Datum at = read_column_of(at_, tuple, &row->at_null);
+	const Datum at = heap_getattr(tuple, at_.attnum, description_, &row->at_null);
 	row->at = row->at_null ? 0 : integer_of(at_, at);
-	if (bounded_ && (row->at_null || row->at > as_of_))
-		return false;
 	row->tie_null = tie_.attnum == 0;
-	row->tie = 0;
+	Datum tie = 0;
 	if (!row->tie_null)
-	{
-		const Datum tie = read_column_of(tie_, tuple, &row->tie_null);
-		row->tie = row->tie_null ? 0 : integer_of(tie_, tie);
-	}
-	if (table_.skip_null)
-	{
-		read_column_of(value_, tuple, &null);
-		if (null)
-			return false;
-	}
-	row->tuple = *tuple;
+		tie = heap_getattr(tuple, tie_.attnum, description_, &row->tie_null);
+	row->tie = row->tie_null ? 0 : integer_of(tie_, tie);
+	row->value = heap_getattr(tuple, value_.attnum, description_, &row->value_null);
 	return true;
+}
+
+// The visible rows of a page that count; returns how many.  They are good until the pin is
+// released.
+template <typename Key>
+int
+HeapReader<Key>::read_page(Buffer buffer, Row<Key> *rows) const
+{
+	LockBuffer(buffer, BUFFER_LOCK_SHARE);
+	Page page = BufferGetPage(buffer);
+	const BlockNumber block = BufferGetBlockNumber(buffer);
+	const OffsetNumber max = PageGetMaxOffsetNumber(page);
+	const bool all_visible = PageIsAllVisible(page) && !snapshot_->takenDuringRecovery;
+	int count = 0;
+	HeapTupleData tuple;
+	tuple.t_tableOid = RelationGetRelid(relation_);
+	for (OffsetNumber offset = FirstOffsetNumber; offset <= max; ++offset)
+	{
+		const ItemId item = PageGetItemId(page, offset);
+		if (!ItemIdIsNormal(item))
+			continue;
+		tuple.t_data = reinterpret_cast<HeapTupleHeader>(PageGetItem(page, item));
+		tuple.t_len = ItemIdGetLength(item);
+		ItemPointerSet(&tuple.t_self, block, offset);
+		if ((!all_visible && !HeapTupleSatisfiesVisibility(&tuple, snapshot_, buffer)) ||
+		    !read_row(&tuple, &rows[count]))
+			continue;
+		__builtin_prefetch(&slots_[rows[count].hash >> (64 - slots_bits_)]);
+		++count;
+	}
+	LockBuffer(buffer, BUFFER_LOCK_UNLOCK);
+	return count;
+}
+
+inline void
+prefetch_page(Page page)
+{
+	constexpr int line = 64;
+
+	for (int i = 0; i < BLCKSZ; i += line)
+		__builtin_prefetch(page + i);
 }
 
 // false: there are too many keys for the memory.
@@ -435,52 +488,31 @@ HeapReader<Key>::pass()
 			: nullptr;
 	Row<Key> *rows = static_cast<Row<Key> *>(
 		MemoryContextAlloc(context_, sizeof(Row<Key>) * MaxHeapTuplesPerPage));
+	Buffer next = InvalidBuffer;
 	bool fits = true;
 
 	pgstat_count_heap_scan(relation_);
-	for (BlockNumber block = 0; block < blocks && fits; ++block)
+	for (BlockNumber block = 0; block <= blocks && fits; ++block)
 	{
-		OffsetNumber visible[MaxHeapTuplesPerPage];
-		int count = 0;
-		int rows_count = 0;
-
 		CHECK_FOR_INTERRUPTS();
-		Buffer buffer = ReadBufferExtended(relation_, MAIN_FORKNUM, block, RBM_NORMAL, strategy);
-		LockBuffer(buffer, BUFFER_LOCK_SHARE);
-		Page page = BufferGetPage(buffer);
-		const OffsetNumber max = PageGetMaxOffsetNumber(page);
-		const bool all_visible = PageIsAllVisible(page) && !snapshot_->takenDuringRecovery;
-		HeapTupleData tuple;
-		tuple.t_tableOid = RelationGetRelid(relation_);
-		for (OffsetNumber offset = FirstOffsetNumber; offset <= max; ++offset)
+		Buffer buffer = next;
+		next = InvalidBuffer;
+		if (block < blocks)
 		{
-			const ItemId item = PageGetItemId(page, offset);
-			if (!ItemIdIsNormal(item))
-				continue;
-			tuple.t_data = reinterpret_cast<HeapTupleHeader>(PageGetItem(page, item));
-			tuple.t_len = ItemIdGetLength(item);
-			ItemPointerSet(&tuple.t_self, block, offset);
-			if (all_visible || HeapTupleSatisfiesVisibility(&tuple, snapshot_, buffer))
-				visible[count++] = offset;
+			next = ReadBufferExtended(relation_, MAIN_FORKNUM, block, RBM_NORMAL, strategy);
+			prefetch_page(BufferGetPage(next));
 		}
-		LockBuffer(buffer, BUFFER_LOCK_UNLOCK);
+		if (!BufferIsValid(buffer))
+			continue;
+		const int count = read_page(buffer, rows);
 		for (int i = 0; i < count; ++i)
-		{
-			const ItemId item = PageGetItemId(page, visible[i]);
-			tuple.t_data = reinterpret_cast<HeapTupleHeader>(PageGetItem(page, item));
-			tuple.t_len = ItemIdGetLength(item);
-			ItemPointerSet(&tuple.t_self, block, visible[i]);
-			if (!read_row(&tuple, &rows[rows_count]))
-				continue;
-			__builtin_prefetch(&slots_[rows[rows_count].hash >> (64 - slots_bits_)]);
-			++rows_count;
-		}
-		for (int i = 0; i < rows_count; ++i)
-			prefetch_entry(rows[i].hash);
-		for (int i = 0; i < rows_count && fits; ++i)
+			rows[i].entry = probable_entry(rows[i].hash);
+		for (int i = 0; i < count && fits; ++i)
 			fits = add(rows[i]);
 		ReleaseBuffer(buffer);
 	}
+	if (BufferIsValid(next))
+		ReleaseBuffer(next);
 	if (strategy != nullptr)
 		FreeAccessStrategy(strategy);
 	return fits;
