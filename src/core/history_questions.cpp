@@ -237,46 +237,47 @@ durations_in(const History &history, const Window &window) noexcept
 }
 
 void
-draw(const History &history, unsigned char *cells, std::size_t count, int levels) noexcept
+draw(const History &history, double *prices, unsigned char *cells, std::size_t count,
+     int levels) noexcept
 {
-	Step first = {};
+	StepReader reader(history);
+	Step step = {};
+	Step next = {};
 	Step last = {};
 	std::fill(cells, cells + count, static_cast<unsigned char>(0));
-	if (!first_step(history, first) || !last_step(history, last))
+	if (!reader.next(next) || !last_step(history, last))
 		return;
-	const std::uint64_t span =
-		static_cast<std::uint64_t>(last.at) - static_cast<std::uint64_t>(first.at);
 
-	// Once for the range of what will be shown, once to show it.
+	// A cell ends a span / count after the one before, and what the division leaves adds up.
+	auto end = static_cast<std::uint64_t>(next.at);
+	const std::uint64_t span = static_cast<std::uint64_t>(last.at) - end;
+	std::uint64_t left = 0;
 	double low = __builtin_inf();
 	double high = -__builtin_inf();
-	for (const bool drawing : {false, true})
+	bool more = true;
+	for (std::size_t i = 0; i < count; ++i)
 	{
-		StepReader reader(history);
-		Step step = {};
-		Step next = {};
-		bool more = reader.next(next);
-		for (std::size_t i = 0; i < count; ++i)
+		end += span / count;
+		left += span % count;
+		if (left >= count)
 		{
-			const auto offset = static_cast<std::uint64_t>(static_cast<UInt128>(span) * (i + 1) /
-			                                               static_cast<UInt128>(count));
-			const auto end =
-				static_cast<std::int64_t>(static_cast<std::uint64_t>(first.at) + offset);
-			while (more && next.at <= end)
-			{
-				step = next;
-				more = reader.next(next);
-			}
-			const double value = approximate_price(history.prices, step.price);
-			if (drawing)
-				cells[i] = level_of(value, low, high, levels);
-			else if (value - value == 0)
-			{
-				low = std::min(low, value);
-				high = std::max(high, value);
-			}
+			left -= count;
+			++end;
+		}
+		while (more && next.at <= static_cast<std::int64_t>(end))
+		{
+			step = next;
+			more = reader.next(next);
+		}
+		prices[i] = approximate_price(history.prices, step.price);
+		if (prices[i] - prices[i] == 0)
+		{
+			low = std::min(low, prices[i]);
+			high = std::max(high, prices[i]);
 		}
 	}
+	for (std::size_t i = 0; i < count; ++i)
+		cells[i] = level_of(prices[i], low, high, levels);
 }
 
 }  // namespace listing_stats

@@ -126,7 +126,8 @@ struct Durations
 
 // How far up each cell of a line of text is, 1 to levels; 0: no price, or not a number.  The cells
 // are equal lengths of time, from the first step to the last; each shows the price in force at its
-// end.
-void draw(const History &history, unsigned char *cells, std::size_t count, int levels) noexcept;
+// end.  "prices" has room for as many numbers as there are cells.
+void draw(const History &history, double *prices, unsigned char *cells, std::size_t count,
+          int levels) noexcept;
 
 }  // namespace listing_stats

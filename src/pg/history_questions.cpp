@@ -9,8 +9,9 @@ namespace listing_stats {
 
 namespace {
 
-constexpr int64 microseconds_per_day = USECS_PER_DAY;
+constexpr UInt128 microseconds_per_day = USECS_PER_DAY;
 constexpr int longest_sparkline = 1000;
+constexpr Size longest_cell = 3;  // of a block in UTF-8
 
 Numeric
 call(PGFunction function, Numeric a, Numeric b)
@@ -109,8 +110,7 @@ answer_days(FunctionCallInfo fcinfo, int64 since)
 	const TimestampTz now = PG_GETARG_TIMESTAMPTZ(1);
 	if (TIMESTAMP_NOT_FINITE(now) || TIMESTAMP_NOT_FINITE(since) || now < since)
 		PG_RETURN_NULL();
-	PG_RETURN_NUMERIC(divide(make_numeric(static_cast<Int128>(now) - since, 0),
-	                         make_numeric(microseconds_per_day, 0)));
+	PG_RETURN_NUMERIC(divide(static_cast<Int128>(now) - since, 0, microseconds_per_day));
 }
 
 }  // namespace
@@ -198,9 +198,10 @@ LISTING_STATS_FUNCTION(listing_stats_history_average)
 	const Durations durations = durations_in(history, window);
 	if (durations.endless || durations.known == 0)
 		PG_RETURN_NULL();
-	Numeric sum = durations.wide ? wide_sum(history, window)
-	                             : make_numeric(durations.sum, history.prices.scale);
-	PG_RETURN_NUMERIC(divide(sum, make_numeric(static_cast<Int128>(durations.known), 0)));
+	if (durations.wide)
+		PG_RETURN_NUMERIC(divide(wide_sum(history, window),
+		                         make_numeric(static_cast<Int128>(durations.known), 0)));
+	PG_RETURN_NUMERIC(divide(durations.sum, history.prices.scale, durations.known));
 }
 
 LISTING_STATS_FUNCTION(listing_stats_history_availability)
@@ -211,8 +212,7 @@ LISTING_STATS_FUNCTION(listing_stats_history_availability)
 	const Durations durations = durations_in(history, ended_window_argument(fcinfo, history));
 	if (durations.endless || durations.total == 0)
 		PG_RETURN_NULL();
-	PG_RETURN_NUMERIC(divide(make_numeric(static_cast<Int128>(durations.known), 0),
-	                         make_numeric(static_cast<Int128>(durations.total), 0)));
+	PG_RETURN_NUMERIC(divide(static_cast<Int128>(durations.known), 0, durations.total));
 }
 
 LISTING_STATS_FUNCTION(listing_stats_history_changes)
@@ -284,14 +284,21 @@ LISTING_STATS_FUNCTION(listing_stats_history_sparkline)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 		                errmsg("width of a sparkline must be between 1 and %d, not %d",
 		                       longest_sparkline, width)));
+	double prices[longest_sparkline];
 	unsigned char cells[longest_sparkline];
-	draw(history_of(PG_GETARG_DATUM(0)), cells, static_cast<std::size_t>(width), 8);
-	StringInfoData text;
-	initStringInfo(&text);
+	draw(history_of(PG_GETARG_DATUM(0)), prices, cells, static_cast<std::size_t>(width), 8);
+	const bool utf8 = GetDatabaseEncoding() == PG_UTF8;
+	auto *line = static_cast<char *>(palloc(VARHDRSZ + longest_cell * static_cast<Size>(width)));
+	char *out = VARDATA(line);
 	for (int i = 0; i < width; ++i)
-		appendStringInfoString(&text,
-		                       (GetDatabaseEncoding() == PG_UTF8 ? blocks : letters)[cells[i]]);
-	PG_RETURN_TEXT_P(cstring_to_text_with_len(text.data, text.len));
+	{
+		const char *cell = (utf8 ? blocks : letters)[cells[i]];
+		const Size size = utf8 && cells[i] > 0 ? longest_cell : 1;
+		memcpy(out, cell, size);
+		out += size;
+	}
+	SET_VARSIZE(line, out - line);
+	PG_RETURN_TEXT_P(line);
 }
 
 }  // namespace listing_stats

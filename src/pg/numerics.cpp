@@ -118,6 +118,15 @@ divide(Numeric a, Numeric b)
 	return call(numeric_div, a, b);
 }
 
+Numeric
+divide(Int128 dividend, int scale, UInt128 divisor)
+{
+	ScaledNumber quotient = {};
+	if (divide(dividend, scale, divisor, quotient))
+		return make_numeric(quotient.value, quotient.scale);
+	return divide(make_numeric(dividend, scale), make_unsigned(divisor, false, 0));
+}
+
 int
 compare(Numeric a, Numeric b)
 {
@@ -159,7 +168,7 @@ variance_numerator(const Moments &moments, int64 count, UInt128 &numerator)
 	       !__builtin_sub_overflow(numerator, square, &numerator) && numerator >> 126 == 0;
 }
 
-// The quick way, for numbers that prices are.
+// The quick way, for numbers that prices are; not the mean's.
 bool
 sum_quickly(Sum kind, const Moments &moments, int64 count, int scale, ScaledNumber &result)
 {
@@ -168,8 +177,6 @@ sum_quickly(Sum kind, const Moments &moments, int64 count, int scale, ScaledNumb
 		result = ScaledNumber{moments.sum, scale};
 		return true;
 	}
-	if (kind == Sum::Mean)
-		return divide(moments.sum, scale, static_cast<UInt128>(count), result);
 	const bool sample = kind == Sum::SampleVariance || kind == Sum::SampleDeviation;
 	const bool root = kind == Sum::SampleDeviation || kind == Sum::PopulationDeviation;
 	UInt128 numerator = 0;
@@ -192,11 +199,11 @@ Numeric
 sum_of(Sum kind, const Moments &moments, int64 count, int scale)
 {
 	ScaledNumber quick = {};
+	if (kind == Sum::Mean)
+		return divide(moments.sum, scale, static_cast<UInt128>(count));
 	if (sum_quickly(kind, moments, count, scale, quick))
 		return make_numeric(quick.value, quick.scale);
 	Numeric n = make_numeric(count, 0);
-	if (kind == Sum::Mean)
-		return divide(make_numeric(moments.sum, scale), n);
 	Numeric sum = make_unsigned(moments.spread, false, scale);
 	Numeric squares = make_unsigned(moments.squares_low, false, 2 * scale);
 	if (moments.squares_high != 0)

@@ -26,6 +26,7 @@ Numeric add(Numeric a, Numeric b);
 Numeric subtract(Numeric a, Numeric b);
 Numeric multiply(Numeric a, Numeric b);
 Numeric divide(Numeric a, Numeric b);
+Numeric divide(Int128 dividend, int scale, UInt128 divisor);  // dividend / 10^scale / divisor
 int compare(Numeric a, Numeric b);
 
 // The same value, shown with at least so many decimals.

@@ -20,13 +20,14 @@ check_reading(const unsigned char *bytes, std::size_t size)
 	if (!parse_history(bytes, size, history))
 		return;
 	Step step;
+	double prices[7];
 	unsigned char cells[7];
 	(void) last_step(history, step);
 	(void) highest_in(history, {-1000, 1000, true}, step);
 	(void) latest_prices(history);
 	(void) last_reduction(history);
 	(void) durations_in(history, {-1000, 1000, true});
-	draw(history, cells, sizeof cells, 8);
+	draw(history, prices, cells, sizeof cells, 8);
 	std::vector<Row> rows(history.count);
 	std::vector<unsigned char> scratch(size);
 	if (!read_steps(history, rows.data()) ||

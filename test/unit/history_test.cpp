@@ -119,22 +119,29 @@ test_extremes()
 	CHECK(none.history.count == 0 && holds_steps(none, collect({})));
 	CHECK(!last_step(none.history, step) && !lowest_in(none.history, always, step));
 	CHECK(latest_prices(none.history).previous == no_price);
+	double prices[3];
 	unsigned char cells[3] = {9, 9, 9};
-	draw(none.history, cells, 3, 8);
+	draw(none.history, prices, cells, 3, 8);
 	CHECK(cells[0] == 0 && cells[2] == 0);
 }
 
 void
 test_drawing()
 {
+	double prices[4];
 	unsigned char cells[4];
 	draw(pack_all(
 			 collect({{0, 0, 100}, {10, 0, 200}, {20, 0, no_price}, {30, 0, 300}, {40, 0, 200}}))
 	         .history,
-	     cells, 4, 8);
+	     prices, cells, 4, 8);
 	CHECK(cells[0] == 1 && cells[1] == 0 && cells[2] == 8 && cells[3] == 1);
-	draw(pack_all(collect({{0, 0, 5}})).history, cells, 4, 8);
+	draw(pack_all(collect({{0, 0, 5}})).history, prices, cells, 4, 8);
 	CHECK(cells[0] == 4 && cells[3] == 4);
+	// Cells end at 3, 6 and 10.
+	draw(pack_all(collect({{0, 0, 100}, {3, 0, 200}, {4, 0, 300}, {7, 0, 100}, {10, 0, 200}}))
+	         .history,
+	     prices, cells, 3, 8);
+	CHECK(cells[0] == 1 && cells[1] == 8 && cells[2] == 1);
 }
 
 // A tracker that looks once in a while, at whole seconds or not, at a price that moves now and
@@ -280,10 +287,11 @@ test_damage()
 			std::vector<Row> rows(history.count);
 			std::vector<unsigned char> scratch(size);
 			Step step;
+			double prices[4];
 			unsigned char cells[4];
 			(void) lowest_in(history, always, step);
 			(void) latest_prices(history);
-			draw(history, cells, 4, 8);
+			draw(history, prices, cells, 4, 8);
 			if (read_steps(history, rows.data()) &&
 			    is_canonical(history, rows.data(), bytes.get(), size, scratch.data()))
 				CHECK(size == 0 || std::memcmp(bytes.get(), scratch.data(), size) == 0);
