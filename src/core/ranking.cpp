@@ -123,9 +123,9 @@ runs_of_values(const std::int64_t *values, std::size_t count,
 	const std::int64_t *sorted = sort_by_digits<many_bits>(
 		copy, scratch, count, min, max, [](std::int64_t value) { return value; },
 		environment.pause);
+	environment.release(sorted == copy ? scratch : copy);
 	const Runs result = runs_of_sorted(sorted, count, environment);
-	environment.release(copy);
-	environment.release(scratch);
+	environment.release(sorted == copy ? copy : scratch);
 	return result;
 }
 
@@ -308,7 +308,8 @@ rank_if_short(const Block &block, const Environment &environment, Ranking &ranki
 
 // Counts values in buckets of equal width, and looks closer only at the buckets that hold a rank.
 // It recurses at most six times, since each bucket has a part of the range that is 2^12 times
-// smaller. NOLINTNEXTLINE(misc-no-recursion)
+// smaller; mostly twice, since what is left of that is looked at first.
+// NOLINTNEXTLINE(misc-no-recursion)
 void
 select_ranks(const std::int64_t *values, std::size_t count, std::int64_t min, std::int64_t max,
              const std::size_t *ranks, std::size_t rank_count, std::int64_t *answers,
@@ -392,11 +393,8 @@ select_ranks(const std::int64_t *values, std::size_t count, std::int64_t min, st
 		std::size_t inner_ranks[max_selected_ranks];
 		for (std::size_t j = 0; j < one.rank_count; ++j)
 			inner_ranks[j] = ranks[one.first_rank + j] - one.below;
-		const std::uint64_t start = low + (one.bucket << shift);
-		const std::uint64_t end =
-			low + std::min(range, (one.bucket << shift) + ((std::uint64_t{1} << shift) - 1));
-		select_ranks(one.values, one.size, static_cast<std::int64_t>(start),
-		             static_cast<std::int64_t>(end), inner_ranks, one.rank_count,
+		const Extent extent = extent_of(one.values, one.size);
+		select_ranks(one.values, one.size, extent.min, extent.max, inner_ranks, one.rank_count,
 		             answers + one.first_rank, environment);
 	}
 	environment.release(copies);
