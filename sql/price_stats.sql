@@ -96,6 +96,17 @@ SELECT total(price_stats(CASE WHEN i = 99999 THEN 1e30 ELSE v END)) - sum(CASE W
 SELECT price_stats_merge(s) = (SELECT price_stats(v) FROM numbers) AS merged, count(*) FROM (SELECT price_stats(v) AS s FROM numbers GROUP BY i % 777) g;
 SELECT price_stats_merge(s) = (SELECT price_stats(v) FROM numbers, generate_series(1, 3)) AS merged FROM (SELECT price_stats(v) AS s FROM numbers GROUP BY i % 7) g, generate_series(1, 3);
 
+-- What repeats is compacted before it takes more than 32 MB, and goes on growing; the view of a backend's memory is not for everybody
+RESET SESSION AUTHORIZATION;
+SELECT s = (SELECT ('{' || string_agg(v || '*9000', ',') || '}')::price_distribution FROM generate_series(0, 999) v) AS same, total_bytes < 50000000 AS compact
+FROM (SELECT price_stats(v) AS s, (SELECT max(total_bytes) FROM pg_backend_memory_contexts WHERE name = 'listing_stats distribution') AS total_bytes
+	FROM (SELECT generate_series(1, 9000000) % 1000 AS v) g) t;
+WITH RECURSIVE doubled(n, s) AS (SELECT 0, price_stats(v) FROM numbers UNION ALL SELECT n + 1, s + s FROM doubled WHERE n < 6)
+SELECT s = (SELECT price_stats_merge(s) FROM doubled WHERE n IN (2, 5, 6)) AS same, total(s) = 100 * (SELECT sum(v) FROM numbers) AS total, total_bytes < 50000000 AS compact
+FROM (SELECT price_stats_merge(s) AS s, (SELECT max(total_bytes) FROM pg_backend_memory_contexts WHERE name = 'listing_stats distribution') AS total_bytes
+	FROM (SELECT price_stats(v) AS s FROM numbers) whole, generate_series(1, 100)) t;
+SET SESSION AUTHORIZATION regress_listing_stats;
+
 -- Hostile distributions, where most values lie in one place
 SELECT kind, median(v) = (percentile_disc(0.5) WITHIN GROUP (ORDER BY v)) AS median, percentile(v, 0.99) = (percentile_disc(0.99) WITHIN GROUP (ORDER BY v)) AS percentile,
 	(price_summary(v)).q1 = (percentile_disc(0.25) WITHIN GROUP (ORDER BY v)) AS q1, (price_summary(v)).max = max(v) AS max, (price_summary(v)).stddev = stddev(v) AS stddev

@@ -52,25 +52,39 @@ extent_of(const std::int64_t *values, std::size_t count) noexcept
 }
 
 Moments
-moments_of(const std::int64_t *values, std::size_t count) noexcept
+moments_of(const std::int64_t *values, std::size_t count, const Extent &extent) noexcept
 {
-	Moments moments{values[0], values[0], 0, 0, 0, 0};
-	for (std::size_t i = 0; i < count; ++i)
-	{
-		moments.min = std::min(moments.min, values[i]);
-		moments.max = std::max(moments.max, values[i]);
-		moments.sum += values[i];
-	}
-	moments.spread = static_cast<UInt128>(moments.sum - static_cast<Int128>(moments.min) *
-	                                                        static_cast<Int128>(count));
-	const auto min = static_cast<std::uint64_t>(moments.min);
-	for (std::size_t i = 0; i < count; ++i)
-	{
-		const std::uint64_t difference = static_cast<std::uint64_t>(values[i]) - min;
-		const UInt128 square = static_cast<UInt128>(difference) * difference;
-		moments.squares_low += static_cast<std::uint64_t>(square);
-		moments.squares_high += static_cast<std::uint64_t>(square >> 64);
-	}
+	// So many squares of such differences add up in 64 bits.
+	constexpr std::uint64_t small_range = std::uint64_t{1} << 26;
+	constexpr std::size_t together = 4096;
+
+	Moments moments{extent.min, extent.max, 0, 0, 0, 0};
+	const auto min = static_cast<std::uint64_t>(extent.min);
+	if (static_cast<std::uint64_t>(extent.max) - min < small_range)
+		for (std::size_t begin = 0; begin < count; begin += together)
+		{
+			std::uint64_t spread = 0;
+			std::uint64_t squares = 0;
+			for (std::size_t i = begin; i < std::min(count, begin + together); ++i)
+			{
+				const std::uint64_t difference = static_cast<std::uint64_t>(values[i]) - min;
+				spread += difference;
+				squares += difference * difference;
+			}
+			moments.spread += spread;
+			moments.squares_low += squares;
+		}
+	else
+		for (std::size_t i = 0; i < count; ++i)
+		{
+			const std::uint64_t difference = static_cast<std::uint64_t>(values[i]) - min;
+			const UInt128 square = static_cast<UInt128>(difference) * difference;
+			moments.spread += difference;
+			moments.squares_low += static_cast<std::uint64_t>(square);
+			moments.squares_high += static_cast<std::uint64_t>(square >> 64);
+		}
+	moments.sum = static_cast<Int128>(moments.spread) +
+	              static_cast<Int128>(extent.min) * static_cast<Int128>(count);
 	return moments;
 }
 

@@ -117,8 +117,9 @@ struct Moments
 	UInt128 squares_high;
 };
 
-// Of at least one value.
-[[nodiscard]] Moments moments_of(const std::int64_t *values, std::size_t count) noexcept;
+// Of at least one value, all in the extent.
+[[nodiscard]] Moments moments_of(const std::int64_t *values, std::size_t count,
+                                 const Extent &extent) noexcept;
 [[nodiscard]] Moments moments_of(const Run *runs, std::size_t count) noexcept;
 
 // Where a percentile lies: between the values of two neighbouring ranks, so many quarters above

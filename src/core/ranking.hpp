@@ -60,8 +60,8 @@ enum class ShortWay
 	Select    // the block has plain values only, in the extent given: select_ranks() is shorter
 };
 
-// rank_values() where order is a short way to a few ranks: values are few or lie densely, or there
-// is no other way.
+// rank_values() where order is the shorter way to a few ranks: values lie densely, or there is no
+// other way.
 [[nodiscard]] ShortWay rank_if_short(const Block &block, const Environment &environment,
                                      Ranking &ranking, Extent &extent) noexcept;
 

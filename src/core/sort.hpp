@@ -14,15 +14,14 @@ sort_integers(std::int64_t *first, std::int64_t *last) noexcept
 	std::sort(first, last, [](std::int64_t a, std::int64_t b) { return a < b; });
 }
 
-// Sorts items by a 64-bit key that lies in [min, max], digit by digit in base 2048, and returns
-// where they are then: in items, or in scratch, which has room for as many.  pause is called now
-// and then.
-template <class Item, class Key>
+// Sorts items by a 64-bit key that lies in [min, max], by digits of so many bits, and returns where
+// they are then: in items, or in scratch, which has room for as many.  pause is called now and
+// then.
+template <unsigned bits, class Item, class Key>
 Item *
 sort_by_digits(Item *items, Item *scratch, std::size_t count, std::int64_t min, std::int64_t max,
                Key key, void (*pause)()) noexcept
 {
-	constexpr unsigned bits = 11;
 	constexpr std::size_t base = std::size_t{1} << bits;
 	const auto low = static_cast<std::uint64_t>(min);
 	const std::uint64_t range = static_cast<std::uint64_t>(max) - low;

@@ -29,6 +29,14 @@ aggregate_context(FunctionCallInfo fcinfo)
 	return context;
 }
 
+// What AggCheckCallContext() says, here where it is inlined: each row asks.
+bool
+is_aggregate_call(FunctionCallInfo fcinfo)
+{
+	return fcinfo->context != nullptr &&
+	       (IsA(fcinfo->context, AggState) || IsA(fcinfo->context, WindowAggState));
+}
+
 // The state, where it has room for a value without further ado.
 pg_attribute_always_inline Distribution *
 find_room(FunctionCallInfo fcinfo)
@@ -42,19 +50,19 @@ find_room(FunctionCallInfo fcinfo)
 		Distribution *distribution = expanded->block.distribution;
 		return distribution->used < expanded->capacity ? distribution : nullptr;
 	}
-	if (!VARATT_IS_4B_U(state) || AggCheckCallContext(fcinfo, nullptr) == 0)
+	if (!VARATT_IS_4B_U(state) || !is_aggregate_call(fcinfo))
 		return nullptr;
-	const Block block = {reinterpret_cast<Distribution *>(state), VARSIZE(state)};
-	return block.distribution->form == Form::Growing && block.distribution->wide == 0 &&
-	               block.room() >= sizeof(int64)
-	           ? block.distribution
-	           : nullptr;
+	auto *distribution = reinterpret_cast<Distribution *>(state);
+	if (distribution->form != Form::Growing || distribution->wide != 0)
+		return nullptr;
+	const Block block = {distribution, VARSIZE(state)};
+	return block.room() >= sizeof(int64) ? distribution : nullptr;
 }
 
 // What a transition does with values of a type: try() appends what is simple to append, add() any.
 struct NumericInput
 {
-	static bool try_value(Datum datum, int scale, int64 &value)
+	static pg_attribute_always_inline bool try_value(Datum datum, int scale, int64 &value)
 	{
 		const auto *numeric = reinterpret_cast<struct varlena *>(DatumGetPointer(datum));
 		if (unlikely(VARATT_IS_EXTENDED(numeric) && !VARATT_IS_SHORT(numeric)))

@@ -27,10 +27,13 @@ struct ExpandedDistribution
 	std::size_t compacted_size;  // of the content, when it was last compacted
 };
 
+// What DatumGetEOHP() does, here where it is inlined: each row needs it.
 inline ExpandedDistribution *
 expanded_distribution(Datum datum)
 {
-	return reinterpret_cast<ExpandedDistribution *>(DatumGetEOHP(datum));
+	varatt_expanded pointer;
+	memcpy(&pointer, VARDATA_EXTERNAL(DatumGetPointer(datum)), sizeof pointer);
+	return reinterpret_cast<ExpandedDistribution *>(pointer.eohptr);
 }
 
 // A state that grows.  Errors: 54000 when it cannot.

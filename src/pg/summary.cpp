@@ -65,7 +65,7 @@ summarize_unranked(const Ranking &ranking, const Block &block, const Extent &ext
 	const Distribution *distribution = block.distribution;
 	ask_sums(&summary, summary.count > ranking.finite_count
 	                       ? sums_of(ranking, wanted_sums)
-	                       : sums_of(moments_of(distribution->values(), distribution->used),
+	                       : sums_of(moments_of(distribution->values(), distribution->used, extent),
 	                                 summary.count, ranking.scale, wanted_sums));
 	CHECK_FOR_INTERRUPTS();
 	ask_order(&summary, Order(ranking, block, extent, ranks, rank_count));

@@ -125,6 +125,13 @@ test_limits()
 	CHECK(!rank_values(full.block(), test_environment, ranking));
 	TestBlock twice({7}, {{7, max_count}, {7, max_count}, {7, max_count}}, 0);
 	CHECK(!rank_values(twice.block(), test_environment, ranking));
+	Extent extent{};
+	TestBlock few({7, 8}, {}, 0);
+	few.header().counts.not_a_numbers = max_count - 2;
+	CHECK(rank_if_short(few.block(), test_environment, ranking, extent) == ShortWay::Select);
+	CHECK(ranking.count() == max_count && ranking.finite_count == 2 && ranking.run_count == 0);
+	few.header().counts.nulls = 1;
+	CHECK(rank_if_short(few.block(), test_environment, ranking, extent) == ShortWay::TooMany);
 	TestBlock empty({}, {}, 0);
 	CHECK(rank_values(empty.block(), test_environment, ranking) && ranking.count() == 0);
 }
@@ -177,8 +184,11 @@ main()
 		test_ranking(kind, 100000, 0, random);
 		test_ranking(kind, 0, 20000, random);
 	}
-	test_short_way(0, 100, 0, true, random);
-	test_short_way(1, 100, 0, true, random);
+	test_short_way(0, 0, 0, true, random);
+	test_short_way(0, 100, 0, false, random);
+	test_short_way(1, 512, 0, false, random);
+	test_short_way(1, 100, 1, true, random);
+	test_short_way(1, 513, 0, true, random);
 	test_short_way(0, 10000, 0, false, random);
 	test_short_way(0, 300000, 0, true, random);
 	test_short_way(1, 10000, 0, false, random);
