@@ -62,6 +62,19 @@ SELECT try('text COLLATE ignore_case', 'text COLLATE ignore_case', 'timestamptz'
 INSERT INTO price (k, t, v) VALUES ('A', '2027-01-01', 5), ('a', '2027-01-01', 6), ('B', '2027-01-01', 7);
 SELECT k, last_price FROM listing ORDER BY k;
 
+-- citext: equal is what its operators say, which are not in the search_path
+CREATE SCHEMA types_citext;
+CREATE EXTENSION citext SCHEMA types_citext;
+SELECT try('types_citext.citext', 'types_citext.citext', 'timestamptz', 'numeric', false, '{a,B,c}', '{2026-01-01,2026-01-02}', '{1,2}');
+SELECT try('types_citext.citext', 'types_citext.citext', 'timestamptz', 'numeric', true, '{a,B,c}', '{2026-01-01,2026-01-02}', '{1,2}');
+INSERT INTO price (k, t, v) VALUES ('A', '2027-01-01', 5), ('a', '2027-01-01', 6), ('b', '2027-01-01', 7), ('C', '2027-01-01', 8);
+SELECT k, last_price FROM listing ORDER BY k;
+DELETE FROM price WHERE v = 6;
+UPDATE price SET k = 'B' WHERE v = 5;
+UPDATE listing SET k = 'C' WHERE last_price = 8;
+SELECT k, last_price FROM listing ORDER BY k;
+SELECT * FROM listing_stats.verify('listing', 'price');
+
 -- times
 SELECT try('int', 'int', 'timestamp', 'numeric', true, '{1,2,3}', '{2026-03-29 02:30,2026-03-29 01:59,infinity,-infinity}', '{1,2,3,4}');
 SELECT try('int', 'int', 'timestamptz', 'numeric', true, '{1,2,3}', '{2026-10-25 02:30+02,2026-10-25 02:30+01,-infinity}', '{1,2,3}');
@@ -128,4 +141,4 @@ BEGIN
     END IF;
 END $$;
 
-DROP SCHEMA types CASCADE;
+DROP SCHEMA types, types_citext CASCADE;

@@ -126,14 +126,14 @@ pending_of(Level *level, const Attachment &attachment, Side side)
 }
 
 // Makes room: by merging repeated keys if that frees half, so that a million prices of ten listings
-// take the space of ten keys.
+// take the space of ten keys, and never more than that of twice as many keys as there are.
 void
 make_room(const Attachment &attachment, PendingKeys *pending)
 {
 	sort_keys(attachment, pending->key, &pending->count);
 	if (pending->count <= pending->capacity / 2)
 		return;
-	pending->capacity *= 2;
+	pending->capacity = 2 * pending->count;
 	pending->key = static_cast<PendingKey *>(
 		repalloc_huge(pending->key, pending->capacity * sizeof(PendingKey)));
 }
