@@ -110,6 +110,16 @@ resolve_compared_type(Oid type, Oid collation, MemoryContext context, ComparedTy
 	return true;
 }
 
+Datum
+array_of(const ComparedType &type, Datum *value, bool *null, Size count)
+{
+	int dimension = static_cast<int>(count);
+	int lower_bound = 1;
+
+	return PointerGetDatum(construct_md_array(value, null, 1, &dimension, &lower_bound, type.type,
+	                                          type.length, type.by_value, type.alignment));
+}
+
 bool
 resolve_key_type(const ResolvedColumn &listing_key, const ResolvedColumn &price_key,
                  MemoryContext context, ComparedType *result)

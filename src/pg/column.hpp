@@ -35,6 +35,9 @@ ResolvedColumn read_column(Relation relation, AttrNumber attnum);
 // class, or no array type.
 bool resolve_compared_type(Oid type, Oid collation, MemoryContext context, ComparedType *result);
 
+// An array of such values; "null" is nullptr if none is NULL.
+Datum array_of(const ComparedType &type, Datum *value, bool *null, Size count);
+
 // The type of both key columns, but for integers, which are all held as bigint.  False: no btree
 // operator family has both types.
 bool resolve_key_type(const ResolvedColumn &listing_key, const ResolvedColumn &price_key,

@@ -1,6 +1,7 @@
 // The direct path, see direct_path.hpp.
 #include "pg/direct_path.hpp"
 
+#include "pg/leaf_reader.hpp"
 #include "pg/price_index.hpp"
 
 namespace listing_stats {
@@ -19,9 +20,18 @@ struct DirectPath
 	ScanKeyData price_key;
 	TypeCacheEntry *value_type;
 	TypeCacheEntry *at_type;
+	// Where many keys are read from the leaves of the indexes instead: whether they can be that of
+	// listing, and what is read of price.
+	bool listing_leaves;
+	PriceTable prices;
 };
 
 namespace {
+
+// From so many keys on their entries are read from the leaves: the access method would copy all
+// entries of each key to return one.  Not for fewer: it also marks dead entries, so that the next
+// one need not look at them.
+constexpr Size many_keys = 10;
 
 bool enabled = true;
 
@@ -125,9 +135,26 @@ find_indexes(const Attachment &attachment, DirectPath *path)
 		is_read_backwards(price_index) ? BackwardScanDirection : ForwardScanDirection;
 	path->listing_index_since = serves_since(listing_index);
 	path->price_index_since = serves_since(price_index);
+	path->listing_leaves = has_places_of_keys(listing_index, attachment.column[listing_key]);
 	index_close(price_index, AccessShareLock);
 	index_close(listing_index, AccessShareLock);
 	return found;
+}
+
+PriceTable
+prices_of(const Attachment &attachment, Relation price)
+{
+	PriceTable table = {};
+
+	table.relation = attachment.price;
+	table.key = attachment.column[price_key];
+	table.at = attachment.column[price_at];
+	if (attachment.column[price_tie].attnum != table.at.attnum)
+		table.tie = attachment.column[price_tie];
+	table.value = attachment.column[price_value];
+	table.skip_null = attachment.skip_null;
+	choose_leaf_index(price, &table);
+	return table;
 }
 
 // What the owner has taken from himself, an UPDATE may not do either.
@@ -155,6 +182,8 @@ find_path(const Attachment &attachment, DirectPath *path)
 	for (int i = first_target; found && i < end_of_targets; ++i)
 		found = attachment.column[i].attnum == 0 || takes_as_is(listing, attachment, i);
 	found = found && find_indexes(attachment, path);
+	if (found)
+		path->prices = prices_of(attachment, price);
 	path->value_type =
 		lookup_type_cache(attachment.column[price_value].type, TYPECACHE_CMP_PROC_FINFO);
 	path->at_type = lookup_type_cache(attachment.column[price_at].type, TYPECACHE_CMP_PROC_FINFO);
@@ -240,6 +269,14 @@ end_lookup(Lookup *lookup)
 	index_close(lookup->index, AccessShareLock);
 }
 
+// Whether so many keys are read from leaves.  Not where reading leaves locks that other
+// transactions look at, or a page may be pruned of what the snapshot sees.
+bool
+reads_leaves(Size keys)
+{
+	return keys >= many_keys && !IsolationIsSerializable() && !snapshots_expire();
+}
+
 bool
 is_own_version(TupleTableSlot *slot)
 {
@@ -288,6 +325,61 @@ lock_row(const Attachment &attachment, Lookup *lookup, Datum key)
 	}
 }
 
+// Locking the listings of many keys: these, and which of them is next.
+struct Locking
+{
+	const Attachment *attachment;
+	const Keys *wanted;
+	Keys *found;
+	Lookup *lookup;
+	Size next;
+};
+
+// Takes (key, tid) in the order of keys: where a version of the listing is.
+void
+lock_place(void *argument, Datum *value, bool *)
+{
+	Locking *locking = static_cast<Locking *>(argument);
+	const Keys &wanted = *locking->wanted;
+	Lookup *lookup = locking->lookup;
+	ItemPointerData tid = *reinterpret_cast<ItemPointer>(DatumGetPointer(value[1]));
+	bool again = false;
+
+	CHECK_FOR_INTERRUPTS();
+	// One that has been locked already is past.
+	while (locking->next < wanted.count &&
+	       compare_key(locking->attachment->key, wanted.key[locking->next], value[0]) < 0)
+		++locking->next;
+	if (locking->next == wanted.count ||
+	    compare_key(locking->attachment->key, wanted.key[locking->next], value[0]) != 0 ||
+	    !table_index_fetch_tuple(lookup->scan->xs_heapfetch, &tid, GetActiveSnapshot(),
+	                             lookup->slot, &again, nullptr))
+		return;
+	const Datum key = wanted.key[locking->next++];
+	if (!lock_row(*locking->attachment, lookup, key))
+		return;
+	locking->found->key[locking->found->count] = key;
+	locking->found->tid[locking->found->count++] = lookup->slot->tts_tid;
+}
+
+// Returns how many of the keys it has handled.
+Size
+lock_from_leaves(const Attachment &attachment, const Keys &wanted, Lookup *lookup, Keys *found)
+{
+	Locking locking = {&attachment, &wanted, found, lookup, 0};
+	Size first = 0;
+
+	for (bool done = true; done && first < wanted.count; first += done ? batch : 0)
+	{
+		const Datum keys =
+			array_of(attachment.key, wanted.key + first, nullptr, Min(batch, wanted.count - first));
+		done = read_places_from_leaves(lookup->table, lookup->index, attachment.column[listing_key],
+		                               keys, {lock_place, &locking});
+		pfree(DatumGetPointer(keys));
+	}
+	return first;
+}
+
 // A new snapshot, which sees what this transaction has done so far.
 void
 push_new_snapshot()
@@ -314,6 +406,10 @@ struct Write
 	Snapshot crosscheck;
 	MemoryContext lifetime;  // of all this
 	MemoryContext context;   // reset for each listing
+	const Keys *keys;
+	const PendingKey *const *added;  // nullptr: recompute
+	Size next;                       // of the keys
+	uint64 changed;                  // how many so far
 	// For inserting into indexes, made when first needed.
 	EState *executor_state;
 	ResultRelInfo *result_relation;
@@ -350,20 +446,26 @@ same_target(const Write &write, int target, const Columns &a, const Columns &b)
 	                    b.value[target]);
 }
 
+// A copy of what a column of price holds.
+Datum
+copy_of(const Write &write, Column column, Datum value)
+{
+	const Form_pg_attribute attribute = TupleDescAttr(RelationGetDescr(write.price.table),
+	                                                  write.attachment->column[column].attnum - 1);
+
+	if (attribute->attlen == -1)
+		return PointerGetDatum(PG_DETOAST_DATUM_COPY(value));
+	return datumCopy(value, attribute->attbyval, attribute->attlen);
+}
+
 // The value of a column of the price that the lookup is at, as a copy.
 Datum
 price_column(const Write &write, Column column, bool *is_null)
 {
-	const AttrNumber attnum = write.attachment->column[column].attnum;
-	const Form_pg_attribute attribute =
-		TupleDescAttr(RelationGetDescr(write.price.table), attnum - 1);
-	const Datum value = slot_getattr(write.price.slot, attnum, is_null);
+	const Datum value =
+		slot_getattr(write.price.slot, write.attachment->column[column].attnum, is_null);
 
-	if (*is_null)
-		return 0;
-	if (attribute->attlen == -1)
-		return PointerGetDatum(PG_DETOAST_DATUM_COPY(value));
-	return datumCopy(value, attribute->attbyval, attribute->attlen);
+	return *is_null ? 0 : copy_of(write, column, value);
 }
 
 // The latest price, which counts only if it is known where NULL prices are skipped; false: there is
@@ -448,17 +550,34 @@ add_prices(const Write &write, const PendingKey &added, Columns *columns)
 	columns->null[price_count] = false;
 }
 
-// What the columns of a listing have to be.
+// Whether anything depends on the latest price.
+bool
+keeps_head(const Write &write)
+{
+	return keeps(write, last_price) || keeps(write, last_price_at) || keeps(write, previous_price);
+}
+
+// What the columns of a listing have to be.  "latest" is the latest price and its time, if it has
+// been read already.
 Columns
-computed(Write *write, Datum key, const Columns &stored, const PendingKey *added)
+computed(Write *write, Datum key, const Columns &stored, const PendingKey *added,
+         const Columns *latest)
 {
 	Columns now = stored;
 
 	if (added != nullptr)
 		add_prices(*write, *added, &now);
-	if (!keeps(*write, last_price) && !keeps(*write, last_price_at) &&
-	    !keeps(*write, previous_price))
+	if (!keeps_head(*write))
 		return now;
+	if (latest != nullptr)
+	{
+		now.null[last_price] = latest->null[last_price];
+		if (!now.null[last_price])
+			now.value[last_price] = copy_of(*write, price_value, latest->value[last_price]);
+		now.value[last_price_at] = latest->value[last_price_at];
+		now.null[last_price_at] = latest->null[last_price_at];
+		return now;
+	}
 	now.null[last_price] = now.null[last_price_at] = true;
 	look_up(&write->price, key);
 	const bool found = read_latest(write, &now);
@@ -581,21 +700,72 @@ fetch_stored(Write *write, Datum key, ItemPointerData *tid)
 	return found;
 }
 
-bool
-write_listing(Write *write, Datum key, ItemPointerData *tid, const PendingKey *added)
+// Writes the next listing.
+void
+write_listing(Write *write, const Columns *latest)
 {
+	const Size i = write->next++;
+	const Datum key = write->keys->key[i];
+	ItemPointerData *tid = write->keys->tid == nullptr ? nullptr : &write->keys->tid[i];
+	const PendingKey *added = write->added == nullptr ? nullptr : write->added[i];
+
+	CHECK_FOR_INTERRUPTS();
 	MemoryContextReset(write->context);
 	MemoryContext old = MemoryContextSwitchTo(write->context);
-	bool changed = false;
-
 	if (fetch_stored(write, key, tid))
 	{
 		const Columns stored = stored_columns(*write);
-		changed = write_row(write, stored, computed(write, key, stored, added));
+		write->changed += write_row(write, stored, computed(write, key, stored, added, latest));
 		ExecClearTuple(write->stored);
 	}
 	MemoryContextSwitchTo(old);
-	return changed;
+}
+
+// The listings before this key, or up to "end", have no price.
+void
+write_without_price(Write *write, Size end, const Datum *key)
+{
+	Columns none = {};
+
+	none.null[last_price] = none.null[last_price_at] = true;
+	while (write->next < end &&
+	       (key == nullptr ||
+	        compare_key(write->attachment->key, write->keys->key[write->next], *key) < 0))
+		write_listing(write, &none);
+}
+
+// Takes the latest price of a listing: key, time and value.
+void
+write_latest(void *argument, Datum *value, bool *null)
+{
+	Write *write = static_cast<Write *>(argument);
+	Columns latest = {};
+
+	write_without_price(write, write->keys->count, &value[0]);
+	latest.value[last_price_at] = value[1];
+	latest.null[last_price_at] = null[1];
+	latest.value[last_price] = value[2];
+	latest.null[last_price] = null[2];
+	write_listing(write, &latest);
+}
+
+// Writes listings, as long as their prices can be read from leaves.
+void
+write_from_leaves(Write *write)
+{
+	const Keys &keys = *write->keys;
+
+	for (bool done = true; done && write->next < keys.count;)
+	{
+		const Size end = Min(write->next + batch, keys.count);
+		const Datum array =
+			array_of(write->attachment->key, keys.key + write->next, nullptr, end - write->next);
+		done = read_latest_from_leaves(write->path->prices, write->price.table, true, array, false,
+		                               0, {write_latest, write});
+		pfree(DatumGetPointer(array));
+		if (done)
+			write_without_price(write, end, nullptr);
+	}
 }
 
 }  // namespace
@@ -638,7 +808,10 @@ lock_directly(const Attachment &attachment, const Keys &wanted, Keys *found)
 	push_new_snapshot();
 	Relation listing = table_open(attachment.listing, NoLock);
 	Lookup lookup = begin_lookup(listing, path->listing_index, path->listing_key);
-	for (Size i = 0; i < wanted.count; ++i)
+	Size i = 0;
+	if (path->listing_leaves && reads_leaves(wanted.count))
+		i = lock_from_leaves(attachment, wanted, &lookup, found);
+	for (; i < wanted.count; ++i)
 	{
 		CHECK_FOR_INTERRUPTS();
 		look_up(&lookup, wanted.key[i]);
@@ -657,7 +830,6 @@ uint64
 write_directly(const Attachment &attachment, const Keys &keys, const PendingKey *const *added)
 {
 	Write write = {};
-	uint64 changed = 0;
 
 	push_new_snapshot();
 	write.attachment = &attachment;
@@ -672,12 +844,12 @@ write_directly(const Attachment &attachment, const Keys &keys, const PendingKey 
 	write.lifetime = CurrentMemoryContext;
 	write.context =
 		AllocSetContextCreate(CurrentMemoryContext, "listing_stats listing", ALLOCSET_SMALL_SIZES);
-	for (Size i = 0; i < keys.count; ++i)
-	{
-		CHECK_FOR_INTERRUPTS();
-		changed += write_listing(&write, keys.key[i], keys.tid == nullptr ? nullptr : &keys.tid[i],
-		                         added == nullptr ? nullptr : added[i]);
-	}
+	write.keys = &keys;
+	write.added = added;
+	if (reads_leaves(keys.count) && keeps_head(write) && !keeps(write, previous_price))
+		write_from_leaves(&write);
+	while (write.next < keys.count)
+		write_listing(&write, nullptr);
 	if (write.executor_state != nullptr)
 	{
 		ExecCloseIndices(write.result_relation);
@@ -691,7 +863,7 @@ write_directly(const Attachment &attachment, const Keys &keys, const PendingKey 
 	table_close(write.listing, NoLock);
 	PopActiveSnapshot();
 	CommandCounterIncrement();
-	return changed;
+	return write.changed;
 }
 
 }  // namespace listing_stats

@@ -11,6 +11,10 @@
 
 namespace listing_stats {
 
+// Keys that are handled at once: bounds the size of their array, and how long a statement runs
+// uninterrupted.
+constexpr Size batch = 50000;
+
 // Keys of listings, and where their rows are: "tid" is nullptr if that is not known.
 struct Keys
 {

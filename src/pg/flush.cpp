@@ -13,9 +13,6 @@ namespace listing_stats {
 
 namespace {
 
-// Keys per statement, which bounds the size of its array and how long it runs uninterrupted.
-constexpr Size batch = 50000;
-
 struct Work
 {
 	Attachment *attachment;
@@ -250,16 +247,6 @@ run(Attachment *attachment, Query query, Datum *parameters, const char *nulls, S
 	return result;
 }
 
-Datum
-array_of(const ComparedType &type, Datum *value, bool *null, Size count)
-{
-	int dimension = static_cast<int>(count);
-	int lower_bound = 1;
-
-	return PointerGetDatum(construct_md_array(value, null, 1, &dimension, &lower_bound, type.type,
-	                                          type.length, type.by_value, type.alignment));
-}
-
 // Calls "run" with the address of an array parameter for each batch of the keys.
 template <typename Run>
 void
@@ -274,7 +261,6 @@ in_batches(const Attachment &attachment, const Keys &keys, Run run_batch)
 		pfree(DatumGetPointer(parameter));
 	}
 }
-
 // Locks the listings with these sorted keys; returns those that there are, sorted.
 Keys
 lock_listings(Attachment *attachment, const Keys &wanted)

@@ -182,6 +182,9 @@ public:
 
 	LeafReader(const PriceTable &table, Relation heap, Relation index, RowSink sink);
 
+	// For the places of rows alone.
+	LeafReader(Relation heap, Relation index, RowSink sink);
+
 	// false: the index has an older format.
 	bool open();
 	void close();
@@ -202,13 +205,14 @@ private:
 	TupleTableSlot *slot_ = nullptr;
 	BlockNumber root_ = P_NONE;
 
+	bool places_only_;
 	bool at_is_date_;
 	int at_offset_;
 	bool skip_null_;
-	int value_position_;  // in the index; 0: not there
+	int value_position_ = 0;  // in the index; 0: not there
 	AttrNumber value_attnum_;
-	bool value_by_value_;
-	int16 value_length_;
+	bool value_by_value_ = true;
+	int16 value_length_ = 0;
 	bool trust_dead_items_;
 	bool bounded_ = false;
 	int64 as_of_ = 0;
@@ -280,10 +284,10 @@ LeafReader<Column>::LeafReader(const PriceTable &table, Relation heap, Relation 
 	  index_(index),
 	  sink_(sink),
 	  snapshot_(GetActiveSnapshot()),
+	  places_only_(false),
 	  at_is_date_(getBaseType(table.at.type) == DATEOID),
 	  at_offset_(at_is_date_ ? INTALIGN(Column::size) : MAXALIGN(Column::size)),
 	  skip_null_(table.skip_null),
-	  value_position_(0),
 	  value_attnum_(table.value.attnum),
 	  trust_dead_items_(!TransactionStartedDuringRecovery())
 {
@@ -297,6 +301,21 @@ LeafReader<Column>::LeafReader(const PriceTable &table, Relation heap, Relation 
 		if (index->rd_index->indkey.values[i] == table.value.attnum)
 			value_position_ = i + 1;
 	}
+}
+
+template <typename Column>
+LeafReader<Column>::LeafReader(Relation heap, Relation index, RowSink sink)
+	: heap_(heap),
+	  index_(index),
+	  sink_(sink),
+	  snapshot_(GetActiveSnapshot()),
+	  places_only_(true),
+	  at_is_date_(false),
+	  at_offset_(0),
+	  skip_null_(false),
+	  value_attnum_(InvalidAttrNumber),
+	  trust_dead_items_(!TransactionStartedDuringRecovery())
+{
 }
 
 template <typename Column>
@@ -674,7 +693,7 @@ LeafReader<Column>::keep(IndexTuple tuple, ItemPointer tid, bool certain)
 	Entry<Key> *entry = &entries_[count_++];
 
 	entry->key = key_;
-	entry->at_null = at_is_null(tuple);
+	entry->at_null = places_only_ || at_is_null(tuple);
 	entry->at = entry->at_null ? 0 : at_of(tuple);
 	entry->tid = *tid;
 	entry->first = kept_ == 0;
@@ -688,7 +707,8 @@ LeafReader<Column>::keep(IndexTuple tuple, ItemPointer tid, bool certain)
 		if (!entry->value_null)
 			keep_value(entry, value);
 	}
-	entry->state = certain && value_position_ != 0 ? State::visible : State::doubtful;
+	entry->state =
+		places_only_ || (certain && value_position_ != 0) ? State::visible : State::doubtful;
 	doubts_ = doubts_ || entry->state == State::doubtful;
 	++kept_;
 }
@@ -723,7 +743,8 @@ LeafReader<Column>::collect(OffsetNumber offset, int most)
 		for (int i = 0; open_ && i < tids; ++i)
 		{
 			ItemPointer tid = posting ? BTreeTupleGetPostingN(tuple, i) : &tuple->t_tid;
-			const bool certain = VM_ALL_VISIBLE(heap_, ItemPointerGetBlockNumber(tid), &map_);
+			const bool certain =
+				!places_only_ && VM_ALL_VISIBLE(heap_, ItemPointerGetBlockNumber(tid), &map_);
 			keep(tuple, tid, certain);
 			if (most > 0 && (certain || kept_ == most))
 			{
@@ -788,6 +809,12 @@ LeafReader<Column>::put(Entry<Key> *entry)
 	bool null[] = {false, entry->at_null, entry->value_null};
 
 	value[0] = key_datum(entry->key, &room);
+	if (places_only_)
+	{
+		value[1] = PointerGetDatum(&entry->tid);
+		sink_.put(sink_.sink, value, null);
+		return;
+	}
 	value[1] =
 		at_is_date_ ? DateADTGetDatum(static_cast<DateADT>(entry->at)) : Int64GetDatum(entry->at);
 	value[2] = entry->has_room ? PointerGetDatum(entry->room) : entry->value;
@@ -822,7 +849,7 @@ LeafReader<Column>::finish_entries()
 	for (std::size_t i = 0; i < count; ++i)
 	{
 		Entry<Key> *entry = &entries_[i];
-		given = given && !entry->first;
+		given = given && !entry->first && !places_only_;
 		if (given)
 			continue;
 		given = entry->state == State::visible;
@@ -942,7 +969,7 @@ LeafReader<Column>::read_key()
 	OffsetNumber offset = first_at_least(P_FIRSTDATAKEY(opaque_), target);
 	for (;;)
 	{
-		offset = collect(offset, doubts_per_key);
+		offset = collect(offset, places_only_ ? 0 : doubts_per_key);
 		if (!open_ || offset <= max_ || P_RIGHTMOST(opaque_) ||
 		    (!is(P_HIKEY, key_) && !ends_before(target)))
 			return;
@@ -1358,19 +1385,40 @@ read(const PriceTable &table, Relation relation, const Request &request, RowSink
 	return done;
 }
 
+template <typename Column>
+bool
+read_places(Relation relation, Relation index, Datum array, RowSink sink)
+{
+	LeafReader<Column> reader(relation, index, sink);
+	typename Column::Key *keys = nullptr;
+
+	if (!reader.open())
+		return false;
+	const std::size_t count = sorted_keys(array, &keys);
+	reader.given(keys, count);
+	reader.close();
+	pfree(keys);
+	return true;
+}
+
+bool
+is_readable_key(Oid type)
+{
+	return type == INT4OID || type == INT8OID || type == UUIDOID;
+}
+
 }  // namespace
 
 void
 choose_leaf_index(Relation relation, PriceTable *table)
 {
-	const Oid key = getBaseType(table->key.type);
 	const Oid at = getBaseType(table->at.type);
 	ListCell *cell = nullptr;
 
 	table->index = InvalidOid;
 	if (relation->rd_rel->relkind != RELKIND_RELATION ||
 	    relation->rd_tableam != GetHeapamTableAmRoutine() ||
-	    (key != INT4OID && key != INT8OID && key != UUIDOID) ||
+	    !is_readable_key(getBaseType(table->key.type)) ||
 	    (at != TIMESTAMPTZOID && at != TIMESTAMPOID && at != DATEOID) ||
 	    is_virtual(TupleDescAttr(RelationGetDescr(relation), table->value.attnum - 1)))
 		return;
@@ -1432,6 +1480,28 @@ read_history_from_leaves(const PriceTable &table, Relation relation, Datum key, 
 	request.key = key;
 	request.max_rows = max_rows;
 	return read(table, relation, request, sink);
+}
+
+bool
+has_places_of_keys(Relation index, const ResolvedColumn &key)
+{
+	return index->rd_rel->relam == BTREE_AM_OID && is_readable_key(getBaseType(key.type)) &&
+	       column_is(index, 0, key) && ascends(index, 0, key);
+}
+
+bool
+read_places_from_leaves(Relation relation, Relation index, const ResolvedColumn &key, Datum keys,
+                        RowSink sink)
+{
+	switch (getBaseType(key.type))
+	{
+	case INT4OID:
+		return read_places<SmallIntegerColumn>(relation, index, keys, sink);
+	case INT8OID:
+		return read_places<IntegerColumn>(relation, index, keys, sink);
+	default:
+		return read_places<UuidColumn>(relation, index, keys, sink);
+	}
 }
 
 }  // namespace listing_stats

@@ -26,4 +26,14 @@ bool read_latest_from_leaves(const PriceTable &table, Relation relation, bool ha
 bool read_history_from_leaves(const PriceTable &table, Relation relation, Datum key, int64 max_rows,
                               RowSink sink);
 
+// Whether the places of rows with given keys can be read from the index, of which this is the first
+// column.
+bool has_places_of_keys(Relation index, const ResolvedColumn &key);
+
+// Gives (key, tid) for each entry of the keys in the array, which are in order, each once: in that
+// order, and an entry for each version of a row that had to have one.  To be looked up with the
+// snapshot that is active.  false: nothing has been given.
+bool read_places_from_leaves(Relation relation, Relation index, const ResolvedColumn &key,
+                             Datum keys, RowSink sink);
+
 }  // namespace listing_stats

@@ -387,9 +387,14 @@ sort_keys(const Attachment &attachment, PendingKey *key, Size *count)
 	if (*count < 2)
 		return;
 	if (attachment.key.type == INT8OID)
-		std::sort(key, key + *count, [](const PendingKey &a, const PendingKey &b) {
+	{
+		// Most often in order already where listings are new.
+		const auto less = [](const PendingKey &a, const PendingKey &b) {
 			return DatumGetInt64(a.key) < DatumGetInt64(b.key);
-		});
+		};
+		if (!std::is_sorted(key, key + *count, less))
+			std::sort(key, key + *count, less);
+	}
 	else
 		qsort_arg(key, *count, sizeof(PendingKey), compare_pending,
 		          const_cast<ComparedType *>(&attachment.key));
