@@ -261,6 +261,7 @@ in_batches(const Attachment &attachment, const Keys &keys, Run run_batch)
 		pfree(DatumGetPointer(parameter));
 	}
 }
+
 // Locks the listings with these sorted keys; returns those that there are, sorted.
 Keys
 lock_listings(Attachment *attachment, const Keys &wanted)
