@@ -230,8 +230,12 @@ durations_in(const History &history, const Window &window) noexcept
 		if (is_wide(piece.step.price))
 			durations.wide = true;
 		else
-			// Prices are below 2^63 and all lengths together below 2^64.
-			durations.sum += static_cast<Int128>(piece.step.price) * static_cast<Int128>(length);
+			// Prices are below 2^63 and all lengths together below 2^64; where damage has it
+			// otherwise the sum is wrong and no more.
+			durations.sum =
+				static_cast<Int128>(static_cast<UInt128>(durations.sum) +
+			                        static_cast<UInt128>(static_cast<Int128>(piece.step.price) *
+			                                             static_cast<Int128>(length)));
 	}
 	return durations;
 }
