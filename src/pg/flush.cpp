@@ -8,6 +8,7 @@
 
 #include "pg/direct_path.hpp"
 #include "pg/queries.hpp"
+#include "pg/trigger_catalog.hpp"
 
 namespace listing_stats {
 
@@ -611,9 +612,17 @@ flush(Level *level, bool final)
 	count = 0;
 	for (PendingKeys *pending = level->pending; pending != nullptr; pending = pending->next)
 	{
+		// What this transaction has dropped or detached since has no late keys.
+		if (final && trigger_by_oid(pending->relation, pending->trigger) == nullptr)
+			continue;
 		Attachment *attachment = locked_attachment(*pending);
 		if (attachment == nullptr)
 			continue;
+		if (final && attachment->key.type != pending->type)
+		{
+			recompute_all(attachment);
+			continue;
+		}
 		if (attachment->key.type != pending->type)
 			elog(ERROR, "the type of a key has changed in mid-statement");
 		sort_keys(*attachment, pending->key, &pending->count);
