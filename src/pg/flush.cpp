@@ -8,6 +8,7 @@
 
 #include "pg/direct_path.hpp"
 #include "pg/queries.hpp"
+#include "pg/trigger_catalog.hpp"
 
 namespace listing_stats {
 
@@ -156,8 +157,11 @@ check_seen(Attachment *attachment, Query write, Datum *parameters)
 	if (write == insert_one || write == insert_many)
 		run(attachment, write == insert_one ? lock_one : lock_many, parameters, nullptr,
 		    Sees::transaction);
-	const Datum wrong = wrong_column(attachment, write, parameters, Sees::transaction);
-	if (DatumGetPointer(wrong) != nullptr)
+	// What is wrong for all that is committed as well, no other transaction has made so: an
+	// application or a trigger of the owner's that may.
+	if (DatumGetPointer(wrong_column(attachment, write, parameters, Sees::transaction)) !=
+	        nullptr &&
+	    DatumGetPointer(wrong_column(attachment, write, parameters, Sees::latest)) == nullptr)
 		cannot_serialize();
 }
 
@@ -611,9 +615,17 @@ flush(Level *level, bool final)
 	count = 0;
 	for (PendingKeys *pending = level->pending; pending != nullptr; pending = pending->next)
 	{
+		// What this transaction has dropped or detached since has no late keys.
+		if (final && trigger_by_oid(pending->relation, pending->trigger) == nullptr)
+			continue;
 		Attachment *attachment = locked_attachment(*pending);
 		if (attachment == nullptr)
 			continue;
+		if (final && attachment->key.type != pending->type)
+		{
+			recompute_all(attachment);
+			continue;
+		}
 		if (attachment->key.type != pending->type)
 			elog(ERROR, "the type of a key has changed in mid-statement");
 		sort_keys(*attachment, pending->key, &pending->count);

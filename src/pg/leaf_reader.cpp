@@ -346,6 +346,11 @@ LeafReader<Column>::close()
 	}
 	if (values_ != nullptr)
 		MemoryContextDelete(values_);
+	if (entries_ != nullptr)
+	{
+		pfree(entries_);
+		pfree(order_);
+	}
 }
 
 template <typename Column>
