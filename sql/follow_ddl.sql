@@ -444,6 +444,38 @@ SET SESSION AUTHORIZATION regress_listing_stats;
 SELECT listing_stats._follow_drops();
 \echo :SQLSTATE
 
+-- A price without its listing is remembered until the transaction commits, which it does whatever has become of the
+-- tables meanwhile.
+CREATE PROCEDURE late(VARIADIC ddl text[]) LANGUAGE plpgsql AS $$
+DECLARE
+    command text;
+BEGIN
+    CREATE TABLE late_listing (id int PRIMARY KEY);
+    CREATE TABLE late_price (id int PRIMARY KEY, listing_id int, created int, value numeric);
+    PERFORM listing_stats.attach('late_listing', 'late_price', key => 'listing_id');
+    COMMIT;
+    INSERT INTO late_price VALUES (1, 9, 1, 5);
+    FOREACH command IN ARRAY ddl LOOP EXECUTE command; END LOOP;
+    COMMIT;
+    IF to_regclass('late_listing') IS NOT NULL THEN
+        RAISE INFO '%', (SELECT array_agg(to_json(l)) FROM late_listing l);
+    END IF;
+    DROP TABLE IF EXISTS late_price, late_listing;
+END $$;
+SET client_min_messages = warning;
+CALL late('INSERT INTO late_listing VALUES (9)');
+CALL late('DROP TABLE late_price');
+CALL late('DROP TABLE late_price, late_listing');
+CALL late('DROP TABLE late_listing');
+CALL late($$SELECT listing_stats.detach('late_listing', 'late_price')$$);
+CALL late($$SELECT listing_stats.detach('late_listing', 'late_price')$$, 'INSERT INTO late_listing VALUES (9)',
+    $$SELECT listing_stats.attach('late_listing', 'late_price', key => 'listing_id')$$);
+CALL late('ALTER TABLE late_price DROP COLUMN value');
+CALL late('ALTER TABLE late_listing DROP COLUMN last_price');
+CALL late('DROP TRIGGER "LISTING_STATS_1" ON late_price');
+CALL late('ALTER TABLE late_price ALTER listing_id TYPE text', 'ALTER TABLE late_listing ALTER id TYPE text', $$INSERT INTO late_listing VALUES ('9')$$);
+RESET client_min_messages;
+
 -- DROP OWNED, and the extension itself
 RESET SESSION AUTHORIZATION;
 BEGIN;

@@ -84,7 +84,22 @@ CREATE TRIGGER distort BEFORE UPDATE ON listing FOR EACH ROW EXECUTE FUNCTION di
 INSERT INTO price (listing_id, created, value) VALUES (1, 203, 7);
 \echo :SQLSTATE
 DROP TRIGGER distort ON listing;
-SELECT previous_price FROM listing_stats.attach('listing', 'price', previous_price => 'none');
+-- what an application leaves in a column with the guard off is no other transaction's work
+SELECT guard FROM listing_stats.attach('listing', 'price', guard => 'off');
+UPDATE listing SET previous_price = -1 WHERE id = 1;
+BEGIN ISOLATION LEVEL REPEATABLE READ;
+INSERT INTO price (listing_id, created, value) VALUES (1, 203, 6);
+SELECT last_price, previous_price, price_count FROM listing WHERE id = 1;
+ROLLBACK;
+-- nor is what a trigger of the owner's does after us
+CREATE FUNCTION round_it() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN UPDATE interference.listing SET last_price = round(new.last_price) WHERE id = new.id; RETURN NULL; END $$;
+CREATE TRIGGER round_it AFTER UPDATE ON listing FOR EACH ROW WHEN (new.last_price <> round(new.last_price)) EXECUTE FUNCTION round_it();
+BEGIN ISOLATION LEVEL REPEATABLE READ;
+INSERT INTO price (listing_id, created, value) VALUES (1, 204, 7.6);
+SELECT last_price FROM listing WHERE id = 1;
+ROLLBACK;
+DROP TRIGGER round_it ON listing;
+SELECT guard FROM listing_stats.attach('listing', 'price', previous_price => 'none', guard => 'keep');
 ALTER TABLE listing DROP COLUMN previous_price;
 SELECT "check"();
 -- an AFTER trigger that writes the column is put right
