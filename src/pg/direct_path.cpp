@@ -68,7 +68,8 @@ takes_plain_updates(Relation listing)
 
 	return is_plain(listing) && !listing->rd_rel->relispartition && listing->rd_rules == nullptr &&
 	       (constraints == nullptr ||
-	        (constraints->num_check == 0 && !has_generated_columns(constraints))) &&
+	        (constraints->num_check == 0 && !has_generated_columns(constraints) &&
+	         !has_unchecked_not_null(RelationGetDescr(listing)))) &&
 	       only_our_triggers(listing->trigdesc);
 }
 
@@ -367,17 +368,17 @@ Size
 lock_from_leaves(const Attachment &attachment, const Keys &wanted, Lookup *lookup, Keys *found)
 {
 	Locking locking = {&attachment, &wanted, found, lookup, 0};
-	Size first = 0;
+	Size handled = 0;
 
-	for (bool done = true; done && first < wanted.count; first += done ? batch : 0)
-	{
-		const Datum keys =
-			array_of(attachment.key, wanted.key + first, nullptr, Min(batch, wanted.count - first));
-		done = read_places_from_leaves(lookup->table, lookup->index, attachment.column[listing_key],
-		                               keys, {lock_place, &locking});
-		pfree(DatumGetPointer(keys));
-	}
-	return first;
+	in_batches(attachment.key, wanted, 0, [&locking, &handled](Datum keys, Size end) {
+		const Lookup &listing = *locking.lookup;
+		const bool done = read_places_from_leaves(listing.table, listing.index,
+		                                          locking.attachment->column[listing_key], keys,
+		                                          {lock_place, &locking});
+		handled = done ? end : handled;
+		return done;
+	});
+	return handled;
 }
 
 // A new snapshot, which sees what this transaction has done so far.
@@ -753,19 +754,13 @@ write_latest(void *argument, Datum *value, bool *null)
 void
 write_from_leaves(Write *write)
 {
-	const Keys &keys = *write->keys;
-
-	for (bool done = true; done && write->next < keys.count;)
-	{
-		const Size end = Min(write->next + batch, keys.count);
-		const Datum array =
-			array_of(write->attachment->key, keys.key + write->next, nullptr, end - write->next);
-		done = read_latest_from_leaves(write->path->prices, write->price.table, true, array, false,
-		                               0, {write_latest, write});
-		pfree(DatumGetPointer(array));
+	in_batches(write->attachment->key, *write->keys, write->next, [write](Datum keys, Size end) {
+		const bool done = read_latest_from_leaves(write->path->prices, write->price.table, true,
+		                                          keys, false, 0, {write_latest, write});
 		if (done)
 			write_without_price(write, end, nullptr);
-	}
+		return done;
+	});
 }
 
 }  // namespace

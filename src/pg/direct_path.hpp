@@ -23,6 +23,23 @@ struct Keys
 	Size count;
 };
 
+// Calls "run" with the array of each batch of the keys from "first" on and the number of the key
+// behind it, until it returns false.
+template <typename Run>
+void
+in_batches(const ComparedType &type, const Keys &keys, Size first, Run run)
+{
+	for (bool more = true; more && first < keys.count;)
+	{
+		CHECK_FOR_INTERRUPTS();
+		const Size end = Min(first + batch, keys.count);
+		const Datum array = array_of(type, keys.key + first, nullptr, end - first);
+		more = run(array, end);
+		pfree(DatumGetPointer(array));
+		first = end;
+	}
+}
+
 // Once per backend, when the module is loaded: the developer's setting listing_stats.direct_path.
 void define_direct_path_setting();
 

@@ -151,8 +151,7 @@ check_written(Attachment *attachment, Query write, Datum *parameters)
 void
 check_seen(Attachment *attachment, Query write, Datum *parameters)
 {
-	if (!IsolationUsesXactSnapshot() ||
-	    (attachment->guard == Guard::off && can_be_undone(*attachment)))
+	if (!IsolationUsesXactSnapshot())
 		return;
 	if (write == insert_one || write == insert_many)
 		run(attachment, write == insert_one ? lock_one : lock_many, parameters, nullptr,
@@ -251,21 +250,6 @@ run(Attachment *attachment, Query query, Datum *parameters, const char *nulls, S
 	return result;
 }
 
-// Calls "run" with the address of an array parameter for each batch of the keys.
-template <typename Run>
-void
-in_batches(const Attachment &attachment, const Keys &keys, Run run_batch)
-{
-	for (Size done = 0; done < keys.count; done += batch)
-	{
-		CHECK_FOR_INTERRUPTS();
-		Datum parameter =
-			array_of(attachment.key, keys.key + done, nullptr, Min(batch, keys.count - done));
-		run_batch(&parameter);
-		pfree(DatumGetPointer(parameter));
-	}
-}
-
 // Locks the listings with these sorted keys; returns those that there are, sorted.
 Keys
 lock_listings(Attachment *attachment, const Keys &wanted)
@@ -289,16 +273,17 @@ lock_listings(Attachment *attachment, const Keys &wanted)
 			found.key[found.count++] = wanted.key[0];
 		return found;
 	}
-	in_batches(*attachment, wanted, [attachment, &type, &found](Datum *parameter) {
-		const Datum locked = run(attachment, lock_many, parameter, nullptr);
+	in_batches(type, wanted, 0, [attachment, &type, &found](Datum keys, Size) {
+		const Datum locked = run(attachment, lock_many, &keys, nullptr);
 		if (DatumGetPointer(locked) == nullptr)
-			return;
+			return true;
 		Datum *element = nullptr;
 		int count = 0;
 		deconstruct_array(DatumGetArrayTypeP(locked), type.type, type.length, type.by_value,
 		                  type.alignment, &element, nullptr, &count);
 		memcpy(found.key + found.count, element, static_cast<Size>(count) * sizeof(Datum));
 		found.count += static_cast<Size>(count);
+		return true;
 	});
 	return found;
 }
@@ -314,8 +299,9 @@ write_as_owner(Attachment *attachment, const Keys &keys, PendingKey *const *adde
 	if (added == nullptr)
 		recomputed_before = GetCurrentCommandId(false);
 	if (IsolationUsesXactSnapshot())
-		in_batches(*attachment, keys, [attachment, added](Datum *parameter) {
-			check_seen(attachment, added == nullptr ? write_many : insert_many, parameter);
+		in_batches(attachment->key, keys, 0, [attachment, added](Datum array, Size) {
+			check_seen(attachment, added == nullptr ? write_many : insert_many, &array);
+			return true;
 		});
 	end_as_owner(as_owner);
 	return changed;
@@ -331,8 +317,9 @@ recompute(Attachment *attachment, const Keys &keys)
 		return write_as_owner(attachment, keys, nullptr);
 	if (keys.count == 1)
 		return DatumGetUInt64(run(attachment, write_one, keys.key, nullptr));
-	in_batches(*attachment, keys, [attachment, &changed](Datum *parameter) {
-		changed += DatumGetUInt64(run(attachment, write_many, parameter, nullptr));
+	in_batches(attachment->key, keys, 0, [attachment, &changed](Datum array, Size) {
+		changed += DatumGetUInt64(run(attachment, write_many, &array, nullptr));
+		return true;
 	});
 	return changed;
 }
@@ -535,19 +522,20 @@ handle_missing(const Work &work, const PendingKey *missing, Size count)
 
 	// One that is gone may still be seen by this transaction: to lock it is refused.
 	if (IsolationUsesXactSnapshot())
-		in_batches(*attachment, keys_of(missing, count), [attachment](Datum *parameter) {
-			run(attachment, lock_many, parameter, nullptr, Sees::transaction);
+		in_batches(attachment->key, keys_of(missing, count), 0, [attachment](Datum keys, Size) {
+			run(attachment, lock_many, &keys, nullptr, Sees::transaction);
+			return true;
 		});
-	if (!work.attachment->foreign_key && work.side == Side::price && count > 0)
+	if (!attachment->foreign_key && work.side == Side::price && count > 0)
 	{
-		lock_arrivals(*work.attachment, RowExclusiveLock);
-		const Keys found = lock_listings(work.attachment, keys_of(missing, count));
+		lock_arrivals(*attachment, RowExclusiveLock);
+		const Keys found = lock_listings(attachment, keys_of(missing, count));
 		if (found.count > 0)
-			recompute(work.attachment, found);
+			recompute(attachment, found);
 		missing = split_missing(&late, found, &count);
 	}
 	for (Size i = 0; i < count; ++i)
-		add_late_key(*work.attachment, work.side, missing[i]);
+		add_late_key(*attachment, work.side, missing[i]);
 }
 
 // Locks the listings of work[0] and of those that follow on the same rows, and leaves only their

@@ -184,6 +184,20 @@ has_generated_columns(const TupleConstr *constraints)
 #endif
 }
 
+// Whether rows may hold NULL where an UPDATE refuses it: NOT NULL ... NOT VALID.
+inline bool
+has_unchecked_not_null(TupleDesc tuple)
+{
+#if PG_VERSION_NUM >= 180000
+	for (int i = 0; i < tuple->natts; ++i)
+	{
+		if (TupleDescCompactAttr(tuple, i)->attnullability == ATTNULLABLE_INVALID)
+			return true;
+	}
+#endif
+	return false;
+}
+
 // The columns that an UPDATE must leave alone to be heap-only.
 inline Bitmapset *
 hot_blocking_columns(Relation table)

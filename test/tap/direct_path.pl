@@ -95,6 +95,14 @@ for my $name (sort keys %unusual)
 {
 	is(updates($name, "$tables $unusual{$name} $attach"), 4, "$name: by SQL");
 }
+SKIP:
+{
+	skip 'NOT NULL ... NOT VALID came with version 18', 4 if $node->pg_version < 18;
+	is(updates('NOT NULL that was not checked', "$tables $attach; ALTER TABLE listing ADD CONSTRAINT n NOT NULL note NOT VALID",
+		q{SET listing_stats.direct_path = on}), 0, 'nothing written yet');
+	my ($code, $out, $error) = $node->psql('postgres', q{INSERT INTO price VALUES (1, 1, '2026-01-01', 5)});
+	like($error, qr/null value in column "note" of relation "listing" violates not-null constraint/, 'refused as by SQL');
+}
 my $detached_index = "$tables $attach; DO \$\$ BEGIN EXECUTE 'DROP INDEX ' || (SELECT index FROM listing_stats.attachments); END \$\$;";
 is(updates('no index', $detached_index), 4, 'by SQL');
 is(updates('a privilege revoked from the owner', "DROP ROLE IF EXISTS regress_owner; CREATE ROLE regress_owner; $tables $attach;
