@@ -147,12 +147,11 @@ resolve_now(Relation root, Oid trigger, Side side, bool *gone, Problem *problem)
 	return nullptr;
 }
 
+// nullptr: it is not known, or has become invalid.
 Attachment *
-find_attachment(Relation root, Oid trigger, Side side)
+known_attachment(Oid trigger)
 {
 	ListCell *cell = nullptr;
-	Problem problem = {};
-	bool gone = false;
 
 	foreach (cell, attachments)
 	{
@@ -160,6 +159,17 @@ find_attachment(Relation root, Oid trigger, Side side)
 		if (attachment->valid && attachment->trigger == trigger)
 			return attachment;
 	}
+	return nullptr;
+}
+
+Attachment *
+find_attachment(Relation root, Oid trigger, Side side)
+{
+	Problem problem = {};
+	bool gone = false;
+
+	if (Attachment *known = known_attachment(trigger))
+		return known;
 	Attachment *result = resolve_now(root, trigger, side, &gone, &problem);
 	if (result == nullptr)
 	{
@@ -235,6 +245,8 @@ Attachment *
 attachment_of(Oid relation, Oid trigger, Side side)
 {
 	start_cache();
+	if (Attachment *known = known_attachment(trigger))
+		return known;
 	Relation root = relation_open(relation, AccessShareLock);
 	Attachment *attachment = find_attachment(root, trigger, side);
 	relation_close(root, AccessShareLock);

@@ -267,7 +267,7 @@ end_lookup(Lookup *lookup)
 {
 	index_endscan(lookup->scan);
 	ExecDropSingleTupleTableSlot(lookup->slot);
-	index_close(lookup->index, AccessShareLock);
+	index_close(lookup->index, NoLock);  // until the transaction ends, as a query's
 }
 
 // Whether so many keys are read from leaves.  Not where reading leaves locks that other

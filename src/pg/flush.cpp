@@ -583,7 +583,8 @@ locked_attachment(const PendingKeys &pending)
 		const Oid price = attachment->price;
 		LockRelationOid(listing, RowExclusiveLock);
 		LockRelationOid(price, AccessShareLock);
-		attachment = attachment_of(pending.relation, pending.trigger, pending.side);
+		if (!attachment->valid)
+			attachment = attachment_of(pending.relation, pending.trigger, pending.side);
 		if (attachment == nullptr || (attachment->listing == listing && attachment->price == price))
 			return attachment;
 	}
