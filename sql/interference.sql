@@ -240,4 +240,30 @@ DELETE FROM price WHERE false;
 SELECT count(*) FROM pg_locks WHERE relation = 'listing'::regclass AND pid = pg_backend_pid();
 COMMIT;
 
+-- V8: listings without a key have no prices
+DROP TABLE price, listing;
+CREATE TABLE listing (id int PRIMARY KEY, code text UNIQUE);
+CREATE TABLE price (id int PRIMARY KEY, code text REFERENCES listing (code) ON UPDATE CASCADE, created int NOT NULL, value numeric);
+SELECT last_price, price_count FROM listing_stats.attach('listing', 'price', price_count => 'price_count');
+INSERT INTO listing VALUES (1, 'a'), (2, 'b'), (3, NULL);
+INSERT INTO listing VALUES (4, NULL, 77, 7);
+INSERT INTO price VALUES (1, 'a', 1, 5), (2, 'b', 1, 6), (3, NULL, 1, 7);
+SELECT * FROM listing ORDER BY id;
+UPDATE listing SET code = NULL WHERE id = 1;
+UPDATE listing SET last_price = 99, price_count = NULL WHERE id > 1;
+SELECT * FROM listing ORDER BY id;
+SELECT * FROM listing_stats.verify('listing', 'price');
+UPDATE listing SET code = 'c' WHERE id = 3;
+INSERT INTO price VALUES (4, 'c', 1, 8);
+ALTER TABLE listing DISABLE TRIGGER USER;
+UPDATE listing SET last_price = 1, price_count = 1;
+ALTER TABLE listing ENABLE TRIGGER USER;
+CALL listing_stats.refresh('listing', 'price');
+SELECT * FROM listing ORDER BY id;
+ALTER TABLE listing DISABLE TRIGGER USER;
+UPDATE listing SET last_price = 1, price_count = 1;
+ALTER TABLE listing ENABLE TRIGGER USER;
+TRUNCATE price;
+SELECT * FROM listing ORDER BY id;
+
 DROP SCHEMA interference CASCADE;

@@ -155,6 +155,43 @@ COMMIT;
 TABLE listing;
 SELECT * FROM listing_stats.verify('listing', 'price');
 
+ALTER TABLE price ADD PRIMARY KEY (id);
+-- D6: what has lost its other half: attached anew as the error says, or detached, from either side
+CREATE FUNCTION attach_anew() RETURNS TABLE (last_price name, last_price_at name, triggers text[]) LANGUAGE plpgsql AS $$
+DECLARE
+    hint text;
+BEGIN
+    BEGIN
+        INSERT INTO price VALUES (99, 1, '2026-03-01', 99);
+    EXCEPTION WHEN undefined_table THEN
+        GET STACKED DIAGNOSTICS hint = PG_EXCEPTION_HINT;
+    END;
+    RETURN QUERY EXECUTE 'SELECT last_price, last_price_at, triggers FROM ' ||
+        coalesce(substring(hint FROM 'SELECT (listing_stats.attach.*?)(?:, or)'), 'listing_stats.attach(''listing'', ''price'')');
+END $$;
+DROP TRIGGER "LISTING_STATS_1" ON listing;
+SELECT * FROM attach_anew();
+DROP TRIGGER "LISTING_STATS_1" ON price;
+SELECT * FROM attach_anew();
+DELETE FROM price WHERE id > 12;
+INSERT INTO price VALUES (13, 1, '2026-03-01', 13);
+TABLE listing;
+DROP TRIGGER "LISTING_STATS_1" ON listing;
+SELECT listing_stats.detach('listing', 'price');
+SELECT last_price FROM listing_stats.attach('listing', 'price');
+DROP TRIGGER "LISTING_STATS_1" ON price;
+SELECT listing_stats.detach('listing', 'price');
+SELECT tgname FROM pg_trigger WHERE tgname LIKE 'LISTING%' AND tgrelid IN ('listing'::regclass, 'price'::regclass);
+SELECT last_price FROM listing_stats.attach('listing', 'price');
+-- a table dropped and made anew
+DROP TABLE listing CASCADE;
+CREATE TABLE listing (id int PRIMARY KEY, note text);
+INSERT INTO listing VALUES (1), (2);
+SELECT * FROM attach_anew();
+INSERT INTO price VALUES (14, 1, '2026-04-01', 14);
+TABLE listing;
+SELECT * FROM listing_stats.verify('listing', 'price');
+
 RESET SESSION AUTHORIZATION;
 DROP SCHEMA names, evil CASCADE;
 ALTER EVENT TRIGGER listing_stats_renames ENABLE;

@@ -93,6 +93,12 @@ INSERT INTO price_2029 VALUES (60, 2, '2029-05-01', 60);
 ALTER TABLE price ATTACH PARTITION price_2029 FOR VALUES FROM ('2029-01-01') TO ('2030-01-01');
 SELECT key, "column", stored, expected FROM listing_stats.verify('listing', 'price') ORDER BY 2;
 SELECT warnings FROM listing_stats.attach('listing', 'price');
+-- E: a trigger that is disabled on a partition alone
+SELECT tableoid::regclass AS part FROM price LIMIT 1 \gset
+ALTER TABLE :part DISABLE TRIGGER "LISTING_STATS_1";
+SELECT warnings = ARRAY[format('trigger "LISTING_STATS_1" on table "%s" is disabled: what it misses has to be repaired by refresh()', :'part')] AS warned
+FROM listing_stats.attachments WHERE price = 'price'::regclass;
+ALTER TABLE :part ENABLE TRIGGER "LISTING_STATS_1";
 SELECT "check"();
 ALTER TABLE price DETACH PARTITION price_2029;
 INSERT INTO price_2029 VALUES (61, 3, '2029-05-01', 61);

@@ -141,4 +141,22 @@ BEGIN
     END IF;
 END $$;
 
+-- V8: keys of two collations, in which the same texts are equal; composite keys
+DROP TABLE price, listing;
+CREATE TABLE listing (k text COLLATE "C" PRIMARY KEY);
+CREATE TABLE price (id int PRIMARY KEY, k text COLLATE "POSIX" REFERENCES listing, t int NOT NULL, v numeric);
+INSERT INTO listing VALUES ('a'), ('b'), ('B');
+INSERT INTO price VALUES (1, 'a', 1, 1), (2, 'B', 1, 2);
+SELECT last_price FROM listing_stats.attach('listing', 'price', at => 't', value => 'v', price_count => 'price_count');
+INSERT INTO price VALUES (3, 'a', 2, 3), (4, 'b', 2, 4);
+UPDATE price SET v = 5 WHERE k = 'B';
+SELECT * FROM listing ORDER BY k;
+SELECT * FROM listing_stats.verify('listing', 'price');
+TRUNCATE price;
+SELECT * FROM listing ORDER BY k;
+CREATE TYPE pair AS (a int, b int);
+CREATE TABLE pairs (k pair PRIMARY KEY);
+CREATE TABLE price_of_pair (id int PRIMARY KEY, k pair REFERENCES pairs, t int NOT NULL, v numeric);
+SELECT last_price FROM listing_stats.attach('pairs', 'price_of_pair', at => 't', value => 'v');
+
 DROP SCHEMA types, types_citext CASCADE;

@@ -182,6 +182,28 @@ DROP TABLE price;
 CREATE UNLOGGED TABLE price (id serial PRIMARY KEY, listing_id int REFERENCES listing, created int NOT NULL, value numeric);
 SELECT warnings FROM listing_stats.attach('listing', 'price', price_count => 'price_count');
 
+-- D16: rows that are frozen as they come
+TRUNCATE listing, price;
+INSERT INTO listing VALUES (1), (2);
+BEGIN;
+TRUNCATE price;
+COPY price FROM STDIN (FREEZE);
+1	1	1	5
+2	1	2	6
+3	2	1	7
+\.
+COMMIT;
+SELECT id, last_price, price_count FROM listing ORDER BY id;
+INSERT INTO price VALUES (4, 1, 3, 8);
+SELECT id, last_price, price_count FROM listing ORDER BY id;
+
+-- D6: detached by a trigger while the statement's other events wait: it goes on
+CREATE FUNCTION leave() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM listing_stats.detach('listing', 'price'); RETURN NULL; END $$;
+CREATE CONSTRAINT TRIGGER "A" AFTER INSERT ON price DEFERRABLE INITIALLY IMMEDIATE FOR EACH ROW WHEN (new.id = 5) EXECUTE FUNCTION leave();
+INSERT INTO price VALUES (5, 1, 4, 9), (6, 2, 4, 9);
+SELECT id, last_price, price_count FROM listing ORDER BY id;
+SELECT count(*) FROM pg_trigger WHERE tgrelid = 'price'::regclass AND tgname LIKE 'LISTING%';
+
 RESET SESSION AUTHORIZATION;
 DROP SCHEMA write_paths CASCADE;
 DROP OWNED BY regress_listing_stats_other;

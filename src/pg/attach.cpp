@@ -201,8 +201,35 @@ create_index(Request *request, const Attachment &attachment)
 	                        RelationGetRelationName(request->price))));
 }
 
-// The trigger on price of an attachment of these two tables: by the key named, or the only one, and
-// then the key is its.  nullptr: none.
+// The triggers of attachments of these two tables, on price; and those on listing of which the half
+// on price is gone.
+List *
+existing_attachments(const Request &request)
+{
+	const Oid listing = RelationGetRelid(request.listing);
+	const Oid function = trigger_function(listing_changed);
+	List *found = NIL;
+	ListCell *cell = nullptr;
+
+	foreach (cell, our_triggers(request.price))
+	{
+		const Trigger *trigger = static_cast<Trigger *>(lfirst(cell));
+		if (is_attachment(request.price, trigger) &&
+		    (other_half(request.price, trigger, Side::price) == listing ||
+		     is_orphan_of(request.price, trigger, Side::price, listing)))
+			found = lappend(found, lfirst(cell));
+	}
+	foreach (cell, our_triggers(request.listing))
+	{
+		const Trigger *trigger = static_cast<Trigger *>(lfirst(cell));
+		if (trigger->tgfoid == function &&
+		    is_orphan_of(request.listing, trigger, Side::listing, RelationGetRelid(request.price)))
+			found = lappend(found, lfirst(cell));
+	}
+	return found;
+}
+
+// That of the key named, or the only one, and then the key is its.  nullptr: none.
 const Trigger *
 existing_attachment(Request *request)
 {
@@ -212,12 +239,9 @@ existing_attachment(Request *request)
 	ListCell *cell = nullptr;
 	int count = 0;
 
-	foreach (cell, our_triggers(request->price))
+	foreach (cell, existing_attachments(*request))
 	{
 		const Trigger *trigger = static_cast<Trigger *>(lfirst(cell));
-		if (!is_attachment(request->price, trigger) ||
-		    other_half(request->price, trigger, Side::price) != RelationGetRelid(request->listing))
-			continue;
 		const char *its_key = key_of_price(request->price, trigger);
 		if (key != nullptr && (its_key == nullptr || strcmp(its_key, key) != 0))
 			continue;

@@ -94,7 +94,14 @@ make_trigger(const TriggerMaker &maker, Oid table, const char *function, const c
 	TriggerNow now = {name, TRIGGER_FIRES_ON_ORIGIN};
 
 	if (maker.existing != nullptr)
+	{
+		// One that is missing gets the name that the others have, if that is free.
+		const char *usual =
+			truncate ? psprintf("%s_truncate", maker.existing->tgname) : maker.existing->tgname;
+		if (!OidIsValid(get_trigger_oid(table, usual, true)))
+			now.name = usual;
 		now = trigger_now(table, function, maker.existing, now);
+	}
 	if (maker.replication != '\0')
 		now.enabled = maker.replication;
 	run_command(psprintf("CREATE OR REPLACE TRIGGER %s AFTER %s ON %s FOR EACH %s EXECUTE FUNCTION "

@@ -65,7 +65,7 @@ record_is_of(const Definition &definition, Relation relation, Side side)
 
 // The foreign key from the column of price to listing: the number of the column it refers to, or 0.
 AttrNumber
-foreign_key_target(Relation price, AttrNumber key, Oid listing)
+foreign_key_target(Relation price, AttrNumber key, Oid listing, Oid *constraint)
 {
 	ListCell *cell = nullptr;
 
@@ -74,9 +74,36 @@ foreign_key_target(Relation price, AttrNumber key, Oid listing)
 		const ForeignKeyCacheInfo *foreign_key = static_cast<ForeignKeyCacheInfo *>(lfirst(cell));
 		if (foreign_key->nkeys == 1 && foreign_key->conkey[0] == key &&
 		    foreign_key->confrelid == listing)
+		{
+			*constraint = foreign_key->conoid;
 			return foreign_key->confkey[0];
+		}
 	}
 	return 0;
+}
+
+// Whether the foreign key is checked wherever our triggers fire: not if it is not enforced, nor for
+// what is replicated, nor in inheritance children.
+bool
+is_checked(Relation price, Oid constraint)
+{
+	const Oid function = trigger_function(price_changed);
+	const TriggerDesc *triggers = price->trigdesc;
+	char checks = TRIGGER_DISABLED;
+	bool only_here = true;
+
+	if (triggers == nullptr ||
+	    (price->rd_rel->relhassubclass && price->rd_rel->relkind != RELKIND_PARTITIONED_TABLE))
+		return false;
+	for (int i = 0; i < triggers->numtriggers; ++i)
+	{
+		const Trigger &trigger = triggers->triggers[i];
+		if (trigger.tgconstraint == constraint && TRIGGER_FOR_INSERT(trigger.tgtype))
+			checks = trigger.tgenabled;
+		else if (trigger.tgfoid == function && trigger.tgenabled != TRIGGER_FIRES_ON_ORIGIN)
+			only_here = false;
+	}
+	return checks == TRIGGER_FIRES_ALWAYS || (checks == TRIGGER_FIRES_ON_ORIGIN && only_here);
 }
 
 const char *
@@ -195,13 +222,15 @@ bool
 resolve_columns(const Definition &definition, Relation listing, Relation price, bool recorded,
                 Attachment *result, Problem *problem)
 {
+	Oid constraint = InvalidOid;
+
 	// The key of price first: the foreign key on it says what the listing's key is.
 	if (!resolve_column(definition, price_key, price, recorded, &result->column[price_key],
 	                    problem))
 		return false;
-	const AttrNumber referenced =
-		foreign_key_target(price, result->column[price_key].attnum, RelationGetRelid(listing));
-	result->foreign_key = referenced != 0;
+	const AttrNumber referenced = foreign_key_target(price, result->column[price_key].attnum,
+	                                                 RelationGetRelid(listing), &constraint);
+	result->foreign_key = referenced != 0 && is_checked(price, constraint);
 	result->skip_null = definition.skip_null;
 	result->guard = definition.guard;
 	for (int i = 0; i < column_count; ++i)
@@ -397,6 +426,15 @@ other_half(Relation relation, const Trigger *trigger, Side side)
 	if (count > 1)
 		return InvalidOid;
 	return OidIsValid(found) ? found : of_others;
+}
+
+bool
+is_orphan_of(Relation relation, const Trigger *trigger, Side side, Oid other)
+{
+	const Definition definition = parse_definition(relation, trigger);
+
+	return table_by_name(side == Side::price ? definition.listing : definition.price) == other &&
+	       !OidIsValid(other_half(relation, trigger, side));
 }
 
 const char *

@@ -24,6 +24,8 @@ enum Query
 	write_all,
 	insert_one,
 	insert_many,
+	write_unkeyed,
+	write_all_unkeyed,
 	check_one,
 	check_many,
 	check_all,
@@ -42,7 +44,7 @@ struct Attachment
 	NameData price_name;
 	Oid owner;  // of both tables
 	ResolvedColumn column[column_count];
-	bool foreign_key;  // from price to listing
+	bool foreign_key;  // from price to listing, checked for all that we see
 	bool skip_null;
 	Guard guard;
 	ComparedType key;
@@ -105,6 +107,9 @@ bool is_attachment(Relation relation, const Trigger *trigger);
 // The other table of the attachment that the trigger is part of: the one that has the other half.
 // InvalidOid: none has, or several.
 Oid other_half(Relation relation, const Trigger *trigger, Side side);
+
+// Whether the trigger names "other" as the other table, and that has lost its half.
+bool is_orphan_of(Relation relation, const Trigger *trigger, Side side, Oid other);
 
 // The column that refers to the listing, by the name it has now; nullptr: it is gone.
 const char *key_of_price(Relation price, const Trigger *trigger);

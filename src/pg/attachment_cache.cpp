@@ -52,7 +52,8 @@ start_cache()
 	CacheRegisterRelcacheCallback(forget_relation, 0);
 }
 
-// The table that a partition's clone of a trigger was cloned from, and its trigger.
+// The table that a partition's clone of a trigger was cloned from, and its trigger; InvalidOid: the
+// trigger has been dropped since its event.
 Oid
 original_of_clone(const TriggerData *event, Oid *trigger)
 {
@@ -68,12 +69,15 @@ original_of_clone(const TriggerData *event, Oid *trigger)
 		SysScanDesc scan =
 			systable_beginscan(catalog, TriggerOidIndexId, true, nullptr, 1, &scan_key);
 		HeapTuple tuple = systable_getnext(scan);
-		if (!HeapTupleIsValid(tuple))
-			elog(ERROR, "could not find trigger %u", parent);
-		const Form_pg_trigger form = reinterpret_cast<Form_pg_trigger>(GETSTRUCT(tuple));
 		*trigger = parent;
-		relation = form->tgrelid;
-		parent = form->tgparentid;
+		relation = InvalidOid;
+		parent = InvalidOid;
+		if (HeapTupleIsValid(tuple))
+		{
+			const Form_pg_trigger form = reinterpret_cast<Form_pg_trigger>(GETSTRUCT(tuple));
+			relation = form->tgrelid;
+			parent = form->tgparentid;
+		}
 		systable_endscan(scan);
 	}
 	table_close(catalog, AccessShareLock);
@@ -81,12 +85,14 @@ original_of_clone(const TriggerData *event, Oid *trigger)
 }
 
 // The table that is attached, and its trigger: the event's own, or that which it is a partition or
-// an inheritance child of.
+// an inheritance child of.  nullptr: the trigger has been dropped since.
 Relation
 open_root(const TriggerData *event, Side side, Oid *trigger)
 {
 	Oid relation = original_of_clone(event, trigger);
 
+	if (!OidIsValid(relation))
+		return nullptr;
 	if (side == Side::price)
 	{
 		// The statement's copy can be older than a rename.
@@ -97,23 +103,14 @@ open_root(const TriggerData *event, Side side, Oid *trigger)
 		if (OidIsValid(row_trigger))
 			*trigger = row_trigger;
 	}
-	return relation_open(relation, AccessShareLock);
+	return try_relation_open(relation, AccessShareLock);
 }
 
-// As the catalogue has it: what the relation's cache entry has can be older than the other half.
-const Trigger *
-trigger_now(Relation relation, Oid oid)
-{
-	const Trigger *trigger = trigger_by_oid(RelationGetRelid(relation), oid);
-
-	if (trigger == nullptr)
-		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
-		                errmsg("table \"%s\" has lost a trigger of listing_stats in mid-statement",
-		                       RelationGetRelationName(relation))));
-	return trigger;
-}
-
-// Resolves what the trigger says now; nullptr: it does not fit, and *problem says why.
+// Resolves what the trigger says now; nullptr: it does not fit, and *problem says why, or it has
+// been dropped since its event, and *problem is empty.
+//
+// The trigger as the catalogue has it: what the relation's cache entry has can be older than the
+// other half.
 //
 // A rename is carried into the triggers of both tables in one commit, which can come after one
 // table's were read and before the other's, and may not have sent its messages yet.  So what does
@@ -131,7 +128,14 @@ resolve_now(Relation root, Oid trigger, Side side, bool *gone, Problem *problem)
 			static_cast<Attachment *>(MemoryContextAllocZero(context, sizeof(Attachment)));
 		result->context = context;
 		const uint64 before = invalidations;
-		if (resolve(root, trigger_now(root, trigger), side, result, problem))
+		const Trigger *now = trigger_by_oid(RelationGetRelid(root), trigger);
+		*problem = {};
+		if (now == nullptr)
+		{
+			MemoryContextDelete(context);
+			return nullptr;
+		}
+		if (resolve(root, now, side, result, problem))
 		{
 			// What came in meanwhile may concern what was read: use it this once.
 			result->valid = invalidations == before;
@@ -171,6 +175,8 @@ find_attachment(Relation root, Oid trigger, Side side)
 	if (Attachment *known = known_attachment(trigger))
 		return known;
 	Attachment *result = resolve_now(root, trigger, side, &gone, &problem);
+	if (result == nullptr && problem.message == nullptr)
+		return nullptr;
 	if (result == nullptr)
 	{
 		ereport(gone ? WARNING : ERROR,
@@ -206,6 +212,8 @@ columns_of_trigger(const TriggerData *event, Side side)
 	Oid root_trigger = InvalidOid;
 	Relation root = open_root(event, side, &root_trigger);
 	Attachment *attachment = nullptr;
+	if (root == nullptr)
+		return nullptr;
 	if (side == Side::price && is_stray(root, event->tg_trigger))
 		ereport(
 			WARNING,
@@ -247,7 +255,9 @@ attachment_of(Oid relation, Oid trigger, Side side)
 	start_cache();
 	if (Attachment *known = known_attachment(trigger))
 		return known;
-	Relation root = relation_open(relation, AccessShareLock);
+	Relation root = try_relation_open(relation, AccessShareLock);
+	if (root == nullptr)
+		return nullptr;
 	Attachment *attachment = find_attachment(root, trigger, side);
 	relation_close(root, AccessShareLock);
 	return attachment;

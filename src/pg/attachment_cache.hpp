@@ -19,10 +19,11 @@ struct TriggerColumns
 
 // For the trigger that is firing.  An error says what to do where names no longer fit; nullptr: it
 // is left over, on a listing whose price table is gone or on what was part of a price table (a
-// warning has been given).
+// warning has been given), or has been dropped since its event.
 TriggerColumns *columns_of_trigger(const TriggerData *event, Side side);
 
-// For later than the event that met the trigger.
+// For later than the event that met the trigger; nullptr: it has been dropped since, or is left
+// over.
 Attachment *attachment_of(Oid relation, Oid trigger, Side side);
 
 // Frees what the relation cache has made stale.  At the end of a transaction, when no flush runs.

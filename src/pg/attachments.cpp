@@ -52,8 +52,9 @@ trigger_state(char enabled)
 	}
 }
 
+// Warns of those that are disabled, and shows all if "shown".
 void
-add_triggers(Row *row, Oid table, const Trigger *like)
+add_triggers(Row *row, Oid table, const Trigger *like, bool shown)
 {
 	Relation relation = try_relation_open(table, AccessShareLock);
 	ListCell *cell = nullptr;
@@ -65,9 +66,10 @@ add_triggers(Row *row, Oid table, const Trigger *like)
 		const Trigger *trigger = static_cast<Trigger *>(lfirst(cell));
 		if (!same_arguments(trigger, like))
 			continue;
-		append_text(&row->triggers,
-		            psprintf("%s on %s: %s", trigger->tgname, RelationGetRelationName(relation),
-		                     trigger_state(trigger->tgenabled)));
+		if (shown)
+			append_text(&row->triggers,
+			            psprintf("%s on %s: %s", trigger->tgname, RelationGetRelationName(relation),
+			                     trigger_state(trigger->tgenabled)));
 		if (trigger->tgenabled == TRIGGER_DISABLED)
 			append_text(
 				&row->warnings,
@@ -101,6 +103,8 @@ add_unseen_parts(Row *row, Oid price, const Trigger *like)
 			append_text(&row->warnings, psprintf("TRUNCATE of table \"%s\" alone is not seen until "
 			                                     "attach() is called again",
 			                                     name));
+		if (part != price)
+			add_triggers(row, part, like, false);
 	}
 }
 
@@ -290,8 +294,8 @@ fill_row(Row *row, Relation relation, const Trigger *trigger, Side side)
 		check_unique_indexes(row, attachment);
 		check_persistence(row, attachment);
 	}
-	add_triggers(row, DatumGetObjectId(row->value[row_listing]), trigger);
-	add_triggers(row, DatumGetObjectId(row->value[row_price]), trigger);
+	add_triggers(row, DatumGetObjectId(row->value[row_listing]), trigger, true);
+	add_triggers(row, DatumGetObjectId(row->value[row_price]), trigger, true);
 	if (side == Side::price)
 		add_unseen_parts(row, RelationGetRelid(relation), trigger);
 }

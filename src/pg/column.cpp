@@ -139,7 +139,8 @@ resolve_key_type(const ResolvedColumn &listing_key, const ResolvedColumn &price_
 			compared = INT8OID;
 		else if (!IsPolymorphicType(entry->btree_opintype))
 			compared = entry->btree_opintype;  // text for varchar
-		if (OidIsValid(type) && type != compared)
+		// Rows have no array that could be sent.
+		if (compared == RECORDOID || (OidIsValid(type) && type != compared))
 			return false;
 		type = compared;
 	}
@@ -159,7 +160,8 @@ read_column(Relation relation, AttrNumber attnum)
 	                         attribute->atttypid,
 	                         attribute->atttypmod,
 	                         attribute->attcollation,
-	                         attribute->attnotnull,
+	                         attribute->attnotnull &&
+	                             !has_unchecked_nulls(RelationGetDescr(relation), attnum - 1),
 	                         {}};
 
 	namestrcpy(&column.name, NameStr(attribute->attname));

@@ -26,7 +26,8 @@ find_attached(Oid table, Oid other, Oid *root, Oid *half)
 		*half = !of_listing && *root == table && is_stray(relation, trigger)
 		            ? InvalidOid
 		            : other_half(relation, trigger, of_listing ? Side::listing : Side::price);
-		if (!OidIsValid(other) || *half == other)
+		if (!OidIsValid(other) || *half == other ||
+		    is_orphan_of(relation, trigger, of_listing ? Side::listing : Side::price, other))
 			found = trigger;
 	}
 	relation_close(relation, NoLock);
@@ -64,7 +65,14 @@ LISTING_STATS_FUNCTION(listing_stats_detach)
 	check_ownership(table);
 	LockRelationOid(table, AccessExclusiveLock);  // as DROP TRIGGER will, and price first
 	SPI_connect();
-	const int count = detach(table, other);
+	int count = detach(table, other);
+	if (OidIsValid(other))
+	{
+		// What has lost its half on price.
+		check_ownership(other);
+		LockRelationOid(other, AccessExclusiveLock);
+		count += detach(other, table);
+	}
 	SPI_finish();
 	if (count == 0)
 		ereport(NOTICE, (errmsg("table \"%s\" is not attached", get_rel_name(table))));

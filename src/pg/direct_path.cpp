@@ -66,10 +66,14 @@ takes_plain_updates(Relation listing)
 {
 	const TupleConstr *constraints = RelationGetDescr(listing)->constr;
 
+	for (int i = 0; i < RelationGetNumberOfAttributes(listing); ++i)
+	{
+		if (has_unchecked_nulls(RelationGetDescr(listing), i))
+			return false;
+	}
 	return is_plain(listing) && !listing->rd_rel->relispartition && listing->rd_rules == nullptr &&
 	       (constraints == nullptr ||
-	        (constraints->num_check == 0 && !has_generated_columns(constraints) &&
-	         !has_unchecked_not_null(RelationGetDescr(listing)))) &&
+	        (constraints->num_check == 0 && !has_generated_columns(constraints))) &&
 	       only_our_triggers(listing->trigdesc);
 }
 
@@ -164,7 +168,9 @@ owner_may(const Attachment &attachment)
 {
 	constexpr AclMode update = ACL_SELECT | ACL_UPDATE;
 
-	return pg_class_aclmask(attachment.listing, attachment.owner, update, ACLMASK_ALL) == update &&
+	return may_use_schema(get_rel_namespace(attachment.listing), attachment.owner) &&
+	       may_use_schema(get_rel_namespace(attachment.price), attachment.owner) &&
+	       pg_class_aclmask(attachment.listing, attachment.owner, update, ACLMASK_ALL) == update &&
 	       pg_class_aclmask(attachment.price, attachment.owner, ACL_SELECT, ACLMASK_ALL) ==
 	           ACL_SELECT;
 }

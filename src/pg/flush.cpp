@@ -67,6 +67,13 @@ is_write(Query query)
 	return !is_lock(query) && query < check_one;
 }
 
+// What those have to leave depends on no price.
+bool
+is_of_unkeyed(Query query)
+{
+	return query == write_unkeyed || query == write_all_unkeyed;
+}
+
 // What a statement sees: all that is committed by now, or above READ COMMITTED what its transaction
 // goes on to see.  At READ COMMITTED these are the same.
 enum class Sees
@@ -241,10 +248,11 @@ run(Attachment *attachment, Query query, Datum *parameters, const char *nulls, S
 	SPI_finish();
 	if (is_write(query) && query != insert_one && query != insert_many)
 		recomputed_before = GetCurrentCommandId(false);
-	if (is_write(query) && attachment->guard != Guard::off && can_be_undone(*attachment))
+	if (is_write(query) && !is_of_unkeyed(query) && attachment->guard != Guard::off &&
+	    can_be_undone(*attachment))
 		check_written(attachment, query, parameters);
 	// TRUNCATE and DDL change what older snapshots see anyway.
-	if (is_write(query) && query != write_all)
+	if (is_write(query) && query != write_all && !is_of_unkeyed(query))
 		check_seen(attachment, query, parameters);
 	end_as_owner(as_owner);
 	return result;
@@ -415,6 +423,25 @@ write_listings(const Work &work)
 	free_keys(to_add);
 	free_keys(other);
 	pfree(added);
+}
+
+void
+write_unkeyed_listings(const PendingKeys &pending, Attachment *attachment)
+{
+	for (Size done = 0; done < pending.unkeyed_count; done += batch)
+	{
+		CHECK_FOR_INTERRUPTS();
+		const Size count = Min(batch, pending.unkeyed_count - done);
+		Datum *place = allocate<Datum>(count);
+		for (Size i = 0; i < count; ++i)
+			place[i] = PointerGetDatum(&pending.unkeyed[done + i]);
+		Datum parameter =
+			PointerGetDatum(construct_array(place, static_cast<int>(count), TIDOID,
+		                                    sizeof(ItemPointerData), false, TYPALIGN_SHORT));
+		run(attachment, write_unkeyed, &parameter, nullptr);
+		pfree(DatumGetPointer(parameter));
+		pfree(place);
+	}
 }
 
 // Every session locks in the same order: by listing, then by key.
@@ -604,9 +631,7 @@ flush(Level *level, bool final)
 	count = 0;
 	for (PendingKeys *pending = level->pending; pending != nullptr; pending = pending->next)
 	{
-		// What this transaction has dropped or detached since has no late keys.
-		if (final && trigger_by_oid(pending->relation, pending->trigger) == nullptr)
-			continue;
+		// None: this transaction has dropped or detached it since.
 		Attachment *attachment = locked_attachment(*pending);
 		if (attachment == nullptr)
 			continue;
@@ -617,6 +642,7 @@ flush(Level *level, bool final)
 		}
 		if (attachment->key.type != pending->type)
 			elog(ERROR, "the type of a key has changed in mid-statement");
+		write_unkeyed_listings(*pending, attachment);
 		sort_keys(*attachment, pending->key, &pending->count);
 		work[count++] = {attachment, pending->side, pending->key, pending->count};
 	}
@@ -636,13 +662,17 @@ flush_late_keys()
 
 	if (level == nullptr)
 		return;
-	// No statement runs that would have one, and the server asks for it.
-	PushActiveSnapshot(GetTransactionSnapshot());
-	for (; level != nullptr; level = take_late_level())
-		flush(level, true);
-	PopActiveSnapshot();
-	// What our writes have made triggers of the user's defer.
-	AfterTriggerFireDeferred();
+	while (level != nullptr)
+	{
+		// No statement runs that would have one, and the server asks for it.
+		PushActiveSnapshot(GetTransactionSnapshot());
+		for (; level != nullptr; level = take_late_level())
+			flush(level, true);
+		PopActiveSnapshot();
+		// What our writes have made triggers of the user's defer, which can bring late keys again.
+		AfterTriggerFireDeferred();
+		level = take_late_level();
+	}
 }
 
 uint64
@@ -658,6 +688,15 @@ void
 recompute_all(Attachment *attachment)
 {
 	run(attachment, write_all, nullptr, nullptr);
+	recompute_unkeyed(attachment);
+}
+
+uint64
+recompute_unkeyed(Attachment *attachment)
+{
+	if (attachment->column[listing_key].not_null)
+		return 0;
+	return DatumGetUInt64(run(attachment, write_all_unkeyed, nullptr, nullptr));
 }
 
 void

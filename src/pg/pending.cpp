@@ -335,6 +335,23 @@ add_pending_key(const Attachment &attachment, Side side, Oid column_type, const 
 	add_to_level(current_level(), attachment, side, column_type, change);
 }
 
+void
+add_pending_unkeyed(const Attachment &attachment, const ItemPointerData &tid)
+{
+	Level *level = current_level();
+	PendingKeys *pending = pending_of(level, attachment, Side::listing);
+
+	if (pending->unkeyed_count == pending->unkeyed_capacity)
+	{
+		pending->unkeyed_capacity = Max(64, 2 * pending->unkeyed_capacity);
+		const Size size = pending->unkeyed_capacity * sizeof(ItemPointerData);
+		pending->unkeyed = static_cast<ItemPointerData *>(
+			pending->unkeyed == nullptr ? MemoryContextAlloc(level->context, size)
+										: repalloc_huge(pending->unkeyed, size));
+	}
+	pending->unkeyed[pending->unkeyed_count++] = tid;
+}
+
 Level *
 level_of_one(const Attachment &attachment, Side side, Oid column_type, const PendingKey &change)
 {

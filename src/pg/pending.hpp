@@ -35,6 +35,9 @@ struct PendingKeys
 	PendingKey *key;
 	Size count;
 	Size capacity;
+	ItemPointerData *unkeyed;  // where listings without a key are
+	Size unkeyed_count;
+	Size unkeyed_capacity;
 	PendingKeys *next;
 };
 
@@ -63,8 +66,10 @@ int trigger_depth();
 void add_pending_key(const Attachment &attachment, Side side, Oid column_type,
                      const PendingKey &change);
 
-// The same for the only key of its statement, which needs no flush at its end: the caller owns the
-// level.
+// Adds the place of a listing without a key, of which the columns are not those without prices.
+void add_pending_unkeyed(const Attachment &attachment, const ItemPointerData &tid);
+
+// A level with the only key of its statement, which needs no flush at its end: the caller owns it.
 Level *level_of_one(const Attachment &attachment, Side side, Oid column_type,
                     const PendingKey &change);
 

@@ -184,18 +184,16 @@ has_generated_columns(const TupleConstr *constraints)
 #endif
 }
 
-// Whether rows may hold NULL where an UPDATE refuses it: NOT NULL ... NOT VALID.
+// Whether rows that are there may hold NULL in a column that takes none any more: NOT NULL ... NOT
+// VALID.
 inline bool
-has_unchecked_not_null(TupleDesc tuple)
+has_unchecked_nulls(TupleDesc tuple, int column)
 {
 #if PG_VERSION_NUM >= 180000
-	for (int i = 0; i < tuple->natts; ++i)
-	{
-		if (TupleDescCompactAttr(tuple, i)->attnullability == ATTNULLABLE_INVALID)
-			return true;
-	}
-#endif
+	return TupleDescCompactAttr(tuple, column)->attnullability == ATTNULLABLE_INVALID;
+#else
 	return false;
+#endif
 }
 
 // The columns that an UPDATE must leave alone to be heap-only.
@@ -217,6 +215,16 @@ owns_relation(Oid relation)
 	return object_ownercheck(RelationRelationId, relation, GetUserId());
 #else
 	return pg_class_ownercheck(relation, GetUserId());
+#endif
+}
+
+inline bool
+may_use_schema(Oid schema, Oid role)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_aclcheck(NamespaceRelationId, schema, role, ACL_USAGE) == ACLCHECK_OK;
+#else
+	return pg_namespace_aclcheck(schema, role, ACL_USAGE) == ACLCHECK_OK;
 #endif
 }
 

@@ -99,6 +99,28 @@ keeps(const Attachment &attachment, std::initializer_list<int> targets)
 	return false;
 }
 
+// A listing's key to look for its prices by: in their order, where that is another.
+const char *
+key_of_prices(const Attachment &attachment, const char *key)
+{
+	const Oid collation = attachment.column[price_key].collation;
+
+	if (!OidIsValid(collation) || collation == attachment.column[listing_key].collation)
+		return key;
+	HeapTuple tuple = SearchSysCache1(COLLOID, ObjectIdGetDatum(collation));
+	if (!HeapTupleIsValid(tuple))
+		ereport(ERROR,
+		        (errcode(ERRCODE_UNDEFINED_OBJECT),
+		         errmsg("the collation of a key that listing_stats needs has been dropped")));
+	const Form_pg_collation form = reinterpret_cast<Form_pg_collation>(GETSTRUCT(tuple));
+	const char *collated =
+		psprintf("(%s COLLATE %s)", key,
+	             quote_qualified_identifier(get_namespace_name(form->collnamespace),
+	                                        NameStr(form->collname)));
+	ReleaseSysCache(tuple);
+	return collated;
+}
+
 // FROM and WHERE for the prices of a listing.
 const char *
 prices_of(const Attachment &attachment, const char *key)
@@ -284,11 +306,35 @@ write_query(const Attachment &attachment, const char *keys, bool added)
 		                 differs.len > 0 ? " OR " : "");
 	return psprintf("UPDATE %s AS l SET %s FROM %s%s WHERE %s AND (%s)", from_listing(attachment),
 	                set.data, keys,
-	                !added ? recomputed(attachment, "u.k")
+	                !added ? recomputed(attachment, key_of_prices(attachment, "u.k"))
 	                : head_only
 	                    ? psprintf(" LEFT JOIN LATERAL (%s) AS h ON true", head(attachment, "u.k"))
 	                    : "",
 	                key_equals(attachment, listing_key, "l", "u.k"), differs.data);
+}
+
+// Listings without a key have no prices.  "which" is a condition on l.
+const char *
+write_unkeyed_query(const Attachment &attachment, const char *which)
+{
+	StringInfoData set;
+	StringInfoData differs;
+
+	initStringInfo(&set);
+	initStringInfo(&differs);
+	for (int i = first_target; i < end_of_targets; ++i)
+	{
+		if (attachment.column[i].attnum == 0)
+			continue;
+		const char *value =
+			psprintf("%s::%s", i == price_count ? "0" : "NULL", type_name(attachment.column[i]));
+		appendStringInfo(&set, "%s%s = %s", set.len > 0 ? ", " : "", column_name(attachment, i),
+		                 value);
+		appendStringInfo(&differs, "%s%s", differs.len > 0 ? " OR " : "",
+		                 differs_from(attachment, i, value));
+	}
+	return psprintf("UPDATE %s AS l SET %s WHERE %sl.%s IS NULL AND (%s)", from_listing(attachment),
+	                set.data, which, column_name(attachment, listing_key), differs.data);
 }
 
 // A key column as the attachment's keys are held.
@@ -333,7 +379,7 @@ differences(const Attachment &kept, const char *keys, bool added)
 	appendStringInfo(&out, "%s AS l", from_listing(attachment));
 	if (keys != nullptr)
 		appendStringInfo(&out, " ON %s", key_equals(attachment, listing_key, "l", key));
-	appendStringInfoString(&out, recomputed(attachment, key, added));
+	appendStringInfoString(&out, recomputed(attachment, key_of_prices(attachment, key), added));
 	appendStringInfoString(&out, " CROSS JOIN LATERAL (VALUES ");
 	for (int i = first_target; i < end_of_targets; ++i)
 	{
@@ -386,6 +432,10 @@ query_text(const Attachment &attachment, Query query)
 		                   "pg_catalog.unnest($3), pg_catalog.unnest($4)) AS u (k, added, lowest, "
 		                   "highest)",
 		                   true);
+	case write_unkeyed:
+		return write_unkeyed_query(attachment, "l.ctid OPERATOR(pg_catalog.=) ANY ($1) AND ");
+	case write_all_unkeyed:
+		return write_unkeyed_query(attachment, "");
 	case check_one:
 	case check_added_one:
 		return check_query(attachment, "(SELECT $1) AS u (k)", query == check_added_one);
@@ -405,9 +455,11 @@ parameter_types(const Attachment &attachment, Query query, Oid *type)
 {
 	const bool one = query == lock_one || query == write_one || query == insert_one ||
 	                 query == check_one || query == check_added_one;
-	const bool all = query == write_all || query == check_all;
+	const bool all = query == write_all || query == write_all_unkeyed || query == check_all;
 
-	type[0] = one ? attachment.key.type : attachment.key.array_type;
+	type[0] = query == write_unkeyed ? TIDARRAYOID
+	          : one                  ? attachment.key.type
+	                                 : attachment.key.array_type;
 	type[1] = one ? INT8OID : INT8ARRAYOID;
 	type[2] = type[3] = one ? attachment.value.type : attachment.value.array_type;
 	return all ? 0 : query == insert_one || query == insert_many ? 4 : 1;
@@ -447,7 +499,7 @@ plan_of(Attachment *attachment, Query query)
 	Oid type[4];
 	const int parameters = parameter_types(*attachment, query, type);
 	const int guc_level = NewGUCNestLevel();
-	if (query != write_all && query != check_all)
+	if (query != write_all && query != write_all_unkeyed && query != check_all)
 	{
 		set_for_planning("enable_seqscan", "off");
 		set_for_planning("enable_bitmapscan", "off");

@@ -318,6 +318,8 @@ refresh_batch(Refresh *refresh)
 	}
 	progress->done += static_cast<int64>(count);
 	progress->finished = count < static_cast<Size>(refresh->batch_size);
+	if (progress->finished && !OidIsValid(refresh->only_in))
+		progress->changed += static_cast<int64>(recompute_unkeyed(find_attachment(*refresh)));
 	progress->total = progress->finished ? progress->done : Max(progress->total, progress->done);
 	progress->updated = GetCurrentTimestamp();
 	write_progress(*progress);

@@ -128,6 +128,19 @@ can_flush_now(const TriggerData *event, const TriggerColumns *columns)
 	return attachments == 1;
 }
 
+// Whether the kept columns can be other than those of a listing without prices.
+bool
+may_have_prices(const TriggerColumns *columns, TupleTableSlot *slot)
+{
+	for (int i = first_target; i < end_of_targets; ++i)
+	{
+		if (columns->attnum[i] != InvalidAttrNumber &&
+		    (i == price_count || !slot_attisnull(slot, columns->attnum[i])))
+			return true;
+	}
+	return false;
+}
+
 // Adds the key that the row has, or handles it at once.
 void
 add_key(const TriggerData *event, const TriggerColumns *columns, Side side, TupleTableSlot *slot,
@@ -147,7 +160,11 @@ add_key(const TriggerData *event, const TriggerColumns *columns, Side side, Tupl
 		         errhint("Make it a stored one.")));
 	change.key = slot_getattr(slot, attnum, &is_null);
 	if (is_null)
+	{
+		if (side == Side::listing && may_have_prices(columns, slot))
+			add_pending_unkeyed(*columns->attachment, slot->tts_tid);
 		return;
+	}
 	const Oid type = getBaseType(attribute->atttypid);
 	if (now)
 		flush(level_of_one(*columns->attachment, side, type, change), false);
@@ -172,8 +189,10 @@ inserted_price(const TriggerData *event, const TriggerColumns *columns)
 	PendingKey change = {};
 	bool is_null = false;
 
-	// The tuple has to hold the price, and to tell the command that inserted it.
+	// The tuple has to hold the price, and to tell the command that inserted it: COPY FREEZE does
+	// not.
 	if (event->tg_relation->rd_rel->relam != HEAP_TABLE_AM_OID ||
+	    HeapTupleHeaderXminFrozen(event->tg_trigtuple->t_data) ||
 	    is_virtual(
 			TupleDescAttr(RelationGetDescr(event->tg_relation), columns->attnum[price_value] - 1)))
 		return to_recompute(false);

@@ -23,6 +23,13 @@ check_can_read(Oid table)
 		                        "BYPASSRLS.")));
 }
 
+// Waits for whoever truncates or rewrites the tables, or a part of them.
+void
+lock_all(Oid table)
+{
+	list_free(find_all_inheritors(table, AccessShareLock, nullptr));
+}
+
 void
 put_differences(ReturnSetInfo *result, const char *query)
 {
@@ -70,8 +77,11 @@ LISTING_STATS_FUNCTION(listing_stats_verify)
 	InitMaterializedSRF(fcinfo, 0);
 	check_can_read(listing);
 	check_can_read(price);
-	LockRelationOid(listing, AccessShareLock);  // before either is read: a rename changes both
+	// Before either is read: a rename changes both.
+	LockRelationOid(listing, AccessShareLock);
 	Relation relation = relation_open(price, AccessShareLock);
+	lock_all(listing);
+	lock_all(price);
 	List *queries = NIL;
 	ListCell *cell = nullptr;
 	foreach (cell, our_triggers(relation))
@@ -95,8 +105,13 @@ LISTING_STATS_FUNCTION(listing_stats_verify)
 		                errmsg("table \"%s\" is not attached to table \"%s\"", get_rel_name(price),
 		                       get_rel_name(listing)),
 		                errhint("The view listing_stats.attachments lists what is attached.")));
+	// The calling statement's snapshot can be older than what we had to wait for, and then would
+	// see tables without rows.
+	PushActiveSnapshot(IsolationUsesXactSnapshot() ? GetTransactionSnapshot()
+	                                               : GetLatestSnapshot());
 	foreach (cell, queries)
 		put_differences(reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo),
 		                static_cast<const char *>(lfirst(cell)));
+	PopActiveSnapshot();
 	PG_RETURN_NULL();
 }

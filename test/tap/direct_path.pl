@@ -97,11 +97,16 @@ for my $name (sort keys %unusual)
 }
 SKIP:
 {
-	skip 'NOT NULL ... NOT VALID came with version 18', 4 if $node->pg_version < 18;
+	skip 'NOT NULL ... NOT VALID came with version 18', 6 if $node->pg_version < 18;
 	is(updates('NOT NULL that was not checked', "$tables $attach; ALTER TABLE listing ADD CONSTRAINT n NOT NULL note NOT VALID",
 		q{SET listing_stats.direct_path = on}), 0, 'nothing written yet');
 	my ($code, $out, $error) = $node->psql('postgres', q{INSERT INTO price VALUES (1, 1, '2026-01-01', 5)});
 	like($error, qr/null value in column "note" of relation "listing" violates not-null constraint/, 'refused as by SQL');
+	$node->safe_psql('postgres', "$tables ALTER TABLE price ALTER created DROP NOT NULL; INSERT INTO price VALUES (1, 1, NULL, 99);
+		$attach; ALTER TABLE price ADD CONSTRAINT n NOT NULL created NOT VALID; INSERT INTO price VALUES (2, 1, '2026-01-01', 6)");
+	is($node->safe_psql('postgres', q{SELECT last_price, (SELECT value FROM listing_stats.latest_prices('price')) FROM listing WHERE id = 1}),
+		'6.00|6.00', 'a NULL time is the last where there can be one');
+	is($node->safe_psql('postgres', q{SELECT count(*) FROM listing_stats.verify('listing', 'price')}), '0', 'right');
 }
 my $detached_index = "$tables $attach; DO \$\$ BEGIN EXECUTE 'DROP INDEX ' || (SELECT index FROM listing_stats.attachments); END \$\$;";
 is(updates('no index', $detached_index), 4, 'by SQL');
