@@ -73,12 +73,6 @@ private:
 	unsigned longest_ = 0;
 };
 
-std::uint64_t
-difference(std::int64_t to, std::int64_t from) noexcept
-{
-	return static_cast<std::uint64_t>(to) - static_cast<std::uint64_t>(from);
-}
-
 // Whether a later row of the same time takes its place.
 bool
 is_replaced(const Row *rows, std::size_t index, std::size_t count) noexcept
