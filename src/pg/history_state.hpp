@@ -47,7 +47,12 @@ append_row(HistoryRows *rows, int64 at, int64 tie, int64 price)
 }
 
 // These return the rows, which may have moved.
-[[nodiscard]] HistoryRows *make_room(HistoryRows *rows, std::size_t bytes);
+[[nodiscard]] HistoryRows *enlarge(HistoryRows *rows, std::size_t bytes);
+[[nodiscard]] inline HistoryRows *
+make_room(HistoryRows *rows, std::size_t bytes)
+{
+	return room_of(rows) >= bytes ? rows : enlarge(rows, bytes);
+}
 [[nodiscard]] HistoryRows *add_price(HistoryRows *rows, int64 at, int64 tie, NumericBytes price);
 [[nodiscard]] HistoryRows *merge(HistoryRows *into, const HistoryRows *other);
 [[nodiscard]] HistoryRows *merge(HistoryRows *into, const History &other);
