@@ -233,7 +233,9 @@ durations_in(const History &history, const Window &window) noexcept
 	durations.total = difference(until, from);
 	durations.endless =
 		!window.has_end || (durations.total > 0 && (from == INT64_MIN || until == INT64_MAX));
-	while (more && from < until && !durations.endless)
+	if (durations.endless)
+		return durations;
+	while (more && from < until)
 	{
 		const std::int64_t price = next.price;
 		more = reader.next(next);

@@ -1120,7 +1120,7 @@ LeafReader<Column>::give_all(std::size_t start, int64 max_rows)
 		const std::size_t end =
 			max_rows < 0 ? count_ : Min(count_, i + static_cast<std::size_t>(Max(max_rows, slice)));
 		std::size_t lookups = start;
-		for (std::size_t j = i; j < end; ++j)
+		for (std::size_t j = i; doubts_ && j < end; ++j)
 		{
 			if (entries_[j].state == State::doubtful)
 				order_[lookups++] = place(entries_[j], j);
