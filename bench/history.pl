@@ -59,7 +59,8 @@ SQL
 
 	# What a question takes beyond reading the value.
 	my @questions = ('latest(h)', 'previous(h)', "price_at(h, '2025-02-20')", 'lowest(h)', "lowest(h, '2025-02-01', '2025-03-01')",
-		"time_weighted_average(h, until => '2025-06-01')", "availability(h, until => '2025-06-01')", 'changes(h)', 'price_drop_percent(h)', 'is_lowest(h)', "days_at_price(h, '2025-06-01')");
+		"time_weighted_average(h, until => '2025-06-01')", "availability(h, until => '2025-06-01')", 'changes(h)', 'price_drop_percent(h)', 'is_lowest(h)', "days_at_price(h, '2025-06-01')",
+		'sparkline(h)');
 	my %nanoseconds;
 	for my $round (0 .. ($quick ? 1 : 7))
 	{

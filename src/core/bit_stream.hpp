@@ -42,13 +42,19 @@ unzigzag(std::uint64_t code) noexcept
 	return (code >> 1) ^ (0 - (code & 1));
 }
 
+constexpr unsigned
+escaped_code_bits(unsigned length) noexcept
+{
+	return escape_quotient + 6 + length;
+}
+
 inline unsigned
 rice_bits(std::uint64_t value, unsigned order) noexcept
 {
 	const std::uint64_t quotient = value >> order;
 	if (quotient < escape_quotient)
 		return static_cast<unsigned>(quotient) + 1 + order;
-	return escape_quotient + 6 + bit_length(value);
+	return escaped_code_bits(bit_length(value));
 }
 
 class BitWriter
@@ -69,19 +75,14 @@ public:
 		word_ = used_ == 0 ? 0 : value >> (count - used_);
 	}
 
-	void rice(std::uint64_t value, unsigned order) noexcept
+	[[gnu::always_inline]] void rice(std::uint64_t value, unsigned order) noexcept
 	{
 		const std::uint64_t quotient = value >> order;
-		if (quotient < escape_quotient)
-		{
-			bits(std::uint64_t{1} << quotient, static_cast<unsigned>(quotient) + 1);
-			bits(low_bits(value, order), order);
-			return;
-		}
-		const unsigned length = bit_length(value);
-		bits(0, escape_quotient);
-		bits(length - 1, 6);
-		bits(value, length);
+		if (__builtin_expect(quotient < escape_quotient && order <= 64 - escape_quotient, 1))
+			bits((low_bits(value, order) << 1 | 1) << quotient,
+			     static_cast<unsigned>(quotient) + 1 + order);
+		else
+			*this = with_long_code(*this, value, order);
 	}
 
 	// Writes what is left, and returns the byte behind it.
@@ -92,6 +93,24 @@ public:
 	}
 
 private:
+	// Takes and returns a writer, so that one can live in registers.
+	[[gnu::noinline]] static BitWriter with_long_code(BitWriter writer, std::uint64_t value,
+	                                                  unsigned order) noexcept
+	{
+		const std::uint64_t quotient = value >> order;
+		if (quotient < escape_quotient)
+		{
+			writer.bits(std::uint64_t{1} << quotient, static_cast<unsigned>(quotient) + 1);
+			writer.bits(low_bits(value, order), order);
+			return writer;
+		}
+		const unsigned length = bit_length(value);
+		writer.bits(0, escape_quotient);
+		writer.bits(length - 1, 6);
+		writer.bits(value, length);
+		return writer;
+	}
+
 	void store(std::size_t bytes) noexcept
 	{
 		std::uint64_t word = word_;

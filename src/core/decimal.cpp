@@ -38,16 +38,28 @@ split_into_digits(UInt128 magnitude, int scale, std::uint16_t *digits) noexcept
 {
 	std::size_t count = 0;
 	const int partial = scale % 4;
-	if (partial != 0)
+	const auto unit = static_cast<unsigned>(powers_of_ten[partial]);
+	const auto in_first = static_cast<unsigned>(powers_of_ten[4 - partial]);
+	auto rest = static_cast<std::uint64_t>(magnitude);
+	// Few numbers need 128 bits, which take long to divide.
+	if (rest != magnitude)
 	{
-		const auto unit = static_cast<unsigned>(powers_of_ten[partial]);
-		digits[count++] =
-			static_cast<std::uint16_t>(static_cast<unsigned>(magnitude % unit) * (10000 / unit));
-		magnitude /= unit;
+		if (partial != 0)
+		{
+			digits[count++] =
+				static_cast<std::uint16_t>(static_cast<unsigned>(magnitude % unit) * in_first);
+			magnitude /= unit;
+		}
+		for (; (magnitude >> 64) != 0; magnitude /= 10000)
+			digits[count++] = static_cast<std::uint16_t>(magnitude % 10000);
+		rest = static_cast<std::uint64_t>(magnitude);
 	}
-	for (; (magnitude >> 64) != 0; magnitude /= 10000)
-		digits[count++] = static_cast<std::uint16_t>(magnitude % 10000);
-	for (auto rest = static_cast<std::uint64_t>(magnitude); rest != 0; rest /= 10000)
+	else if (partial != 0)
+	{
+		digits[count++] = static_cast<std::uint16_t>(static_cast<unsigned>(rest % unit) * in_first);
+		rest /= unit;
+	}
+	for (; rest != 0; rest /= 10000)
 		digits[count++] = static_cast<std::uint16_t>(rest % 10000);
 	return count;
 }

@@ -30,7 +30,12 @@ leading_of(UInt128 magnitude, int scale) noexcept
 {
 	if (magnitude == 0)
 		return Leading{0, 0};
-	int digits = 1;
+	const auto high = static_cast<std::uint64_t>(magnitude >> 64);
+	const int bits = 128 -
+	                 __builtin_clzll(high != 0 ? high : static_cast<std::uint64_t>(magnitude)) -
+	                 (high != 0 ? 0 : 64);
+	// By the logarithm of two, rounded down: so many at least.
+	int digits = 1 + ((bits - 1) * 1233 >> 12);
 	while (digits <= max_power && magnitude >= power_of_ten(digits))
 		++digits;
 	const int before_point = digits - scale;
@@ -65,7 +70,7 @@ divide(Int128 dividend, int scale, UInt128 divisor, ScaledNumber &quotient) noex
 	    !multiply(magnitude, power_of_ten(result_scale - scale), scaled))
 		return false;
 	UInt128 result = scaled / divisor;
-	if (scaled % divisor >= divisor - divisor / 2)
+	if (scaled - result * divisor >= divisor - divisor / 2)
 		++result;
 	quotient.value = dividend < 0 ? -static_cast<Int128>(result) : static_cast<Int128>(result);
 	quotient.scale = result_scale;

@@ -38,46 +38,87 @@ class Lengths
 public:
 	void add(std::uint64_t value) noexcept
 	{
-		const unsigned length = bit_length(value);
-		++count_[length];
-		shortest_ = std::min(shortest_, length);
-		longest_ = std::max(longest_, length);
+		++count_[bit_length(value)];
+		all_bits_ |= value;
+		++total_;
 	}
 
-	// The order that should take the fewest bits, each number taken as the middle of its length.
+	// The order that should take the fewest bits, each number taken as the middle of its length:
+	// that one has a quotient of 1, 3, 6 or 12 if it is longer than the order by 1 to 4 bits, and
+	// is escaped if by more.
 	unsigned order() const noexcept
 	{
+		if (total_ == 0)
+			return 0;
+		unsigned shortest = 0;
+		while (count_[shortest] == 0)
+			++shortest;
+		const unsigned longest = bit_length(all_bits_);
+		const unsigned first = shortest > 1 ? shortest - 1 : 0;
+		std::uint64_t escaped = 0;
+		std::uint64_t escaped_bits = 0;
+		for (unsigned length = first + 5; length <= longest; ++length)
+		{
+			escaped += count_[length];
+			escaped_bits += count_[length] * escaped_code_bits(length);
+		}
 		unsigned best = 0;
 		std::uint64_t best_bits = UINT64_MAX;
-		const unsigned first = shortest_ <= longest_ && shortest_ > 1 ? shortest_ - 1 : 0;
-		for (unsigned order = first; order <= std::min(longest_, largest_order); ++order)
+		for (unsigned order = first; order <= std::min(longest, largest_order); ++order)
 		{
-			std::uint64_t bits = 0;
-			for (unsigned length = shortest_; length <= longest_; ++length)
-			{
-				const std::uint64_t middle = length < 2 ? length : std::uint64_t{3} << (length - 2);
-				bits += count_[length] * rice_bits(middle, order);
-			}
+			const std::uint64_t *longer = count_ + order;
+			const std::uint64_t bits = (total_ - escaped) * (order + 1) + longer[1] +
+			                           3 * longer[2] + 6 * longer[3] + 12 * longer[4] +
+			                           escaped_bits;
 			if (bits < best_bits)
 			{
 				best_bits = bits;
 				best = order;
 			}
+			escaped -= longer[5];
+			escaped_bits -= longer[5] * escaped_code_bits(order + 5);
 		}
 		return best;
 	}
 
 private:
 	std::uint64_t count_[65] = {};
-	unsigned shortest_ = 64;
-	unsigned longest_ = 0;
+	std::uint64_t all_bits_ = 0;
+	std::uint64_t total_ = 0;
 };
 
-std::uint64_t
-difference(std::int64_t to, std::int64_t from) noexcept
+// Divides multiples of a number without a division, each of which takes as long as packing a step:
+// by the inverse of its odd part modulo 2^64 (T. Granlund and P. Montgomery, PLDI 1994).
+class Unit
 {
-	return static_cast<std::uint64_t>(to) - static_cast<std::uint64_t>(from);
-}
+public:
+	explicit Unit(std::uint64_t value) noexcept
+		: shift_(static_cast<unsigned>(__builtin_ctzll(value | std::uint64_t{1} << 63))),
+		  inverse_(3 * (value >> shift_) ^ 2),
+		  largest_quotient_(UINT64_MAX / std::max<std::uint64_t>(value, 1))
+	{
+		// Each time twice as many bits are right, of which there are five.
+		for (int i = 0; i < 4; ++i)
+			inverse_ *= 2 - (value >> shift_) * inverse_;
+	}
+
+	bool divides(std::uint64_t value) const noexcept
+	{
+		return quotient(value) <= largest_quotient_;
+	}
+
+	// Of a multiple.
+	std::uint64_t quotient(std::uint64_t value) const noexcept
+	{
+		const std::uint64_t product = value * inverse_;
+		return product >> shift_ | product << (64 - shift_) % 64;
+	}
+
+private:
+	unsigned shift_;
+	std::uint64_t inverse_;
+	std::uint64_t largest_quotient_;
+};
 
 // Whether a later row of the same time takes its place.
 bool
@@ -118,9 +159,10 @@ void
 write_steps(const Row *rows, std::size_t count, const PackingPlan &plan, Sink &times, Sink &prices,
             Sink &ties) noexcept
 {
+	const Unit unit(plan.unit);
 	for_each_step(
 		rows, count,
-		[&](std::uint64_t elapsed) { times.rice(elapsed / plan.unit - 1, plan.time_order); },
+		[&](std::uint64_t elapsed) { times.rice(unit.quotient(elapsed) - 1, plan.time_order); },
 		[&](std::int64_t price, std::uint64_t change) {
 			if (plan.specials)
 				prices.bits(is_scaled(price) ? 0 : 1, 1);
@@ -231,12 +273,15 @@ plan_packing(const Row *rows, std::size_t count, const Prices &prices) noexcept
 		}
 
 	Lengths price_lengths;
-	Lengths tie_lengths;
+	Unit unit(0);
 	for_each_step(
 		rows, count,
 		[&](std::uint64_t elapsed) {
-			if (plan.unit == 0 || elapsed % plan.unit != 0)
+			if (plan.unit == 0 || !unit.divides(elapsed))
+			{
 				plan.unit = std::gcd(plan.unit, elapsed);
+				unit = Unit(plan.unit);
+			}
 		},
 		[&](std::int64_t price, std::uint64_t change) {
 			++plan.count;
@@ -250,19 +295,25 @@ plan_packing(const Row *rows, std::size_t count, const Prices &prices) noexcept
 						static_cast<std::uint32_t>(length_size + wide_bytes(prices, price).size);
 			}
 		},
-		[&](std::int64_t tie, std::uint64_t change) {
-			plan.ties = plan.ties || tie != no_tie;
-			tie_lengths.add(change);
-		});
+		[&](std::int64_t tie, std::uint64_t) { plan.ties = plan.ties || tie != no_tie; });
 	plan.price_order = price_lengths.order();
-	plan.tie_order = plan.ties ? tie_lengths.order() : 0;
+	const auto ignore = [](std::int64_t, std::uint64_t) {};
 	if (plan.count > 1)
 	{
 		Lengths time_lengths;
 		for_each_step(
-			rows, count, [&](std::uint64_t elapsed) { time_lengths.add(elapsed / plan.unit - 1); },
-			[](std::int64_t, std::uint64_t) {}, [](std::int64_t, std::uint64_t) {});
+			rows, count,
+			[&](std::uint64_t elapsed) { time_lengths.add(unit.quotient(elapsed) - 1); }, ignore,
+			ignore);
 		plan.time_order = time_lengths.order();
+	}
+	if (plan.ties)
+	{
+		Lengths tie_lengths;
+		for_each_step(
+			rows, count, [](std::uint64_t) {}, ignore,
+			[&](std::int64_t, std::uint64_t change) { tie_lengths.add(change); });
+		plan.tie_order = tie_lengths.order();
 	}
 
 	BitCounter times;

@@ -60,6 +60,12 @@ distance_of(std::int64_t price) noexcept
 	return static_cast<std::uint32_t>(price - (INT64_MIN + 1));
 }
 
+inline std::uint64_t
+difference(std::int64_t to, std::int64_t from) noexcept
+{
+	return static_cast<std::uint64_t>(to) - static_cast<std::uint64_t>(from);
+}
+
 // What the prices of rows or steps mean.
 struct Prices
 {

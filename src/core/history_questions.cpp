@@ -68,6 +68,16 @@ last_step(const History &history, Step &step) noexcept
 	return history.count > 0;
 }
 
+std::int64_t
+last_time(const History &history) noexcept
+{
+	BitReader times(history.times.data, history.times.size);
+	auto at = static_cast<std::uint64_t>(history.first_at);
+	for (std::uint32_t i = 1; i < history.count; ++i)
+		at += (times.rice(history.time_order) + 1) * history.unit;
+	return static_cast<std::int64_t>(at);
+}
+
 bool
 step_at(const History &history, std::int64_t time, Step &step) noexcept
 {
@@ -211,31 +221,41 @@ last_reduction(const History &history) noexcept
 Durations
 durations_in(const History &history, const Window &window) noexcept
 {
-	PieceReader reader(history, window);
-	Piece piece = {};
+	StepReader reader(history);
+	Step next = {};
 	Durations durations = {};
-	while (reader.next(piece))
+	bool more = reader.next(next);
+	if (!more || (window.has_end && window.until <= window.since))
+		return durations;
+	const std::int64_t until = window.has_end ? window.until : INT64_MAX;
+	// Cut to the window, what is outside has no length.
+	std::int64_t from = std::min(std::max(next.at, window.since), until);
+	durations.total = difference(until, from);
+	durations.endless =
+		!window.has_end || (durations.total > 0 && (from == INT64_MIN || until == INT64_MAX));
+	if (durations.endless)
+		return durations;
+	while (more && from < until)
 	{
-		if (!piece.has_end || piece.from == INT64_MIN || piece.to == INT64_MAX)
+		const std::int64_t price = next.price;
+		more = reader.next(next);
+		const std::int64_t to = more ? std::min(std::max(next.at, window.since), until) : until;
+		const std::uint64_t length = difference(to, from);
+		from = to;
+		if (is_scaled(price))
 		{
-			durations.endless = true;
-			break;
-		}
-		const std::uint64_t length =
-			static_cast<std::uint64_t>(piece.to) - static_cast<std::uint64_t>(piece.from);
-		durations.total += length;
-		if (piece.step.price == no_price)
-			continue;
-		durations.known += length;
-		if (is_wide(piece.step.price))
-			durations.wide = true;
-		else
+			durations.known += length;
 			// Prices are below 2^63 and all lengths together below 2^64; where damage has it
 			// otherwise the sum is wrong and no more.
-			durations.sum =
-				static_cast<Int128>(static_cast<UInt128>(durations.sum) +
-			                        static_cast<UInt128>(static_cast<Int128>(piece.step.price) *
-			                                             static_cast<Int128>(length)));
+			durations.sum = static_cast<Int128>(
+				static_cast<UInt128>(durations.sum) +
+				static_cast<UInt128>(static_cast<Int128>(price) * static_cast<Int128>(length)));
+		}
+		else if (price != no_price && length > 0)
+		{
+			durations.known += length;
+			durations.wide = true;
+		}
 	}
 	return durations;
 }
@@ -247,14 +267,13 @@ draw(const History &history, double *prices, unsigned char *cells, std::size_t c
 	StepReader reader(history);
 	Step step = {};
 	Step next = {};
-	Step last = {};
 	std::fill(cells, cells + count, static_cast<unsigned char>(0));
-	if (!reader.next(next) || !last_step(history, last))
+	if (!reader.next(next))
 		return;
 
 	// A cell ends a span / count after the one before, and what the division leaves adds up.
 	auto end = static_cast<std::uint64_t>(next.at);
-	const std::uint64_t span = static_cast<std::uint64_t>(last.at) - end;
+	const std::uint64_t span = difference(last_time(history), next.at);
 	std::uint64_t left = 0;
 	double low = __builtin_inf();
 	double high = -__builtin_inf();

@@ -71,6 +71,8 @@ private:
 // Each is false if there is no such step or price.
 [[nodiscard]] bool first_step(const History &history, Step &step) noexcept;
 [[nodiscard]] bool last_step(const History &history, Step &step) noexcept;
+// The last step's time, of a history that has steps, without reading prices.
+[[nodiscard]] std::int64_t last_time(const History &history) noexcept;
 [[nodiscard]] bool step_at(const History &history, std::int64_t time, Step &step) noexcept;
 [[nodiscard]] bool first_known(const History &history, Step &step) noexcept;
 [[nodiscard]] bool lowest_in(const History &history, const Window &window, Step &step) noexcept;

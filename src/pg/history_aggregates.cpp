@@ -33,15 +33,7 @@ collected(FunctionCallInfo fcinfo)
 HistoryRows *
 accumulate_numeric(HistoryRows *rows, int64 at, int64 tie, Datum value)
 {
-	const NumericBytes bytes = numeric_bytes(value);
-	int64 price = 0;
-	if (likely(scaled_value_quick(bytes.data, bytes.size, rows->scale, price) &&
-	           price <= largest_scaled_price && price >= -largest_scaled_price))
-	{
-		append_row(rows, at, tie, price);
-		return rows;
-	}
-	return add_price(rows, at, tie, bytes);
+	return append_numeric(rows, at, tie, numeric_bytes(value));
 }
 
 HistoryRows *

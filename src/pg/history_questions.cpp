@@ -47,10 +47,9 @@ Window
 ended_window_argument(FunctionCallInfo fcinfo, const History &history)
 {
 	Window window = window_argument(fcinfo);
-	Step last = {};
-	if (!window.has_end && last_step(history, last))
+	if (!window.has_end && history.count > 0)
 	{
-		window.until = last.at;
+		window.until = last_time(history);
 		window.has_end = true;
 	}
 	return window;
@@ -131,10 +130,10 @@ LISTING_STATS_FUNCTION(listing_stats_history_latest)
 
 LISTING_STATS_FUNCTION(listing_stats_history_latest_at)
 {
-	Step step = {};
-	if (!last_step(history_of(PG_GETARG_DATUM(0)), step))
+	const History history = history_of(PG_GETARG_DATUM(0));
+	if (history.count == 0)
 		PG_RETURN_NULL();
-	PG_RETURN_TIMESTAMPTZ(step.at);
+	PG_RETURN_TIMESTAMPTZ(last_time(history));
 }
 
 LISTING_STATS_FUNCTION(listing_stats_history_first_price)

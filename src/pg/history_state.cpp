@@ -156,10 +156,8 @@ history_rows_of(Datum datum)
 }
 
 HistoryRows *
-make_room(HistoryRows *rows, std::size_t bytes)
+enlarge(HistoryRows *rows, std::size_t bytes)
 {
-	if (room_of(rows) >= bytes)
-		return rows;
 	const std::size_t size = VARSIZE(rows);
 	const std::size_t used = size - room_of(rows);
 	if (bytes > MaxAllocSize - used)

@@ -47,8 +47,25 @@ append_row(HistoryRows *rows, int64 at, int64 tie, int64 price)
 }
 
 // These return the rows, which may have moved.
-[[nodiscard]] HistoryRows *make_room(HistoryRows *rows, std::size_t bytes);
+[[nodiscard]] HistoryRows *enlarge(HistoryRows *rows, std::size_t bytes);
+[[nodiscard]] inline HistoryRows *
+make_room(HistoryRows *rows, std::size_t bytes)
+{
+	return room_of(rows) >= bytes ? rows : enlarge(rows, bytes);
+}
 [[nodiscard]] HistoryRows *add_price(HistoryRows *rows, int64 at, int64 tie, NumericBytes price);
+// The same where there is room for a row already.
+[[nodiscard]] inline HistoryRows *
+append_numeric(HistoryRows *rows, int64 at, int64 tie, NumericBytes bytes)
+{
+	int64 price = 0;
+	if (unlikely(!scaled_value_quick(bytes.data, bytes.size, rows->scale, price) ||
+	             price > largest_scaled_price || price < -largest_scaled_price))
+		return add_price(rows, at, tie, bytes);
+	append_row(rows, at, tie, price);
+	return rows;
+}
+
 [[nodiscard]] HistoryRows *merge(HistoryRows *into, const HistoryRows *other);
 [[nodiscard]] HistoryRows *merge(HistoryRows *into, const History &other);
 

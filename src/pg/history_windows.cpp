@@ -147,11 +147,11 @@ Bounds
 bounds_argument(FunctionCallInfo fcinfo, const History &history)
 {
 	Step first = {};
-	Step last = {};
-	if (!first_step(history, first) || !last_step(history, last))
+	if (!first_step(history, first))
 		report_damaged_history();
 	const Bounds bounds = {PG_ARGISNULL(2) ? first.at : PG_GETARG_TIMESTAMPTZ(2),
-	                       PG_ARGISNULL(3) ? last.at : PG_GETARG_TIMESTAMPTZ(3), PG_ARGISNULL(3)};
+	                       PG_ARGISNULL(3) ? last_time(history) : PG_GETARG_TIMESTAMPTZ(3),
+	                       PG_ARGISNULL(3)};
 	if (TIMESTAMP_NOT_FINITE(bounds.since))
 		report_endless("since");
 	if (TIMESTAMP_NOT_FINITE(bounds.until))

@@ -203,7 +203,6 @@ private:
 	Buffer map_ = InvalidBuffer;
 	IndexFetchTableData *fetch_ = nullptr;
 	TupleTableSlot *slot_ = nullptr;
-	BlockNumber root_ = P_NONE;
 
 	bool places_only_;
 	bool at_is_date_;
@@ -244,7 +243,7 @@ private:
 	void step_right();
 	void skip_ignored();
 	Target<Key> target_of(const Key &key) const;
-	void descend(const Target<Key> *target, uint32 level);
+	bool descend(const Target<Key> *target, uint32 level);
 	BlockNumber child(const Target<Key> *target);
 
 	IndexTuple item(OffsetNumber offset) const;
@@ -267,7 +266,7 @@ private:
 	void read_key();
 	void read_page();
 	bool leave_key();
-	void find_pages(const Key *keys, int count, BlockNumber *blocks);
+	bool find_pages(const Key *keys, int count, BlockNumber *blocks);
 	void read_pages(const Key *keys, int count, const BlockNumber *blocks);
 	void look_up(std::size_t from, std::size_t to);
 	void fetch(Entry<Key> *entry);
@@ -322,15 +321,13 @@ template <typename Column>
 bool
 LeafReader<Column>::open()
 {
-	get_page(BTREE_METAPAGE);
-	const BTMetaPageData *meta = BTPageGetMeta(page_);
-	const bool good =
-		P_ISMETA(opaque_) && meta->btm_magic == BTREE_MAGIC && meta->btm_version == BTREE_VERSION;
-	root_ = meta->btm_fastroot;
-	release_page();
-	if (good)
+	bool heap_keys = false;  // as all entries have since version 4
+	bool equal_images = false;
+
+	_bt_metaversion(index_, &heap_keys, &equal_images);
+	if (heap_keys)
 		pgstat_count_index_scan(index_);
-	return good;
+	return heap_keys;
 }
 
 template <typename Column>
@@ -460,12 +457,16 @@ LeafReader<Column>::target_of(const Key &key) const
 }
 
 // To the page of the level, or of the leaves if the tree is lower, that has the first entry of the
-// key, or the first of all.
+// key, or the first of all.  false: there are no pages.
 template <typename Column>
-void
+bool
 LeafReader<Column>::descend(const Target<Key> *target, uint32 level)
 {
-	get_page(root_);
+	Buffer root = get_btree_root(heap_, index_);
+
+	if (!BufferIsValid(root))
+		return false;
+	set_page(root);
 	for (;;)
 	{
 		skip_ignored();
@@ -475,7 +476,7 @@ LeafReader<Column>::descend(const Target<Key> *target, uint32 level)
 			continue;
 		}
 		if (opaque_->btpo_level <= level)
-			return;
+			return true;
 		const BlockNumber next = child(target);
 		release_page();
 		get_page(next);
@@ -678,7 +679,8 @@ LeafReader<Column>::keep_value(Entry<Key> *entry, Datum value)
 		entry->value = value;
 		return;
 	}
-	const Size size = datumGetSize(value, false, value_length_);
+	const Size size = value_length_ == -1 ? VARSIZE_ANY(DatumGetPointer(value))
+	                                      : datumGetSize(value, false, value_length_);
 	entry->has_room = size <= sizeof entry->room;
 	if (!entry->has_room && values_ == nullptr)
 		values_ = AllocSetContextCreate(CurrentMemoryContext, "listing_stats prices",
@@ -880,11 +882,10 @@ template <typename Column>
 void
 LeafReader<Column>::all()
 {
-	if (root_ == P_NONE)
-		return;
 	open_ = false;
 	kept_ = -1;  // no key has been read
-	descend(nullptr, 0);
+	if (!descend(nullptr, 0))
+		return;
 	for (bool more = true; more;)
 	{
 		const BlockNumber next = opaque_->btpo_next;
@@ -918,8 +919,7 @@ LeafReader<Column>::leave_key()
 		if (!next_key(&target.key))
 			return false;
 	}
-	descend(&target, 0);
-	return true;
+	return descend(&target, 0);
 }
 
 template <typename Column>
@@ -984,9 +984,9 @@ LeafReader<Column>::read_key()
 	}
 }
 
-// The leaf page of each key; keys are in order.
+// The leaf page of each key; keys are in order.  false: there are no pages.
 template <typename Column>
-void
+bool
 LeafReader<Column>::find_pages(const Key *keys, int count, BlockNumber *blocks)
 {
 	for (int i = 0; i < count; ++i)
@@ -994,11 +994,12 @@ LeafReader<Column>::find_pages(const Key *keys, int count, BlockNumber *blocks)
 		const Target<Key> target = target_of(keys[i]);
 		if (BufferIsValid(buffer_) && ends_before(target))
 			release_page();
-		if (!BufferIsValid(buffer_))
-			descend(&target, 1);
+		if (!BufferIsValid(buffer_) && !descend(&target, 1))
+			return false;
 		blocks[i] = opaque_->btpo_level == 0 ? BufferGetBlockNumber(buffer_) : child(&target);
 	}
 	release_page();
+	return true;
 }
 
 // What comes next reads pages that are pinned but not locked, to know what to fetch of them.
@@ -1093,12 +1094,11 @@ LeafReader<Column>::given(Key *keys, std::size_t count)
 {
 	BlockNumber blocks[keys_at_once];
 
-	if (root_ == P_NONE)
-		return;
 	for (std::size_t i = 0; i < count;)
 	{
 		const int now = static_cast<int>(Min(count - i, static_cast<std::size_t>(keys_at_once)));
-		find_pages(keys + i, now, blocks);
+		if (!find_pages(keys + i, now, blocks))
+			return;
 		read_pages(keys + i, now, blocks);
 		i += static_cast<std::size_t>(now);
 		if (!doubts_ || count_ > rows_at_once)
@@ -1120,7 +1120,7 @@ LeafReader<Column>::give_all(std::size_t start, int64 max_rows)
 		const std::size_t end =
 			max_rows < 0 ? count_ : Min(count_, i + static_cast<std::size_t>(Max(max_rows, slice)));
 		std::size_t lookups = start;
-		for (std::size_t j = i; j < end; ++j)
+		for (std::size_t j = i; doubts_ && j < end; ++j)
 		{
 			if (entries_[j].state == State::doubtful)
 				order_[lookups++] = place(entries_[j], j);
@@ -1148,11 +1148,11 @@ LeafReader<Column>::history(Key key, int64 max_rows, bool known_only)
 	const bool skip_null = skip_null_;
 	int64 rows = 0;
 
-	if (root_ == P_NONE || max_rows == 0)
+	const Target<Key> target = target_of(key);
+
+	if (max_rows == 0 || !descend(&target, 0))
 		return;
 	skip_null_ = known_only;
-	const Target<Key> target = target_of(key);
-	descend(&target, 0);
 	start_key(key);
 	OffsetNumber offset = first_at_least(P_FIRSTDATAKEY(opaque_), target);
 	for (bool more = true; more;)

@@ -53,14 +53,6 @@ square_root(Numeric number)
 
 }  // namespace
 
-NumericBytes
-numeric_bytes(Datum datum)
-{
-	struct varlena *numeric =
-		pg_detoast_datum_packed(reinterpret_cast<struct varlena *>(DatumGetPointer(datum)));
-	return NumericBytes{VARDATA_ANY(numeric), VARSIZE_ANY_EXHDR(numeric)};
-}
-
 Decimal
 parse_numeric(NumericBytes bytes)
 {

@@ -15,7 +15,15 @@ struct NumericBytes
 	std::size_t size;
 };
 
-NumericBytes numeric_bytes(Datum datum);
+inline NumericBytes
+numeric_bytes(Datum datum)
+{
+	auto *numeric = reinterpret_cast<struct varlena *>(DatumGetPointer(datum));
+	if (VARATT_IS_COMPRESSED(numeric) || VARATT_IS_EXTERNAL(numeric))
+		numeric = pg_detoast_datum_packed(numeric);
+	return NumericBytes{VARDATA_ANY(numeric), VARSIZE_ANY_EXHDR(numeric)};
+}
+
 Decimal parse_numeric(NumericBytes bytes);
 
 Numeric make_numeric(Int128 value, int scale);

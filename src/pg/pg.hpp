@@ -174,6 +174,18 @@ begin_index_scan(Relation table, Relation index, Snapshot snapshot, int keys)
 #endif
 }
 
+// The page of a btree to descend from, pinned and locked; InvalidBuffer: there are no entries.  The
+// access method remembers where it was.
+inline Buffer
+get_btree_root(Relation table, Relation index)
+{
+#if PG_VERSION_NUM >= 160000
+	return _bt_getroot(index, table, BT_READ);
+#else
+	return _bt_getroot(index, BT_READ);
+#endif
+}
+
 inline bool
 has_generated_columns(const TupleConstr *constraints)
 {

@@ -28,6 +28,7 @@ struct Answer
 };
 
 HTAB *answers = nullptr;
+Answer *latest = nullptr;  // that was given, while it is valid: most questions are asked again
 uint64 invalidations = 0;  // how often the relation cache has called
 
 void
@@ -36,6 +37,7 @@ forget_relation(Datum, Oid relation)
 	HASH_SEQ_STATUS status;
 
 	++invalidations;
+	latest = nullptr;
 	hash_seq_init(&status, answers);
 	while (void *entry = hash_seq_search(&status))
 	{
@@ -204,6 +206,21 @@ question_of(Oid relation, const ColumnNames &names)
 	return question;
 }
 
+// The answer that is known and still right, or nullptr.
+const Answer *
+known_answer(const Question &question)
+{
+	bool found = false;
+
+	if (latest != nullptr && memcmp(&latest->question, &question, sizeof question) == 0)
+		return latest;
+	Answer *answer = static_cast<Answer *>(hash_search(answers, &question, HASH_FIND, &found));
+	if (!found || !answer->valid)
+		return nullptr;
+	latest = answer;
+	return answer;
+}
+
 }  // namespace
 
 const PriceTable *
@@ -219,32 +236,30 @@ find_price_table(Oid oid, const ColumnNames &names)
 	if (relation == nullptr)
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
 		                errmsg("relation with OID %u does not exist", oid)));
-	Answer *answer = static_cast<Answer *>(hash_search(answers, &question, HASH_FIND, &found));
-	if (!found || !answer->valid)
+	PriceTable *copy = static_cast<PriceTable *>(palloc(sizeof(PriceTable)));
+	const Answer *known = known_answer(question);
+	if (known != nullptr)
+		*copy = known->table;
+	else
 	{
 		const uint64 before = invalidations;
-		const PriceTable table = resolve_table(relation, names);
+		*copy = resolve_table(relation, names);
 		forget_stale_answers();
-		answer = static_cast<Answer *>(hash_search(answers, &question, HASH_ENTER, &found));
-		answer->table = table;
+		Answer *answer = static_cast<Answer *>(hash_search(answers, &question, HASH_ENTER, &found));
+		answer->table = *copy;
 		// What came in meanwhile may concern what was read: use it this once.
 		answer->valid = invalidations == before;
 	}
 	relation_close(relation, NoLock);  // until the transaction ends, as a query's
-	PriceTable *copy = static_cast<PriceTable *>(palloc(sizeof(PriceTable)));
-	*copy = answer->table;
 	return copy;
 }
 
 const PriceTable *
 known_price_table(Oid oid, const ColumnNames &names)
 {
-	const Question question = question_of(oid, names);
-	bool found = false;
-
 	start_cache();
-	Answer *answer = static_cast<Answer *>(hash_search(answers, &question, HASH_FIND, &found));
-	return found && answer->valid ? &answer->table : nullptr;
+	const Answer *answer = known_answer(question_of(oid, names));
+	return answer == nullptr ? nullptr : &answer->table;
 }
 
 }  // namespace listing_stats

@@ -74,21 +74,17 @@ collect(void *state, Datum *value, bool *null)
 
 	MemoryContext caller = MemoryContextSwitchTo(collector->context);
 	rows = make_room(rows, sizeof(Row));
-	int64 price = no_price;
 	if (null[2])
-		append_row(rows, at, no_tie, price);
+		append_row(rows, at, no_tie, no_price);
+	else if (collector->value_type == NUMERICOID)
+		rows = append_numeric(rows, at, no_tie, numeric_bytes(value[2]));
 	else
 	{
 		MemoryContextSwitchTo(collector->row_context);
 		const NumericBytes bytes = price_bytes(collector->value_type, value[2]);
 		MemoryContextSwitchTo(collector->context);
-		if (scaled_value_quick(bytes.data, bytes.size, rows->scale, price) &&
-		    price <= largest_scaled_price && price >= -largest_scaled_price)
-			append_row(rows, at, no_tie, price);
-		else
-			rows = add_price(rows, at, no_tie, bytes);
-		if (collector->value_type != NUMERICOID)
-			MemoryContextReset(collector->row_context);
+		rows = append_numeric(rows, at, no_tie, bytes);
+		MemoryContextReset(collector->row_context);
 	}
 	MemoryContextSwitchTo(caller);
 	if (rows != collector->rows)
@@ -149,7 +145,7 @@ read_history(FunctionCallInfo fcinfo, KeyKind kind)
 	collector.context = CurrentMemoryContext;
 	// A numeric is read where it is.
 	collector.row_context = collector.value_type == NUMERICOID
-	                            ? CurrentMemoryContext
+	                            ? nullptr
 	                            : AllocSetContextCreate(CurrentMemoryContext, "listing_stats price",
 	                                                    ALLOCSET_SMALL_SIZES);
 	if (kind == KeyKind::text || !read_directly(*table, PG_GETARG_DATUM(1), &collector))

@@ -114,6 +114,11 @@ test_extremes()
 	CHECK(lowest_in(packed.history, always, step) && step.at == 3);
 	CHECK(durations_in(packed.history, always).endless);
 	CHECK(durations_in(packed.history, {1, 4, true}).wide);
+	CHECK(durations_in(packed.history, {INT64_MIN, 1, true}).endless);
+	CHECK(!durations_in(packed.history, {-1, 1, true}).endless);
+	CHECK(!durations_in(packed.history, {-1, 1, true}).wide);
+	CHECK(durations_in(packed.history, {3, INT64_MAX, true}).endless);
+	CHECK(last_time(packed.history) == INT64_MAX);
 
 	const Packed none = pack_all(collect({}));
 	CHECK(none.history.count == 0 && holds_steps(none, collect({})));
@@ -239,6 +244,8 @@ test_random()
 		const Row *lowest = nullptr;
 		UInt128 known = 0;
 		UInt128 total = 0;
+		Int128 sum = 0;
+		bool wide = false;
 		for (auto step = steps.begin(); step != steps.end(); ++step)
 		{
 			const auto next = std::next(step);
@@ -250,6 +257,10 @@ test_random()
 			if (step->second.price == no_price)
 				continue;
 			known += static_cast<UInt128>(to - from);
+			if (is_wide(step->second.price))
+				wide = true;
+			else
+				sum += (to - from) * step->second.price;
 			if (lowest == nullptr ||
 			    compare_prices(collection.prices(), step->second.price, lowest->price) < 0)
 				lowest = &step->second;
@@ -258,7 +269,9 @@ test_random()
 		const bool found = lowest_in(packed.history, {a, b, true}, step);
 		CHECK(found == (lowest != nullptr) && (!found || step.at == lowest->at));
 		const Durations durations = durations_in(packed.history, {a, b, true});
-		CHECK(durations.known == known && durations.total == total);
+		CHECK(durations.known == known && durations.total == total && durations.wide == wide);
+		CHECK(wide || durations.sum == sum);
+		CHECK(steps.empty() || last_time(packed.history) == steps.rbegin()->first);
 		const auto after = steps.upper_bound(a);
 		CHECK(step_at(packed.history, a, step) == (after != steps.begin()));
 		CHECK(after == steps.begin() || step.at == std::prev(after)->first);
