@@ -81,11 +81,11 @@ COMMENT ON FUNCTION listing_stats._finish_stats(listing_stats.price_distribution
 CREATE FUNCTION listing_stats._finish_summary(listing_stats.price_distribution) RETURNS listing_stats.summary
 	AS 'MODULE_PATHNAME', 'listing_stats_finish_summary' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._finish_summary(listing_stats.price_distribution) IS
-	'the result of price_summary(); NULL is the empty set; error 0A000 outside of an aggregate';
+	'the result of price_summary(); NULL is the empty set; error 0A000 outside of an aggregate, 42804 with a state of percentile()';
 CREATE FUNCTION listing_stats._finish_stats_json(listing_stats.price_distribution) RETURNS jsonb
 	AS 'MODULE_PATHNAME', 'listing_stats_finish_stats_json' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._finish_stats_json(listing_stats.price_distribution) IS
-	'the result of price_stats_json(); NULL is the empty set; error 0A000 outside of an aggregate';
+	'the result of price_stats_json(); NULL is the empty set; error 0A000 outside of an aggregate, 42804 with a state of percentile()';
 CREATE FUNCTION listing_stats._finish_median(listing_stats.price_distribution) RETURNS numeric
 	AS 'MODULE_PATHNAME', 'listing_stats_finish_median' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._finish_median(listing_stats.price_distribution) IS
@@ -93,27 +93,27 @@ COMMENT ON FUNCTION listing_stats._finish_median(listing_stats.price_distributio
 CREATE FUNCTION listing_stats._accumulate_percentile(listing_stats.price_distribution, numeric, numeric) RETURNS listing_stats.price_distribution
 	AS 'MODULE_PATHNAME', 'listing_stats_accumulate_percentile_numeric' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._accumulate_percentile(listing_stats.price_distribution, numeric, numeric) IS
-	'the transition of the aggregate percentile(), whose state has the percentile asked for in place of the number of NULLs; error 22003 unless it is between 0 and 1 and has at most 18 decimals, 22023 unless it is the same for all rows, 0A000 outside of an aggregate';
+	'the transition of the aggregate percentile(), whose state has the percentile asked for in place of the number of NULLs; error 22003 unless it is between 0 and 1 and has at most 18 decimals, 22023 unless it is the same for all rows, 42804 with a state of another aggregate, 0A000 outside of one';
 CREATE FUNCTION listing_stats._accumulate_percentile(listing_stats.price_distribution, bigint, numeric) RETURNS listing_stats.price_distribution
 	AS 'MODULE_PATHNAME', 'listing_stats_accumulate_percentile_bigint' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._accumulate_percentile(listing_stats.price_distribution, bigint, numeric) IS
-	'the transition of the aggregate percentile(), whose state has the percentile asked for in place of the number of NULLs; error 22003 unless it is between 0 and 1 and has at most 18 decimals, 22023 unless it is the same for all rows, 0A000 outside of an aggregate';
+	'the transition of the aggregate percentile(), whose state has the percentile asked for in place of the number of NULLs; error 22003 unless it is between 0 and 1 and has at most 18 decimals, 22023 unless it is the same for all rows, 42804 with a state of another aggregate, 0A000 outside of one';
 CREATE FUNCTION listing_stats._accumulate_percentile(listing_stats.price_distribution, integer, numeric) RETURNS listing_stats.price_distribution
 	AS 'MODULE_PATHNAME', 'listing_stats_accumulate_percentile_integer' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._accumulate_percentile(listing_stats.price_distribution, integer, numeric) IS
-	'the transition of the aggregate percentile(), whose state has the percentile asked for in place of the number of NULLs; error 22003 unless it is between 0 and 1 and has at most 18 decimals, 22023 unless it is the same for all rows, 0A000 outside of an aggregate';
+	'the transition of the aggregate percentile(), whose state has the percentile asked for in place of the number of NULLs; error 22003 unless it is between 0 and 1 and has at most 18 decimals, 22023 unless it is the same for all rows, 42804 with a state of another aggregate, 0A000 outside of one';
 CREATE FUNCTION listing_stats._accumulate_percentile(listing_stats.price_distribution, double precision, numeric) RETURNS listing_stats.price_distribution
 	AS 'MODULE_PATHNAME', 'listing_stats_accumulate_percentile_double' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._accumulate_percentile(listing_stats.price_distribution, double precision, numeric) IS
-	'the transition of the aggregate percentile(), whose state has the percentile asked for in place of the number of NULLs; error 22003 unless it is between 0 and 1 and has at most 18 decimals, 22023 unless it is the same for all rows, 0A000 outside of an aggregate';
+	'the transition of the aggregate percentile(), whose state has the percentile asked for in place of the number of NULLs; error 22003 unless it is between 0 and 1 and has at most 18 decimals, 22023 unless it is the same for all rows, 42804 with a state of another aggregate, 0A000 outside of one';
 CREATE FUNCTION listing_stats._combine_percentile(listing_stats.price_distribution, listing_stats.price_distribution) RETURNS listing_stats.price_distribution
 	AS 'MODULE_PATHNAME', 'listing_stats_combine_percentile' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._combine_percentile(listing_stats.price_distribution, listing_stats.price_distribution) IS
-	'the combine of the aggregate percentile(); NULL for an empty set; error 22023 if different percentiles are asked for, 0A000 outside of an aggregate';
+	'the combine of the aggregate percentile(); NULL for an empty set; error 22023 if different percentiles are asked for, 42804 with a state of another aggregate, 0A000 outside of one';
 CREATE FUNCTION listing_stats._finish_percentile(listing_stats.price_distribution) RETURNS numeric
 	AS 'MODULE_PATHNAME', 'listing_stats_finish_percentile' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._finish_percentile(listing_stats.price_distribution) IS
-	'the result of the aggregate percentile(); NULL is the empty set; error 0A000 outside of an aggregate';
+	'the result of the aggregate percentile(); NULL is the empty set; error 0A000 outside of an aggregate, 42804 with a state of another aggregate';
 
 CREATE AGGREGATE listing_stats.price_stats(numeric) (
 	SFUNC = listing_stats._accumulate,
@@ -483,6 +483,30 @@ COMMENT ON CAST (listing_stats.price_distribution AS json) IS 'the fields of pri
 CREATE CAST (listing_stats.price_distribution AS jsonb) WITH FUNCTION listing_stats._price_distribution_to_jsonb(listing_stats.price_distribution) AS ASSIGNMENT;
 COMMENT ON CAST (listing_stats.price_distribution AS jsonb) IS 'the fields of price_stats_json()';
 
+-- What the server calls by itself, or an aggregate on behalf of its owner, is for nobody else.  Behind operators, casts, text
+-- that the planner reads or writes, and lists of IN, which are hashed, functions are called as whoever uses those.
+REVOKE ALL ON FUNCTION
+	listing_stats._price_distribution_recv(internal),
+	listing_stats._price_distribution_send(listing_stats.price_distribution),
+	listing_stats._accumulate(listing_stats.price_distribution, numeric),
+	listing_stats._accumulate(listing_stats.price_distribution, bigint),
+	listing_stats._accumulate(listing_stats.price_distribution, integer),
+	listing_stats._accumulate(listing_stats.price_distribution, double precision),
+	listing_stats._combine(listing_stats.price_distribution, listing_stats.price_distribution),
+	listing_stats._finish_stats(listing_stats.price_distribution),
+	listing_stats._finish_summary(listing_stats.price_distribution),
+	listing_stats._finish_stats_json(listing_stats.price_distribution),
+	listing_stats._finish_median(listing_stats.price_distribution),
+	listing_stats._accumulate_percentile(listing_stats.price_distribution, numeric, numeric),
+	listing_stats._accumulate_percentile(listing_stats.price_distribution, bigint, numeric),
+	listing_stats._accumulate_percentile(listing_stats.price_distribution, integer, numeric),
+	listing_stats._accumulate_percentile(listing_stats.price_distribution, double precision, numeric),
+	listing_stats._combine_percentile(listing_stats.price_distribution, listing_stats.price_distribution),
+	listing_stats._finish_percentile(listing_stats.price_distribution),
+	listing_stats._price_distribution_cmp(listing_stats.price_distribution, listing_stats.price_distribution),
+	listing_stats._price_distribution_hash(listing_stats.price_distribution, bigint)
+FROM PUBLIC;
+
 ----------------------------------------------------------------------------------------------------
 -- Histories
 ----------------------------------------------------------------------------------------------------
@@ -774,31 +798,31 @@ COMMENT ON TYPE listing_stats._latest_state IS 'private: the row that latest() o
 CREATE FUNCTION listing_stats._latest_combine(listing_stats._latest_state, listing_stats._latest_state) RETURNS listing_stats._latest_state
 	AS 'MODULE_PATHNAME', 'listing_stats_latest_combine' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._latest_combine(listing_stats._latest_state, listing_stats._latest_state) IS
-	'the combine of latest(); error 0A000 outside of an aggregate';
+	'the combine of latest(); error 0A000 outside of an aggregate, 42804 with a state of values of another type';
 CREATE FUNCTION listing_stats._earliest_combine(listing_stats._latest_state, listing_stats._latest_state) RETURNS listing_stats._latest_state
 	AS 'MODULE_PATHNAME', 'listing_stats_earliest_combine' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._earliest_combine(listing_stats._latest_state, listing_stats._latest_state) IS
-	'the combine of earliest(); error 0A000 outside of an aggregate';
+	'the combine of earliest(); error 0A000 outside of an aggregate, 42804 with a state of values of another type';
 CREATE FUNCTION listing_stats._latest_finish_numeric(listing_stats._latest_state) RETURNS numeric
-	AS 'MODULE_PATHNAME', 'listing_stats_latest_finish' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+	AS 'MODULE_PATHNAME', 'listing_stats_latest_finish_numeric' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._latest_finish_numeric(listing_stats._latest_state) IS
-	'the final function of latest() and earliest(); error 0A000 outside of an aggregate';
+	'the final function of latest() and earliest(); error 0A000 outside of an aggregate, 42804 with a state of values of another type';
 CREATE FUNCTION listing_stats._latest_finish_bigint(listing_stats._latest_state) RETURNS bigint
-	AS 'MODULE_PATHNAME', 'listing_stats_latest_finish' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+	AS 'MODULE_PATHNAME', 'listing_stats_latest_finish_bigint' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._latest_finish_bigint(listing_stats._latest_state) IS
-	'the final function of latest() and earliest(); error 0A000 outside of an aggregate';
+	'the final function of latest() and earliest(); error 0A000 outside of an aggregate, 42804 with a state of values of another type';
 CREATE FUNCTION listing_stats._latest_finish_integer(listing_stats._latest_state) RETURNS integer
 	AS 'MODULE_PATHNAME', 'listing_stats_latest_finish_integer' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._latest_finish_integer(listing_stats._latest_state) IS
-	'the final function of latest() and earliest(); error 0A000 outside of an aggregate';
+	'the final function of latest() and earliest(); error 0A000 outside of an aggregate, 42804 with a state of values of another type';
 CREATE FUNCTION listing_stats._latest_finish_double(listing_stats._latest_state) RETURNS double precision
-	AS 'MODULE_PATHNAME', 'listing_stats_latest_finish' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+	AS 'MODULE_PATHNAME', 'listing_stats_latest_finish_double' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._latest_finish_double(listing_stats._latest_state) IS
-	'the final function of latest() and earliest(); error 0A000 outside of an aggregate';
+	'the final function of latest() and earliest(); error 0A000 outside of an aggregate, 42804 with a state of values of another type';
 CREATE FUNCTION listing_stats._latest_accumulate(listing_stats._latest_state, numeric, timestamptz) RETURNS listing_stats._latest_state
 	AS 'MODULE_PATHNAME', 'listing_stats_latest_numeric' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._latest_accumulate(listing_stats._latest_state, numeric, timestamptz) IS
-	'the transition of latest(); error 0A000 outside of an aggregate';
+	'the transition of latest(); error 0A000 outside of an aggregate, 42804 with a state of values of another type';
 CREATE AGGREGATE listing_stats.latest(v numeric, at timestamptz) (
 	SFUNC = listing_stats._latest_accumulate,
 	STYPE = listing_stats._latest_state,
@@ -811,7 +835,7 @@ COMMENT ON AGGREGATE listing_stats.latest(numeric, timestamptz) IS
 CREATE FUNCTION listing_stats._latest_accumulate(listing_stats._latest_state, numeric, timestamptz, bigint) RETURNS listing_stats._latest_state
 	AS 'MODULE_PATHNAME', 'listing_stats_latest_numeric' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._latest_accumulate(listing_stats._latest_state, numeric, timestamptz, bigint) IS
-	'the transition of latest(); error 0A000 outside of an aggregate';
+	'the transition of latest(); error 0A000 outside of an aggregate, 42804 with a state of values of another type';
 CREATE AGGREGATE listing_stats.latest(v numeric, at timestamptz, tie bigint) (
 	SFUNC = listing_stats._latest_accumulate,
 	STYPE = listing_stats._latest_state,
@@ -824,7 +848,7 @@ COMMENT ON AGGREGATE listing_stats.latest(numeric, timestamptz, bigint) IS
 CREATE FUNCTION listing_stats._latest_accumulate(listing_stats._latest_state, bigint, timestamptz) RETURNS listing_stats._latest_state
 	AS 'MODULE_PATHNAME', 'listing_stats_latest_bigint' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._latest_accumulate(listing_stats._latest_state, bigint, timestamptz) IS
-	'the transition of latest(); error 0A000 outside of an aggregate';
+	'the transition of latest(); error 0A000 outside of an aggregate, 42804 with a state of values of another type';
 CREATE AGGREGATE listing_stats.latest(v bigint, at timestamptz) (
 	SFUNC = listing_stats._latest_accumulate,
 	STYPE = listing_stats._latest_state,
@@ -837,7 +861,7 @@ COMMENT ON AGGREGATE listing_stats.latest(bigint, timestamptz) IS
 CREATE FUNCTION listing_stats._latest_accumulate(listing_stats._latest_state, bigint, timestamptz, bigint) RETURNS listing_stats._latest_state
 	AS 'MODULE_PATHNAME', 'listing_stats_latest_bigint' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._latest_accumulate(listing_stats._latest_state, bigint, timestamptz, bigint) IS
-	'the transition of latest(); error 0A000 outside of an aggregate';
+	'the transition of latest(); error 0A000 outside of an aggregate, 42804 with a state of values of another type';
 CREATE AGGREGATE listing_stats.latest(v bigint, at timestamptz, tie bigint) (
 	SFUNC = listing_stats._latest_accumulate,
 	STYPE = listing_stats._latest_state,
@@ -850,7 +874,7 @@ COMMENT ON AGGREGATE listing_stats.latest(bigint, timestamptz, bigint) IS
 CREATE FUNCTION listing_stats._latest_accumulate(listing_stats._latest_state, integer, timestamptz) RETURNS listing_stats._latest_state
 	AS 'MODULE_PATHNAME', 'listing_stats_latest_integer' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._latest_accumulate(listing_stats._latest_state, integer, timestamptz) IS
-	'the transition of latest(); error 0A000 outside of an aggregate';
+	'the transition of latest(); error 0A000 outside of an aggregate, 42804 with a state of values of another type';
 CREATE AGGREGATE listing_stats.latest(v integer, at timestamptz) (
 	SFUNC = listing_stats._latest_accumulate,
 	STYPE = listing_stats._latest_state,
@@ -863,7 +887,7 @@ COMMENT ON AGGREGATE listing_stats.latest(integer, timestamptz) IS
 CREATE FUNCTION listing_stats._latest_accumulate(listing_stats._latest_state, integer, timestamptz, bigint) RETURNS listing_stats._latest_state
 	AS 'MODULE_PATHNAME', 'listing_stats_latest_integer' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._latest_accumulate(listing_stats._latest_state, integer, timestamptz, bigint) IS
-	'the transition of latest(); error 0A000 outside of an aggregate';
+	'the transition of latest(); error 0A000 outside of an aggregate, 42804 with a state of values of another type';
 CREATE AGGREGATE listing_stats.latest(v integer, at timestamptz, tie bigint) (
 	SFUNC = listing_stats._latest_accumulate,
 	STYPE = listing_stats._latest_state,
@@ -876,7 +900,7 @@ COMMENT ON AGGREGATE listing_stats.latest(integer, timestamptz, bigint) IS
 CREATE FUNCTION listing_stats._latest_accumulate(listing_stats._latest_state, double precision, timestamptz) RETURNS listing_stats._latest_state
 	AS 'MODULE_PATHNAME', 'listing_stats_latest_double' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._latest_accumulate(listing_stats._latest_state, double precision, timestamptz) IS
-	'the transition of latest(); error 0A000 outside of an aggregate';
+	'the transition of latest(); error 0A000 outside of an aggregate, 42804 with a state of values of another type';
 CREATE AGGREGATE listing_stats.latest(v double precision, at timestamptz) (
 	SFUNC = listing_stats._latest_accumulate,
 	STYPE = listing_stats._latest_state,
@@ -889,7 +913,7 @@ COMMENT ON AGGREGATE listing_stats.latest(double precision, timestamptz) IS
 CREATE FUNCTION listing_stats._latest_accumulate(listing_stats._latest_state, double precision, timestamptz, bigint) RETURNS listing_stats._latest_state
 	AS 'MODULE_PATHNAME', 'listing_stats_latest_double' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._latest_accumulate(listing_stats._latest_state, double precision, timestamptz, bigint) IS
-	'the transition of latest(); error 0A000 outside of an aggregate';
+	'the transition of latest(); error 0A000 outside of an aggregate, 42804 with a state of values of another type';
 CREATE AGGREGATE listing_stats.latest(v double precision, at timestamptz, tie bigint) (
 	SFUNC = listing_stats._latest_accumulate,
 	STYPE = listing_stats._latest_state,
@@ -902,7 +926,7 @@ COMMENT ON AGGREGATE listing_stats.latest(double precision, timestamptz, bigint)
 CREATE FUNCTION listing_stats._earliest_accumulate(listing_stats._latest_state, numeric, timestamptz) RETURNS listing_stats._latest_state
 	AS 'MODULE_PATHNAME', 'listing_stats_earliest_numeric' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._earliest_accumulate(listing_stats._latest_state, numeric, timestamptz) IS
-	'the transition of earliest(); error 0A000 outside of an aggregate';
+	'the transition of earliest(); error 0A000 outside of an aggregate, 42804 with a state of values of another type';
 CREATE AGGREGATE listing_stats.earliest(v numeric, at timestamptz) (
 	SFUNC = listing_stats._earliest_accumulate,
 	STYPE = listing_stats._latest_state,
@@ -915,7 +939,7 @@ COMMENT ON AGGREGATE listing_stats.earliest(numeric, timestamptz) IS
 CREATE FUNCTION listing_stats._earliest_accumulate(listing_stats._latest_state, numeric, timestamptz, bigint) RETURNS listing_stats._latest_state
 	AS 'MODULE_PATHNAME', 'listing_stats_earliest_numeric' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._earliest_accumulate(listing_stats._latest_state, numeric, timestamptz, bigint) IS
-	'the transition of earliest(); error 0A000 outside of an aggregate';
+	'the transition of earliest(); error 0A000 outside of an aggregate, 42804 with a state of values of another type';
 CREATE AGGREGATE listing_stats.earliest(v numeric, at timestamptz, tie bigint) (
 	SFUNC = listing_stats._earliest_accumulate,
 	STYPE = listing_stats._latest_state,
@@ -928,7 +952,7 @@ COMMENT ON AGGREGATE listing_stats.earliest(numeric, timestamptz, bigint) IS
 CREATE FUNCTION listing_stats._earliest_accumulate(listing_stats._latest_state, bigint, timestamptz) RETURNS listing_stats._latest_state
 	AS 'MODULE_PATHNAME', 'listing_stats_earliest_bigint' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._earliest_accumulate(listing_stats._latest_state, bigint, timestamptz) IS
-	'the transition of earliest(); error 0A000 outside of an aggregate';
+	'the transition of earliest(); error 0A000 outside of an aggregate, 42804 with a state of values of another type';
 CREATE AGGREGATE listing_stats.earliest(v bigint, at timestamptz) (
 	SFUNC = listing_stats._earliest_accumulate,
 	STYPE = listing_stats._latest_state,
@@ -941,7 +965,7 @@ COMMENT ON AGGREGATE listing_stats.earliest(bigint, timestamptz) IS
 CREATE FUNCTION listing_stats._earliest_accumulate(listing_stats._latest_state, bigint, timestamptz, bigint) RETURNS listing_stats._latest_state
 	AS 'MODULE_PATHNAME', 'listing_stats_earliest_bigint' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._earliest_accumulate(listing_stats._latest_state, bigint, timestamptz, bigint) IS
-	'the transition of earliest(); error 0A000 outside of an aggregate';
+	'the transition of earliest(); error 0A000 outside of an aggregate, 42804 with a state of values of another type';
 CREATE AGGREGATE listing_stats.earliest(v bigint, at timestamptz, tie bigint) (
 	SFUNC = listing_stats._earliest_accumulate,
 	STYPE = listing_stats._latest_state,
@@ -954,7 +978,7 @@ COMMENT ON AGGREGATE listing_stats.earliest(bigint, timestamptz, bigint) IS
 CREATE FUNCTION listing_stats._earliest_accumulate(listing_stats._latest_state, integer, timestamptz) RETURNS listing_stats._latest_state
 	AS 'MODULE_PATHNAME', 'listing_stats_earliest_integer' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._earliest_accumulate(listing_stats._latest_state, integer, timestamptz) IS
-	'the transition of earliest(); error 0A000 outside of an aggregate';
+	'the transition of earliest(); error 0A000 outside of an aggregate, 42804 with a state of values of another type';
 CREATE AGGREGATE listing_stats.earliest(v integer, at timestamptz) (
 	SFUNC = listing_stats._earliest_accumulate,
 	STYPE = listing_stats._latest_state,
@@ -967,7 +991,7 @@ COMMENT ON AGGREGATE listing_stats.earliest(integer, timestamptz) IS
 CREATE FUNCTION listing_stats._earliest_accumulate(listing_stats._latest_state, integer, timestamptz, bigint) RETURNS listing_stats._latest_state
 	AS 'MODULE_PATHNAME', 'listing_stats_earliest_integer' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._earliest_accumulate(listing_stats._latest_state, integer, timestamptz, bigint) IS
-	'the transition of earliest(); error 0A000 outside of an aggregate';
+	'the transition of earliest(); error 0A000 outside of an aggregate, 42804 with a state of values of another type';
 CREATE AGGREGATE listing_stats.earliest(v integer, at timestamptz, tie bigint) (
 	SFUNC = listing_stats._earliest_accumulate,
 	STYPE = listing_stats._latest_state,
@@ -980,7 +1004,7 @@ COMMENT ON AGGREGATE listing_stats.earliest(integer, timestamptz, bigint) IS
 CREATE FUNCTION listing_stats._earliest_accumulate(listing_stats._latest_state, double precision, timestamptz) RETURNS listing_stats._latest_state
 	AS 'MODULE_PATHNAME', 'listing_stats_earliest_double' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._earliest_accumulate(listing_stats._latest_state, double precision, timestamptz) IS
-	'the transition of earliest(); error 0A000 outside of an aggregate';
+	'the transition of earliest(); error 0A000 outside of an aggregate, 42804 with a state of values of another type';
 CREATE AGGREGATE listing_stats.earliest(v double precision, at timestamptz) (
 	SFUNC = listing_stats._earliest_accumulate,
 	STYPE = listing_stats._latest_state,
@@ -993,7 +1017,7 @@ COMMENT ON AGGREGATE listing_stats.earliest(double precision, timestamptz) IS
 CREATE FUNCTION listing_stats._earliest_accumulate(listing_stats._latest_state, double precision, timestamptz, bigint) RETURNS listing_stats._latest_state
 	AS 'MODULE_PATHNAME', 'listing_stats_earliest_double' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._earliest_accumulate(listing_stats._latest_state, double precision, timestamptz, bigint) IS
-	'the transition of earliest(); error 0A000 outside of an aggregate';
+	'the transition of earliest(); error 0A000 outside of an aggregate, 42804 with a state of values of another type';
 CREATE AGGREGATE listing_stats.earliest(v double precision, at timestamptz, tie bigint) (
 	SFUNC = listing_stats._earliest_accumulate,
 	STYPE = listing_stats._latest_state,
@@ -1003,6 +1027,47 @@ CREATE AGGREGATE listing_stats.earliest(v double precision, at timestamptz, tie 
 	PARALLEL = SAFE);
 COMMENT ON AGGREGATE listing_stats.earliest(double precision, timestamptz, bigint) IS
 	'the v of the row with the least at, of equal ones with the least tie, of equal ones with the least v, where NULL is least; rows whose at is NULL are left out; NULL of no rows';
+
+-- As above.  Without the use of its type nobody else makes aggregates, tables or functions of states.
+REVOKE ALL ON FUNCTION
+	listing_stats._price_history_recv(internal),
+	listing_stats._price_history_send(listing_stats.price_history),
+	listing_stats._history_combine(listing_stats.price_history, listing_stats.price_history),
+	listing_stats._history_finish(listing_stats.price_history),
+	listing_stats._history_accumulate(listing_stats.price_history, timestamptz, numeric),
+	listing_stats._history_accumulate(listing_stats.price_history, timestamptz, numeric, bigint),
+	listing_stats._history_accumulate(listing_stats.price_history, timestamptz, bigint),
+	listing_stats._history_accumulate(listing_stats.price_history, timestamptz, bigint, bigint),
+	listing_stats._history_accumulate(listing_stats.price_history, timestamptz, integer),
+	listing_stats._history_accumulate(listing_stats.price_history, timestamptz, integer, bigint),
+	listing_stats._history_accumulate(listing_stats.price_history, timestamptz, double precision),
+	listing_stats._history_accumulate(listing_stats.price_history, timestamptz, double precision, bigint),
+	listing_stats._latest_state_in(cstring),
+	listing_stats._latest_state_out(listing_stats._latest_state),
+	listing_stats._latest_combine(listing_stats._latest_state, listing_stats._latest_state),
+	listing_stats._earliest_combine(listing_stats._latest_state, listing_stats._latest_state),
+	listing_stats._latest_finish_numeric(listing_stats._latest_state),
+	listing_stats._latest_finish_bigint(listing_stats._latest_state),
+	listing_stats._latest_finish_integer(listing_stats._latest_state),
+	listing_stats._latest_finish_double(listing_stats._latest_state),
+	listing_stats._latest_accumulate(listing_stats._latest_state, numeric, timestamptz),
+	listing_stats._latest_accumulate(listing_stats._latest_state, numeric, timestamptz, bigint),
+	listing_stats._latest_accumulate(listing_stats._latest_state, bigint, timestamptz),
+	listing_stats._latest_accumulate(listing_stats._latest_state, bigint, timestamptz, bigint),
+	listing_stats._latest_accumulate(listing_stats._latest_state, integer, timestamptz),
+	listing_stats._latest_accumulate(listing_stats._latest_state, integer, timestamptz, bigint),
+	listing_stats._latest_accumulate(listing_stats._latest_state, double precision, timestamptz),
+	listing_stats._latest_accumulate(listing_stats._latest_state, double precision, timestamptz, bigint),
+	listing_stats._earliest_accumulate(listing_stats._latest_state, numeric, timestamptz),
+	listing_stats._earliest_accumulate(listing_stats._latest_state, numeric, timestamptz, bigint),
+	listing_stats._earliest_accumulate(listing_stats._latest_state, bigint, timestamptz),
+	listing_stats._earliest_accumulate(listing_stats._latest_state, bigint, timestamptz, bigint),
+	listing_stats._earliest_accumulate(listing_stats._latest_state, integer, timestamptz),
+	listing_stats._earliest_accumulate(listing_stats._latest_state, integer, timestamptz, bigint),
+	listing_stats._earliest_accumulate(listing_stats._latest_state, double precision, timestamptz),
+	listing_stats._earliest_accumulate(listing_stats._latest_state, double precision, timestamptz, bigint)
+FROM PUBLIC;
+REVOKE ALL ON TYPE listing_stats._latest_state FROM PUBLIC;
 
 ----------------------------------------------------------------------------------------------------
 -- Tracking
