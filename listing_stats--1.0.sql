@@ -360,7 +360,7 @@ COMMENT ON FUNCTION listing_stats.percentile(s listing_stats.price_distribution,
 CREATE FUNCTION listing_stats.percentiles(s listing_stats.price_distribution, p numeric[]) RETURNS numeric[]
 	AS 'MODULE_PATHNAME', 'listing_stats_percentiles' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats.percentiles(s listing_stats.price_distribution, p numeric[]) IS
-	'percentile() for each element, in an array of the same shape; NULL elements for NULL ones and of no values; error 22003 unless all are between 0 and 1';
+	'percentile() for each element, in an array of the same shape; NULL elements for NULL ones and of no values; error 22003 unless all are between 0 and 1, 54000 when they take more than a gigabyte';
 CREATE FUNCTION listing_stats.percent_rank(s listing_stats.price_distribution, x numeric) RETURNS double precision
 	AS 'MODULE_PATHNAME', 'listing_stats_percent_rank' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats.percent_rank(s listing_stats.price_distribution, x numeric) IS
@@ -376,7 +376,7 @@ COMMENT ON FUNCTION listing_stats.sparkline(s listing_stats.price_distribution, 
 CREATE FUNCTION listing_stats.histogram_text(s listing_stats.price_distribution, n integer DEFAULT 10) RETURNS text
 	AS 'MODULE_PATHNAME', 'listing_stats_histogram_text' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats.histogram_text(s listing_stats.price_distribution, n integer) IS
-	'the histogram of n buckets as text for reading: a line for each, with bounds, a bar and how many values; empty without values, NULL for NULL; errors as sparkline()';
+	'the histogram of n buckets as text for reading: a line for each, with bounds, a bar and how many values; NaN, infinities and NULLs are left out; empty without finite values, NULL for NULL; error 22023 unless n is between 1 and 100000, 22P05 where the encoding of the database has no such characters, 54000 when the lines take more than a gigabyte';
 CREATE FUNCTION listing_stats.summarize(s listing_stats.price_distribution) RETURNS listing_stats.summary
 	AS 'MODULE_PATHNAME', 'listing_stats_summarize' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats.summarize(s listing_stats.price_distribution) IS

@@ -240,3 +240,10 @@ SELECT percentile(v, 0.5000000000000000001) FROM generate_series(1, 3) v;
 SELECT percentile(v, v / 3.0) FROM generate_series(1, 2) v;
 SELECT histogram('{1,2}', 0);
 SELECT sparkline('{1,2}'::price_distribution, 100001);
+SELECT histogram_text('{9e131071, -9e131071}', 100000);
+-- a statement that takes long can be stopped
+SELECT clock_timestamp() AS start \gset
+SET statement_timeout = '1s';
+SELECT length(histogram_text('{9e131071, -9e131071}', 4000));
+RESET statement_timeout;
+SELECT clock_timestamp() - :'start' < '20 s' AS stopped;
