@@ -34,7 +34,7 @@ COMMENT ON FUNCTION listing_stats._price_distribution_in(cstring) IS
 CREATE FUNCTION listing_stats._price_distribution_out(listing_stats.price_distribution) RETURNS cstring
 	AS 'MODULE_PATHNAME', 'listing_stats_distribution_out' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._price_distribution_out(listing_stats.price_distribution) IS
-	'the text of a distribution, ascending, with the decimals of the number that has most; NULL for NULL';
+	'the text of a distribution, ascending, with the decimals of the number that has most, of which all but the lowest have only those they need where numbers do not fit 64 bits; NULL for NULL; error 54000 beyond a gigabyte';
 CREATE FUNCTION listing_stats._price_distribution_recv(internal) RETURNS listing_stats.price_distribution
 	AS 'MODULE_PATHNAME', 'listing_stats_distribution_recv' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._price_distribution_recv(internal) IS

@@ -87,6 +87,12 @@ CREATE TABLE stored AS SELECT price_stats((i * 7919 % 1000003 / 100.0)::numeric(
 SELECT pg_column_size(s) < 2 * value_count(s) AS sparse, pg_column_size(t) < 0.5 * value_count(t) AS dense, median(s), median(t) FROM stored;
 SELECT value_count(s + t), median(s + t) FROM stored;
 
+-- One number of many decimals does not make the text of all others long, and that text is read as the same
+CREATE TABLE tiny AS SELECT price_stats(v) AS s, price_stats(v) + '{-7.0, 1e30}' AS t FROM (SELECT i::numeric FROM generate_series(1, 70000) i UNION ALL SELECT 1e-16383) x(v);
+SELECT length(s::text) < 600000 AS short, s::text::price_distribution = s AS same, s::text::price_distribution::text = s::text AS same_text, scale(lowest(s::text::price_distribution)),
+	length(t::text) < 600000 AS short, t::text::price_distribution = t AS same, t::text::price_distribution::text = t::text AS same_text, scale(lowest(t::text::price_distribution)) FROM tiny;
+SELECT '{1.5, 1e30, 2.50*2, 7}'::price_distribution, '{1e30}'::price_distribution + '{1.00}' + '{2.000}', '{2.000}'::price_distribution + '{1.00}' + '{1e30}';
+
 -- Large groups, small ones, and one that becomes large
 CREATE TABLE numbers AS SELECT i, (i * 7919 % 100003 / 100.0)::numeric(10,2) AS v FROM generate_series(1, 100000::bigint) i;
 SELECT median(v), percentile(v, 0.9), value_count(price_stats(v)), (price_summary(v)).stddev,

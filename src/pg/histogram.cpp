@@ -25,11 +25,9 @@ bound_of(Numeric lowest, Numeric highest, int number, int buckets, int scale)
 		++decimals;
 	Numeric bound = interpolate(lowest, highest,
 	                            divide(make_numeric(number, 0), make_numeric(buckets, 0)), scale);
-	return show_scale(
-		DatumGetNumeric(DirectFunctionCall1(
-			numeric_trim_scale,
-			DirectFunctionCall2(numeric_round, NumericGetDatum(bound), Int32GetDatum(decimals)))),
-		scale);
+	bound = DatumGetNumeric(
+		DirectFunctionCall2(numeric_round, NumericGetDatum(bound), Int32GetDatum(decimals)));
+	return show_scale(trim_scale(bound), scale);
 }
 
 // Buckets, in ascending order: one if all values are equal, none without values.  Numbers can have
