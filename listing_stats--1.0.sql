@@ -115,7 +115,7 @@ CREATE FUNCTION listing_stats._finish_percentile(listing_stats.price_distributio
 COMMENT ON FUNCTION listing_stats._finish_percentile(listing_stats.price_distribution) IS
 	'the result of the aggregate percentile(); NULL is the empty set; error 0A000 outside of an aggregate, 42804 with a state of another aggregate';
 
-CREATE AGGREGATE listing_stats.price_stats(numeric) (
+CREATE AGGREGATE listing_stats.price_stats(v numeric) (
 	SFUNC = listing_stats._accumulate,
 	STYPE = listing_stats.price_distribution,
 	SSPACE = 256,
@@ -124,7 +124,7 @@ CREATE AGGREGATE listing_stats.price_stats(numeric) (
 	PARALLEL = SAFE);
 COMMENT ON AGGREGATE listing_stats.price_stats(numeric) IS
 	'the exact distribution of the values as one value, which can be stored, merged and asked; NULLs are counted apart; of no rows the empty distribution; error 54000 when it takes more than a gigabyte';
-CREATE AGGREGATE listing_stats.price_stats(bigint) (
+CREATE AGGREGATE listing_stats.price_stats(v bigint) (
 	SFUNC = listing_stats._accumulate,
 	STYPE = listing_stats.price_distribution,
 	SSPACE = 256,
@@ -133,7 +133,7 @@ CREATE AGGREGATE listing_stats.price_stats(bigint) (
 	PARALLEL = SAFE);
 COMMENT ON AGGREGATE listing_stats.price_stats(bigint) IS
 	'the exact distribution of the values as one value, which can be stored, merged and asked; NULLs are counted apart; of no rows the empty distribution; error 54000 when it takes more than a gigabyte';
-CREATE AGGREGATE listing_stats.price_stats(integer) (
+CREATE AGGREGATE listing_stats.price_stats(v integer) (
 	SFUNC = listing_stats._accumulate,
 	STYPE = listing_stats.price_distribution,
 	SSPACE = 256,
@@ -142,7 +142,7 @@ CREATE AGGREGATE listing_stats.price_stats(integer) (
 	PARALLEL = SAFE);
 COMMENT ON AGGREGATE listing_stats.price_stats(integer) IS
 	'the exact distribution of the values as one value, which can be stored, merged and asked; NULLs are counted apart; of no rows the empty distribution; error 54000 when it takes more than a gigabyte';
-CREATE AGGREGATE listing_stats.price_stats(double precision) (
+CREATE AGGREGATE listing_stats.price_stats(v double precision) (
 	SFUNC = listing_stats._accumulate,
 	STYPE = listing_stats.price_distribution,
 	SSPACE = 256,
@@ -151,7 +151,7 @@ CREATE AGGREGATE listing_stats.price_stats(double precision) (
 	PARALLEL = SAFE);
 COMMENT ON AGGREGATE listing_stats.price_stats(double precision) IS
 	'the exact distribution of the values as one value, which can be stored, merged and asked; NULLs are counted apart; of no rows the empty distribution; error 54000 when it takes more than a gigabyte; doubles count as their shortest decimals, -0 as 0';
-CREATE AGGREGATE listing_stats.price_summary(numeric) (
+CREATE AGGREGATE listing_stats.price_summary(v numeric) (
 	SFUNC = listing_stats._accumulate,
 	STYPE = listing_stats.price_distribution,
 	SSPACE = 256,
@@ -160,7 +160,7 @@ CREATE AGGREGATE listing_stats.price_summary(numeric) (
 	PARALLEL = SAFE);
 COMMENT ON AGGREGATE listing_stats.price_summary(numeric) IS
 	'count, nulls, min, quartiles, max, mean, stddev and sum of the values, in their unit and exact; NULLs are counted and left out; of no rows: counts of 0, all else NULL; error 22003 where sum() has it, 54000 beyond four gigabytes of values';
-CREATE AGGREGATE listing_stats.price_summary(bigint) (
+CREATE AGGREGATE listing_stats.price_summary(v bigint) (
 	SFUNC = listing_stats._accumulate,
 	STYPE = listing_stats.price_distribution,
 	SSPACE = 256,
@@ -169,7 +169,7 @@ CREATE AGGREGATE listing_stats.price_summary(bigint) (
 	PARALLEL = SAFE);
 COMMENT ON AGGREGATE listing_stats.price_summary(bigint) IS
 	'count, nulls, min, quartiles, max, mean, stddev and sum of the values, in their unit and exact; NULLs are counted and left out; of no rows: counts of 0, all else NULL; error 22003 where sum() has it, 54000 beyond four gigabytes of values';
-CREATE AGGREGATE listing_stats.price_summary(integer) (
+CREATE AGGREGATE listing_stats.price_summary(v integer) (
 	SFUNC = listing_stats._accumulate,
 	STYPE = listing_stats.price_distribution,
 	SSPACE = 256,
@@ -178,7 +178,7 @@ CREATE AGGREGATE listing_stats.price_summary(integer) (
 	PARALLEL = SAFE);
 COMMENT ON AGGREGATE listing_stats.price_summary(integer) IS
 	'count, nulls, min, quartiles, max, mean, stddev and sum of the values, in their unit and exact; NULLs are counted and left out; of no rows: counts of 0, all else NULL; error 22003 where sum() has it, 54000 beyond four gigabytes of values';
-CREATE AGGREGATE listing_stats.price_summary(double precision) (
+CREATE AGGREGATE listing_stats.price_summary(v double precision) (
 	SFUNC = listing_stats._accumulate,
 	STYPE = listing_stats.price_distribution,
 	SSPACE = 256,
@@ -187,7 +187,7 @@ CREATE AGGREGATE listing_stats.price_summary(double precision) (
 	PARALLEL = SAFE);
 COMMENT ON AGGREGATE listing_stats.price_summary(double precision) IS
 	'count, nulls, min, quartiles, max, mean, stddev and sum of the values, in their unit and exact; NULLs are counted and left out; of no rows: counts of 0, all else NULL; error 22003 where sum() has it, 54000 beyond four gigabytes of values; doubles count as their shortest decimals, -0 as 0';
-CREATE AGGREGATE listing_stats.price_stats_json(numeric) (
+CREATE AGGREGATE listing_stats.price_stats_json(v numeric) (
 	SFUNC = listing_stats._accumulate,
 	STYPE = listing_stats.price_distribution,
 	SSPACE = 256,
@@ -196,7 +196,7 @@ CREATE AGGREGATE listing_stats.price_stats_json(numeric) (
 	PARALLEL = SAFE);
 COMMENT ON AGGREGATE listing_stats.price_stats_json(numeric) IS
 	'price_summary() as a JSON object: exact numbers in the unit of the values, NaN and infinities as strings, null where there is no answer; of no rows: counts of 0, all else null; error 22003 where sum() has it, 54000 beyond four gigabytes of values';
-CREATE AGGREGATE listing_stats.price_stats_json(bigint) (
+CREATE AGGREGATE listing_stats.price_stats_json(v bigint) (
 	SFUNC = listing_stats._accumulate,
 	STYPE = listing_stats.price_distribution,
 	SSPACE = 256,
@@ -205,7 +205,7 @@ CREATE AGGREGATE listing_stats.price_stats_json(bigint) (
 	PARALLEL = SAFE);
 COMMENT ON AGGREGATE listing_stats.price_stats_json(bigint) IS
 	'price_summary() as a JSON object: exact numbers in the unit of the values, NaN and infinities as strings, null where there is no answer; of no rows: counts of 0, all else null; error 22003 where sum() has it, 54000 beyond four gigabytes of values';
-CREATE AGGREGATE listing_stats.price_stats_json(integer) (
+CREATE AGGREGATE listing_stats.price_stats_json(v integer) (
 	SFUNC = listing_stats._accumulate,
 	STYPE = listing_stats.price_distribution,
 	SSPACE = 256,
@@ -214,7 +214,7 @@ CREATE AGGREGATE listing_stats.price_stats_json(integer) (
 	PARALLEL = SAFE);
 COMMENT ON AGGREGATE listing_stats.price_stats_json(integer) IS
 	'price_summary() as a JSON object: exact numbers in the unit of the values, NaN and infinities as strings, null where there is no answer; of no rows: counts of 0, all else null; error 22003 where sum() has it, 54000 beyond four gigabytes of values';
-CREATE AGGREGATE listing_stats.price_stats_json(double precision) (
+CREATE AGGREGATE listing_stats.price_stats_json(v double precision) (
 	SFUNC = listing_stats._accumulate,
 	STYPE = listing_stats.price_distribution,
 	SSPACE = 256,
@@ -223,7 +223,7 @@ CREATE AGGREGATE listing_stats.price_stats_json(double precision) (
 	PARALLEL = SAFE);
 COMMENT ON AGGREGATE listing_stats.price_stats_json(double precision) IS
 	'price_summary() as a JSON object: exact numbers in the unit of the values, NaN and infinities as strings, null where there is no answer; of no rows: counts of 0, all else null; error 22003 where sum() has it, 54000 beyond four gigabytes of values; doubles count as their shortest decimals, -0 as 0';
-CREATE AGGREGATE listing_stats.median(numeric) (
+CREATE AGGREGATE listing_stats.median(v numeric) (
 	SFUNC = listing_stats._accumulate,
 	STYPE = listing_stats.price_distribution,
 	SSPACE = 256,
@@ -232,7 +232,7 @@ CREATE AGGREGATE listing_stats.median(numeric) (
 	PARALLEL = SAFE);
 COMMENT ON AGGREGATE listing_stats.median(numeric) IS
 	'the middle value, or what lies halfway between the middle two, exact; NULLs are left out; NULL of no values, NaN between infinities; error 54000 beyond four gigabytes of values';
-CREATE AGGREGATE listing_stats.median(bigint) (
+CREATE AGGREGATE listing_stats.median(v bigint) (
 	SFUNC = listing_stats._accumulate,
 	STYPE = listing_stats.price_distribution,
 	SSPACE = 256,
@@ -241,7 +241,7 @@ CREATE AGGREGATE listing_stats.median(bigint) (
 	PARALLEL = SAFE);
 COMMENT ON AGGREGATE listing_stats.median(bigint) IS
 	'the middle value, or what lies halfway between the middle two, exact; NULLs are left out; NULL of no values, NaN between infinities; error 54000 beyond four gigabytes of values';
-CREATE AGGREGATE listing_stats.median(integer) (
+CREATE AGGREGATE listing_stats.median(v integer) (
 	SFUNC = listing_stats._accumulate,
 	STYPE = listing_stats.price_distribution,
 	SSPACE = 256,
@@ -250,7 +250,7 @@ CREATE AGGREGATE listing_stats.median(integer) (
 	PARALLEL = SAFE);
 COMMENT ON AGGREGATE listing_stats.median(integer) IS
 	'the middle value, or what lies halfway between the middle two, exact; NULLs are left out; NULL of no values, NaN between infinities; error 54000 beyond four gigabytes of values';
-CREATE AGGREGATE listing_stats.median(double precision) (
+CREATE AGGREGATE listing_stats.median(v double precision) (
 	SFUNC = listing_stats._accumulate,
 	STYPE = listing_stats.price_distribution,
 	SSPACE = 256,
@@ -259,7 +259,7 @@ CREATE AGGREGATE listing_stats.median(double precision) (
 	PARALLEL = SAFE);
 COMMENT ON AGGREGATE listing_stats.median(double precision) IS
 	'the middle value, or what lies halfway between the middle two, exact; NULLs are left out; NULL of no values, NaN between infinities; error 54000 beyond four gigabytes of values; doubles count as their shortest decimals, -0 as 0';
-CREATE AGGREGATE listing_stats.percentile(numeric, numeric) (
+CREATE AGGREGATE listing_stats.percentile(v numeric, p numeric) (
 	SFUNC = listing_stats._accumulate_percentile,
 	STYPE = listing_stats.price_distribution,
 	SSPACE = 256,
@@ -268,7 +268,7 @@ CREATE AGGREGATE listing_stats.percentile(numeric, numeric) (
 	PARALLEL = SAFE);
 COMMENT ON AGGREGATE listing_stats.percentile(numeric, numeric) IS
 	'the value below which a part (0 to 1) of all values lies: lo + (hi - lo) * fraction as percentile_cont has it, but exact; NULLs are left out; NULL of no values or where the part is NULL; error 22003 unless the part is between 0 and 1 and has at most 18 decimals, 22023 unless it is the same for all rows, 54000 beyond four gigabytes of values';
-CREATE AGGREGATE listing_stats.percentile(bigint, numeric) (
+CREATE AGGREGATE listing_stats.percentile(v bigint, p numeric) (
 	SFUNC = listing_stats._accumulate_percentile,
 	STYPE = listing_stats.price_distribution,
 	SSPACE = 256,
@@ -277,7 +277,7 @@ CREATE AGGREGATE listing_stats.percentile(bigint, numeric) (
 	PARALLEL = SAFE);
 COMMENT ON AGGREGATE listing_stats.percentile(bigint, numeric) IS
 	'the value below which a part (0 to 1) of all values lies: lo + (hi - lo) * fraction as percentile_cont has it, but exact; NULLs are left out; NULL of no values or where the part is NULL; error 22003 unless the part is between 0 and 1 and has at most 18 decimals, 22023 unless it is the same for all rows, 54000 beyond four gigabytes of values';
-CREATE AGGREGATE listing_stats.percentile(integer, numeric) (
+CREATE AGGREGATE listing_stats.percentile(v integer, p numeric) (
 	SFUNC = listing_stats._accumulate_percentile,
 	STYPE = listing_stats.price_distribution,
 	SSPACE = 256,
@@ -286,7 +286,7 @@ CREATE AGGREGATE listing_stats.percentile(integer, numeric) (
 	PARALLEL = SAFE);
 COMMENT ON AGGREGATE listing_stats.percentile(integer, numeric) IS
 	'the value below which a part (0 to 1) of all values lies: lo + (hi - lo) * fraction as percentile_cont has it, but exact; NULLs are left out; NULL of no values or where the part is NULL; error 22003 unless the part is between 0 and 1 and has at most 18 decimals, 22023 unless it is the same for all rows, 54000 beyond four gigabytes of values';
-CREATE AGGREGATE listing_stats.percentile(double precision, numeric) (
+CREATE AGGREGATE listing_stats.percentile(v double precision, p numeric) (
 	SFUNC = listing_stats._accumulate_percentile,
 	STYPE = listing_stats.price_distribution,
 	SSPACE = 256,
@@ -295,7 +295,7 @@ CREATE AGGREGATE listing_stats.percentile(double precision, numeric) (
 	PARALLEL = SAFE);
 COMMENT ON AGGREGATE listing_stats.percentile(double precision, numeric) IS
 	'the value below which a part (0 to 1) of all values lies: lo + (hi - lo) * fraction as percentile_cont has it, but exact; NULLs are left out; NULL of no values or where the part is NULL; error 22003 unless the part is between 0 and 1 and has at most 18 decimals, 22023 unless it is the same for all rows, 54000 beyond four gigabytes of values; doubles count as their shortest decimals, -0 as 0';
-CREATE AGGREGATE listing_stats.price_stats_merge(listing_stats.price_distribution) (
+CREATE AGGREGATE listing_stats.price_stats_merge(s listing_stats.price_distribution) (
 	SFUNC = listing_stats._combine,
 	STYPE = listing_stats.price_distribution,
 	SSPACE = 256,
@@ -340,19 +340,19 @@ COMMENT ON FUNCTION listing_stats.most_frequent(s listing_stats.price_distributi
 CREATE FUNCTION listing_stats.variance(s listing_stats.price_distribution) RETURNS numeric
 	AS 'MODULE_PATHNAME', 'listing_stats_variance' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats.variance(s listing_stats.price_distribution) IS
-	'var_samp() of the values, digit for digit, in the square of their unit; NULL for NULL and of less than two values, NaN with NaN or an infinity';
+	'var_samp() of the values, digit for digit, in the square of their unit; NULL for NULL and of less than two values, NaN with NaN or an infinity; error 22003 where var_samp() has it';
 CREATE FUNCTION listing_stats.variance_pop(s listing_stats.price_distribution) RETURNS numeric
 	AS 'MODULE_PATHNAME', 'listing_stats_variance_pop' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats.variance_pop(s listing_stats.price_distribution) IS
-	'var_pop() of the values, digit for digit, in the square of their unit; NULL for NULL and of no values, NaN with NaN or an infinity';
+	'var_pop() of the values, digit for digit, in the square of their unit; NULL for NULL and of no values, NaN with NaN or an infinity; error 22003 where var_pop() has it';
 CREATE FUNCTION listing_stats.stddev(s listing_stats.price_distribution) RETURNS numeric
 	AS 'MODULE_PATHNAME', 'listing_stats_stddev' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats.stddev(s listing_stats.price_distribution) IS
-	'stddev_samp() of the values, digit for digit; NULL for NULL and of less than two values, NaN with NaN or an infinity';
+	'stddev_samp() of the values, digit for digit; NULL for NULL and of less than two values, NaN with NaN or an infinity; error 22003 where stddev_samp() has it';
 CREATE FUNCTION listing_stats.stddev_pop(s listing_stats.price_distribution) RETURNS numeric
 	AS 'MODULE_PATHNAME', 'listing_stats_stddev_pop' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats.stddev_pop(s listing_stats.price_distribution) IS
-	'stddev_pop() of the values, digit for digit; NULL for NULL and of no values, NaN with NaN or an infinity';
+	'stddev_pop() of the values, digit for digit; NULL for NULL and of no values, NaN with NaN or an infinity; error 22003 where stddev_pop() has it';
 CREATE FUNCTION listing_stats.percentile(s listing_stats.price_distribution, p numeric) RETURNS numeric
 	AS 'MODULE_PATHNAME', 'listing_stats_percentile' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats.percentile(s listing_stats.price_distribution, p numeric) IS
@@ -677,9 +677,9 @@ CREATE FUNCTION listing_stats._history_to_jsonb(listing_stats.price_history) RET
 	AS 'MODULE_PATHNAME', 'listing_stats_history_to_jsonb' LANGUAGE C STABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._history_to_jsonb(listing_stats.price_history) IS
 	'the same as the cast to json, as jsonb; NULL for NULL';
-CREATE CAST (listing_stats.price_history AS json) WITH FUNCTION listing_stats._history_to_json(listing_stats.price_history);
+CREATE CAST (listing_stats.price_history AS json) WITH FUNCTION listing_stats._history_to_json(listing_stats.price_history) AS ASSIGNMENT;
 COMMENT ON CAST (listing_stats.price_history AS json) IS 'newest first: [{"at": time, "value": price}, ...]';
-CREATE CAST (listing_stats.price_history AS jsonb) WITH FUNCTION listing_stats._history_to_jsonb(listing_stats.price_history);
+CREATE CAST (listing_stats.price_history AS jsonb) WITH FUNCTION listing_stats._history_to_jsonb(listing_stats.price_history) AS ASSIGNMENT;
 COMMENT ON CAST (listing_stats.price_history AS jsonb) IS 'newest first: [{"at": time, "value": price}, ...]';
 
 CREATE FUNCTION listing_stats.step_count(history listing_stats.price_history) RETURNS bigint

@@ -3,6 +3,18 @@ SET SESSION AUTHORIZATION regress_listing_stats;
 CREATE SCHEMA surface;
 SET search_path = surface, listing_stats;
 
+-- All functions: kind, volatility (immutable, stable, volatile), parallel label (safe, restricted, unsafe), whether strict, whether everybody may call it
+\pset format unaligned
+SELECT prokind AS kind, provolatile AS volatility, proparallel AS parallel, proisstrict AS strict, has_function_privilege(oid, 'EXECUTE') AS everybody, proname || '(' || pg_get_function_arguments(oid) || ')' AS function
+FROM pg_proc WHERE pronamespace = 'listing_stats'::regnamespace ORDER BY proname COLLATE "C", pg_get_function_arguments(oid) COLLATE "C";
+\pset format aligned
+-- All casts: explicit or on assignment
+SELECT castsource::regtype, casttarget::regtype, castcontext FROM pg_cast WHERE castsource IN ('price_distribution'::regtype, 'price_history'::regtype) OR casttarget IN ('price_distribution'::regtype, 'price_history'::regtype) ORDER BY castsource::regtype::text, casttarget::regtype::text;
+-- What engines need that take states apart and put them together elsewhere: a combine, and a state that is an ordinary type with text and binary forms.
+-- That of latest() and earliest() has none, so that nobody makes one up.
+SELECT DISTINCT proname AS aggregate, aggcombinefn <> 0 AS combines, t.typtype <> 'p' AS ordinary_state, t.typreceive <> 0 AND t.typsend <> 0 AS travels
+FROM pg_aggregate a JOIN pg_proc p ON p.oid = a.aggfnoid JOIN pg_type t ON t.oid = a.aggtranstype WHERE pronamespace = 'listing_stats'::regnamespace ORDER BY 1, 2, 3, 4;
+
 -- Of the private ones everybody may call what is behind operators, casts, text, lists of IN and a view; nobody makes an aggregate of the others
 SELECT oid::regprocedure FROM pg_proc WHERE pronamespace = 'listing_stats'::regnamespace AND proname LIKE '\_%' AND has_function_privilege(oid, 'EXECUTE') ORDER BY oid::regprocedure::text COLLATE "C";
 SELECT has_type_privilege('_latest_state', 'USAGE');
