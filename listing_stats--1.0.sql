@@ -34,7 +34,7 @@ COMMENT ON FUNCTION listing_stats._price_distribution_in(cstring) IS
 CREATE FUNCTION listing_stats._price_distribution_out(listing_stats.price_distribution) RETURNS cstring
 	AS 'MODULE_PATHNAME', 'listing_stats_distribution_out' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._price_distribution_out(listing_stats.price_distribution) IS
-	'the text of a distribution, ascending, with the decimals of the number that has most; NULL for NULL';
+	'the text of a distribution, ascending, with the decimals of the number that has most, of which all but the lowest have only those they need where numbers do not fit 64 bits; NULL for NULL; error 54000 beyond a gigabyte';
 CREATE FUNCTION listing_stats._price_distribution_recv(internal) RETURNS listing_stats.price_distribution
 	AS 'MODULE_PATHNAME', 'listing_stats_distribution_recv' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._price_distribution_recv(internal) IS
@@ -81,11 +81,11 @@ COMMENT ON FUNCTION listing_stats._finish_stats(listing_stats.price_distribution
 CREATE FUNCTION listing_stats._finish_summary(listing_stats.price_distribution) RETURNS listing_stats.summary
 	AS 'MODULE_PATHNAME', 'listing_stats_finish_summary' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._finish_summary(listing_stats.price_distribution) IS
-	'the result of price_summary(); NULL is the empty set; error 0A000 outside of an aggregate';
+	'the result of price_summary(); NULL is the empty set; error 0A000 outside of an aggregate, 42804 with a state of percentile()';
 CREATE FUNCTION listing_stats._finish_stats_json(listing_stats.price_distribution) RETURNS jsonb
 	AS 'MODULE_PATHNAME', 'listing_stats_finish_stats_json' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._finish_stats_json(listing_stats.price_distribution) IS
-	'the result of price_stats_json(); NULL is the empty set; error 0A000 outside of an aggregate';
+	'the result of price_stats_json(); NULL is the empty set; error 0A000 outside of an aggregate, 42804 with a state of percentile()';
 CREATE FUNCTION listing_stats._finish_median(listing_stats.price_distribution) RETURNS numeric
 	AS 'MODULE_PATHNAME', 'listing_stats_finish_median' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._finish_median(listing_stats.price_distribution) IS
@@ -93,29 +93,29 @@ COMMENT ON FUNCTION listing_stats._finish_median(listing_stats.price_distributio
 CREATE FUNCTION listing_stats._accumulate_percentile(listing_stats.price_distribution, numeric, numeric) RETURNS listing_stats.price_distribution
 	AS 'MODULE_PATHNAME', 'listing_stats_accumulate_percentile_numeric' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._accumulate_percentile(listing_stats.price_distribution, numeric, numeric) IS
-	'the transition of the aggregate percentile(), whose state has the percentile asked for in place of the number of NULLs; error 22003 unless it is between 0 and 1 and has at most 18 decimals, 22023 unless it is the same for all rows, 0A000 outside of an aggregate';
+	'the transition of the aggregate percentile(), whose state has the percentile asked for in place of the number of NULLs; error 22003 unless it is between 0 and 1 and has at most 18 decimals, 22023 unless it is the same for all rows, 42804 with a state of another aggregate, 0A000 outside of one';
 CREATE FUNCTION listing_stats._accumulate_percentile(listing_stats.price_distribution, bigint, numeric) RETURNS listing_stats.price_distribution
 	AS 'MODULE_PATHNAME', 'listing_stats_accumulate_percentile_bigint' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._accumulate_percentile(listing_stats.price_distribution, bigint, numeric) IS
-	'the transition of the aggregate percentile(), whose state has the percentile asked for in place of the number of NULLs; error 22003 unless it is between 0 and 1 and has at most 18 decimals, 22023 unless it is the same for all rows, 0A000 outside of an aggregate';
+	'the transition of the aggregate percentile(), whose state has the percentile asked for in place of the number of NULLs; error 22003 unless it is between 0 and 1 and has at most 18 decimals, 22023 unless it is the same for all rows, 42804 with a state of another aggregate, 0A000 outside of one';
 CREATE FUNCTION listing_stats._accumulate_percentile(listing_stats.price_distribution, integer, numeric) RETURNS listing_stats.price_distribution
 	AS 'MODULE_PATHNAME', 'listing_stats_accumulate_percentile_integer' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._accumulate_percentile(listing_stats.price_distribution, integer, numeric) IS
-	'the transition of the aggregate percentile(), whose state has the percentile asked for in place of the number of NULLs; error 22003 unless it is between 0 and 1 and has at most 18 decimals, 22023 unless it is the same for all rows, 0A000 outside of an aggregate';
+	'the transition of the aggregate percentile(), whose state has the percentile asked for in place of the number of NULLs; error 22003 unless it is between 0 and 1 and has at most 18 decimals, 22023 unless it is the same for all rows, 42804 with a state of another aggregate, 0A000 outside of one';
 CREATE FUNCTION listing_stats._accumulate_percentile(listing_stats.price_distribution, double precision, numeric) RETURNS listing_stats.price_distribution
 	AS 'MODULE_PATHNAME', 'listing_stats_accumulate_percentile_double' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._accumulate_percentile(listing_stats.price_distribution, double precision, numeric) IS
-	'the transition of the aggregate percentile(), whose state has the percentile asked for in place of the number of NULLs; error 22003 unless it is between 0 and 1 and has at most 18 decimals, 22023 unless it is the same for all rows, 0A000 outside of an aggregate';
+	'the transition of the aggregate percentile(), whose state has the percentile asked for in place of the number of NULLs; error 22003 unless it is between 0 and 1 and has at most 18 decimals, 22023 unless it is the same for all rows, 42804 with a state of another aggregate, 0A000 outside of one';
 CREATE FUNCTION listing_stats._combine_percentile(listing_stats.price_distribution, listing_stats.price_distribution) RETURNS listing_stats.price_distribution
 	AS 'MODULE_PATHNAME', 'listing_stats_combine_percentile' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._combine_percentile(listing_stats.price_distribution, listing_stats.price_distribution) IS
-	'the combine of the aggregate percentile(); NULL for an empty set; error 22023 if different percentiles are asked for, 0A000 outside of an aggregate';
+	'the combine of the aggregate percentile(); NULL for an empty set; error 22023 if different percentiles are asked for, 42804 with a state of another aggregate, 0A000 outside of one';
 CREATE FUNCTION listing_stats._finish_percentile(listing_stats.price_distribution) RETURNS numeric
 	AS 'MODULE_PATHNAME', 'listing_stats_finish_percentile' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._finish_percentile(listing_stats.price_distribution) IS
-	'the result of the aggregate percentile(); NULL is the empty set; error 0A000 outside of an aggregate';
+	'the result of the aggregate percentile(); NULL is the empty set; error 0A000 outside of an aggregate, 42804 with a state of another aggregate';
 
-CREATE AGGREGATE listing_stats.price_stats(numeric) (
+CREATE AGGREGATE listing_stats.price_stats(v numeric) (
 	SFUNC = listing_stats._accumulate,
 	STYPE = listing_stats.price_distribution,
 	SSPACE = 256,
@@ -124,7 +124,7 @@ CREATE AGGREGATE listing_stats.price_stats(numeric) (
 	PARALLEL = SAFE);
 COMMENT ON AGGREGATE listing_stats.price_stats(numeric) IS
 	'the exact distribution of the values as one value, which can be stored, merged and asked; NULLs are counted apart; of no rows the empty distribution; error 54000 when it takes more than a gigabyte';
-CREATE AGGREGATE listing_stats.price_stats(bigint) (
+CREATE AGGREGATE listing_stats.price_stats(v bigint) (
 	SFUNC = listing_stats._accumulate,
 	STYPE = listing_stats.price_distribution,
 	SSPACE = 256,
@@ -133,7 +133,7 @@ CREATE AGGREGATE listing_stats.price_stats(bigint) (
 	PARALLEL = SAFE);
 COMMENT ON AGGREGATE listing_stats.price_stats(bigint) IS
 	'the exact distribution of the values as one value, which can be stored, merged and asked; NULLs are counted apart; of no rows the empty distribution; error 54000 when it takes more than a gigabyte';
-CREATE AGGREGATE listing_stats.price_stats(integer) (
+CREATE AGGREGATE listing_stats.price_stats(v integer) (
 	SFUNC = listing_stats._accumulate,
 	STYPE = listing_stats.price_distribution,
 	SSPACE = 256,
@@ -142,7 +142,7 @@ CREATE AGGREGATE listing_stats.price_stats(integer) (
 	PARALLEL = SAFE);
 COMMENT ON AGGREGATE listing_stats.price_stats(integer) IS
 	'the exact distribution of the values as one value, which can be stored, merged and asked; NULLs are counted apart; of no rows the empty distribution; error 54000 when it takes more than a gigabyte';
-CREATE AGGREGATE listing_stats.price_stats(double precision) (
+CREATE AGGREGATE listing_stats.price_stats(v double precision) (
 	SFUNC = listing_stats._accumulate,
 	STYPE = listing_stats.price_distribution,
 	SSPACE = 256,
@@ -151,7 +151,7 @@ CREATE AGGREGATE listing_stats.price_stats(double precision) (
 	PARALLEL = SAFE);
 COMMENT ON AGGREGATE listing_stats.price_stats(double precision) IS
 	'the exact distribution of the values as one value, which can be stored, merged and asked; NULLs are counted apart; of no rows the empty distribution; error 54000 when it takes more than a gigabyte; doubles count as their shortest decimals, -0 as 0';
-CREATE AGGREGATE listing_stats.price_summary(numeric) (
+CREATE AGGREGATE listing_stats.price_summary(v numeric) (
 	SFUNC = listing_stats._accumulate,
 	STYPE = listing_stats.price_distribution,
 	SSPACE = 256,
@@ -160,7 +160,7 @@ CREATE AGGREGATE listing_stats.price_summary(numeric) (
 	PARALLEL = SAFE);
 COMMENT ON AGGREGATE listing_stats.price_summary(numeric) IS
 	'count, nulls, min, quartiles, max, mean, stddev and sum of the values, in their unit and exact; NULLs are counted and left out; of no rows: counts of 0, all else NULL; error 22003 where sum() has it, 54000 beyond four gigabytes of values';
-CREATE AGGREGATE listing_stats.price_summary(bigint) (
+CREATE AGGREGATE listing_stats.price_summary(v bigint) (
 	SFUNC = listing_stats._accumulate,
 	STYPE = listing_stats.price_distribution,
 	SSPACE = 256,
@@ -169,7 +169,7 @@ CREATE AGGREGATE listing_stats.price_summary(bigint) (
 	PARALLEL = SAFE);
 COMMENT ON AGGREGATE listing_stats.price_summary(bigint) IS
 	'count, nulls, min, quartiles, max, mean, stddev and sum of the values, in their unit and exact; NULLs are counted and left out; of no rows: counts of 0, all else NULL; error 22003 where sum() has it, 54000 beyond four gigabytes of values';
-CREATE AGGREGATE listing_stats.price_summary(integer) (
+CREATE AGGREGATE listing_stats.price_summary(v integer) (
 	SFUNC = listing_stats._accumulate,
 	STYPE = listing_stats.price_distribution,
 	SSPACE = 256,
@@ -178,7 +178,7 @@ CREATE AGGREGATE listing_stats.price_summary(integer) (
 	PARALLEL = SAFE);
 COMMENT ON AGGREGATE listing_stats.price_summary(integer) IS
 	'count, nulls, min, quartiles, max, mean, stddev and sum of the values, in their unit and exact; NULLs are counted and left out; of no rows: counts of 0, all else NULL; error 22003 where sum() has it, 54000 beyond four gigabytes of values';
-CREATE AGGREGATE listing_stats.price_summary(double precision) (
+CREATE AGGREGATE listing_stats.price_summary(v double precision) (
 	SFUNC = listing_stats._accumulate,
 	STYPE = listing_stats.price_distribution,
 	SSPACE = 256,
@@ -187,7 +187,7 @@ CREATE AGGREGATE listing_stats.price_summary(double precision) (
 	PARALLEL = SAFE);
 COMMENT ON AGGREGATE listing_stats.price_summary(double precision) IS
 	'count, nulls, min, quartiles, max, mean, stddev and sum of the values, in their unit and exact; NULLs are counted and left out; of no rows: counts of 0, all else NULL; error 22003 where sum() has it, 54000 beyond four gigabytes of values; doubles count as their shortest decimals, -0 as 0';
-CREATE AGGREGATE listing_stats.price_stats_json(numeric) (
+CREATE AGGREGATE listing_stats.price_stats_json(v numeric) (
 	SFUNC = listing_stats._accumulate,
 	STYPE = listing_stats.price_distribution,
 	SSPACE = 256,
@@ -196,7 +196,7 @@ CREATE AGGREGATE listing_stats.price_stats_json(numeric) (
 	PARALLEL = SAFE);
 COMMENT ON AGGREGATE listing_stats.price_stats_json(numeric) IS
 	'price_summary() as a JSON object: exact numbers in the unit of the values, NaN and infinities as strings, null where there is no answer; of no rows: counts of 0, all else null; error 22003 where sum() has it, 54000 beyond four gigabytes of values';
-CREATE AGGREGATE listing_stats.price_stats_json(bigint) (
+CREATE AGGREGATE listing_stats.price_stats_json(v bigint) (
 	SFUNC = listing_stats._accumulate,
 	STYPE = listing_stats.price_distribution,
 	SSPACE = 256,
@@ -205,7 +205,7 @@ CREATE AGGREGATE listing_stats.price_stats_json(bigint) (
 	PARALLEL = SAFE);
 COMMENT ON AGGREGATE listing_stats.price_stats_json(bigint) IS
 	'price_summary() as a JSON object: exact numbers in the unit of the values, NaN and infinities as strings, null where there is no answer; of no rows: counts of 0, all else null; error 22003 where sum() has it, 54000 beyond four gigabytes of values';
-CREATE AGGREGATE listing_stats.price_stats_json(integer) (
+CREATE AGGREGATE listing_stats.price_stats_json(v integer) (
 	SFUNC = listing_stats._accumulate,
 	STYPE = listing_stats.price_distribution,
 	SSPACE = 256,
@@ -214,7 +214,7 @@ CREATE AGGREGATE listing_stats.price_stats_json(integer) (
 	PARALLEL = SAFE);
 COMMENT ON AGGREGATE listing_stats.price_stats_json(integer) IS
 	'price_summary() as a JSON object: exact numbers in the unit of the values, NaN and infinities as strings, null where there is no answer; of no rows: counts of 0, all else null; error 22003 where sum() has it, 54000 beyond four gigabytes of values';
-CREATE AGGREGATE listing_stats.price_stats_json(double precision) (
+CREATE AGGREGATE listing_stats.price_stats_json(v double precision) (
 	SFUNC = listing_stats._accumulate,
 	STYPE = listing_stats.price_distribution,
 	SSPACE = 256,
@@ -223,7 +223,7 @@ CREATE AGGREGATE listing_stats.price_stats_json(double precision) (
 	PARALLEL = SAFE);
 COMMENT ON AGGREGATE listing_stats.price_stats_json(double precision) IS
 	'price_summary() as a JSON object: exact numbers in the unit of the values, NaN and infinities as strings, null where there is no answer; of no rows: counts of 0, all else null; error 22003 where sum() has it, 54000 beyond four gigabytes of values; doubles count as their shortest decimals, -0 as 0';
-CREATE AGGREGATE listing_stats.median(numeric) (
+CREATE AGGREGATE listing_stats.median(v numeric) (
 	SFUNC = listing_stats._accumulate,
 	STYPE = listing_stats.price_distribution,
 	SSPACE = 256,
@@ -232,7 +232,7 @@ CREATE AGGREGATE listing_stats.median(numeric) (
 	PARALLEL = SAFE);
 COMMENT ON AGGREGATE listing_stats.median(numeric) IS
 	'the middle value, or what lies halfway between the middle two, exact; NULLs are left out; NULL of no values, NaN between infinities; error 54000 beyond four gigabytes of values';
-CREATE AGGREGATE listing_stats.median(bigint) (
+CREATE AGGREGATE listing_stats.median(v bigint) (
 	SFUNC = listing_stats._accumulate,
 	STYPE = listing_stats.price_distribution,
 	SSPACE = 256,
@@ -241,7 +241,7 @@ CREATE AGGREGATE listing_stats.median(bigint) (
 	PARALLEL = SAFE);
 COMMENT ON AGGREGATE listing_stats.median(bigint) IS
 	'the middle value, or what lies halfway between the middle two, exact; NULLs are left out; NULL of no values, NaN between infinities; error 54000 beyond four gigabytes of values';
-CREATE AGGREGATE listing_stats.median(integer) (
+CREATE AGGREGATE listing_stats.median(v integer) (
 	SFUNC = listing_stats._accumulate,
 	STYPE = listing_stats.price_distribution,
 	SSPACE = 256,
@@ -250,7 +250,7 @@ CREATE AGGREGATE listing_stats.median(integer) (
 	PARALLEL = SAFE);
 COMMENT ON AGGREGATE listing_stats.median(integer) IS
 	'the middle value, or what lies halfway between the middle two, exact; NULLs are left out; NULL of no values, NaN between infinities; error 54000 beyond four gigabytes of values';
-CREATE AGGREGATE listing_stats.median(double precision) (
+CREATE AGGREGATE listing_stats.median(v double precision) (
 	SFUNC = listing_stats._accumulate,
 	STYPE = listing_stats.price_distribution,
 	SSPACE = 256,
@@ -259,7 +259,7 @@ CREATE AGGREGATE listing_stats.median(double precision) (
 	PARALLEL = SAFE);
 COMMENT ON AGGREGATE listing_stats.median(double precision) IS
 	'the middle value, or what lies halfway between the middle two, exact; NULLs are left out; NULL of no values, NaN between infinities; error 54000 beyond four gigabytes of values; doubles count as their shortest decimals, -0 as 0';
-CREATE AGGREGATE listing_stats.percentile(numeric, numeric) (
+CREATE AGGREGATE listing_stats.percentile(v numeric, p numeric) (
 	SFUNC = listing_stats._accumulate_percentile,
 	STYPE = listing_stats.price_distribution,
 	SSPACE = 256,
@@ -268,7 +268,7 @@ CREATE AGGREGATE listing_stats.percentile(numeric, numeric) (
 	PARALLEL = SAFE);
 COMMENT ON AGGREGATE listing_stats.percentile(numeric, numeric) IS
 	'the value below which a part (0 to 1) of all values lies: lo + (hi - lo) * fraction as percentile_cont has it, but exact; NULLs are left out; NULL of no values or where the part is NULL; error 22003 unless the part is between 0 and 1 and has at most 18 decimals, 22023 unless it is the same for all rows, 54000 beyond four gigabytes of values';
-CREATE AGGREGATE listing_stats.percentile(bigint, numeric) (
+CREATE AGGREGATE listing_stats.percentile(v bigint, p numeric) (
 	SFUNC = listing_stats._accumulate_percentile,
 	STYPE = listing_stats.price_distribution,
 	SSPACE = 256,
@@ -277,7 +277,7 @@ CREATE AGGREGATE listing_stats.percentile(bigint, numeric) (
 	PARALLEL = SAFE);
 COMMENT ON AGGREGATE listing_stats.percentile(bigint, numeric) IS
 	'the value below which a part (0 to 1) of all values lies: lo + (hi - lo) * fraction as percentile_cont has it, but exact; NULLs are left out; NULL of no values or where the part is NULL; error 22003 unless the part is between 0 and 1 and has at most 18 decimals, 22023 unless it is the same for all rows, 54000 beyond four gigabytes of values';
-CREATE AGGREGATE listing_stats.percentile(integer, numeric) (
+CREATE AGGREGATE listing_stats.percentile(v integer, p numeric) (
 	SFUNC = listing_stats._accumulate_percentile,
 	STYPE = listing_stats.price_distribution,
 	SSPACE = 256,
@@ -286,7 +286,7 @@ CREATE AGGREGATE listing_stats.percentile(integer, numeric) (
 	PARALLEL = SAFE);
 COMMENT ON AGGREGATE listing_stats.percentile(integer, numeric) IS
 	'the value below which a part (0 to 1) of all values lies: lo + (hi - lo) * fraction as percentile_cont has it, but exact; NULLs are left out; NULL of no values or where the part is NULL; error 22003 unless the part is between 0 and 1 and has at most 18 decimals, 22023 unless it is the same for all rows, 54000 beyond four gigabytes of values';
-CREATE AGGREGATE listing_stats.percentile(double precision, numeric) (
+CREATE AGGREGATE listing_stats.percentile(v double precision, p numeric) (
 	SFUNC = listing_stats._accumulate_percentile,
 	STYPE = listing_stats.price_distribution,
 	SSPACE = 256,
@@ -295,7 +295,7 @@ CREATE AGGREGATE listing_stats.percentile(double precision, numeric) (
 	PARALLEL = SAFE);
 COMMENT ON AGGREGATE listing_stats.percentile(double precision, numeric) IS
 	'the value below which a part (0 to 1) of all values lies: lo + (hi - lo) * fraction as percentile_cont has it, but exact; NULLs are left out; NULL of no values or where the part is NULL; error 22003 unless the part is between 0 and 1 and has at most 18 decimals, 22023 unless it is the same for all rows, 54000 beyond four gigabytes of values; doubles count as their shortest decimals, -0 as 0';
-CREATE AGGREGATE listing_stats.price_stats_merge(listing_stats.price_distribution) (
+CREATE AGGREGATE listing_stats.price_stats_merge(s listing_stats.price_distribution) (
 	SFUNC = listing_stats._combine,
 	STYPE = listing_stats.price_distribution,
 	SSPACE = 256,
@@ -340,19 +340,19 @@ COMMENT ON FUNCTION listing_stats.most_frequent(s listing_stats.price_distributi
 CREATE FUNCTION listing_stats.variance(s listing_stats.price_distribution) RETURNS numeric
 	AS 'MODULE_PATHNAME', 'listing_stats_variance' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats.variance(s listing_stats.price_distribution) IS
-	'var_samp() of the values, digit for digit, in the square of their unit; NULL for NULL and of less than two values, NaN with NaN or an infinity';
+	'var_samp() of the values, digit for digit, in the square of their unit; NULL for NULL and of less than two values, NaN with NaN or an infinity; error 22003 where var_samp() has it';
 CREATE FUNCTION listing_stats.variance_pop(s listing_stats.price_distribution) RETURNS numeric
 	AS 'MODULE_PATHNAME', 'listing_stats_variance_pop' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats.variance_pop(s listing_stats.price_distribution) IS
-	'var_pop() of the values, digit for digit, in the square of their unit; NULL for NULL and of no values, NaN with NaN or an infinity';
+	'var_pop() of the values, digit for digit, in the square of their unit; NULL for NULL and of no values, NaN with NaN or an infinity; error 22003 where var_pop() has it';
 CREATE FUNCTION listing_stats.stddev(s listing_stats.price_distribution) RETURNS numeric
 	AS 'MODULE_PATHNAME', 'listing_stats_stddev' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats.stddev(s listing_stats.price_distribution) IS
-	'stddev_samp() of the values, digit for digit; NULL for NULL and of less than two values, NaN with NaN or an infinity';
+	'stddev_samp() of the values, digit for digit; NULL for NULL and of less than two values, NaN with NaN or an infinity; error 22003 where stddev_samp() has it';
 CREATE FUNCTION listing_stats.stddev_pop(s listing_stats.price_distribution) RETURNS numeric
 	AS 'MODULE_PATHNAME', 'listing_stats_stddev_pop' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats.stddev_pop(s listing_stats.price_distribution) IS
-	'stddev_pop() of the values, digit for digit; NULL for NULL and of no values, NaN with NaN or an infinity';
+	'stddev_pop() of the values, digit for digit; NULL for NULL and of no values, NaN with NaN or an infinity; error 22003 where stddev_pop() has it';
 CREATE FUNCTION listing_stats.percentile(s listing_stats.price_distribution, p numeric) RETURNS numeric
 	AS 'MODULE_PATHNAME', 'listing_stats_percentile' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats.percentile(s listing_stats.price_distribution, p numeric) IS
@@ -360,7 +360,7 @@ COMMENT ON FUNCTION listing_stats.percentile(s listing_stats.price_distribution,
 CREATE FUNCTION listing_stats.percentiles(s listing_stats.price_distribution, p numeric[]) RETURNS numeric[]
 	AS 'MODULE_PATHNAME', 'listing_stats_percentiles' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats.percentiles(s listing_stats.price_distribution, p numeric[]) IS
-	'percentile() for each element, in an array of the same shape; NULL elements for NULL ones and of no values; error 22003 unless all are between 0 and 1';
+	'percentile() for each element, in an array of the same shape; NULL elements for NULL ones and of no values; error 22003 unless all are between 0 and 1, 54000 when they take more than a gigabyte';
 CREATE FUNCTION listing_stats.percent_rank(s listing_stats.price_distribution, x numeric) RETURNS double precision
 	AS 'MODULE_PATHNAME', 'listing_stats_percent_rank' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats.percent_rank(s listing_stats.price_distribution, x numeric) IS
@@ -376,7 +376,7 @@ COMMENT ON FUNCTION listing_stats.sparkline(s listing_stats.price_distribution, 
 CREATE FUNCTION listing_stats.histogram_text(s listing_stats.price_distribution, n integer DEFAULT 10) RETURNS text
 	AS 'MODULE_PATHNAME', 'listing_stats_histogram_text' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats.histogram_text(s listing_stats.price_distribution, n integer) IS
-	'the histogram of n buckets as text for reading: a line for each, with bounds, a bar and how many values; empty without values, NULL for NULL; errors as sparkline()';
+	'the histogram of n buckets as text for reading: a line for each, with bounds, a bar and how many values; NaN, infinities and NULLs are left out; empty without finite values, NULL for NULL; error 22023 unless n is between 1 and 100000, 22P05 where the encoding of the database has no such characters, 54000 when the lines take more than a gigabyte';
 CREATE FUNCTION listing_stats.summarize(s listing_stats.price_distribution) RETURNS listing_stats.summary
 	AS 'MODULE_PATHNAME', 'listing_stats_summarize' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats.summarize(s listing_stats.price_distribution) IS
@@ -482,6 +482,30 @@ CREATE CAST (listing_stats.price_distribution AS json) WITH FUNCTION listing_sta
 COMMENT ON CAST (listing_stats.price_distribution AS json) IS 'the fields of price_stats_json()';
 CREATE CAST (listing_stats.price_distribution AS jsonb) WITH FUNCTION listing_stats._price_distribution_to_jsonb(listing_stats.price_distribution) AS ASSIGNMENT;
 COMMENT ON CAST (listing_stats.price_distribution AS jsonb) IS 'the fields of price_stats_json()';
+
+-- What the server calls by itself, or an aggregate on behalf of its owner, is for nobody else.  Behind operators, casts, text
+-- that the planner reads or writes, and lists of IN, which are hashed, functions are called as whoever uses those.
+REVOKE ALL ON FUNCTION
+	listing_stats._price_distribution_recv(internal),
+	listing_stats._price_distribution_send(listing_stats.price_distribution),
+	listing_stats._accumulate(listing_stats.price_distribution, numeric),
+	listing_stats._accumulate(listing_stats.price_distribution, bigint),
+	listing_stats._accumulate(listing_stats.price_distribution, integer),
+	listing_stats._accumulate(listing_stats.price_distribution, double precision),
+	listing_stats._combine(listing_stats.price_distribution, listing_stats.price_distribution),
+	listing_stats._finish_stats(listing_stats.price_distribution),
+	listing_stats._finish_summary(listing_stats.price_distribution),
+	listing_stats._finish_stats_json(listing_stats.price_distribution),
+	listing_stats._finish_median(listing_stats.price_distribution),
+	listing_stats._accumulate_percentile(listing_stats.price_distribution, numeric, numeric),
+	listing_stats._accumulate_percentile(listing_stats.price_distribution, bigint, numeric),
+	listing_stats._accumulate_percentile(listing_stats.price_distribution, integer, numeric),
+	listing_stats._accumulate_percentile(listing_stats.price_distribution, double precision, numeric),
+	listing_stats._combine_percentile(listing_stats.price_distribution, listing_stats.price_distribution),
+	listing_stats._finish_percentile(listing_stats.price_distribution),
+	listing_stats._price_distribution_cmp(listing_stats.price_distribution, listing_stats.price_distribution),
+	listing_stats._price_distribution_hash(listing_stats.price_distribution, bigint)
+FROM PUBLIC;
 
 ----------------------------------------------------------------------------------------------------
 -- Histories
@@ -653,9 +677,9 @@ CREATE FUNCTION listing_stats._history_to_jsonb(listing_stats.price_history) RET
 	AS 'MODULE_PATHNAME', 'listing_stats_history_to_jsonb' LANGUAGE C STABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._history_to_jsonb(listing_stats.price_history) IS
 	'the same as the cast to json, as jsonb; NULL for NULL';
-CREATE CAST (listing_stats.price_history AS json) WITH FUNCTION listing_stats._history_to_json(listing_stats.price_history);
+CREATE CAST (listing_stats.price_history AS json) WITH FUNCTION listing_stats._history_to_json(listing_stats.price_history) AS ASSIGNMENT;
 COMMENT ON CAST (listing_stats.price_history AS json) IS 'newest first: [{"at": time, "value": price}, ...]';
-CREATE CAST (listing_stats.price_history AS jsonb) WITH FUNCTION listing_stats._history_to_jsonb(listing_stats.price_history);
+CREATE CAST (listing_stats.price_history AS jsonb) WITH FUNCTION listing_stats._history_to_jsonb(listing_stats.price_history) AS ASSIGNMENT;
 COMMENT ON CAST (listing_stats.price_history AS jsonb) IS 'newest first: [{"at": time, "value": price}, ...]';
 
 CREATE FUNCTION listing_stats.step_count(history listing_stats.price_history) RETURNS bigint
@@ -774,31 +798,31 @@ COMMENT ON TYPE listing_stats._latest_state IS 'private: the row that latest() o
 CREATE FUNCTION listing_stats._latest_combine(listing_stats._latest_state, listing_stats._latest_state) RETURNS listing_stats._latest_state
 	AS 'MODULE_PATHNAME', 'listing_stats_latest_combine' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._latest_combine(listing_stats._latest_state, listing_stats._latest_state) IS
-	'the combine of latest(); error 0A000 outside of an aggregate';
+	'the combine of latest(); error 0A000 outside of an aggregate, 42804 with a state of values of another type';
 CREATE FUNCTION listing_stats._earliest_combine(listing_stats._latest_state, listing_stats._latest_state) RETURNS listing_stats._latest_state
 	AS 'MODULE_PATHNAME', 'listing_stats_earliest_combine' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._earliest_combine(listing_stats._latest_state, listing_stats._latest_state) IS
-	'the combine of earliest(); error 0A000 outside of an aggregate';
+	'the combine of earliest(); error 0A000 outside of an aggregate, 42804 with a state of values of another type';
 CREATE FUNCTION listing_stats._latest_finish_numeric(listing_stats._latest_state) RETURNS numeric
-	AS 'MODULE_PATHNAME', 'listing_stats_latest_finish' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+	AS 'MODULE_PATHNAME', 'listing_stats_latest_finish_numeric' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._latest_finish_numeric(listing_stats._latest_state) IS
-	'the final function of latest() and earliest(); error 0A000 outside of an aggregate';
+	'the final function of latest() and earliest(); error 0A000 outside of an aggregate, 42804 with a state of values of another type';
 CREATE FUNCTION listing_stats._latest_finish_bigint(listing_stats._latest_state) RETURNS bigint
-	AS 'MODULE_PATHNAME', 'listing_stats_latest_finish' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+	AS 'MODULE_PATHNAME', 'listing_stats_latest_finish_bigint' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._latest_finish_bigint(listing_stats._latest_state) IS
-	'the final function of latest() and earliest(); error 0A000 outside of an aggregate';
+	'the final function of latest() and earliest(); error 0A000 outside of an aggregate, 42804 with a state of values of another type';
 CREATE FUNCTION listing_stats._latest_finish_integer(listing_stats._latest_state) RETURNS integer
 	AS 'MODULE_PATHNAME', 'listing_stats_latest_finish_integer' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._latest_finish_integer(listing_stats._latest_state) IS
-	'the final function of latest() and earliest(); error 0A000 outside of an aggregate';
+	'the final function of latest() and earliest(); error 0A000 outside of an aggregate, 42804 with a state of values of another type';
 CREATE FUNCTION listing_stats._latest_finish_double(listing_stats._latest_state) RETURNS double precision
-	AS 'MODULE_PATHNAME', 'listing_stats_latest_finish' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+	AS 'MODULE_PATHNAME', 'listing_stats_latest_finish_double' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._latest_finish_double(listing_stats._latest_state) IS
-	'the final function of latest() and earliest(); error 0A000 outside of an aggregate';
+	'the final function of latest() and earliest(); error 0A000 outside of an aggregate, 42804 with a state of values of another type';
 CREATE FUNCTION listing_stats._latest_accumulate(listing_stats._latest_state, numeric, timestamptz) RETURNS listing_stats._latest_state
 	AS 'MODULE_PATHNAME', 'listing_stats_latest_numeric' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._latest_accumulate(listing_stats._latest_state, numeric, timestamptz) IS
-	'the transition of latest(); error 0A000 outside of an aggregate';
+	'the transition of latest(); error 0A000 outside of an aggregate, 42804 with a state of values of another type';
 CREATE AGGREGATE listing_stats.latest(v numeric, at timestamptz) (
 	SFUNC = listing_stats._latest_accumulate,
 	STYPE = listing_stats._latest_state,
@@ -811,7 +835,7 @@ COMMENT ON AGGREGATE listing_stats.latest(numeric, timestamptz) IS
 CREATE FUNCTION listing_stats._latest_accumulate(listing_stats._latest_state, numeric, timestamptz, bigint) RETURNS listing_stats._latest_state
 	AS 'MODULE_PATHNAME', 'listing_stats_latest_numeric' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._latest_accumulate(listing_stats._latest_state, numeric, timestamptz, bigint) IS
-	'the transition of latest(); error 0A000 outside of an aggregate';
+	'the transition of latest(); error 0A000 outside of an aggregate, 42804 with a state of values of another type';
 CREATE AGGREGATE listing_stats.latest(v numeric, at timestamptz, tie bigint) (
 	SFUNC = listing_stats._latest_accumulate,
 	STYPE = listing_stats._latest_state,
@@ -824,7 +848,7 @@ COMMENT ON AGGREGATE listing_stats.latest(numeric, timestamptz, bigint) IS
 CREATE FUNCTION listing_stats._latest_accumulate(listing_stats._latest_state, bigint, timestamptz) RETURNS listing_stats._latest_state
 	AS 'MODULE_PATHNAME', 'listing_stats_latest_bigint' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._latest_accumulate(listing_stats._latest_state, bigint, timestamptz) IS
-	'the transition of latest(); error 0A000 outside of an aggregate';
+	'the transition of latest(); error 0A000 outside of an aggregate, 42804 with a state of values of another type';
 CREATE AGGREGATE listing_stats.latest(v bigint, at timestamptz) (
 	SFUNC = listing_stats._latest_accumulate,
 	STYPE = listing_stats._latest_state,
@@ -837,7 +861,7 @@ COMMENT ON AGGREGATE listing_stats.latest(bigint, timestamptz) IS
 CREATE FUNCTION listing_stats._latest_accumulate(listing_stats._latest_state, bigint, timestamptz, bigint) RETURNS listing_stats._latest_state
 	AS 'MODULE_PATHNAME', 'listing_stats_latest_bigint' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._latest_accumulate(listing_stats._latest_state, bigint, timestamptz, bigint) IS
-	'the transition of latest(); error 0A000 outside of an aggregate';
+	'the transition of latest(); error 0A000 outside of an aggregate, 42804 with a state of values of another type';
 CREATE AGGREGATE listing_stats.latest(v bigint, at timestamptz, tie bigint) (
 	SFUNC = listing_stats._latest_accumulate,
 	STYPE = listing_stats._latest_state,
@@ -850,7 +874,7 @@ COMMENT ON AGGREGATE listing_stats.latest(bigint, timestamptz, bigint) IS
 CREATE FUNCTION listing_stats._latest_accumulate(listing_stats._latest_state, integer, timestamptz) RETURNS listing_stats._latest_state
 	AS 'MODULE_PATHNAME', 'listing_stats_latest_integer' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._latest_accumulate(listing_stats._latest_state, integer, timestamptz) IS
-	'the transition of latest(); error 0A000 outside of an aggregate';
+	'the transition of latest(); error 0A000 outside of an aggregate, 42804 with a state of values of another type';
 CREATE AGGREGATE listing_stats.latest(v integer, at timestamptz) (
 	SFUNC = listing_stats._latest_accumulate,
 	STYPE = listing_stats._latest_state,
@@ -863,7 +887,7 @@ COMMENT ON AGGREGATE listing_stats.latest(integer, timestamptz) IS
 CREATE FUNCTION listing_stats._latest_accumulate(listing_stats._latest_state, integer, timestamptz, bigint) RETURNS listing_stats._latest_state
 	AS 'MODULE_PATHNAME', 'listing_stats_latest_integer' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._latest_accumulate(listing_stats._latest_state, integer, timestamptz, bigint) IS
-	'the transition of latest(); error 0A000 outside of an aggregate';
+	'the transition of latest(); error 0A000 outside of an aggregate, 42804 with a state of values of another type';
 CREATE AGGREGATE listing_stats.latest(v integer, at timestamptz, tie bigint) (
 	SFUNC = listing_stats._latest_accumulate,
 	STYPE = listing_stats._latest_state,
@@ -876,7 +900,7 @@ COMMENT ON AGGREGATE listing_stats.latest(integer, timestamptz, bigint) IS
 CREATE FUNCTION listing_stats._latest_accumulate(listing_stats._latest_state, double precision, timestamptz) RETURNS listing_stats._latest_state
 	AS 'MODULE_PATHNAME', 'listing_stats_latest_double' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._latest_accumulate(listing_stats._latest_state, double precision, timestamptz) IS
-	'the transition of latest(); error 0A000 outside of an aggregate';
+	'the transition of latest(); error 0A000 outside of an aggregate, 42804 with a state of values of another type';
 CREATE AGGREGATE listing_stats.latest(v double precision, at timestamptz) (
 	SFUNC = listing_stats._latest_accumulate,
 	STYPE = listing_stats._latest_state,
@@ -889,7 +913,7 @@ COMMENT ON AGGREGATE listing_stats.latest(double precision, timestamptz) IS
 CREATE FUNCTION listing_stats._latest_accumulate(listing_stats._latest_state, double precision, timestamptz, bigint) RETURNS listing_stats._latest_state
 	AS 'MODULE_PATHNAME', 'listing_stats_latest_double' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._latest_accumulate(listing_stats._latest_state, double precision, timestamptz, bigint) IS
-	'the transition of latest(); error 0A000 outside of an aggregate';
+	'the transition of latest(); error 0A000 outside of an aggregate, 42804 with a state of values of another type';
 CREATE AGGREGATE listing_stats.latest(v double precision, at timestamptz, tie bigint) (
 	SFUNC = listing_stats._latest_accumulate,
 	STYPE = listing_stats._latest_state,
@@ -902,7 +926,7 @@ COMMENT ON AGGREGATE listing_stats.latest(double precision, timestamptz, bigint)
 CREATE FUNCTION listing_stats._earliest_accumulate(listing_stats._latest_state, numeric, timestamptz) RETURNS listing_stats._latest_state
 	AS 'MODULE_PATHNAME', 'listing_stats_earliest_numeric' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._earliest_accumulate(listing_stats._latest_state, numeric, timestamptz) IS
-	'the transition of earliest(); error 0A000 outside of an aggregate';
+	'the transition of earliest(); error 0A000 outside of an aggregate, 42804 with a state of values of another type';
 CREATE AGGREGATE listing_stats.earliest(v numeric, at timestamptz) (
 	SFUNC = listing_stats._earliest_accumulate,
 	STYPE = listing_stats._latest_state,
@@ -915,7 +939,7 @@ COMMENT ON AGGREGATE listing_stats.earliest(numeric, timestamptz) IS
 CREATE FUNCTION listing_stats._earliest_accumulate(listing_stats._latest_state, numeric, timestamptz, bigint) RETURNS listing_stats._latest_state
 	AS 'MODULE_PATHNAME', 'listing_stats_earliest_numeric' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._earliest_accumulate(listing_stats._latest_state, numeric, timestamptz, bigint) IS
-	'the transition of earliest(); error 0A000 outside of an aggregate';
+	'the transition of earliest(); error 0A000 outside of an aggregate, 42804 with a state of values of another type';
 CREATE AGGREGATE listing_stats.earliest(v numeric, at timestamptz, tie bigint) (
 	SFUNC = listing_stats._earliest_accumulate,
 	STYPE = listing_stats._latest_state,
@@ -928,7 +952,7 @@ COMMENT ON AGGREGATE listing_stats.earliest(numeric, timestamptz, bigint) IS
 CREATE FUNCTION listing_stats._earliest_accumulate(listing_stats._latest_state, bigint, timestamptz) RETURNS listing_stats._latest_state
 	AS 'MODULE_PATHNAME', 'listing_stats_earliest_bigint' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._earliest_accumulate(listing_stats._latest_state, bigint, timestamptz) IS
-	'the transition of earliest(); error 0A000 outside of an aggregate';
+	'the transition of earliest(); error 0A000 outside of an aggregate, 42804 with a state of values of another type';
 CREATE AGGREGATE listing_stats.earliest(v bigint, at timestamptz) (
 	SFUNC = listing_stats._earliest_accumulate,
 	STYPE = listing_stats._latest_state,
@@ -941,7 +965,7 @@ COMMENT ON AGGREGATE listing_stats.earliest(bigint, timestamptz) IS
 CREATE FUNCTION listing_stats._earliest_accumulate(listing_stats._latest_state, bigint, timestamptz, bigint) RETURNS listing_stats._latest_state
 	AS 'MODULE_PATHNAME', 'listing_stats_earliest_bigint' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._earliest_accumulate(listing_stats._latest_state, bigint, timestamptz, bigint) IS
-	'the transition of earliest(); error 0A000 outside of an aggregate';
+	'the transition of earliest(); error 0A000 outside of an aggregate, 42804 with a state of values of another type';
 CREATE AGGREGATE listing_stats.earliest(v bigint, at timestamptz, tie bigint) (
 	SFUNC = listing_stats._earliest_accumulate,
 	STYPE = listing_stats._latest_state,
@@ -954,7 +978,7 @@ COMMENT ON AGGREGATE listing_stats.earliest(bigint, timestamptz, bigint) IS
 CREATE FUNCTION listing_stats._earliest_accumulate(listing_stats._latest_state, integer, timestamptz) RETURNS listing_stats._latest_state
 	AS 'MODULE_PATHNAME', 'listing_stats_earliest_integer' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._earliest_accumulate(listing_stats._latest_state, integer, timestamptz) IS
-	'the transition of earliest(); error 0A000 outside of an aggregate';
+	'the transition of earliest(); error 0A000 outside of an aggregate, 42804 with a state of values of another type';
 CREATE AGGREGATE listing_stats.earliest(v integer, at timestamptz) (
 	SFUNC = listing_stats._earliest_accumulate,
 	STYPE = listing_stats._latest_state,
@@ -967,7 +991,7 @@ COMMENT ON AGGREGATE listing_stats.earliest(integer, timestamptz) IS
 CREATE FUNCTION listing_stats._earliest_accumulate(listing_stats._latest_state, integer, timestamptz, bigint) RETURNS listing_stats._latest_state
 	AS 'MODULE_PATHNAME', 'listing_stats_earliest_integer' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._earliest_accumulate(listing_stats._latest_state, integer, timestamptz, bigint) IS
-	'the transition of earliest(); error 0A000 outside of an aggregate';
+	'the transition of earliest(); error 0A000 outside of an aggregate, 42804 with a state of values of another type';
 CREATE AGGREGATE listing_stats.earliest(v integer, at timestamptz, tie bigint) (
 	SFUNC = listing_stats._earliest_accumulate,
 	STYPE = listing_stats._latest_state,
@@ -980,7 +1004,7 @@ COMMENT ON AGGREGATE listing_stats.earliest(integer, timestamptz, bigint) IS
 CREATE FUNCTION listing_stats._earliest_accumulate(listing_stats._latest_state, double precision, timestamptz) RETURNS listing_stats._latest_state
 	AS 'MODULE_PATHNAME', 'listing_stats_earliest_double' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._earliest_accumulate(listing_stats._latest_state, double precision, timestamptz) IS
-	'the transition of earliest(); error 0A000 outside of an aggregate';
+	'the transition of earliest(); error 0A000 outside of an aggregate, 42804 with a state of values of another type';
 CREATE AGGREGATE listing_stats.earliest(v double precision, at timestamptz) (
 	SFUNC = listing_stats._earliest_accumulate,
 	STYPE = listing_stats._latest_state,
@@ -993,7 +1017,7 @@ COMMENT ON AGGREGATE listing_stats.earliest(double precision, timestamptz) IS
 CREATE FUNCTION listing_stats._earliest_accumulate(listing_stats._latest_state, double precision, timestamptz, bigint) RETURNS listing_stats._latest_state
 	AS 'MODULE_PATHNAME', 'listing_stats_earliest_double' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._earliest_accumulate(listing_stats._latest_state, double precision, timestamptz, bigint) IS
-	'the transition of earliest(); error 0A000 outside of an aggregate';
+	'the transition of earliest(); error 0A000 outside of an aggregate, 42804 with a state of values of another type';
 CREATE AGGREGATE listing_stats.earliest(v double precision, at timestamptz, tie bigint) (
 	SFUNC = listing_stats._earliest_accumulate,
 	STYPE = listing_stats._latest_state,
@@ -1003,6 +1027,47 @@ CREATE AGGREGATE listing_stats.earliest(v double precision, at timestamptz, tie 
 	PARALLEL = SAFE);
 COMMENT ON AGGREGATE listing_stats.earliest(double precision, timestamptz, bigint) IS
 	'the v of the row with the least at, of equal ones with the least tie, of equal ones with the least v, where NULL is least; rows whose at is NULL are left out; NULL of no rows';
+
+-- As above.  Without the use of its type nobody else makes aggregates, tables or functions of states.
+REVOKE ALL ON FUNCTION
+	listing_stats._price_history_recv(internal),
+	listing_stats._price_history_send(listing_stats.price_history),
+	listing_stats._history_combine(listing_stats.price_history, listing_stats.price_history),
+	listing_stats._history_finish(listing_stats.price_history),
+	listing_stats._history_accumulate(listing_stats.price_history, timestamptz, numeric),
+	listing_stats._history_accumulate(listing_stats.price_history, timestamptz, numeric, bigint),
+	listing_stats._history_accumulate(listing_stats.price_history, timestamptz, bigint),
+	listing_stats._history_accumulate(listing_stats.price_history, timestamptz, bigint, bigint),
+	listing_stats._history_accumulate(listing_stats.price_history, timestamptz, integer),
+	listing_stats._history_accumulate(listing_stats.price_history, timestamptz, integer, bigint),
+	listing_stats._history_accumulate(listing_stats.price_history, timestamptz, double precision),
+	listing_stats._history_accumulate(listing_stats.price_history, timestamptz, double precision, bigint),
+	listing_stats._latest_state_in(cstring),
+	listing_stats._latest_state_out(listing_stats._latest_state),
+	listing_stats._latest_combine(listing_stats._latest_state, listing_stats._latest_state),
+	listing_stats._earliest_combine(listing_stats._latest_state, listing_stats._latest_state),
+	listing_stats._latest_finish_numeric(listing_stats._latest_state),
+	listing_stats._latest_finish_bigint(listing_stats._latest_state),
+	listing_stats._latest_finish_integer(listing_stats._latest_state),
+	listing_stats._latest_finish_double(listing_stats._latest_state),
+	listing_stats._latest_accumulate(listing_stats._latest_state, numeric, timestamptz),
+	listing_stats._latest_accumulate(listing_stats._latest_state, numeric, timestamptz, bigint),
+	listing_stats._latest_accumulate(listing_stats._latest_state, bigint, timestamptz),
+	listing_stats._latest_accumulate(listing_stats._latest_state, bigint, timestamptz, bigint),
+	listing_stats._latest_accumulate(listing_stats._latest_state, integer, timestamptz),
+	listing_stats._latest_accumulate(listing_stats._latest_state, integer, timestamptz, bigint),
+	listing_stats._latest_accumulate(listing_stats._latest_state, double precision, timestamptz),
+	listing_stats._latest_accumulate(listing_stats._latest_state, double precision, timestamptz, bigint),
+	listing_stats._earliest_accumulate(listing_stats._latest_state, numeric, timestamptz),
+	listing_stats._earliest_accumulate(listing_stats._latest_state, numeric, timestamptz, bigint),
+	listing_stats._earliest_accumulate(listing_stats._latest_state, bigint, timestamptz),
+	listing_stats._earliest_accumulate(listing_stats._latest_state, bigint, timestamptz, bigint),
+	listing_stats._earliest_accumulate(listing_stats._latest_state, integer, timestamptz),
+	listing_stats._earliest_accumulate(listing_stats._latest_state, integer, timestamptz, bigint),
+	listing_stats._earliest_accumulate(listing_stats._latest_state, double precision, timestamptz),
+	listing_stats._earliest_accumulate(listing_stats._latest_state, double precision, timestamptz, bigint)
+FROM PUBLIC;
+REVOKE ALL ON TYPE listing_stats._latest_state FROM PUBLIC;
 
 ----------------------------------------------------------------------------------------------------
 -- Tracking

@@ -57,11 +57,8 @@ CREATE FUNCTION agree(prices numeric[]) RETURNS boolean LANGUAGE sql AS $$
 		expected_summary(prices) e, (SELECT max(scale(v)) FROM unnest(prices) v) d(decimals)
 $$;
 -- The same set cut in three, each part sent through its text form, then merged.
-CREATE AGGREGATE merged(listing_stats.price_distribution) (
-	SFUNC = listing_stats._combine, STYPE = listing_stats.price_distribution,
-	FINALFUNC = listing_stats._finish_summary, COMBINEFUNC = listing_stats._combine, PARALLEL = SAFE);
 CREATE FUNCTION merge_agrees(prices numeric[]) RETURNS boolean LANGUAGE sql AS $$
-	SELECT (SELECT merged(part::text::listing_stats.price_distribution)::text
+	SELECT (SELECT listing_stats.summarize(listing_stats.price_stats_merge(part::text::listing_stats.price_distribution))::text
 		FROM (SELECT ('{' || coalesce(string_agg(coalesce(v::text, 'null'), ','), '') || '}')::listing_stats.price_distribution
 			FROM unnest(prices) WITH ORDINALITY u(v, i) GROUP BY i % 3) p(part))
 		= (SELECT listing_stats.price_summary(v)::text FROM unnest(prices) v)
@@ -194,10 +191,4 @@ INSERT INTO distributions
 	WHERE id <= CASE i WHEN 1 THEN 3 WHEN 2 THEN 300 ELSE 3000 END GROUP BY i;
 ALTER TABLE distributions ALTER d SET STORAGE external;
 INSERT INTO distributions SELECT part, d::text::listing_stats.price_distribution FROM distributions;
-SELECT count(*), (merged(d)).count, (merged(d)).median, (merged(d)).sum FROM distributions;
-
--- The functions behind the aggregates are no use elsewhere
-SELECT listing_stats._accumulate(NULL, 1);
-SELECT listing_stats._combine('{1}', '{2}');
-SELECT listing_stats._finish_summary('{1}');
-SELECT listing_stats._finish_stats_json('{1}');
+SELECT count(*), (listing_stats.summarize(listing_stats.price_stats_merge(d))).* FROM distributions;

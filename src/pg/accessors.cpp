@@ -105,12 +105,24 @@ LISTING_STATS_FUNCTION(listing_stats_percentiles)
 	int count = 0;
 	deconstruct_array(parts, NUMERICOID, -1, false, TYPALIGN_INT, &values, &nulls, &count);
 	Order order(rank(PG_GETARG_DATUM(0)));
+	MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext, "listing_stats percentile",
+	                                              ALLOCSET_DEFAULT_SIZES);
+	Size size = 0;
 	for (int i = 0; i < count; ++i)
 	{
 		CHECK_FOR_INTERRUPTS();
+		MemoryContext before = MemoryContextSwitchTo(scratch);
 		Numeric number = nulls[i] ? nullptr : percentile_of(order, DatumGetNumeric(values[i]));
-		values[i] = NumericGetDatum(number);
+		MemoryContextSwitchTo(before);
 		nulls[i] = number == nullptr;
+		if (number == nullptr)
+			continue;
+		values[i] = NumericGetDatum(DatumGetNumericCopy(NumericGetDatum(number)));
+		MemoryContextReset(scratch);
+		size += VARSIZE(DatumGetPointer(values[i]));
+		if (size > MaxAllocSize)
+			ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+			                errmsg("percentiles are too long for one array")));
 	}
 	PG_RETURN_ARRAYTYPE_P(construct_md_array(values, nulls, ARR_NDIM(parts), ARR_DIMS(parts),
 	                                         ARR_LBOUND(parts), NUMERICOID, -1, false,

@@ -7,7 +7,8 @@
 // elsewhere.
 //
 // The state of percentile() has to carry which one is asked for.  It does not count NULLs, and has
-// the part in place of their number, in units of 10^-18.
+// the part in place of their number, in units of 10^-18 and above what any number of NULLs can be:
+// so a state of percentile() is told from one of the other aggregates.
 #include "pg/pg.hpp"
 
 #include "pg/statistics.hpp"
@@ -167,9 +168,27 @@ accumulate(FunctionCallInfo fcinfo)
 }
 
 // Which percentile is asked for, in a state's number of NULLs: the part of all values in these
-// units, plus one; no state has zero, which is none.
+// units, above a number of NULLs that no aggregate counts to.
 constexpr int part_scale = max_scale;
-constexpr int64 no_answer = INT64_C(1000000000000000002);
+constexpr int64 first_part = INT64_C(1) << 61;
+constexpr int64 last_part = first_part + INT64_C(1000000000000000000);
+constexpr int64 no_answer = last_part + 1;
+
+bool
+is_part(int64 nulls)
+{
+	return nulls >= first_part && nulls <= no_answer;
+}
+
+[[noreturn]] void
+report_other_state()
+{
+	ereport(
+		ERROR,
+		(errcode(ERRCODE_DATATYPE_MISMATCH),
+	     errmsg("percentile() and other aggregates cannot go on with the state of each other")));
+	pg_unreachable();
+}
 
 int64
 encode_part(FunctionCallInfo fcinfo)
@@ -180,8 +199,8 @@ encode_part(FunctionCallInfo fcinfo)
 	const Decimal part = parse_numeric(bytes);
 	int64 value = 0;
 	if (part.kind == NumberKind::Finite && scaled_value(part, part_scale, value) && value >= 0 &&
-	    value < no_answer - 1)
-		return value + 1;
+	    value <= last_part - first_part)
+		return first_part + value;
 	Numeric number = DatumGetNumeric(PG_GETARG_DATUM(2));
 	(void) place_of(number, 1);
 	ereport(ERROR,
@@ -196,10 +215,15 @@ encode_part(FunctionCallInfo fcinfo)
 void
 agree_on_part(Distribution *distribution, int64 part)
 {
-	if (distribution->counts.nulls != 0 && distribution->counts.nulls != part)
+	const int64 asked = distribution->counts.nulls;
+	if (asked != 0 && asked != part)
+	{
+		if (!is_part(asked))
+			report_other_state();
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 		                errmsg("percentile() is asked for different percentiles of one set"),
 		                errhint("percentiles(price_stats(...), ...) gives several of one set.")));
+	}
 	distribution->counts.nulls = part;
 }
 
@@ -232,7 +256,10 @@ Summary
 summarize_state(FunctionCallInfo fcinfo)
 {
 	(void) aggregate_context(fcinfo);
-	return PG_ARGISNULL(0) ? Summary{} : summarize(PG_GETARG_DATUM(0));
+	const Summary summary = PG_ARGISNULL(0) ? Summary{} : summarize(PG_GETARG_DATUM(0));
+	if (is_part(summary.nulls))
+		report_other_state();
+	return summary;
 }
 
 // The value at a part of the way up the order, interpolated as percentile_cont does; null: the
@@ -330,11 +357,13 @@ LISTING_STATS_FUNCTION(listing_stats_combine_percentile)
 		PG_RETURN_NULL();
 	if (PG_ARGISNULL(1))
 		return combine(fcinfo);
+	(void) aggregate_context(fcinfo);
 	const int64 part = counts_of(PG_GETARG_DATUM(1)).nulls;
+	if (!is_part(part))
+		report_other_state();
 	Block block = {};
 	if (!PG_ARGISNULL(0) && is_growing(PG_GETARG_DATUM(0), block))
 	{
-		(void) aggregate_context(fcinfo);
 		agree_on_part(block.distribution, part);
 		block.distribution->counts.nulls = 0;
 	}
@@ -372,12 +401,14 @@ LISTING_STATS_FUNCTION(listing_stats_finish_median)
 LISTING_STATS_FUNCTION(listing_stats_finish_percentile)
 {
 	(void) aggregate_context(fcinfo);
-	int64 part = 0;
-	if (!PG_ARGISNULL(0))
-		part = counts_of(PG_GETARG_DATUM(0)).nulls;
-	if (part == 0 || part == no_answer)
+	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
-	return finish_at(fcinfo, make_numeric(part - 1, part_scale));
+	const int64 part = counts_of(PG_GETARG_DATUM(0)).nulls;
+	if (!is_part(part))
+		report_other_state();
+	if (part == no_answer)
+		PG_RETURN_NULL();
+	return finish_at(fcinfo, make_numeric(part - first_part, part_scale));
 }
 
 }  // namespace listing_stats

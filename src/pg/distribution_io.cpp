@@ -1,8 +1,9 @@
 // A price_distribution as text: {19.99, 20.00*3, Infinity, NaN*2, null*4}.  Values ascend, each
 // once, with how often it occurs, finite ones with the decimals of the one that has most; NULLs
-// come last.  So equal distributions of one scale have one text, and reading it gives the same
-// value again.  On the way in, order and repetition are free.  In binary it is sent as it is
-// stored.
+// come last.  Where the multiset is wide only the lowest finite value has these decimals, and the
+// others what they need: they may be sixteen thousand.  So equal distributions of one scale have
+// one text, and reading it gives the same value again.  On the way in, order and repetition are
+// free.  In binary it is sent as it is stored.
 #include "pg/pg.hpp"
 
 #include "pg/distribution_state.hpp"
@@ -205,9 +206,12 @@ LISTING_STATS_FUNCTION(listing_stats_distribution_out)
 	for (std::size_t i = 0; i < ranking.run_count; ++i)
 	{
 		Numeric number = value_of(ranking, i);
-		char *value = DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(number)));
+		Numeric shown = ranking.wide && i > 0 ? trim_scale(number) : number;
+		char *value = DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(shown)));
 		append_item(&text, value, ranking.count_of(i));
 		pfree(value);
+		if (shown != number)
+			pfree(shown);
 		pfree(number);
 	}
 	append_item(&text, "Infinity", ranking.counts.positive_infinities);

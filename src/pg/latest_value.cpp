@@ -3,7 +3,8 @@
 // NULL is the least tie and the least value; rows without a time are left out.
 //
 // The state is one row, changed in place.  Its type is private and has no text, so that nobody can
-// make one up.
+// make one up; but an aggregate can be put together from functions for different values, so each
+// checks what the state it gets was made of.
 #include "pg/pg.hpp"
 
 #include <algorithm>
@@ -16,6 +17,7 @@ namespace {
 enum class Kind : std::uint8_t
 {
 	bigint,
+	integer,
 	double_precision,
 	numeric
 };
@@ -112,6 +114,16 @@ keep(State *state, const Candidate &candidate)
 	return state;
 }
 
+void
+require_kind(const State *state, Kind kind)
+{
+	if (state->kind != kind)
+		ereport(ERROR,
+		        (errcode(ERRCODE_DATATYPE_MISMATCH),
+		         errmsg("latest() and earliest() cannot go on with the state of an aggregate "
+		                "over values of another type")));
+}
+
 State *
 state_argument(FunctionCallInfo fcinfo, int argument)
 {
@@ -143,6 +155,8 @@ accumulate(FunctionCallInfo fcinfo, Kind kind, int sign)
 {
 	require_aggregate(fcinfo);
 	State *state = state_argument(fcinfo, 0);
+	if (state != nullptr)
+		require_kind(state, kind);
 	if (PG_ARGISNULL(2))
 		return answer_state(fcinfo, state);
 	const Candidate candidate = {kind, PG_ARGISNULL(1), PG_GETARG_TIMESTAMPTZ(2),
@@ -158,7 +172,7 @@ accumulate_integer(FunctionCallInfo fcinfo, int sign)
 {
 	if (!PG_ARGISNULL(1))
 		fcinfo->args[1].value = Int64GetDatum(PG_GETARG_INT32(1));
-	return accumulate(fcinfo, Kind::bigint, sign);
+	return accumulate(fcinfo, Kind::integer, sign);
 }
 
 Datum
@@ -169,11 +183,26 @@ combine(FunctionCallInfo fcinfo, int sign)
 	State *other = state_argument(fcinfo, 1);
 	if (state == nullptr || other == nullptr)
 		return answer_state(fcinfo, state == nullptr ? other : state);
+	require_kind(other, state->kind);
 	const Candidate candidate = {other->kind, other->is_null, other->at, other->tie,
 	                             value_of(other)};
 	if (sign * compare_places(state, candidate) > 0)
 		state = keep(state, candidate);
 	PG_RETURN_POINTER(state);
+}
+
+// The value, of the type that was collected.
+Datum
+finish(FunctionCallInfo fcinfo, Kind kind)
+{
+	require_aggregate(fcinfo);
+	State *state = state_argument(fcinfo, 0);
+	if (state != nullptr)
+		require_kind(state, kind);
+	if (state == nullptr || state->is_null)
+		PG_RETURN_NULL();
+	return kind == Kind::integer ? Int32GetDatum(static_cast<int32>(state->fixed))
+	                             : value_of(state);
 }
 
 }  // namespace
@@ -228,23 +257,24 @@ LISTING_STATS_FUNCTION(listing_stats_earliest_combine)
 	return combine(fcinfo, -1);
 }
 
-// The value, of the type that was collected.
-LISTING_STATS_FUNCTION(listing_stats_latest_finish)
+LISTING_STATS_FUNCTION(listing_stats_latest_finish_numeric)
 {
-	require_aggregate(fcinfo);
-	State *state = state_argument(fcinfo, 0);
-	if (state == nullptr || state->is_null)
-		PG_RETURN_NULL();
-	PG_RETURN_DATUM(value_of(state));
+	return finish(fcinfo, Kind::numeric);
+}
+
+LISTING_STATS_FUNCTION(listing_stats_latest_finish_bigint)
+{
+	return finish(fcinfo, Kind::bigint);
 }
 
 LISTING_STATS_FUNCTION(listing_stats_latest_finish_integer)
 {
-	require_aggregate(fcinfo);
-	State *state = state_argument(fcinfo, 0);
-	if (state == nullptr || state->is_null)
-		PG_RETURN_NULL();
-	PG_RETURN_INT32(static_cast<int32>(state->fixed));
+	return finish(fcinfo, Kind::integer);
+}
+
+LISTING_STATS_FUNCTION(listing_stats_latest_finish_double)
+{
+	return finish(fcinfo, Kind::double_precision);
 }
 
 LISTING_STATS_FUNCTION(listing_stats_latest_state_in)

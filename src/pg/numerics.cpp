@@ -132,6 +132,12 @@ show_scale(Numeric number, int scale)
 }
 
 Numeric
+trim_scale(Numeric number)
+{
+	return DatumGetNumeric(DirectFunctionCall1(numeric_trim_scale, NumericGetDatum(number)));
+}
+
+Numeric
 interpolate(Numeric low, Numeric high, Numeric fraction, int scale)
 {
 	bool overflow = false;
@@ -143,8 +149,7 @@ interpolate(Numeric low, Numeric high, Numeric fraction, int scale)
 			add(multiply(low, subtract(make_numeric(1, 0), fraction)), multiply(high, fraction));
 	else
 		result = add(low, multiply(difference, fraction));
-	result = DatumGetNumeric(DirectFunctionCall1(numeric_trim_scale, NumericGetDatum(result)));
-	return show_scale(result, scale);
+	return show_scale(trim_scale(result), scale);
 }
 
 namespace {

@@ -40,6 +40,9 @@ int compare(Numeric a, Numeric b);
 // The same value, shown with at least so many decimals.
 Numeric show_scale(Numeric number, int scale);
 
+// The same value, shown with only the decimals it needs.
+Numeric trim_scale(Numeric number);
+
 // low + (high - low) * fraction; shown with the scale and only the decimals needed beyond it.
 Numeric interpolate(Numeric low, Numeric high, Numeric fraction, int scale);
 

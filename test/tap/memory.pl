@@ -48,6 +48,19 @@ sub resident
 	return (slurp_file("/proc/$session->{backend}/status") =~ /^$field:\s+(\d+) kB/m)[0];
 }
 
+# By how many bytes the session's own memory grows at most while it runs a statement.
+sub growth
+{
+	my ($statement) = @_;
+	my $start = resident('RssAnon');
+	open my $clear, '>', "/proc/$session->{backend}/clear_refs";
+	# Forgets the peak that was before, where that is allowed.
+	print $clear 5 if $clear;
+	close $clear if $clear;
+	$session->run($statement);
+	return 1024 * (resident('VmHWM') - resident('RssShmem') - resident('RssFile') - $start);
+}
+
 sub vacuum { $session->run('VACUUM price, listing;') }
 
 my $round = $statements / 4 / 5;
@@ -94,19 +107,24 @@ for my $listings (10, int 1.04 * $awkward, $rows)
 		VACUUM ANALYZE listing});
 	$session = Psql->new('-h', $node->host, '-p', $node->port, 'postgres');
 	$session->run(q{SET work_mem = '4MB'; INSERT INTO price (listing_id, created, value) VALUES (1, now(), 1);});
-	my $start = resident('RssAnon');
-	open my $clear, '>', "/proc/$session->{backend}/clear_refs";
-	# Forgets the peak that was before, where that is allowed.
-	print $clear 5 if $clear;
-	close $clear if $clear;
-	$session->run("INSERT INTO price (listing_id, created, value) SELECT i % $listings + 1, '2026-01-01'::timestamptz + i * interval '1 s', i FROM generate_series(1, $rows) i;");
-	my $most = resident('VmHWM') - resident('RssShmem') - resident('RssFile');
-	my $bytes = 1024 * ($most - $start);
+	my $bytes = growth("INSERT INTO price (listing_id, created, value) SELECT i % $listings + 1, '2026-01-01'::timestamptz + i * interval '1 s', i FROM generate_series(1, $rows) i;");
 	note sprintf '%d rows of %d listings: %.1f MB, %.0f bytes for each row, %.0f for each listing', $rows, $listings, $bytes / 1e6, $bytes / $rows, $bytes / $listings;
 	# What README says, and what any statement needs.
 	cmp_ok($bytes, '<', 300 * $listings + 20 * $rows + 4e6, "a statement over $listings listings");
 	is($node->safe_psql('postgres', q{SELECT count(*) FROM listing_stats.verify('listing', 'price')}), '0', 'and it is right');
 	undef $session;
 }
+
+# Numbers of a hundred thousand digits, 65 kB each, are asked one after the other.
+$session = Psql->new('-h', $node->host, '-p', $node->port, 'postgres');
+$session->run(q{SET work_mem = '4MB'; SET search_path = listing_stats;
+	CREATE TEMPORARY TABLE wide AS SELECT format('{%s, -%1$s}', repeat('7', 131000))::price_distribution AS s; SELECT sparkline(s, 3) FROM wide;});
+for my $question ('length(sparkline(s, 1000))', '(SELECT count(*) FROM histogram(s, 1000))', 'cardinality(percentiles(s, array_fill(0.123, ARRAY[100])))')
+{
+	my $bytes = growth("SELECT $question FROM wide;");
+	note sprintf '%s: %.1f MB', $question, $bytes / 1e6;
+	cmp_ok($bytes, '<', 25e6, $question);
+}
+undef $session;
 $node->stop;
 done_testing();

@@ -75,6 +75,12 @@ like(as('thief', q{SET lock_timeout = '500ms'; SELECT listing_stats.detach('pric
 $writer->query_safe('COMMIT');
 $writer->quit;
 
+# An aggregate of private functions, whose state one makes and another reads as something else.
+like(as('thief', q{CREATE AGGREGATE pg_temp.evil(bigint, timestamptz) (
+	SFUNC = listing_stats._latest_accumulate, STYPE = listing_stats._latest_state, FINALFUNC = listing_stats._latest_finish_numeric);
+	SELECT pg_temp.evil(4096, now())}), qr/permission denied for function _latest_accumulate/, 'no aggregate of private functions');
+like(as('thief', 'CREATE TEMPORARY TABLE states (state listing_stats._latest_state)'), qr/permission denied for type/, 'nor a place to keep its states');
+
 # Triggers with copied and with forged arguments on tables of the thief's own.
 as('thief', q{
 	CREATE TABLE fake (id int PRIMARY KEY, listing_id int, created timestamptz, value numeric);
