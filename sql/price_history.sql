@@ -84,6 +84,19 @@ SELECT * FROM series('{4714-11-24 00:00:00+00 BC=1, 294276-12-31 23:59:59.999999
 SELECT count(*), min(at), max(at) FROM candles('{4714-11-24 00:00:00+00 BC=1, 294276-12-31 23:59:59.999999=2}', '1000 years', '4000-01-01 BC');
 SELECT * FROM candles('{294276-12-30=1, 294276-12-31 23:59:59.999999=2}', '1 day');
 SELECT prior_price('{2026-01-01=2, infinity=1}');
+-- What a window, a candle or the next point of a series has beyond the ends of time is not asked for
+SELECT * FROM candles('{4714-11-24 BC=1, 4712-06-01 BC=2}', '3 years');
+SELECT * FROM candles('{4714-11-24 BC=1}', '1 month', until => '4713-01-02 BC');
+SELECT * FROM candles('{4714-11-24 BC=1, 294276-12-31 23:59:59.999999=2}', '2562047788 hours');
+SELECT at, close FROM candles('{4714-11-24 BC=1, 294276-12-31 23:59:59.999999=2}', '2147483647 months')
+UNION ALL SELECT at, close FROM candles('{4714-11-24 BC=1, 294276-12-31 23:59:59.999999=2}', '2147483647 days');
+SET TimeZone = 'America/Lima';
+SELECT * FROM candles('{4714-11-24 00:00+00 BC=1}', '1 day', until => '4714-11-25 BC');
+SET TimeZone = 'UTC';
+SELECT * FROM series('{2026-01-01=1}', '100000000 years') UNION ALL SELECT * FROM series('{2026-01-01=1}', '2147483647 days') UNION ALL SELECT * FROM series('{2026-01-01=1}', '2562047788 hours');
+SELECT * FROM series('{294276-11-30 12:00=1, 294276-12-31 23:59:59.999999=2}', '1 month 1 hour');
+SELECT * FROM prior_price('{4714-11-24 BC=2, 4714-11-25 BC=1}') UNION ALL SELECT * FROM prior_price('{-infinity=2, 4714-11-25 BC=1}', within => '1 month')
+UNION ALL SELECT * FROM prior_price('{2026-01-01=2, 2026-02-01=1}', within => '100000000 years') UNION ALL SELECT * FROM prior_price('{2026-01-01=2, 2026-02-01=1}', within => '2562047788 hours');
 
 -- Candles and series follow the session's time zone: a day of the change of clocks has 23 or 25 hours
 SET TimeZone = 'Europe/Zurich';
@@ -97,6 +110,20 @@ SELECT at FROM candles('{2025-11-20=1, 2026-07-01=2}', '3 months');
 SELECT to_char(at, 'Dy YYYY-MM-DD') FROM candles('{2026-01-01=1, 2026-01-13=2}', '1 week');
 SET TimeZone = 'America/Sao_Paulo';
 SELECT at, lead(at) OVER (ORDER BY at) - at AS length FROM candles('{2018-11-03 12:00-03=1}', '1 day', until => '2018-11-06');
+-- A midnight that the clock shows twice: the day begins with the first, also that of date_trunc(), which answers the second
+SET TimeZone = 'Atlantic/Azores';
+SELECT *, date_trunc('day', timestamptz '2024-10-27 00:30+00') FROM candles('{2024-10-27 00:30+00=5, 2024-10-27 00:40+00=100}', '1 day');
+SELECT *, lead(at) OVER (ORDER BY at) - at AS length FROM candles('{2024-10-27 00:30+00=5, 2024-10-27 01:30+00=100}', '1 day', '2024-10-26', '2024-10-29');
+SELECT * FROM series('{2024-10-27 00:30+00=5, 2024-10-27 01:30+00=100}', '1 day', '2024-10-26 00:30', '2024-10-29');
+SET TimeZone = 'America/Havana';
+SELECT at, open, close FROM candles('{2015-11-01 04:30+00=5, 2015-11-01 04:40+00=100}', '1 month');
+-- Midnight for a minute, and then back to the day before: that is over
+SET TimeZone = 'America/St_Johns';
+SELECT at, open, close, lead(at) OVER (ORDER BY at) - at AS length FROM candles('{2006-10-28 12:00-02:30=1, 2006-10-29 00:00:30-02:30=2, 2006-10-28 23:30-03:30=3}', '1 day', until => '2006-10-30 01:00');
+SELECT at, close FROM candles('{2006-10-28 23:30-03:30=3}', '1 day');
+-- A day that the clock skips
+SET TimeZone = 'Pacific/Apia';
+SELECT at, lead(at) OVER (ORDER BY at) - at AS length FROM candles('{2011-12-29 12:00-10=1}', '1 day', until => '2012-01-01 01:00');
 SET TimeZone = 'UTC';
 
 -- A candle opens with the price in force, or the first known one; without any it is empty
