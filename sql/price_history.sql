@@ -73,6 +73,10 @@ CREATE TABLE wide AS SELECT price_history('2026-01-01'::timestamptz + i * interv
 SELECT h::json FROM wide;
 SELECT lowest(h), highest(h), lowest(h, '2026-01-03', '2026-01-06'), time_weighted_average(h, '2026-01-02', '2026-01-04'), price_drop(h),
 	time_weighted_average(h, '2026-01-02'), sparkline(h, 8), h::text::price_history::text = h::text AS round FROM wide;
+-- The mean of the largest ones, too
+SELECT time_weighted_average('{2026-01-01=9e131071}', until => '2026-01-03')::text = 9e131071::text AS itself, time_weighted_average('{2026-01-01=9e131071, 2026-01-02=1.5}', until => '2026-01-03') = 4.5e131071 + 0.75 AS mean,
+	time_weighted_average('{2026-01-01=9e131071, 2026-01-02=-9e131071}', until => '2026-01-03') AS zero, time_weighted_average('{2026-01-01=3e131051}', '4714-11-24 BC', '294276-12-31') = 3e131051 AS still_whole,
+	time_weighted_average('{4714-11-24 BC=9e131051, 294276-12-31=1}', until => NULL) = 9e131051 AS longest;
 SELECT price_drop('{2026-01-01=1e40, 2026-01-02=1}'), round(price_drop_percent('{2026-01-01=1e40, 2026-01-02=1}'), 2);
 
 -- Infinite times and those before Christ
