@@ -71,10 +71,29 @@ answer_extreme(FunctionCallInfo fcinfo, Extreme extreme, bool wants_time)
 	return answer_price(fcinfo, history, step.price);
 }
 
-// The sum of prices times microseconds where one of them is wide.
-Numeric
-wide_sum(const History &history, const Window &window)
+// Numerics end before 10^131072, their products and sums too.  If a price is so large that it does
+// not leave room for all microseconds that there are, 20 digits, they are weighted as parts of
+// 10^20.
+int
+scale_of_lengths(const History &history, const Window &window)
 {
+	constexpr int digits = 20;
+	constexpr int greatest_weight = (131072 - digits) / 4 - 1;
+	PieceReader reader(history, window);
+	Piece piece = {};
+	unsigned char scratch[max_encoded_size];
+	while (reader.next(piece))
+		if (is_wide(piece.step.price) &&
+		    decimal_of(history.prices, piece.step.price, scratch).weight > greatest_weight)
+			return digits;
+	return 0;
+}
+
+// The mean where one of the prices is wide.
+Numeric
+wide_average(const History &history, const Window &window, UInt128 known)
+{
+	const int scale = scale_of_lengths(history, window);
 	PieceReader reader(history, window);
 	Piece piece = {};
 	Numeric sum = make_numeric(0, 0);
@@ -83,7 +102,7 @@ wide_sum(const History &history, const Window &window)
 		CHECK_FOR_INTERRUPTS();
 		if (piece.step.price == no_price)
 			continue;
-		Numeric length = make_numeric(static_cast<Int128>(piece.to) - piece.from, 0);
+		Numeric length = make_numeric(static_cast<Int128>(piece.to) - piece.from, scale);
 		Numeric part = call(numeric_mul, price_numeric(history.prices, piece.step.price), length);
 		Numeric next = add(sum, part);
 		pfree(sum);
@@ -91,7 +110,11 @@ wide_sum(const History &history, const Window &window)
 		pfree(length);
 		sum = next;
 	}
-	return sum;
+	Numeric average = divide(sum, make_numeric(static_cast<Int128>(known), scale));
+	if (scale > 0)  // decimals that only the weights have had
+		average =
+			DatumGetNumeric(DirectFunctionCall1(numeric_trim_scale, NumericGetDatum(average)));
+	return average;
 }
 
 Numeric
@@ -198,8 +221,7 @@ LISTING_STATS_FUNCTION(listing_stats_history_average)
 	if (durations.endless || durations.known == 0)
 		PG_RETURN_NULL();
 	if (durations.wide)
-		PG_RETURN_NUMERIC(divide(wide_sum(history, window),
-		                         make_numeric(static_cast<Int128>(durations.known), 0)));
+		PG_RETURN_NUMERIC(wide_average(history, window, durations.known));
 	PG_RETURN_NUMERIC(divide(durations.sum, history.prices.scale, durations.known));
 }
 

@@ -4,7 +4,8 @@
 // Widths of months and days begin at midnight in the session's time zone: months as
 // date_trunc('month') counts them, several from January of year 0, so that quarters and years are
 // the calendar's; days as date_trunc('day'), several from Monday 2000-01-03, so that seven are the
-// weeks of date_trunc('week'). Shorter widths are fixed lengths of time from 2000-01-03 00:00 UTC,
+// weeks of date_trunc('week').  Where the clock shows a midnight twice the first is meant, where it
+// skips it the moment of that.  Shorter widths are fixed lengths of time from 2000-01-03 00:00 UTC,
 // as date_bin() has them.
 #include "pg/pg.hpp"
 
@@ -16,6 +17,8 @@ namespace listing_stats {
 namespace {
 
 constexpr int64 origin = 2 * USECS_PER_DAY;  // 2000-01-03 00:00 UTC
+constexpr int64 origin_day = POSTGRES_EPOCH_JDATE + 2;
+constexpr int64 before_all_times = INT64_MIN + 1;  // but after -infinity
 constexpr int64 end_of_time = INT64_MAX;
 
 int64
@@ -24,13 +27,57 @@ floor_divide(int64 value, int64 divisor)
 	return value / divisor - (value % divisor < 0 ? 1 : 0);
 }
 
-// Time cut into buckets of one width.
+// Whether there may be timestamps in a year, or on a Julian day; the server's functions take no
+// others.
+bool
+is_year(int64 year)
+{
+	return year >= -4714 && year <= 294277;
+}
+
+bool
+is_day(int64 day)
+{
+	return day >= -1 && day <= TIMESTAMP_END_JULIAN + 1;
+}
+
+// When the clock of the session's time zone first shows the midnight that begins a day, or a later
+// time.  DetermineTimeZoneOffset() finds the second of two such midnights, which is after what the
+// clock shows between them.  False: out of the range of timestamps.
+bool
+first_midnight(int64 julian_day, int64 *start)
+{
+	const pg_time_t shown = (julian_day - UNIX_EPOCH_JDATE) * SECS_PER_DAY;
+	pg_time_t from = shown - 2 * SECS_PER_DAY;  // zones differ from UTC by less
+	for (;;)
+	{
+		long int offset = 0;
+		long int next_offset = 0;
+		int is_dst = 0;
+		pg_time_t change = 0;
+		const int changes = pg_next_dst_boundary(&from, &offset, &is_dst, &change, &next_offset,
+		                                         &is_dst, session_timezone);
+		from = Max(from, shown - (changes < 0 ? 0 : offset));
+		if (changes <= 0 || from < change)
+			break;
+		from = change;
+	}
+	from -= int64{POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE} * SECS_PER_DAY;
+	return !__builtin_mul_overflow(from, USECS_PER_SEC, start) && IS_VALID_TIMESTAMP(*start);
+}
+
+// Time cut into buckets of one width, walked through from one of them on.
 class Buckets
 {
 public:
 	explicit Buckets(const Interval *width);
-	int64 start_of(int64 time) const;
-	int64 next(int64 start) const;  // end_of_time: there is none
+
+	// Goes to the bucket of a finite time, and says when that starts: no earlier than timestamps
+	// do.
+	int64 find(int64 time);
+
+	// Goes to the next bucket.  end_of_time: there is none.
+	int64 next();
 
 private:
 	int64 index_of(int64 time) const;
@@ -39,6 +86,8 @@ private:
 	int64 months_;
 	int64 days_;
 	int64 microseconds_;
+	int64 index_ = 0;
+	int64 start_ = 0;
 };
 
 Buckets::Buckets(const Interval *width)
@@ -55,17 +104,12 @@ Buckets::Buckets(const Interval *width)
 		                errhint("For days of 24 hours write interval '24 hours'.")));
 }
 
-// How many widths lie before it.
+// How many widths lie before what the clock shows at that time.
 int64
 Buckets::index_of(int64 time) const
 {
 	if (microseconds_ != 0)
-	{
-		int64 since_origin = 0;
-		if (__builtin_sub_overflow(time, origin, &since_origin))
-			since_origin = INT64_MIN;
-		return floor_divide(since_origin, microseconds_);
-	}
+		return floor_divide(time - origin, microseconds_);
 	struct pg_tm fields;
 	fsec_t fraction = 0;
 	int zone = 0;
@@ -74,8 +118,7 @@ Buckets::index_of(int64 time) const
 		        (errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE), errmsg("timestamp out of range")));
 	if (months_ != 0)
 		return floor_divide(int64{fields.tm_year} * MONTHS_PER_YEAR + fields.tm_mon - 1, months_);
-	return floor_divide(date2j(fields.tm_year, fields.tm_mon, fields.tm_mday) - date2j(2000, 1, 3),
-	                    days_);
+	return floor_divide(date2j(fields.tm_year, fields.tm_mon, fields.tm_mday) - origin_day, days_);
 }
 
 // False: out of the range of timestamps.
@@ -85,46 +128,43 @@ Buckets::start_of_index(int64 index, int64 *start) const
 	if (microseconds_ != 0)
 		return !__builtin_mul_overflow(index, microseconds_, start) &&
 		       !__builtin_add_overflow(*start, origin, start) && IS_VALID_TIMESTAMP(*start);
-
-	struct pg_tm fields = {};
-	if (months_ != 0)
+	if (days_ != 0)
 	{
-		const int64 month = index * months_;
-		const int64 year = floor_divide(month, MONTHS_PER_YEAR);
-		if (year < -4800 || year > 300000)
-			return false;
-		fields.tm_year = static_cast<int>(year);
-		fields.tm_mon = static_cast<int>(month - year * MONTHS_PER_YEAR) + 1;
-		fields.tm_mday = 1;
+		const int64 day = origin_day + index * days_;
+		return is_day(day) && first_midnight(day, start);
 	}
-	else
-	{
-		const int64 day = index * days_ + date2j(2000, 1, 3);
-		if (day < 0 || day > date2j(300000, 1, 1))
-			return false;
-		j2date(static_cast<int>(day), &fields.tm_year, &fields.tm_mon, &fields.tm_mday);
-	}
-	int zone = DetermineTimeZoneOffset(&fields, session_timezone);
-	return tm2timestamp(&fields, 0, &zone, start) == 0;
+	const int64 year = floor_divide(index * months_, MONTHS_PER_YEAR);
+	const int64 month = index * months_ - year * MONTHS_PER_YEAR + 1;
+	return is_year(year) &&
+	       first_midnight(date2j(static_cast<int>(year), static_cast<int>(month), 1), start);
 }
 
 int64
-Buckets::start_of(int64 time) const
+Buckets::find(int64 time)
+{
+	index_ = index_of(time);
+	if (!start_of_index(index_, &start_))
+		start_ = MIN_TIMESTAMP;
+	// The clock may have shown the next one's midnight before it was set back.
+	int64 start = 0;
+	while (start_of_index(index_ + 1, &start) && start <= time)
+	{
+		++index_;
+		start_ = start;
+	}
+	return start_;
+}
+
+int64
+Buckets::next()
 {
 	int64 start = 0;
-	if (!start_of_index(index_of(time), &start))
-		ereport(ERROR,
-		        (errcode(ERRCODE_DATETIME_VALUE_OUT_OF_RANGE), errmsg("timestamp out of range")));
-	return start;
-}
-
-int64
-Buckets::next(int64 start) const
-{
-	int64 next = 0;
-	if (!start_of_index(index_of(start) + 1, &next) || next <= start)
-		return end_of_time;
-	return next;
+	do
+	{
+		if (!start_of_index(++index_, &start))
+			return end_of_time;
+	} while (start <= start_);  // a day that the clock skipped
+	return start_ = start;
 }
 
 [[noreturn]] void
@@ -230,6 +270,51 @@ is_positive(const Interval *interval)
 	                                         IntervalPGetDatum(&zero))) > 0;
 }
 
+// A time with an interval added or, if "sign" is -1, subtracted, as the server does it.  False: out
+// of the range of timestamps, where the server raises an error.
+bool
+shift(int64 time, int sign, const Interval *interval, int64 *result)
+{
+	*result = time;
+	if (TIMESTAMP_NOT_FINITE(time))
+		return true;
+	struct pg_tm fields;
+	fsec_t fraction = 0;
+	int zone = 0;
+	if (interval->month != 0)
+	{
+		if (timestamp2tm(*result, &zone, &fields, &fraction, nullptr, nullptr) != 0)
+			return false;
+		const int64 months = int64{fields.tm_year} * MONTHS_PER_YEAR + fields.tm_mon - 1 +
+		                     int64{interval->month} * sign;
+		const int64 year = floor_divide(months, MONTHS_PER_YEAR);
+		if (!is_year(year))
+			return false;
+		fields.tm_year = static_cast<int>(year);
+		fields.tm_mon = static_cast<int>(months - year * MONTHS_PER_YEAR) + 1;
+		fields.tm_mday = Min(fields.tm_mday, day_tab[isleap(fields.tm_year)][fields.tm_mon - 1]);
+		zone = DetermineTimeZoneOffset(&fields, session_timezone);
+		if (tm2timestamp(&fields, fraction, &zone, result) != 0)
+			return false;
+	}
+	if (interval->day != 0)
+	{
+		if (timestamp2tm(*result, &zone, &fields, &fraction, nullptr, nullptr) != 0)
+			return false;
+		const int64 day =
+			date2j(fields.tm_year, fields.tm_mon, fields.tm_mday) + int64{interval->day} * sign;
+		if (!is_day(day))
+			return false;
+		j2date(static_cast<int>(day), &fields.tm_year, &fields.tm_mon, &fields.tm_mday);
+		zone = DetermineTimeZoneOffset(&fields, session_timezone);
+		if (tm2timestamp(&fields, fraction, &zone, result) != 0)
+			return false;
+	}
+	int64 microseconds = 0;
+	return !__builtin_mul_overflow(interval->time, sign, &microseconds) &&
+	       !__builtin_add_overflow(*result, microseconds, result) && IS_VALID_TIMESTAMP(*result);
+}
+
 }  // namespace
 
 LISTING_STATS_FUNCTION(listing_stats_history_candles)
@@ -239,20 +324,23 @@ LISTING_STATS_FUNCTION(listing_stats_history_candles)
 		PG_RETURN_NULL();
 	auto *result = reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo);
 	const History history = history_of(PG_GETARG_DATUM(0));
-	const Buckets buckets(PG_GETARG_INTERVAL_P(1));
+	Buckets buckets(PG_GETARG_INTERVAL_P(1));
 	if (history.count == 0)
 		PG_RETURN_NULL();
 	Bounds bounds = bounds_argument(fcinfo, history);
 	if (bounds.until_is_last)
 		++bounds.until;  // the last step counts
 
+	if (bounds.since >= bounds.until)
+		PG_RETURN_NULL();
+
 	Follower follower(history);
 	int64 end = 0;
-	for (int64 start = buckets.start_of(bounds.since); start < bounds.until; start = end)
+	for (int64 start = buckets.find(bounds.since); start < bounds.until; start = end)
 	{
 		CHECK_FOR_INTERRUPTS();
 		Candle candle;
-		end = buckets.next(start);
+		end = buckets.next();
 		const int64 from = Max(start, bounds.since);
 		const int64 to = Min(end, bounds.until);
 		while (follower.advance(from, true))
@@ -290,8 +378,8 @@ LISTING_STATS_FUNCTION(listing_stats_history_series)
 			continue;
 		const int64 price = follower.price();
 		put_row(result, history.prices, time, &price, 1);
-		next = DatumGetTimestampTz(DirectFunctionCall2(
-			timestamptz_pl_interval, TimestampTzGetDatum(time), IntervalPGetDatum(step)));
+		if (!shift(time, 1, step, &next))
+			break;
 		if (next <= time)
 			ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			                errmsg("step of a series must be positive")));
@@ -319,8 +407,9 @@ LISTING_STATS_FUNCTION(listing_stats_history_prior_price)
 	const int64 reduced_at = !PG_ARGISNULL(1)    ? PG_GETARG_TIMESTAMPTZ(1)
 	                         : PG_GETARG_BOOL(3) ? reduction.first_at
 	                                             : reduction.at;
-	const int64 since = DatumGetTimestampTz(DirectFunctionCall2(
-		timestamptz_mi_interval, TimestampTzGetDatum(reduced_at), IntervalPGetDatum(within)));
+	int64 since = 0;
+	if (!shift(reduced_at, -1, within, &since))
+		since = before_all_times;
 
 	Step lowest = {};
 	Step first = {};

@@ -1,10 +1,12 @@
-# Binary copies of price_history: what one server sends another takes, and hostile bytes are refused
-# or are a history like any other; the server never breaks.
+# price_history where it is pushed: what one server sends another takes, hostile bytes and text are refused or are a
+# history like any other, cheaply, too many prices are an error, long answers can be interrupted; the server never
+# breaks.  And the chart of the demo.
 use strict;
 use warnings FATAL => 'all';
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use Time::HiRes 'time';
 
 my $node = PostgreSQL::Test::Cluster->new('node');
 $node->init;
@@ -40,8 +42,9 @@ sub copy_of
 }
 
 # Each of the leading bits turned over, random ones, cut short, made longer, and noise.
-srand(my $seed = 20260102);
-note "seed $seed";
+my $seed = $ENV{LISTING_STATS_SEED} // int rand 1e6;
+diag "LISTING_STATS_SEED=$seed";
+srand $seed;
 my @hostile;
 for my $value (@values)
 {
@@ -58,6 +61,8 @@ for my $value (@values)
 push @hostile, join '', "\x01", map { chr int rand 256 } 1 .. rand 60 for 1 .. 300;
 push @hostile, "\x81" . "\0" x 300;    # what an aggregate collects
 push @hostile, "\x01\x00\x00\x00\x00\x00\xff\xff\xff\xff\x0f\x00\xff\xff\xff\xff\x0f";
+my @next_version = map { "\x02" . substr $_, 1 } @values;
+push @hostile, @next_version;
 
 my $script = '';
 for my $i (0 .. $#hostile)
@@ -70,11 +75,113 @@ my ($code, $out, $error) = $node->psql('postgres', $script, on_error_stop => 0);
 my $refused = () = $error =~ /ERROR:  invalid binary representation of type price_history/g;
 my $all = () = $error =~ /ERROR: /g;
 is($all, $refused, 'hostile bytes are refused with one error');
+my %refused = map { $_ => 1 } $error =~ m{psql:<stdin>:(\d+): ERROR}g;
+is(scalar(grep { $refused{$_} } @hostile - @next_version + 1 .. @hostile), @next_version, 'so are those of another version');
 cmp_ok($refused, '>', @hostile / 2, 'most of them are');
 is($node->safe_psql('postgres', 'SELECT count(*) FROM copied'), @hostile - $refused, 'the rest are histories');
 is( $node->safe_psql('postgres', q{
 	SELECT count(*) FROM copied WHERE h::text <> h::text::listing_stats.price_history::text OR listing_stats.lowest(h) > listing_stats.highest(h) OR listing_stats.latest(h) IS DISTINCT FROM listing_stats.price_at(h, 'infinity')}),
 	'0', 'which can be asked');
+
+
+# What says that it has many steps takes no more memory than what is there.
+sub varint
+{
+	my ($number) = @_;
+	return $number < 128 ? chr $number : chr($number % 128 + 128) . varint(int $number / 128);
+}
+
+# So many steps a second apart, all of price 0, in so many bytes of times and of prices.
+sub steps
+{
+	my ($count, $times, $prices) = @_;
+	return "\x01\0\0\0\0\0" . join('', map { varint($_) } $count, length $times, length $prices) . "\0" . varint(1_000_000) . $times . $prices;
+}
+my $peak = q{SELECT substring(pg_read_file('/proc/self/status') FROM 'VmHWM:\s+(\d+)');};
+for my $count (2**24, 2**32 - 1)
+{
+	append_to_file("$directory/false$count", copy_of(steps($count, "\xFF" x 8, "\xFF" x 8)));
+	($code, $out, $error) = $node->psql('postgres', "SELECT count(h::text) FROM h; $peak COPY copied FROM '$directory/false$count' (FORMAT binary); $peak", on_error_stop => 0);
+	like($error, qr/invalid binary representation of type price_history/, "$count steps in 16 bytes");
+	my (undef, $before, $after) = split /\n/, $out;
+	cmp_ok($after - $before, '<', 20_000, 'take no memory');
+}
+
+# The limit is met before a gigabyte is taken: 20 million steps fit, but not with room to write each price anew.
+append_to_file("$directory/many", copy_of(steps(20_000_001, "\xFF" x 2_500_000, "\xFF" x 2_500_000 . "\x01")));
+($code, $out, $error) = $node->psql('postgres', "CREATE TABLE many (h listing_stats.price_history); COPY many FROM '$directory/many' (FORMAT binary);
+	SELECT listing_stats.step_count(h) FROM many;
+	\\set VERBOSITY verbose
+	SELECT listing_stats.step_count(listing_stats.merge('{2026-01-01=1.25}', h)) FROM many;", on_error_stop => 0);
+is($out, 20000001, 'many steps');
+like($error, qr/54000: too many prices for one price_history/, 'too many are refused');
+$node->safe_psql('postgres', 'DROP TABLE many');
+
+# Text, changed anywhere: a clear error, or a history that is written as it is read.
+$node->safe_psql('postgres', q{
+	CREATE FUNCTION probe(input text) RETURNS text LANGUAGE plpgsql AS $$
+	DECLARE
+		h listing_stats.price_history;
+	BEGIN
+		h := input;
+		IF h::text::listing_stats.price_history::text = h::text AND listing_stats.lowest(h) <= listing_stats.highest(h) IS NOT FALSE THEN
+			RETURN 'read';
+		END IF;
+		RETURN 'misread: ' || input;
+	-- As text, time, tie or price.
+	EXCEPTION WHEN invalid_text_representation OR invalid_datetime_format OR datetime_field_overflow OR invalid_time_zone_displacement_value OR invalid_parameter_value OR numeric_value_out_of_range THEN
+		RETURN 'refused';
+	END $$;
+});
+my @texts = split /\n/, $node->safe_psql('postgres', q{SELECT h::text FROM h WHERE listing_stats.step_count(h) < 200 UNION ALL SELECT '{infinity=NaN, 4714-11-24 BC#-9=-1e-9}'});
+is(scalar @texts, 5, 'texts');
+my @parts = ('{', '}', ',', '=', '#', '.', 'e', '-', '+', ':', ' ', 'null', 'NaN', 'Infinity', '-infinity', 'BC', 'now', '0', '9', '9999999999999999999', '1e99999', 'e131071', '294277', "\x{e9}");
+my $changes = 4000;
+$script = '';
+for (1 .. $changes)
+{
+	my $text = $texts[ rand @texts ];
+	for (1 .. 1 + int rand 3)
+	{
+		my $at = int rand(1 + length $text);
+		substr($text, $at, rand() < 0.5 || $at >= length $text ? 0 : 1 + int rand 3) = $parts[ rand @parts ];
+	}
+	utf8::encode($text);
+	$script .= "SELECT probe('$text');\n";
+}
+($code, $out, $error) = $node->psql('postgres', $script, on_error_stop => 0);
+my %answers;
+++$answers{$_} for split /\n/, $out;
+my ($read, $was_refused) = map { delete $answers{$_} // 0 } qw(read refused);
+is_deeply(\%answers, {}, 'changed text is read or refused');
+is($error, '', 'with the errors of text');
+is($read + $was_refused, $changes, 'all of it');
+cmp_ok($was_refused, '>', $changes / 10, 'some is refused');
+cmp_ok($read, '>', $changes / 100, 'some is read');
+
+# Long answers end when they are told to.  They are 40 million rows, so that those that do not listen end too.
+for my $question (q{candles('{2026-01-01=1}', '1 microsecond', '2026-01-01', '2026-01-01 00:00:40')}, q{series('{2026-01-01=1}', '1 microsecond', '2026-01-01', '2026-01-01 00:00:40')})
+{
+	my $started = time;
+	($code, $out, $error) = $node->psql('postgres', "SET statement_timeout = 300; SELECT count(*) FROM listing_stats.$question");
+	like($error, qr/canceling statement due to statement timeout/, $question);
+	cmp_ok(time - $started, '<', 4, 'ends soon');
+}
+
+# The chart of the demo: five lines from series(), each with a point for each month since its first price.
+my @demo = ('psql', '-X', '-q', '-A', '-t', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('postgres'));
+my ($svg, $errors) = ('', '');
+ok(IPC::Run::run([ @demo, '-f', 'examples/demo/stocks.sql' ], '<', \undef, '>', \$out, '2>', \$errors), 'the demo\'s stocks') or diag $errors;
+ok(IPC::Run::run([ @demo, '-f', 'examples/demo/chart.sql' ], '<', \undef, '>', \$svg, '2>', \$errors), 'the demo\'s chart') or diag $errors;
+SKIP:
+{
+	skip 'PostgreSQL without XML', 3 if ($node->psql('postgres', q{SELECT '<a/>'::xml}))[0] != 0;
+	is($node->safe_psql('postgres', "SELECT xml_is_well_formed_document(\$svg\$$svg\$svg\$)"), 't', 'is well-formed XML');
+	my $points = q{SELECT string_to_array(unnest(xpath('/s:svg/s:polyline/@points', $svg$} . $svg . q{$svg$, '{{s,http://www.w3.org/2000/svg}}'))::text, ' ') AS points};
+	is( $node->safe_psql('postgres', "SELECT string_agg(cardinality(points)::text, ' ' ORDER BY cardinality(points)) FROM ($points) p"),
+		$node->safe_psql('postgres', q{SELECT string_agg(n::text, ' ' ORDER BY n) FROM (SELECT count(DISTINCT date_trunc('month', day)) AS n FROM quote GROUP BY symbol) m}), 'five lines, with the points of each');
+	is($node->safe_psql('postgres', "SELECT count(*) FROM ($points) p, unnest(points) o WHERE NOT (split_part(o, ',', 1)::numeric BETWEEN 0 AND 800 AND split_part(o, ',', 2)::numeric BETWEEN 0 AND 400)"), '0', 'all of them on it');
+}
 
 $node->stop;
 done_testing();
