@@ -174,7 +174,7 @@ nothing_is_wrong('cancelled while it waits');
 my $postmaster = (split /\n/, slurp_file($node->data_dir . '/postmaster.pid'))[0];
 SKIP:
 {
-	skip 'prlimit is missing', 5 if system('prlimit --version >/dev/null 2>&1') != 0;
+	skip 'prlimit is missing', 6 if system('prlimit --version >/dev/null 2>&1') != 0;
 	$node->safe_psql('postgres', 'VACUUM FULL price; VACUUM FULL listing');
 	my $size = $node->safe_psql('postgres', q{SELECT greatest(1100000, pg_relation_size('price') + 400000)});
 	system('prlimit', '--pid', $postmaster, "--fsize=$size:") == 0 or die;
@@ -197,6 +197,7 @@ SKIP:
 	$postmaster = (split /\n/, slurp_file($node->data_dir . '/postmaster.pid'))[0];
 	my ($used) = slurp_file("/proc/$postmaster/statm") =~ /^(\d+)/;
 	system('prlimit', '--pid', $postmaster, '--as=' . ($used * 4096 + 60 * 1024 * 1024) . ':') == 0 or die;
+	# More and more rows, until they do not even come to their flush.
 	($code, $out, $error) = $node->psql('postgres', q{
 		SET session_replication_role = replica;
 		INSERT INTO listing (id) SELECT generate_series(10001, 400000);
@@ -204,25 +205,37 @@ SKIP:
 		DO $$
 		DECLARE
 			context text;
+			in_flush int := 0;
+			elsewhere int := 0;
 		BEGIN
-			FOR n IN 1..13 LOOP
-			BEGIN
-				INSERT INTO price (listing_id, created, value) SELECT i, now(), i FROM generate_series(10001, 10000 + n * 30000) i;
-				RAISE SQLSTATE 'XX999';
-			EXCEPTION WHEN out_of_memory THEN
-				GET STACKED DIAGNOSTICS context = PG_EXCEPTION_CONTEXT;
-				RAISE NOTICE '% %', n, context;
-			WHEN SQLSTATE 'XX999' THEN RAISE NOTICE '% enough', n;
-			END;
+			FOR rows IN 100000..390000 BY 10000 LOOP
+				BEGIN
+					INSERT INTO price (listing_id, created, value) SELECT i, now(), i FROM generate_series(10001, 10000 + rows) i;
+					RAISE 'there was enough memory';
+				EXCEPTION
+					WHEN out_of_memory THEN
+						GET STACKED DIAGNOSTICS context = PG_EXCEPTION_CONTEXT;
+						IF context ~ 'listing_stats keeping the columns of table "listing" from table "price"' THEN
+							in_flush := in_flush + 1;
+						ELSE
+							elsewhere := elsewhere + 1;
+						END IF;
+					WHEN raise_exception THEN NULL;
+				END;
+				EXIT WHEN elsewhere > 0;
 			END LOOP;
+			PERFORM set_config('faults.in_flush', in_flush::text, false), set_config('faults.elsewhere', elsewhere::text, false);
 		END $$;
+		SELECT current_setting('faults.in_flush'), current_setting('faults.elsewhere');
 		INSERT INTO price (listing_id, created, value) VALUES (8, now(), 888);
 		SELECT last_price FROM listing WHERE id = 8;
 		SET session_replication_role = replica;
 		DELETE FROM listing WHERE id > 10000;});
-	note $error;
-	is($error, '', 'a flush without memory, swallowed by its caller');
-	is($out, '888', 'and the next one');
+	is($error, '', 'flushes without memory, swallowed by their caller');
+	my ($in_flush, $elsewhere, $next) = $out =~ /^(\d+)\|(\d+)\n(.*)$/;
+	note "out of memory: $in_flush times in the flush, $elsewhere elsewhere";
+	cmp_ok($in_flush, '>', 0, 'it was the flush that had no memory');
+	is($next, '888', 'and the next one');
 	$node->restart;
 	nothing_is_wrong('out of memory');
 }
