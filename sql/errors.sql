@@ -1,4 +1,5 @@
--- Bad input: each error has a SQLSTATE, names the object and says what to do; nothing is lost.
+-- Bad input: each error has a SQLSTATE, names the object and says what to do; nothing is lost.  Identifiers as in
+-- test/README.md.
 -- Nothing here needs the event triggers; what they add is in follow_ddl.sql.
 ALTER EVENT TRIGGER listing_stats_renames DISABLE;
 ALTER EVENT TRIGGER listing_stats_drops DISABLE;
@@ -12,7 +13,7 @@ CREATE TABLE price (id bigint PRIMARY KEY, listing_id bigint REFERENCES listing,
 INSERT INTO listing VALUES (1, 'a');
 INSERT INTO price VALUES (1, 1, '2026-01-01', 10);
 
--- tables
+-- P9, D13: tables
 SELECT listing_stats.attach('listing', 'no_such_table');
 \echo :SQLSTATE
 SELECT listing_stats.attach(NULL, 'price');
@@ -80,7 +81,7 @@ CREATE TABLE no_tie (listing_id bigint REFERENCES listing, created date, value i
 SELECT listing_stats.attach('listing', 'no_tie');
 \echo :SQLSTATE
 
--- types
+-- V10: types
 CREATE TABLE wrong (id bigint PRIMARY KEY, listing_id bigint REFERENCES listing, by_text text, created timestamptz, value text, money money, interval interval, point point, json json, real real);
 SELECT listing_stats.attach('listing', 'wrong');
 \echo :SQLSTATE
@@ -99,7 +100,7 @@ SELECT listing_stats.attach('listing', 'wrong', value => 'id', key => 'by_text')
 SELECT listing_stats.attach('listing', 'wrong', value => 'id', key => 'json');
 \echo :SQLSTATE
 
--- targets
+-- V6, C10: targets
 CREATE DOMAIN known AS numeric(10,2) NOT NULL;
 CREATE TABLE targets (id bigint PRIMARY KEY, narrow numeric(8,2), coarse numeric(10,1), mandatory numeric(10,2) NOT NULL, generated numeric GENERATED ALWAYS AS (id + 1) STORED,
                       "unique" numeric(10,2) UNIQUE, text text, day date, "float" double precision, "domain" known DEFAULT 0, whole int, kept numeric(10,2));
@@ -136,7 +137,7 @@ SELECT listing_stats.attach('targets', 'other_price', last_price => 'kept');
 \echo :SQLSTATE
 SELECT listing_stats.detach('targets');
 
--- privileges
+-- S5: privileges
 RESET SESSION AUTHORIZATION;
 SET client_min_messages = warning;
 DROP ROLE IF EXISTS regress_listing_stats_other;
@@ -205,7 +206,7 @@ SELECT * FROM listing_stats.verify('errors.listing', 'errors.price');
 SET SESSION AUTHORIZATION regress_listing_stats;
 ALTER TABLE price DISABLE ROW LEVEL SECURITY;
 
--- trigger functions by hand
+-- P7, S6: trigger functions by hand
 SELECT listing_stats.price_changed();
 \echo :SQLSTATE
 CREATE TABLE hand (id int PRIMARY KEY, listing_id bigint);
@@ -233,7 +234,7 @@ INSERT INTO hand VALUES (1, 1);
 SELECT warnings FROM listing_stats.attachments WHERE price = 'hand'::regclass;
 DROP TABLE hand;
 
--- what no longer fits: each error names the call to make, and the statement is undone
+-- D4: what no longer fits: each error names the call to make, and the statement is undone
 ALTER TABLE price DROP COLUMN value;
 INSERT INTO price VALUES (3, 1, '2026-01-03');
 \echo :SQLSTATE
@@ -250,7 +251,7 @@ INSERT INTO price VALUES (4, 1, '2026-01-04', 14);
 SELECT count(*) FROM listing_stats.attach('listing', 'price');
 SELECT * FROM listing;
 
--- overflow and other errors of the listing abort the statement, and the context says where
+-- V6: overflow and other errors of the listing abort the statement, and the context says where
 ALTER TABLE listing ALTER last_price TYPE numeric(4,2);
 SELECT warnings FROM listing_stats.attachments WHERE price = 'price'::regclass;
 INSERT INTO price VALUES (5, 1, '2026-01-05', 99.99), (6, 1, '2026-01-06', 100);
@@ -294,7 +295,7 @@ SET SESSION AUTHORIZATION regress_listing_stats;
 INSERT INTO price VALUES (6, 1, '2026-01-06', 16);
 SELECT * FROM listing_stats.verify('listing', 'price');
 
--- the price table gone: values go through, with a warning
+-- D3: the price table gone: values go through, with a warning
 DROP TABLE price;
 UPDATE listing SET last_price = 5;
 INSERT INTO listing VALUES (2, 'b');
@@ -303,7 +304,7 @@ SELECT listing_stats.detach('listing');
 UPDATE listing SET last_price = 6;
 SELECT * FROM listing;
 
--- the listing gone: prices cannot be written until the half that is left is detached
+-- D3: the listing gone: prices cannot be written until the half that is left is detached
 CREATE TABLE price (id bigint PRIMARY KEY, listing_id bigint REFERENCES listing, created timestamptz NOT NULL, value numeric(10,2));
 SELECT count(*) FROM listing_stats.attach('listing', 'price');
 DROP TABLE listing CASCADE;

@@ -33,7 +33,7 @@ INSERT INTO listing VALUES (1), (2);
 INSERT INTO price VALUES (1, 1, '2026-01-01', 1);
 SELECT * FROM says();
 
--- renames
+-- D1: renames
 ALTER TABLE price RENAME value TO amount;
 INSERT INTO price VALUES (2, 1, '2026-01-02', 2);
 SELECT * FROM says();
@@ -214,7 +214,7 @@ SELECT * FROM says();
 DROP TABLE typed;
 DROP TYPE point_in_time;
 
--- a kept column dropped: no longer kept; the last of them, or another column: detached
+-- D2, D3: a kept column dropped: no longer kept; the last of them, or another column: detached
 ALTER TABLE listing DROP COLUMN remark, DROP COLUMN since CASCADE;
 SELECT * FROM says();
 INSERT INTO price VALUES (40, 2, '2026-04-01', 40);
@@ -269,7 +269,7 @@ ALTER TABLE price RENAME amount TO value;
 SELECT * FROM says();
 SELECT * FROM listing ORDER BY id;
 
--- a table dropped: the other one is detached
+-- D3: a table dropped: the other one is detached
 BEGIN;
 DROP TABLE price;
 SELECT * FROM says();
@@ -357,7 +357,7 @@ UPDATE myapp_item SET last_price = 0;
 SELECT * FROM says() WHERE says ~ 'myapp';
 DROP TABLE "myapp_item" CASCADE;
 
--- Somebody else's tables, whose triggers say what they like: their DDL changes nothing of ours.
+-- S6: Somebody else's tables, whose triggers say what they like: their DDL changes nothing of ours.
 SELECT regexp_replace(pg_get_triggerdef(oid), '.* ON [^ ]+ ', '') AS definition FROM pg_trigger WHERE tgrelid = 'price'::regclass AND tgname = 'LISTING_STATS_1' \gset
 SELECT regexp_replace(:'definition', 'price_changed', 'listing_changed') AS other_definition \gset
 RESET SESSION AUTHORIZATION;

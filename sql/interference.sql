@@ -25,7 +25,7 @@ BEGIN
     RETURN (SELECT string_agg(id || '=' || coalesce(last_price::text, 'NULL'), ' ' ORDER BY id) FROM listing);
 END $$;
 
--- C18: one write of each listing, however many of its prices a statement changes; P2, V13: and none that changes nothing
+-- C18: one write of each listing, however many of its prices a statement changes; P2, P8, V13: and none that changes nothing
 CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN new.updated_at := old.updated_at + 1; RETURN new; END $$;
 CREATE TRIGGER touch BEFORE UPDATE ON listing FOR EACH ROW EXECUTE FUNCTION touch();
 INSERT INTO price (listing_id, created, value) SELECT i % 2 + 1, i, i FROM generate_series(1, 100) i;

@@ -1,4 +1,4 @@
--- Names of any kind, whatever the search_path is, and renames of everything.
+-- S7: Names of any kind, whatever the search_path is, and renames of everything.
 -- Nothing here needs the event triggers; what they add is in follow_ddl.sql.
 ALTER EVENT TRIGGER listing_stats_renames DISABLE;
 ALTER EVENT TRIGGER listing_stats_drops DISABLE;
@@ -17,7 +17,7 @@ TABLE "select";
 SELECT * FROM listing_stats.verify('"select"', '"it''s a =table"');
 SELECT listing_stats.detach('"select"', '"it''s a =table"');
 
--- 63 bytes everywhere
+-- S7: 63 bytes everywhere
 SELECT repeat('x', 62) || 'l' AS l, repeat('x', 62) || 'p' AS p, repeat('y', 63) AS c, repeat('z', 63) AS t \gset
 CREATE TABLE :"l" (:"c" int PRIMARY KEY);
 CREATE TABLE :"p" (:"c" int PRIMARY KEY, :"t" int REFERENCES :"l", created timestamptz, value int);
@@ -26,7 +26,7 @@ INSERT INTO :"l" VALUES (1);
 INSERT INTO :"p" VALUES (1, 1, '2026-01-01', 5);
 TABLE :"l";
 
--- the search_path of the session, and what lies in it, do not matter
+-- S3: the search_path of the session, and what lies in it, do not matter
 CREATE TABLE listing (id int PRIMARY KEY);
 CREATE TABLE price (id int PRIMARY KEY, listing_id int REFERENCES listing, created timestamptz, value numeric);
 SELECT count(*) FROM listing_stats.attach('listing', 'price');
@@ -53,7 +53,7 @@ SELECT * FROM listing ORDER BY id;
 SELECT * FROM listing_stats.verify('listing', 'price');
 DROP TABLE pg_temp.listing, pg_temp.price, pg_temp._flush;
 
--- a rename of anything takes effect at once
+-- D1: a rename of anything takes effect at once
 ALTER TABLE price RENAME value TO amount;
 INSERT INTO price VALUES (4, 1, '2026-01-04', 8);
 ALTER TABLE price RENAME created TO seen;
@@ -110,7 +110,7 @@ UPDATE evil.old_item SET latest = 0;
 SELECT * FROM evil.old_item ORDER BY code;
 SELECT listing_stats.detach('evil.old_item', 'old_offer');
 
--- changes of type, of the foreign key, of the index
+-- D4: changes of type, of the foreign key, of the index
 DROP TABLE offer, old_offer, evil.item, evil.old_item;
 CREATE TABLE listing (id int PRIMARY KEY);
 CREATE TABLE price (id int PRIMARY KEY, listing_id int REFERENCES listing, created timestamptz NOT NULL, value numeric(10,2));
@@ -142,7 +142,7 @@ INSERT INTO price VALUES (9, 1, '2026-01-09', 9);
 \echo :SQLSTATE
 ALTER TABLE listing ALTER last_price_at TYPE timestamp USING last_price_at AT TIME ZONE 'UTC';
 INSERT INTO price VALUES (9, 1, '2026-01-09', 9);
--- all in one transaction, the plans made before
+-- D5: all in one transaction, the plans made before
 BEGIN;
 INSERT INTO price VALUES (10, 1, '2026-01-10', 10);
 ALTER TABLE listing ADD COLUMN a int DEFAULT 5;
@@ -190,6 +190,39 @@ INSERT INTO listing VALUES (1), (2);
 SELECT * FROM attach_anew();
 INSERT INTO price VALUES (14, 1, '2026-04-01', 14);
 TABLE listing;
+SELECT * FROM listing_stats.verify('listing', 'price');
+
+-- D4: int to bigint, the price's side first, with and without a foreign key
+DROP TABLE price, listing;
+CREATE TABLE listing (id int PRIMARY KEY);
+CREATE TABLE price (id int PRIMARY KEY, listing_id int REFERENCES listing, created int NOT NULL, value int);
+SELECT count(*) FROM listing_stats.attach('listing', 'price', price_count => 'price_count');
+INSERT INTO listing VALUES (1), (2);
+INSERT INTO price VALUES (1, 1, 1, 1);
+ALTER TABLE price ALTER listing_id TYPE bigint;
+INSERT INTO price VALUES (2, 1, 2, 2);
+INSERT INTO price VALUES (3, 1, 3, 3), (4, 2, 1, 4);
+UPDATE listing SET last_price = 0;
+SELECT * FROM listing ORDER BY id;
+ALTER TABLE listing ALTER id TYPE bigint;
+INSERT INTO listing VALUES (5000000000);
+INSERT INTO price VALUES (5, 5000000000, 1, 5), (6, 2, 2, 6);
+DELETE FROM price WHERE id = 3;
+SELECT * FROM listing ORDER BY id;
+SELECT * FROM listing_stats.verify('listing', 'price');
+DELETE FROM price WHERE id = 5;
+DELETE FROM listing WHERE id = 5000000000;
+ALTER TABLE price DROP CONSTRAINT price_listing_id_fkey;
+ALTER TABLE price ALTER listing_id TYPE int;
+ALTER TABLE listing ALTER id TYPE int;
+INSERT INTO price VALUES (7, 1, 7, 7);
+ALTER TABLE price ALTER listing_id TYPE bigint;
+INSERT INTO price VALUES (8, 2, 8, 8), (9, 5000000000, 1, 9);
+SELECT * FROM listing ORDER BY id;
+ALTER TABLE listing ALTER id TYPE bigint;
+INSERT INTO listing VALUES (5000000000);
+DELETE FROM price WHERE id = 8;
+SELECT * FROM listing ORDER BY id;
 SELECT * FROM listing_stats.verify('listing', 'price');
 
 RESET SESSION AUTHORIZATION;

@@ -1,4 +1,4 @@
--- Partitioned and inherited tables: statements on the root and on a partition, and what no trigger sees.
+-- E: Partitioned and inherited tables: statements on the root and on a partition, and what no trigger sees.
 SET SESSION AUTHORIZATION regress_listing_stats;
 CREATE SCHEMA partitions;
 SET search_path = partitions;
@@ -74,7 +74,7 @@ INSERT INTO price VALUES (40, 1, '2026-05-01', 40);
 TRUNCATE price;
 SELECT "check"();
 
--- a partition made later: its rows are seen, its TRUNCATE is not, and there is a warning
+-- D14: a partition made later: its rows are seen, its TRUNCATE is not, and there is a warning
 CREATE TABLE price_2028 PARTITION OF price FOR VALUES FROM ('2028-01-01') TO ('2029-01-01');
 SELECT warnings FROM listing_stats.attachments WHERE price = 'price'::regclass;
 INSERT INTO price_2028 VALUES (50, 1, '2028-05-01', 50);
@@ -87,7 +87,7 @@ INSERT INTO price_2028 VALUES (51, 1, '2028-05-01', 51);
 TRUNCATE price_2028;
 SELECT "check"();
 
--- ATTACH and DETACH of rows: seen by nobody, repaired by attaching anew
+-- D14: ATTACH and DETACH of rows: seen by nobody, repaired by attaching anew
 CREATE TABLE price_2029 (LIKE price INCLUDING ALL);
 INSERT INTO price_2029 VALUES (60, 2, '2029-05-01', 60);
 ALTER TABLE price ATTACH PARTITION price_2029 FOR VALUES FROM ('2029-01-01') TO ('2030-01-01');
@@ -118,7 +118,7 @@ SELECT "check"();
 SELECT listing_stats.detach('price_2029');
 SELECT count(*) FROM pg_trigger WHERE tgname ~ '^LISTING';
 
--- a partitioned listing
+-- P9: a partitioned listing
 CREATE TABLE item (id int PRIMARY KEY, note text) PARTITION BY RANGE (id);
 CREATE TABLE item_1 PARTITION OF item FOR VALUES FROM (1) TO (10);
 CREATE TABLE item_2 (note text, id int NOT NULL);

@@ -109,7 +109,7 @@ CALL listing_stats.refresh('price', 'listing');
 CALL listing_stats.refresh('listing', 'seen');
 \echo :SQLSTATE
 
--- only for the owner; everybody sees the progress, and nobody can write it
+-- S5: only for the owner; everybody sees the progress, and nobody can write it
 RESET SESSION AUTHORIZATION;
 SET client_min_messages = warning;
 DROP ROLE IF EXISTS regress_listing_stats_other;

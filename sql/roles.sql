@@ -1,4 +1,5 @@
--- Who changes a price, and what row-level security shows him, does not change what the price is.
+-- Who changes a price, and what row-level security shows him, does not change what the price is.  Identifiers as in
+-- test/README.md.
 SET client_min_messages = warning;
 DROP ROLE IF EXISTS regress_listing_stats_writer;
 CREATE ROLE regress_listing_stats_writer;
@@ -14,7 +15,7 @@ RESET client_min_messages;
 INSERT INTO listing VALUES (1, false), (2, true);
 INSERT INTO price VALUES (1, 1, '2026-01-01', 10), (2, 2, '2026-01-01', 20);
 
--- somebody who may write prices and nothing else: not even read listings, nor use our schema's table
+-- P10: somebody who may write prices and nothing else: not even read listings, nor use our schema's table
 GRANT USAGE ON SCHEMA roles TO regress_listing_stats_writer;
 GRANT SELECT, INSERT, UPDATE, DELETE ON price TO regress_listing_stats_writer;
 SET SESSION AUTHORIZATION regress_listing_stats_writer;
@@ -25,7 +26,7 @@ SELECT * FROM roles.listing;
 SET SESSION AUTHORIZATION regress_listing_stats;
 SELECT * FROM listing ORDER BY id;
 
--- row-level security on both tables, also forced on the owner
+-- S1, S2: row-level security on both tables, also forced on the owner
 ALTER TABLE listing ENABLE ROW LEVEL SECURITY;
 ALTER TABLE price ENABLE ROW LEVEL SECURITY;
 CREATE POLICY shown ON listing USING (NOT secret);
@@ -85,7 +86,7 @@ SELECT current_user;
 SET SESSION AUTHORIZATION regress_listing_stats;
 SELECT * FROM listing ORDER BY id;
 
--- only the owner attaches and detaches; everybody reads what is attached
+-- S5: only the owner attaches and detaches; everybody reads what is attached
 SET SESSION AUTHORIZATION regress_listing_stats_writer;
 SELECT listing_stats.attach('roles.listing', 'roles.price');
 SELECT listing_stats.detach('roles.listing', 'roles.price');

@@ -141,7 +141,7 @@ BEGIN
 END $$;
 CALL random_statements(500);
 
--- null_value: the last known price counts
+-- V2: null_value: the last known price counts
 SELECT null_value FROM listing_stats.attach('listing', 'price', null_value => 'skip');
 SELECT "check"(true) IS NOT NULL;
 CALL random_statements(500);
@@ -153,7 +153,7 @@ SELECT last_price, last_price_at FROM listing WHERE id = 1;
 SELECT listing_stats.attach('listing', 'price', null_value => 'perhaps');
 \echo :SQLSTATE
 
--- guard
+-- P1: guard
 SELECT guard FROM listing_stats.attach('listing', 'price', guard => 'error');
 UPDATE listing SET last_price = 5 WHERE id = 1;
 \echo :SQLSTATE
@@ -173,7 +173,7 @@ SELECT "check"() IS NOT NULL;
 SELECT listing_stats.attach('listing', 'price', guard => 'maybe');
 \echo :SQLSTATE
 
--- replication
+-- D10: replication
 SELECT replication, triggers FROM listing_stats.attach('listing', 'price', replication => 'always');
 SELECT replication FROM listing_stats.attach('listing', 'price');
 RESET SESSION AUTHORIZATION;
@@ -203,7 +203,7 @@ SELECT listing_stats.attach('listing', 'price', price_count => 'highest_price');
 \echo :SQLSTATE
 SELECT listing_stats.detach('listing', 'price');
 
--- doubles and integers, NaN and infinity
+-- V5: doubles and integers, NaN and infinity
 DROP TABLE price;
 CREATE TABLE price (id serial PRIMARY KEY, listing_id int, created int NOT NULL, value double precision);
 ALTER TABLE listing DROP COLUMN last_price, DROP COLUMN last_price_at, DROP COLUMN previous_price, DROP COLUMN lowest_price, DROP COLUMN highest_price, DROP COLUMN price_count;

@@ -1,4 +1,4 @@
--- The kept columns are right at the end of every statement, whatever the statement.
+-- The kept columns are right at the end of every statement, whatever the statement.  Identifiers as in test/README.md.
 SET SESSION AUTHORIZATION regress_listing_stats;
 CREATE SCHEMA tracking;
 SET search_path = tracking;
@@ -33,7 +33,7 @@ BEGIN
     RETURN (SELECT string_agg(id || '=' || coalesce(last_price::text, 'NULL'), ' ' ORDER BY id) FROM listing);
 END $$;
 
--- insert: newer, older, between, tie (the greater id wins), NULL price, NULL key, several listings
+-- V1, V2, V9: insert: newer, older, between, tie (the greater id wins), NULL price, NULL key, several listings
 INSERT INTO listing SELECT generate_series(1, 4);
 INSERT INTO price VALUES (1, 1, '2026-01-10', 10);
 SELECT "check"();
@@ -54,7 +54,7 @@ SELECT "check"();
 INSERT INTO price SELECT 1000 + i, i % 4 + 1, '2027-01-01'::timestamptz + i * interval '1 hour', i FROM generate_series(1, 1000) i;
 SELECT "check"();
 
--- update: value, time, key, several at once, nothing at all, another column
+-- V13: update: value, time, key, several at once, nothing at all, another column
 UPDATE price SET value = value + 1 WHERE id = 2000;
 SELECT "check"();
 UPDATE price SET created = '2026-06-01' WHERE id = 2000;
@@ -85,7 +85,7 @@ SELECT "check"();
 DELETE FROM price WHERE id % 2 = 0;
 SELECT "check"();
 
--- upsert, merge, a statement with several modifications, copy
+-- E: upsert, merge, a statement with several modifications, copy; V4, V5: infinite times and prices, NaN
 INSERT INTO price VALUES (1, 1, '2028-01-01', 1), (50000, 2, '2028-01-01', 2)
 ON CONFLICT (id) DO UPDATE SET listing_id = 3, value = excluded.value, created = excluded.created;
 SELECT "check"();
@@ -109,7 +109,7 @@ COPY price (id, listing_id, created, value) FROM stdin;
 \.
 SELECT "check"();
 
--- a NULL time is never the latest, but the only one counts
+-- V3: a NULL time is never the latest, but the only one counts; V4: times BC
 DELETE FROM price WHERE listing_id = 1;
 INSERT INTO price VALUES (80001, 1, NULL, 1);
 SELECT "check"();
@@ -118,7 +118,7 @@ SELECT "check"();
 INSERT INTO price VALUES (80003, 1, '4713-01-01 BC', 3), (80004, 1, NULL, 4);
 SELECT "check"();
 
--- the listing: new ones after their prices, changed and exchanged keys, cascades, its own columns
+-- P1, V9: the listing: new ones after their prices, changed and exchanged keys, cascades, its own columns
 BEGIN;
 ALTER TABLE price DROP CONSTRAINT price_listing_id_fkey;
 INSERT INTO price VALUES (90001, 9, '2026-01-01', 9);
@@ -217,7 +217,7 @@ FETCH c;
 SELECT last_price FROM listing WHERE id = 1;
 COMMIT;
 
--- truncate
+-- E: truncate
 TRUNCATE price;
 SELECT "check"();
 INSERT INTO price VALUES (1, 1, '2026-01-01', 1);
@@ -230,7 +230,7 @@ TRUNCATE price;
 SELECT "check"();
 ROLLBACK;
 
--- repeatable read: the same, and every listing appears once
+-- C7: repeatable read: the same, and every listing appears once
 INSERT INTO listing SELECT generate_series(1, 100);
 BEGIN ISOLATION LEVEL REPEATABLE READ;
 SELECT count(*) FROM listing;

@@ -1,4 +1,4 @@
--- Keys of any type with a btree operator class; times and prices of the types people use.
+-- Keys of any type with a btree operator class; times and prices of the types people use.  Identifiers as in test/README.md.
 SET SESSION AUTHORIZATION regress_listing_stats;
 CREATE SCHEMA types;
 SET search_path = types;
@@ -34,7 +34,7 @@ BEGIN
     RETURN result;
 END $$;
 
--- keys
+-- V8: keys
 SELECT try('smallint', 'smallint', 'timestamptz', 'numeric', true, '{1,-2,3}', '{2026-01-01,2026-01-02}', '{1,2}');
 SELECT try('integer', 'integer', 'timestamptz', 'numeric', true, '{1,-2,2147483647}', '{2026-01-01,2026-01-02}', '{1,2}');
 SELECT try('bigint', 'integer', 'timestamptz', 'numeric', true, '{1,-2,3}', '{2026-01-01,2026-01-02}', '{1,2}');
@@ -75,7 +75,7 @@ UPDATE listing SET k = 'C' WHERE last_price = 8;
 SELECT k, last_price FROM listing ORDER BY k;
 SELECT * FROM listing_stats.verify('listing', 'price');
 
--- times
+-- V4, V7: times
 SELECT try('int', 'int', 'timestamp', 'numeric', true, '{1,2,3}', '{2026-03-29 02:30,2026-03-29 01:59,infinity,-infinity}', '{1,2,3,4}');
 SELECT try('int', 'int', 'timestamptz', 'numeric', true, '{1,2,3}', '{2026-10-25 02:30+02,2026-10-25 02:30+01,-infinity}', '{1,2,3}');
 SELECT try('int', 'int', 'date', 'numeric', true, '{1,2,3}', '{2026-01-01,2025-01-01,0001-01-01 BC}', '{1,2,3}');
@@ -84,7 +84,7 @@ SELECT try('int', 'int', 'smallint', 'numeric', true, '{1,2,3}', '{1,2,-5}', '{1
 SELECT try('int', 'int', 'numeric(20,6)', 'numeric', true, '{1,2,3}', '{1767225600.000001,1767225600.000002,NaN}', '{1,2,3}');
 SELECT try('int', 'int', 'double precision', 'numeric', true, '{1,2,3}', '{1.5,1.25,-0}', '{1,2,3}');
 
--- prices
+-- V5: prices
 SELECT try('int', 'int', 'int', 'numeric(10,2)', true, '{1,2,3}', '{1,2,3}', '{1,2.005,99999999.99}');
 SELECT try('int', 'int', 'int', 'numeric', true, '{1,2,3}', '{1,2,3}', '{1e-1000,1.50,1e1000}') = '1:' || 1e1000::numeric || ' 2:1.50 3:NULL';
 SELECT try('int', 'int', 'int', 'integer', true, '{1,2,3}', '{1,2,3}', '{1,2,-2147483648}');
@@ -106,7 +106,7 @@ TABLE listing;
 SELECT value FROM listing_stats.attach('listing', 'price', value => 'i', last_price => 'small');
 TABLE listing;
 
--- generated columns, virtual where there are such
+-- V12: generated columns, virtual where there are such
 SELECT current_setting('server_version_num')::int >= 180000 AS has_virtual \gset
 \if :has_virtual
 \set kind VIRTUAL

@@ -42,7 +42,7 @@ CALL try_actions('ON DELETE SET DEFAULT ON UPDATE SET DEFAULT');
 CALL try_actions('ON DELETE CASCADE ON UPDATE CASCADE DEFERRABLE INITIALLY DEFERRED');
 CALL try_actions('ON DELETE SET NULL ON UPDATE SET DEFAULT DEFERRABLE INITIALLY DEFERRED');
 
--- E: cursors, views, prepared statements, functions in RETURNING, parallel plans, several statements in one string
+-- E: cursors, views, prepared statements, functions in RETURNING, several statements in one string
 DECLARE c CURSOR WITH HOLD FOR SELECT 1;
 BEGIN;
 DECLARE p CURSOR FOR SELECT * FROM price WHERE listing_id = 3 ORDER BY id FOR UPDATE;
@@ -79,13 +79,26 @@ EXECUTE add(3, 5001, 11);
 SELECT "check"();
 DO $$ BEGIN EXECUTE 'INSERT INTO write_paths.price (listing_id, created, value) VALUES (3, 6000, 12); DELETE FROM write_paths.price WHERE listing_id = 4'; END $$;
 SELECT "check"();
-SET parallel_setup_cost = 0;
-SET parallel_tuple_cost = 0;
-SET min_parallel_table_scan_size = 0;
 INSERT INTO price (listing_id, created, value) SELECT l.id, 7000 + p.id, p.value FROM price p, listing l WHERE l.id > 2;
 SELECT "check"();
 UPDATE price SET value = value / 2 WHERE created > (SELECT avg(created) FROM price);
 SELECT "check"();
+-- parallel plans: none of PostgreSQL's writes, not even where what they read alone would be
+CREATE FUNCTION is_parallel(query text) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+    line text;
+BEGIN
+    FOR line IN EXECUTE 'EXPLAIN ' || query LOOP
+        IF line ~ 'Gather' THEN RETURN true; END IF;
+    END LOOP;
+    RETURN false;
+END $$;
+SET parallel_setup_cost = 0;
+SET parallel_tuple_cost = 0;
+SET min_parallel_table_scan_size = 0;
+SELECT is_parallel('SELECT listing_id, created + 1, value FROM price WHERE value > 1') AS alone,
+    is_parallel('INSERT INTO price (listing_id, created, value) SELECT listing_id, created + 1, value FROM price WHERE value > 1') AS inserted,
+    is_parallel('UPDATE price SET value = 1 WHERE value > 1') AS updated;
 RESET parallel_setup_cost;
 RESET parallel_tuple_cost;
 RESET min_parallel_table_scan_size;

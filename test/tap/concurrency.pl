@@ -1,5 +1,5 @@
 # Four clients write prices of few listings in every way at once, while attach() changes what is kept:
-# nothing is wrong in the end, and no deadlock is ours.
+# nothing is wrong in the end, and no deadlock is ours.  C5, C15 of test/README.md.
 use strict;
 use warnings FATAL => 'all';
 use PostgreSQL::Test::Cluster;

@@ -1,6 +1,6 @@
 # The direct path is taken where tables are plain, and only there; the kept columns are the same either
 # way.  auto_explain shows whether a statement of ours ran.  And a row inserted alone makes no
-# multixact, however many clients insert prices of its listing.
+# multixact, however many clients insert prices of its listing.  C11 of test/README.md.
 use strict;
 use warnings FATAL => 'all';
 use PostgreSQL::Test::Cluster;

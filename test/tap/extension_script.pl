@@ -1,4 +1,5 @@
-# Inside an extension script attach() is refused: the triggers would be the extension's, not dumped.
+# Inside an extension script attach() is refused: the triggers would be the extension's, not dumped.  S4, D9 of
+# test/README.md.
 use strict;
 use warnings FATAL => 'all';
 use PostgreSQL::Test::Cluster;

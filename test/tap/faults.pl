@@ -56,6 +56,33 @@ sub start_writers
 	return IPC::Run::start([ 'pgbench', '-n', '-c', 4, '-T', 5, '--max-tries', 1000, '-p', $node->port, '-h', $node->host, @files, 'postgres' ], '>', '/dev/null', '2>', '/dev/null');
 }
 
+# A statement that takes its time, all or nothing of which is there afterwards: no writer takes away all of its prices.
+my $marks = 0;
+sub start_long
+{
+	++$marks;
+	return psql_in_background("INSERT INTO price (listing_id, created, value) SELECT i % 2000 + 1, '2020-01-01'::timestamptz + $marks * interval '1 day', i FROM generate_series(1, 20000) i");
+}
+
+sub psql_in_background
+{
+	my ($statement) = @_;
+	return IPC::Run::start([ 'psql', '-X', '-p', $node->port, '-h', $node->host, '-c', $statement, 'postgres' ], '>', '/dev/null', '2>', '/dev/null');
+}
+
+# The backend that runs it, waiting until there is one.
+sub backend_of
+{
+	my ($statement) = @_;
+	my $deadline = time + 10;
+	while (time < $deadline)
+	{
+		my (undef, $pid) = $node->psql('postgres', "SELECT pid FROM pg_stat_activity WHERE query LIKE '$statement%' AND state = 'active'");
+		return $pid if $pid;
+	}
+	die "nobody runs $statement";
+}
+
 sub wait_until_up
 {
 	for (1 .. 600)
@@ -67,37 +94,32 @@ sub wait_until_up
 	die 'the server does not come up';
 }
 
-# A backend of the writers, or refresh(), or the postmaster.
-my $refreshing = q{CALL listing_stats.refresh('listing', 'price', 50)};
+# A backend of the writers, or refresh(), or the postmaster.  Whatever it was doing: that it was in the middle of it is seen
+# by what is not there afterwards.
+my $refreshing = q{CALL listing_stats.refresh('listing', 'price', 10)};
+my %in_the_middle;
 for my $round (1 .. $rounds)
 {
 	for my $victim ('a writer', 'refresh()', 'the postmaster')
 	{
-		my $refresh;
-		$node->safe_psql('postgres', 'SET session_replication_role = replica; UPDATE listing SET last_price = -1, price_count = 0') if $victim eq 'refresh()';
+		my $is_refresh = $victim eq 'refresh()';
+		$node->safe_psql('postgres', 'SET session_replication_role = replica; UPDATE listing SET last_price = -1, price_count = 0') if $is_refresh;
 		my $writers = start_writers();
-		$refresh = IPC::Run::start([ 'psql', '-X', '-p', $node->port, '-h', $node->host, '-c', $refreshing, 'postgres' ], '>', '/dev/null', '2>', '/dev/null')
-			if $victim eq 'refresh()';
-		sleep 0.05 + rand 0.4;
+		my $statement = $is_refresh ? psql_in_background($refreshing) : start_long();
+		my $pid = backend_of($is_refresh ? 'CALL' : 'INSERT INTO price (listing_id, created, value) SELECT i \% 2000 + 1');
+		sleep rand 0.1;
 		if ($victim eq 'the postmaster')
 		{
 			$node->kill9;
 		}
 		else
 		{
-			my $kind = $refresh ? "query LIKE 'CALL%'" : "query NOT LIKE 'CALL%' AND application_name = 'pgbench' AND state = 'active'";
-			my $pid = '';
-			my $deadline = time + 3;
-			until ($pid || time > $deadline)
-			{
-				(undef, $pid) = $node->psql('postgres', "SELECT pid FROM pg_stat_activity WHERE $kind ORDER BY random() LIMIT 1");
-				last if $refresh && !$pid;  # it has finished
-			}
-			kill 'KILL', $pid if $pid;
-			note "killed $victim" if $pid;
+			kill 'KILL', $pid;
 		}
+		# The last backends of a postmaster may still end what they are at.
+		my $is_running = $statement->pumpable;
+		my $ended_well = $statement->finish;
 		$writers->finish;
-		$refresh->finish if $refresh;
 		if ($victim eq 'the postmaster')
 		{
 			# Its last backends have to notice.  A killed postmaster may stay as a zombie, which looks alive to pg_ctl.
@@ -108,7 +130,13 @@ for my $round (1 .. $rounds)
 			$node->start;
 		}
 		wait_until_up();
-		if ($refresh)
+		my $missing = $is_refresh
+			# What it has not come to.
+			? $node->safe_psql('postgres', 'SELECT count(*) FROM listing WHERE last_price = -1')
+			: $node->safe_psql('postgres', "SELECT (NOT EXISTS (SELECT FROM price WHERE created = '2020-01-01'::timestamptz + $marks * interval '1 day'))::int");
+		++$in_the_middle{$victim} if $victim eq 'the postmaster' ? $is_running : $missing;
+		ok(!$ended_well || !$missing, "$victim killed, round $round: what was committed is there");
+		if ($is_refresh)
 		{
 			my ($code, $out, $told) = $node->psql('postgres', $refreshing);
 			is($code, 0, 'refresh() starts again') or diag $told;
@@ -116,6 +144,7 @@ for my $round (1 .. $rounds)
 		nothing_is_wrong("$victim killed, round $round");
 	}
 }
+cmp_ok($in_the_middle{$_} // 0, '>', 0, "$_ was killed in the middle of a statement") for 'a writer', 'refresh()', 'the postmaster';
 
 # Time runs out, and somebody cancels: in the statement, in its flush, in refresh().
 my ($done, $out_of_time) = (0, 0);
@@ -145,7 +174,7 @@ nothing_is_wrong('cancelled while it waits');
 my $postmaster = (split /\n/, slurp_file($node->data_dir . '/postmaster.pid'))[0];
 SKIP:
 {
-	skip 'prlimit is missing', 5 if system('prlimit --version >/dev/null 2>&1') != 0;
+	skip 'prlimit is missing', 6 if system('prlimit --version >/dev/null 2>&1') != 0;
 	$node->safe_psql('postgres', 'VACUUM FULL price; VACUUM FULL listing');
 	my $size = $node->safe_psql('postgres', q{SELECT greatest(1100000, pg_relation_size('price') + 400000)});
 	system('prlimit', '--pid', $postmaster, "--fsize=$size:") == 0 or die;
@@ -168,21 +197,45 @@ SKIP:
 	$postmaster = (split /\n/, slurp_file($node->data_dir . '/postmaster.pid'))[0];
 	my ($used) = slurp_file("/proc/$postmaster/statm") =~ /^(\d+)/;
 	system('prlimit', '--pid', $postmaster, '--as=' . ($used * 4096 + 60 * 1024 * 1024) . ':') == 0 or die;
+	# More and more rows, until they do not even come to their flush.
 	($code, $out, $error) = $node->psql('postgres', q{
 		SET session_replication_role = replica;
 		INSERT INTO listing (id) SELECT generate_series(10001, 400000);
 		RESET session_replication_role;
-		DO $$ BEGIN
-			INSERT INTO price (listing_id, created, value) SELECT i, now(), i FROM generate_series(10001, 400000) i;
-			RAISE EXCEPTION 'there was enough memory';
-		EXCEPTION WHEN out_of_memory THEN NULL;
+		DO $$
+		DECLARE
+			context text;
+			in_flush int := 0;
+			elsewhere int := 0;
+		BEGIN
+			FOR rows IN 100000..390000 BY 10000 LOOP
+				BEGIN
+					INSERT INTO price (listing_id, created, value) SELECT i, now(), i FROM generate_series(10001, 10000 + rows) i;
+					RAISE 'there was enough memory';
+				EXCEPTION
+					WHEN out_of_memory THEN
+						GET STACKED DIAGNOSTICS context = PG_EXCEPTION_CONTEXT;
+						IF context ~ 'listing_stats keeping the columns of table "listing" from table "price"' THEN
+							in_flush := in_flush + 1;
+						ELSE
+							elsewhere := elsewhere + 1;
+						END IF;
+					WHEN raise_exception THEN NULL;
+				END;
+				EXIT WHEN elsewhere > 0;
+			END LOOP;
+			PERFORM set_config('faults.in_flush', in_flush::text, false), set_config('faults.elsewhere', elsewhere::text, false);
 		END $$;
+		SELECT current_setting('faults.in_flush'), current_setting('faults.elsewhere');
 		INSERT INTO price (listing_id, created, value) VALUES (8, now(), 888);
 		SELECT last_price FROM listing WHERE id = 8;
 		SET session_replication_role = replica;
 		DELETE FROM listing WHERE id > 10000;});
-	is($error, '', 'a flush without memory, swallowed by its caller');
-	is($out, '888', 'and the next one');
+	is($error, '', 'flushes without memory, swallowed by their caller');
+	my ($in_flush, $elsewhere, $next) = $out =~ /^(\d+)\|(\d+)\n(.*)$/;
+	note "out of memory: $in_flush times in the flush, $elsewhere elsewhere";
+	cmp_ok($in_flush, '>', 0, 'it was the flush that had no memory');
+	is($next, '888', 'and the next one');
 	$node->restart;
 	nothing_is_wrong('out of memory');
 }

@@ -1,5 +1,5 @@
 # refresh() beside writers: what it repairs is right, nobody waits for longer than a batch, and it can be
-# killed and started again.
+# killed and started again.  C14 of test/README.md.
 use strict;
 use warnings FATAL => 'all';
 use PostgreSQL::Test::Cluster;

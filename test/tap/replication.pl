@@ -1,5 +1,5 @@
 # Logical replication: a subscriber that gets only the prices keeps its own listings with
-# replication => 'always'; one that gets both tables gets the columns with them.
+# replication => 'always'; one that gets both tables gets the columns with them.  C12, D10 of test/README.md.
 use strict;
 use warnings FATAL => 'all';
 use PostgreSQL::Test::Cluster;
@@ -8,7 +8,8 @@ use Test::More;
 
 my $publisher = PostgreSQL::Test::Cluster->new('publisher');
 $publisher->init(allows_streaming => 'logical');
-$publisher->append_conf('postgresql.conf', 'max_prepared_transactions = 5');
+# Transactions of more than a few hundred changes are streamed.
+$publisher->append_conf('postgresql.conf', "max_prepared_transactions = 5\nlogical_decoding_work_mem = 64kB");
 $publisher->start;
 my $subscriber = PostgreSQL::Test::Cluster->new('subscriber');
 $subscriber->init(allows_streaming => 'logical');
@@ -69,6 +70,79 @@ is($subscriber->safe_psql('mirror', $show), "1|4|2|3\n2|5|3|2", 'columns come wi
 is($subscriber->safe_psql('mirror', q{SELECT count(*) FROM listing_stats.verify('listing', 'price')}), '0', 'verified');
 $subscriber->safe_psql('mirror', 'DROP SUBSCRIPTION everything');
 
+# D10: partitioned prices, to a subscriber that has a foreign key, which nothing checks there: some listings come later than
+# their prices.  Once the changes of the partitions come, to partitions that have triggers of their own, and once those
+# of the root, to a table that is partitioned in another way.  Big transactions come before they are committed.
+my $partitioned = q{
+	CREATE TABLE rent (id int, listing_id int, created date NOT NULL, value numeric, PRIMARY KEY (id, created)) PARTITION BY RANGE (created);
+	CREATE TABLE rent_1 PARTITION OF rent FOR VALUES FROM ('2026-01-01') TO ('2026-02-01');
+	CREATE TABLE rent_2 PARTITION OF rent FOR VALUES FROM ('2026-02-01') TO ('2026-03-01');
+};
+$publisher->safe_psql('postgres', "$partitioned
+	INSERT INTO rent SELECT i, i % 100 + 1, '2026-01-01'::date + i % 59, i FROM generate_series(1, 500) i;
+	CREATE PUBLICATION leaves FOR TABLE rent;
+	CREATE PUBLICATION root FOR TABLE rent WITH (publish_via_partition_root = true);");
+my %subscriber_tables = (
+	leaves => $partitioned,
+	root => q{
+		CREATE TABLE rent (value numeric, id int, created date NOT NULL, listing_id int, PRIMARY KEY (id, created)) PARTITION BY HASH (id);
+		CREATE TABLE rent_1 PARTITION OF rent FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+		CREATE TABLE rent_2 (LIKE rent INCLUDING ALL);
+		ALTER TABLE rent ATTACH PARTITION rent_2 FOR VALUES WITH (MODULUS 2, REMAINDER 1); });
+
+sub rents_are_right
+{
+	my ($database, $name) = @_;
+	$publisher->wait_for_catchup($database);
+	is($subscriber->safe_psql($database, q{SELECT count(*) FROM listing_stats.verify('listing', 'rent')}), '0', "$database: $name, verified");
+	is($subscriber->safe_psql($database, q{SELECT count(*) FROM listing l
+		WHERE (last_price, price_count) IS DISTINCT FROM ((SELECT value FROM rent p WHERE p.listing_id = l.id ORDER BY created DESC, id DESC LIMIT 1), (SELECT count(value) FROM rent p WHERE p.listing_id = l.id))}),
+		'0', "$database: $name, computed another way");
+}
+
+for my $database (sort keys %subscriber_tables)
+{
+	$subscriber->safe_psql('postgres', "CREATE DATABASE $database");
+	$subscriber->safe_psql($database, "CREATE EXTENSION listing_stats; CREATE TABLE listing (id int PRIMARY KEY); $subscriber_tables{$database}
+		ALTER TABLE rent ADD FOREIGN KEY (listing_id) REFERENCES listing;
+		SET client_min_messages = warning;
+		SELECT listing_stats.attach('listing', 'rent', price_count => 'price_count', replication => 'always');
+		INSERT INTO listing SELECT generate_series(1, 90);");
+	$subscriber->safe_psql($database, "CREATE SUBSCRIPTION $database CONNECTION '$connection' PUBLICATION $database WITH (streaming = on)");
+	$subscriber->wait_for_subscription_sync($publisher, $database, $database);
+	rents_are_right($database, 'the initial copy, some of its listings missing');
+}
+my $stream = q{SELECT string_agg(slot_name, ' ' ORDER BY slot_name) FROM pg_stat_replication_slots WHERE stream_txns > 0 AND slot_name IN ('leaves', 'root')};
+$publisher->safe_psql('postgres', q{
+	UPDATE rent SET value = value + 1, created = CASE WHEN id % 3 = 0 THEN created + 15 ELSE created END WHERE created < '2026-02-10';
+	UPDATE rent_2 SET listing_id = 5 WHERE id % 50 = 7;
+	DELETE FROM rent WHERE id % 4 = 0;
+	INSERT INTO rent_1 VALUES (1000, 95, '2026-01-05', 1), (1001, 5, '2026-01-05', 2)});
+rents_are_right($_, 'changes, also from one partition to another') for sort keys %subscriber_tables;
+$publisher->safe_psql('postgres', q{
+	BEGIN;
+	INSERT INTO rent SELECT 2000 + i, i % 100 + 1, '2026-01-01'::date + i % 59, i FROM generate_series(1, 3000) i;
+	SAVEPOINT a;
+	INSERT INTO rent SELECT 6000 + i, i % 100 + 1, '2026-02-28', 6000 + i FROM generate_series(1, 3000) i;
+	ROLLBACK TO a;
+	DELETE FROM rent WHERE id BETWEEN 2000 AND 2500;
+	COMMIT});
+rents_are_right($_, 'a big transaction') for sort keys %subscriber_tables;
+is($publisher->safe_psql('postgres', $stream), 'leaves root', 'which was streamed');
+for my $database (sort keys %subscriber_tables)
+{
+	$subscriber->safe_psql($database, 'INSERT INTO listing SELECT generate_series(91, 100)');
+	rents_are_right($database, 'listings that come later');
+	is($subscriber->safe_psql($database, 'SELECT count(*) FROM listing WHERE last_price IS NOT NULL AND id > 90'), '10', "$database: with their prices");
+}
+$publisher->safe_psql('postgres', 'TRUNCATE rent');
+for my $database (sort keys %subscriber_tables)
+{
+	rents_are_right($database, 'TRUNCATE');
+	is($subscriber->safe_psql($database, 'SELECT count(*) FROM listing WHERE price_count = 0 AND last_price IS NULL'), '100', "$database: no price is left");
+	$subscriber->safe_psql($database, "DROP SUBSCRIPTION $database");
+}
+
 # C12: a prepared transaction holds its listings until it is committed; then the column is right.
 $publisher->safe_psql('postgres', q{BEGIN; INSERT INTO price VALUES (20, 1, '2027-01-01', 20), (21, 99, '2027-01-01', 21); PREPARE TRANSACTION 'p'});
 is($publisher->safe_psql('postgres', 'SELECT last_price FROM listing WHERE id = 1'), '4', 'not yet');
@@ -77,6 +151,45 @@ like($error, qr/canceling statement due to lock timeout/, 'others wait');
 $publisher->safe_psql('postgres', q{COMMIT PREPARED 'p'; INSERT INTO listing VALUES (99)});
 is($publisher->safe_psql('postgres', 'SELECT id, last_price FROM listing WHERE id IN (1, 99) ORDER BY id'), "1|20\n99|21", 'committed');
 is($publisher->safe_psql('postgres', q{SELECT count(*) FROM listing_stats.verify('listing', 'price')}), '0', 'verified');
+
+# The same beyond a restart, where prices come before their listings: with a foreign key in the same transaction, with none
+# in another one, which has to wait.
+$publisher->safe_psql('postgres', q{
+	CREATE TABLE item (id int PRIMARY KEY);
+	CREATE TABLE offer (LIKE price INCLUDING ALL, FOREIGN KEY (listing_id) REFERENCES item DEFERRABLE INITIALLY DEFERRED);
+	SET client_min_messages = warning;
+	SELECT listing_stats.attach('item', 'offer', price_count => 'price_count');
+	INSERT INTO item VALUES (1)});
+$publisher->safe_psql('postgres', q{
+	BEGIN;
+	INSERT INTO offer VALUES (1, 1, '2027-01-01', 1), (2, 2, '2027-01-01', 2), (3, 2, '2027-01-02', 3);
+	INSERT INTO item VALUES (2);
+	DELETE FROM offer WHERE id = 3;
+	PREPARE TRANSACTION 'with'});
+$publisher->safe_psql('postgres', q{BEGIN; INSERT INTO price VALUES (30, 2, '2027-01-01', 30), (31, 201, '2027-01-01', 31); PREPARE TRANSACTION 'without'});
+$publisher->stop('immediate');
+$publisher->start;
+my $prepared = q{SELECT id, last_price FROM listing WHERE id IN (1, 2, 201) UNION ALL SELECT -id, last_price FROM item ORDER BY id};
+is($publisher->safe_psql('postgres', $prepared), "-1|\n1|20\n2|5", 'restarted, and not yet');
+for my $waits ('INSERT INTO offer VALUES (4, 1, now(), 4)', "INSERT INTO price VALUES (32, 2, now(), 32)", 'INSERT INTO item VALUES (2)', 'INSERT INTO listing VALUES (201)')
+{
+	($code, $out, $error) = $publisher->psql('postgres', "SET lock_timeout = '100ms'; $waits");
+	like($error, qr/canceling statement due to lock timeout/, "waits: $waits");
+}
+$publisher->safe_psql('postgres', "COMMIT PREPARED '$_'") for qw(with without);
+$publisher->safe_psql('postgres', 'INSERT INTO listing VALUES (201)');
+my $committed = "-2|2\n-1|1\n1|20\n2|30\n201|31";
+is($publisher->safe_psql('postgres', $prepared), $committed, 'committed');
+# Rolled back, nothing stays.
+$publisher->safe_psql('postgres', q{BEGIN; INSERT INTO price VALUES (40, 1, '2028-01-01', 40); DELETE FROM offer; PREPARE TRANSACTION 'undone'});
+$publisher->restart;
+$publisher->safe_psql('postgres', q{ROLLBACK PREPARED 'undone'});
+is($publisher->safe_psql('postgres', $prepared), $committed, 'rolled back');
+is($publisher->safe_psql('postgres', "SELECT count(*) FROM listing_stats.verify($_)"), '0', "$_ verified") for q{'listing', 'price'}, q{'item', 'offer'};
+for my $node ($publisher, $subscriber)
+{
+	unlike(slurp_file($node->logfile), qr/PANIC|terminated by signal|cache lookup failed|without the flush|mid-statement/, 'nothing unexpected in the log of the ' . $node->name);
+}
 
 $subscriber->stop;
 $publisher->stop;

@@ -1,4 +1,4 @@
-# The attacks of SECURITY.md, as the ordinary owner of a database and as a plain role.
+# The attacks of SECURITY.md, as the ordinary owner of a database and as a plain role.  Identifiers as in test/README.md.
 use strict;
 use warnings FATAL => 'all';
 use PostgreSQL::Test::Cluster;
@@ -22,13 +22,13 @@ sub as
 	return $code == 0 ? $out : $error;
 }
 
-# A schema that the attacker prepared is not taken over, whoever owns it.
+# S4: A schema that the attacker prepared is not taken over, whoever owns it.
 as('dba', q{GRANT CREATE ON DATABASE market TO thief});
 as('thief', q{CREATE SCHEMA listing_stats});
 like(as('dba', 'CREATE EXTENSION listing_stats'), qr/schema "listing_stats" already exists/, 'a foreign schema is refused');
 as('thief', q{DROP SCHEMA listing_stats});
 like(as('shop', 'CREATE EXTENSION listing_stats'), qr/permission denied to create extension/, 'a plain role cannot install it');
-# Functions and operators planted in advance, in every schema of the path.
+# S3, S4: Functions and operators planted in advance, in every schema of the path.
 as('dba', q{
 	CREATE SCHEMA planted;
 	CREATE FUNCTION planted.bad(anyelement, anyelement) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'ran as %', current_user; END $$;
@@ -67,7 +67,7 @@ for my $call (q{attach('listing', 'price')}, q{detach('listing', 'price')}, q{de
 {
 	like(as('thief', "SELECT listing_stats.$call"), qr/must be owner of table/, $call);
 }
-# Nobody is made to wait for a call that is refused.
+# S5: Nobody is made to wait for a call that is refused.
 my $writer = $node->background_psql('market', extra_params => [ '-U', 'shop' ]);
 $writer->query_safe(q{BEGIN; INSERT INTO price VALUES (3, 1, '2026-01-03', 7);});
 like(as('thief', q{SET lock_timeout = '500ms'; SELECT listing_stats.attach('listing', 'price')}), qr/must be owner/, 'attach() does not queue for a lock first');
@@ -81,7 +81,7 @@ like(as('thief', q{CREATE AGGREGATE pg_temp.evil(bigint, timestamptz) (
 	SELECT pg_temp.evil(4096, now())}), qr/permission denied for function _latest_accumulate/, 'no aggregate of private functions');
 like(as('thief', 'CREATE TEMPORARY TABLE states (state listing_stats._latest_state)'), qr/permission denied for type/, 'nor a place to keep its states');
 
-# Triggers with copied and with forged arguments on tables of the thief's own.
+# S6: Triggers with copied and with forged arguments on tables of the thief's own.
 as('thief', q{
 	CREATE TABLE fake (id int PRIMARY KEY, listing_id int, created timestamptz, value numeric);
 	DO $$ BEGIN
@@ -103,7 +103,7 @@ for my $forged (q{'price=public.fake', 'found=1 1 1'}, q{'price=public.price'}, 
 	as('thief', q{INSERT INTO fake VALUES (2, 1, '2099-01-01', 667)});
 	is(as('shop', q{SELECT last_price FROM listing}), '7', "forged arguments change nothing: $forged");
 }
-# Both halves on tables of the thief's, the names and the record those of the victim's.
+# S6: Both halves on tables of the thief's, the names and the record those of the victim's.
 as('thief', q{
 	CREATE TABLE fake_listing (id int PRIMARY KEY, last_price numeric);
 	DO $$ BEGIN
