@@ -243,6 +243,10 @@ SELECT w.*, s.*, o.*, m.*, p.* FROM w, LATERAL (
 -- Unlike by more than rounding in the sixteenth digit, or one of them unknown.
 CREATE FUNCTION unlike(a numeric, b numeric) RETURNS boolean IMMUTABLE LANGUAGE sql AS $$
 	SELECT a IS DISTINCT FROM b AND (abs(a - b) <= abs(b) * 1e-15 AND a <> 'NaN' AND b <> 'NaN') IS NOT TRUE $$;
+-- The bytes of a history, which are for nobody else to ask for.
+RESET SESSION AUTHORIZATION;
+CREATE FUNCTION bytes(price_history) RETURNS bytea LANGUAGE sql SECURITY DEFINER AS 'SELECT listing_stats._price_history_send($1)';
+SET SESSION AUTHORIZATION regress_listing_stats;
 CREATE VIEW differences AS
 SELECT question, l FROM reference f JOIN rh USING (l), LATERAL (VALUES
 	('lowest', lowest(h, a, b) IS DISTINCT FROM low), ('highest', highest(h, a, b) IS DISTINCT FROM high),
@@ -260,7 +264,7 @@ SELECT question, l FROM reference f JOIN rh USING (l), LATERAL (VALUES
 	('days_at_price', unlike(days_at_price(h, now), CASE WHEN now >= same_since AND latest IS NOT NULL THEN extract(epoch FROM now - same_since) / 86400 END)),
 	('days_on_market', unlike(days_on_market(h, now), CASE WHEN now >= first_at THEN extract(epoch FROM now - first_at) / 86400 END)),
 	('json', h::jsonb IS DISTINCT FROM json), ('text of json', h::json::jsonb IS DISTINCT FROM json),
-	('merge', _price_history_send(format('{%s=0.0000}', now)::price_history + h) IS DISTINCT FROM _price_history_send(h + format('{%s=0.0000}', now)::price_history))
+	('merge', bytes(format('{%s=0.0000}', now)::price_history + h) IS DISTINCT FROM bytes(h + format('{%s=0.0000}', now)::price_history))
 	) q(question, differs) WHERE differs
 UNION ALL
 -- The lowest price before the last reduction, before the first of a series, before a given time
@@ -380,9 +384,6 @@ DROP OWNED BY regress_listing_stats_reader;
 DROP ROLE regress_listing_stats_reader;
 SET SESSION AUTHORIZATION regress_listing_stats;
 
-RESET SESSION AUTHORIZATION;
-CREATE FUNCTION bytes(price_history) RETURNS bytea LANGUAGE sql SECURITY DEFINER AS 'SELECT listing_stats._price_history_send($1)';
-SET SESSION AUTHORIZATION regress_listing_stats;
 -- In any order, in pieces, through text and bytes: the same to the byte.  Text without a number has no scale.
 SELECT way, count(*), min(l), :seed AS seed
 FROM rh JOIN (SELECT l, price_history(created, value, id ORDER BY random()) AS shuffled FROM r GROUP BY l) o USING (l)
@@ -420,7 +421,7 @@ INSERT INTO long SELECT 2, price_history('2026-01-01'::timestamptz + i * interva
 CREATE TABLE plain AS SELECT n, h::text AS h FROM long;
 SELECT n, pg_column_compression(h) IS NOT NULL AS compressed, pg_column_size(h) < 2000 AS in_line, pg_relation_size(reltoastrelid) > 30000 AS toasted FROM long, pg_class WHERE oid = 'long'::regclass ORDER BY n;
 SELECT n, h::text = (SELECT h FROM plain WHERE plain.n = long.n) AS same, step_count(h), latest(h) = latest(p) AS latest, lowest(h) = lowest(p) AS lowest, time_weighted_average(h, until => NULL) = time_weighted_average(p, until => NULL) AS average,
-	_price_history_send(merge(h, '{}')) = _price_history_send(p) AS merged FROM long JOIN (SELECT n, h::price_history AS p FROM plain OFFSET 0) t USING (n) ORDER BY n;
+	bytes(merge(h, '{}')) = bytes(p) AS merged FROM long JOIN (SELECT n, h::price_history AS p FROM plain OFFSET 0) t USING (n) ORDER BY n;
 
 -- Small: bytes a step, at whole seconds and at microseconds
 SELECT bool_and(pg_column_size(seconds) <= 4 * 500) AS four_bytes, bool_and(pg_column_size(micros) <= 8 * 500) AS eight_bytes
