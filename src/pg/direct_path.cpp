@@ -40,9 +40,11 @@ bool enabled = true;
 // which do not change.  Not so the checks of listing's own foreign keys: that of an INSERT leaves a
 // row that the same transaction has updated since to the check of the UPDATE.
 bool
-only_our_triggers(const TriggerDesc *triggers)
+only_our_triggers(Relation listing)
 {
 	const Oid ours = trigger_function(listing_changed);
+	// Looking that up may have rebuilt the relation's triggers.
+	const TriggerDesc *triggers = listing->trigdesc;
 
 	for (int i = 0; triggers != nullptr && i < triggers->numtriggers; ++i)
 	{
@@ -74,7 +76,7 @@ takes_plain_updates(Relation listing)
 	return is_plain(listing) && !listing->rd_rel->relispartition && listing->rd_rules == nullptr &&
 	       (constraints == nullptr ||
 	        (constraints->num_check == 0 && !has_generated_columns(constraints))) &&
-	       only_our_triggers(listing->trigdesc);
+	       only_our_triggers(listing);
 }
 
 // Whether the kept column takes values of the column it keeps as they are.

@@ -117,15 +117,15 @@ find_attachments(const Refresh &refresh)
 {
 	Relation price = relation_open(refresh.price, NoLock);
 	List *found = NIL;
+	ListCell *cell = nullptr;
 
-	for (int i = 0; price->trigdesc != nullptr && i < price->trigdesc->numtriggers; ++i)
+	foreach (cell, our_triggers(price))
 	{
-		const Trigger *trigger = &price->trigdesc->triggers[i];
-		const Oid oid = trigger->tgoid;
+		const Trigger *trigger = static_cast<Trigger *>(lfirst(cell));
 		if (!is_attachment(price, trigger) ||
 		    other_half(price, trigger, Side::price) != refresh.listing)
 			continue;
-		Attachment *attachment = attachment_of(refresh.price, oid, Side::price);
+		Attachment *attachment = attachment_of(refresh.price, trigger->tgoid, Side::price);
 		if (attachment != nullptr)
 			found = lappend(found, attachment);
 	}
