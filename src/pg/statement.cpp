@@ -78,4 +78,11 @@ is_only_row(const TriggerData *event, Oid table)
 	       rt_fetch(linitial_int(statement->resultRelations), statement->rtable)->relid == table;
 }
 
+bool
+is_replicated_row()
+{
+	return MyLogicalRepWorker != nullptr && finishing == nullptr && trigger_depth() == 1 &&
+	       MyLogicalRepWorker->relstate != SUBREL_STATE_DATASYNC;  // which is a COPY
+}
+
 }  // namespace listing_stats

@@ -13,4 +13,9 @@ void follow_statements();
 // another partition, and the statement under way when the module was loaded.
 bool is_only_row(const TriggerData *event, Oid table);
 
+// Whether the row whose triggers are firing came by logical replication.  Such a row has no
+// statement that would run what is queued for its end: the worker fires queued triggers after each
+// row, and never closes another table that they are on, as the server warns at every commit.
+bool is_replicated_row();
+
 }  // namespace listing_stats

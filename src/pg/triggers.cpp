@@ -141,7 +141,7 @@ may_have_prices(const TriggerColumns *columns, TupleTableSlot *slot)
 	return false;
 }
 
-// Adds the key that the row has, or handles it at once.
+// Adds the key that the row has, or handles it at once, which a replicated row needs.
 void
 add_key(const TriggerData *event, const TriggerColumns *columns, Side side, TupleTableSlot *slot,
         PendingKey change, bool now = false)
@@ -166,7 +166,7 @@ add_key(const TriggerData *event, const TriggerColumns *columns, Side side, Tupl
 		return;
 	}
 	const Oid type = getBaseType(attribute->atttypid);
-	if (now)
+	if (now || is_replicated_row())
 		flush(level_of_one(*columns->attachment, side, type, change), false);
 	else
 		add_pending_key(*columns->attachment, side, type, change);

@@ -48,6 +48,11 @@ is($subscriber->safe_psql('postgres', $show), "1|9|5|2\n2|8||1", 'INSERT, UPDATE
 $publisher->safe_psql('postgres', q{TRUNCATE price; INSERT INTO price VALUES (5, 1, '2026-01-02', 1)});
 $publisher->wait_for_catchup('prices');
 is($subscriber->safe_psql('postgres', $show), "1|1||1\n2|||0", 'TRUNCATE');
+$publisher->safe_psql('postgres', q{UPDATE price SET listing_id = 2 WHERE id = 5});
+$publisher->wait_for_catchup('prices');
+is($subscriber->safe_psql('postgres', $show), "1|||0\n2|1||1", 'a price that moves');
+$publisher->safe_psql('postgres', q{UPDATE price SET listing_id = 1 WHERE id = 5});
+$publisher->wait_for_catchup('prices');
 is($subscriber->safe_psql('postgres', q{SELECT count(*) FROM listing_stats.verify('listing', 'price')}), '0', 'verified');
 # A crash of the subscriber in between.
 $publisher->safe_psql('postgres', q{INSERT INTO price VALUES (6, 1, '2026-01-03', 2), (7, 2, '2026-01-03', 3)});
@@ -193,4 +198,8 @@ for my $node ($publisher, $subscriber)
 
 $subscriber->stop;
 $publisher->stop;
+for my $node ($publisher, $subscriber)
+{
+	is(join('', grep { /"_flush" not closed|PANIC|terminated by signal/ } split(/^/, slurp_file($node->logfile))), '', 'nothing unexpected in the log of the ' . $node->name);
+}
 done_testing();
