@@ -405,7 +405,7 @@ void
 LeafReader<Column>::lock_page(Buffer buffer)
 {
 	prefetch_head(BufferGetPage(buffer));
-	LockBuffer(buffer, BUFFER_LOCK_SHARE);
+	_bt_lockbuf(index_, buffer, BT_READ);
 	_bt_checkpage(index_, buffer);
 	set_page(buffer);
 }
@@ -421,7 +421,7 @@ template <typename Column>
 void
 LeafReader<Column>::release_page()
 {
-	UnlockReleaseBuffer(buffer_);
+	_bt_relbuf(index_, buffer_);
 	buffer_ = InvalidBuffer;
 }
 
