@@ -124,7 +124,7 @@ FROM (SELECT 'one far out' AS kind, CASE WHEN i = 500 THEN 92233720368547758.07 
 	UNION ALL SELECT 'two heaps', CASE WHEN i % 2 = 0 THEN -9e15 ELSE 9e15 END + i % 3 FROM numbers WHERE i <= 50001
 	UNION ALL SELECT 'every size', 10::numeric ^ (i % 15) + i FROM numbers WHERE i <= 50001) h GROUP BY kind ORDER BY kind;
 
--- Random and hostile sets against PostgreSQL's aggregates
+-- Random and hostile sets against PostgreSQL's aggregates; LISTING_STATS_SEED is the seed, which is shown where something differs
 CREATE FUNCTION exact_percentile(sorted numeric[], p numeric) RETURNS numeric LANGUAGE sql AS $$
 	SELECT CASE WHEN part = 0 THEN sorted[low] ELSE sorted[low] + (sorted[low + 1] - sorted[low]) * part END
 	FROM (SELECT 1 + floor(place)::int AS low, place - floor(place) AS part FROM (SELECT (cardinality(sorted) - 1) * p AS place) a) b
@@ -140,9 +140,12 @@ CREATE FUNCTION number_of(kind text) RETURNS numeric LANGUAGE sql VOLATILE AS $$
 		WHEN 'extreme' THEN (ARRAY['1e-16383', '9e65000', '-9e65000', '0', '1e100', '-1e-16383']::numeric[])[1 + (random() * 5)::int]
 	END
 $$;
-\set seed 0.51
-\echo seed :seed
-SELECT setseed(:seed);
+\getenv seed LISTING_STATS_SEED
+\if :{?seed}
+\else
+SELECT (random() * 1e6)::int AS seed \gset
+\endif
+SELECT setseed(:seed % 1000000 / 1e6);
 CREATE FUNCTION numbers_of(kind text, n int) RETURNS numeric[] LANGUAGE sql VOLATILE AS $$
 	SELECT array_agg(CASE WHEN random() < 0.1 THEN NULL ELSE number_of(kind) END) FROM generate_series(1, n)
 $$;
@@ -187,17 +190,19 @@ BEGIN
 	IF s = (SELECT price_stats(x) FROM unnest(v || 77.123) x) THEN RETURN 'inequality'; END IF;
 	RETURN NULL;
 END $$;
-SELECT kind, count(*) AS sets, count(difference) AS differences, min(difference || ': ' || left(v::text, 200)) AS first
+SELECT kind, count(*) AS sets, count(difference) AS differences, min(difference || ': ' || left(v::text, 200)) AS first, CASE WHEN count(difference) > 0 THEN :seed END AS seed
 FROM (SELECT kind, v, difference(v, p) FROM sets) s GROUP BY kind ORDER BY kind;
 
 -- Integers and doubles: the same as their decimals
 CREATE FUNCTION bits(v float8) RETURNS bytea LANGUAGE sql AS 'SELECT float8send(CASE WHEN v = 0 THEN 0 ELSE v END)';
+SELECT *, CASE WHEN bigint_differs + bigint_stddev_differs + integer_differs > 0 THEN :seed END AS seed FROM (
 SELECT count(*) AS sets,
 	count(*) FILTER (WHERE (SELECT price_summary(x)::text FROM unnest(i) x) <> (SELECT price_summary(x::numeric)::text FROM unnest(i) x)) AS bigint_differs,
 	count(*) FILTER (WHERE (SELECT (price_summary(x)).stddev::text FROM unnest(i) x) <> (SELECT stddev(x)::text FROM unnest(i) x)) AS bigint_stddev_differs,
 	count(*) FILTER (WHERE (SELECT price_stats(x::int) FROM unnest(i) x WHERE x::int8 BETWEEN -2147483648 AND 2147483647) <> (SELECT price_stats(x) FROM unnest(i) x WHERE x BETWEEN -2147483648 AND 2147483647)) AS integer_differs
 FROM (SELECT array_agg(CASE (random() * 5)::int WHEN 0 THEN 9223372036854775807 WHEN 1 THEN -9223372036854775808 WHEN 2 THEN (random() * 9e18)::bigint ELSE (random() * 100)::bigint END)
-	FROM generate_series(1, 3000) n GROUP BY n % 300) s(i);
+	FROM generate_series(1, 3000) n GROUP BY n % 300) s(i)) t;
+SELECT *, CASE WHEN extremes_differ + percentile_differs + sums_differ > 0 THEN :seed END AS seed FROM (
 SELECT kind, count(*) AS sets,
 	count(*) FILTER (WHERE bits(s.min::float8) <> bits(e.min) OR bits(s.max::float8) <> bits(e.max) OR s.count <> e.count) AS extremes_differ,
 	count(*) FILTER (WHERE bits(percentile(d, 0.5)::float8) <> bits(e.disc)) AS percentile_differs,
@@ -206,7 +211,53 @@ FROM (SELECT kind, array_agg(CASE kind WHEN 'price' THEN round(random() * 50000)
 		FROM unnest('{price,any,tiny,every size}'::text[]) kind, generate_series(1, 1500) n GROUP BY kind, n % 100) sets,
 	LATERAL (SELECT price_stats(x) AS d, (price_summary(x)).*, count(x) AS n FROM unnest(v) x) s,
 	LATERAL (SELECT count(x), min(x), max(x), avg(x), sum(x), stddev(x), max(abs(x)) AS size, percentile_disc(0.5) WITHIN GROUP (ORDER BY x) AS disc, percentile_cont(0.25) WITHIN GROUP (ORDER BY x) AS q1 FROM unnest(v) x) e
-GROUP BY kind ORDER BY kind;
+GROUP BY kind) t ORDER BY kind;
+
+-- Every kind of frame says what its rows say by themselves
+CREATE TABLE framed AS SELECT i AS id, i * i % 23 AS x, CASE WHEN i % 7 > 0 THEN (i * 31 % 17) / 4.0 END AS v, '2026-01-01'::timestamptz + i * 7919 % 31 * interval '1 h' AS at FROM generate_series(1, 60) i;
+CREATE FUNCTION frames_differ(frame text, OUT frames int, OUT sizes int, OUT different int) LANGUAGE plpgsql AS $$
+BEGIN
+	EXECUTE format('SELECT count(*), count(DISTINCT coalesce(cardinality(ids), 0)), count(*) FILTER (WHERE (s::text, m, p, j, l) IS DISTINCT FROM
+			(SELECT (price_stats(v)::text, median(v), percentile(v, 0.3), price_stats_json(v), latest(v, at)) FROM framed WHERE id = ANY (ids)))
+		FROM (SELECT array_agg(id) OVER w AS ids, price_stats(v) OVER w AS s, median(v) OVER w AS m, percentile(v, 0.3) OVER w AS p, price_stats_json(v) OVER w AS j, latest(v, at) OVER w AS l
+			FROM framed WINDOW w AS (ORDER BY x %s)) f', frame) INTO frames, sizes, different;
+END $$;
+SELECT frame, exclusion, d.* FROM unnest(ARRAY['ROWS BETWEEN 2 PRECEDING AND 1 FOLLOWING', 'ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW', 'RANGE BETWEEN 3 PRECEDING AND 2 FOLLOWING', 'RANGE BETWEEN UNBOUNDED PRECEDING AND 4 PRECEDING',
+	'RANGE BETWEEN 1 FOLLOWING AND 2 FOLLOWING', 'GROUPS BETWEEN 1 PRECEDING AND 1 FOLLOWING', 'GROUPS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING']) WITH ORDINALITY f(frame, i),
+	unnest('{"",EXCLUDE CURRENT ROW,EXCLUDE GROUP,EXCLUDE TIES}'::text[]) exclusion, frames_differ(frame || ' ' || exclusion) d ORDER BY i, exclusion;
+
+-- Grouping sets, hashed in so little memory that groups are put aside, say what they say sorted
+CREATE FUNCTION plan_of(query text, OUT plan text) LANGUAGE plpgsql AS $$
+DECLARE
+	line text;
+BEGIN
+	FOR line IN EXECUTE 'EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, SUMMARY OFF) ' || query LOOP
+		plan := concat_ws(', ', plan, substring(line FROM '(Mixed|Hash|Group)Aggregate'), CASE WHEN line ~ 'Disk Usage' THEN 'spills' END);
+	END LOOP;
+END $$;
+PREPARE of_groups AS SELECT i % 6007 AS a, i % 7 AS b, price_stats(v), median(v), percentile(v, 0.3), latest(v, at), earliest(v, at, i)
+	FROM (SELECT i, v, '2026-01-01'::timestamptz + i * 7919 % 10007 * interval '1 h' AS at FROM numbers WHERE i <= 20000) n GROUP BY GROUPING SETS ((i % 6007), (i % 7), ());
+SET plan_cache_mode = force_generic_plan;
+SET enable_hashagg = off;
+SELECT plan_of('EXECUTE of_groups');
+CREATE TABLE sorted_groups AS EXECUTE of_groups;
+RESET enable_hashagg;
+SET enable_sort = off;
+-- it is planned with more memory than it then has
+SET work_mem = '100MB';
+DISCARD PLANS;
+SELECT plan_of('EXECUTE of_groups');
+SET work_mem = '64kB';
+SET hash_mem_multiplier = 1;
+SELECT plan_of('EXECUTE of_groups');
+CREATE TABLE hashed_groups AS EXECUTE of_groups;
+RESET plan_cache_mode;
+RESET enable_sort;
+RESET work_mem;
+RESET hash_mem_multiplier;
+DEALLOCATE of_groups;
+SELECT (SELECT count(*) FROM sorted_groups) AS sorted, (SELECT count(*) FROM hashed_groups) AS hashed,
+	(SELECT count(*) FROM (SELECT s::text FROM sorted_groups s EXCEPT ALL SELECT h::text FROM hashed_groups h) d) AS different;
 
 -- Parallel workers give the same
 SET parallel_setup_cost = 0;

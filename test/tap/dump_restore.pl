@@ -18,9 +18,30 @@ $node->safe_psql('postgres', q{
 	INSERT INTO "My shop".listing VALUES (1), (2);
 	INSERT INTO "My shop".price VALUES (1, 1, '2026-01-01', 5);
 	SELECT count(*) FROM listing_stats.attach('"My shop".listing', '"My shop".price');
+	-- Values of both types, of a role that is nobody else's, with numbers of any size, ties, and times that are none.
+	CREATE ROLE teller LOGIN;
+	CREATE SCHEMA teller AUTHORIZATION teller;
+	SET ROLE teller;
+	CREATE TABLE teller.said (id int PRIMARY KEY, d listing_stats.price_distribution, h listing_stats.price_history);
+	INSERT INTO teller.said SELECT k, listing_stats.price_stats(v), listing_stats.price_history(at, v, tie)
+	FROM generate_series(1, 6) k, LATERAL (SELECT CASE WHEN i % 11 > 0 THEN (i * 7919 % 1009) / 4.0 + CASE WHEN k = 5 AND i = 7 THEN 1e30 WHEN k = 6 AND i = 7 THEN 'NaN' ELSE 0 END END AS v,
+		'2026-01-01 00:00Z'::timestamptz + i / 2 * interval '1 s' AS at, CASE WHEN i % 3 > 0 THEN i END AS tie FROM generate_series(1, CASE k WHEN 1 THEN 1 WHEN 2 THEN 3000 ELSE 100 END) i) p(v, at, tie) GROUP BY k;
+	INSERT INTO teller.said VALUES (7, '{}', '{}'), (8, NULL, NULL), (9, '{1e-16383, -9e131071, Infinity*3, -Infinity, NaN, null*4611686018427387000}', '{-infinity=1, 0044-03-15 BC#-5=1e-16383, infinity=null}');
+	RESET ROLE;
 	CREATE DATABASE restored;
 	CREATE DATABASE copied TEMPLATE postgres;
 });
+# The very bytes of all values.
+my $bytes = q{SELECT string_agg(concat_ws('|', id, listing_stats._price_distribution_send(d), listing_stats._price_history_send(h)), E'\n' ORDER BY id) FROM teller.};
+my $said = $node->safe_psql('postgres', $bytes . 'said');
+is(scalar(my @lines = split /\n/, $said), 9, 'values of both types');
+for my $format ('text', 'csv', 'binary')
+{
+	my $file = $node->basedir . "/said.$format";
+	is($node->safe_psql('postgres', "COPY teller.said TO '$file' (FORMAT $format); CREATE TABLE teller.$format (LIKE teller.said); COPY teller.$format FROM '$file' (FORMAT $format); $bytes$format"),
+		$said, "COPY, $format");
+	$node->safe_psql('postgres', "DROP TABLE teller.$format");
+}
 my $dump = $node->basedir . '/dump.sql';
 command_ok([ 'pg_dump', '-p', $node->port, '-h', $node->host, '-f', $dump, 'postgres' ], 'pg_dump');
 command_ok([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-p', $node->port, '-h', $node->host, '-f', $dump, 'restored' ], 'restore');
@@ -30,7 +51,13 @@ for my $database ('postgres', 'restored', 'copied')
 	is($node->safe_psql($database, q{SELECT * FROM "My shop".listing ORDER BY id}), "1|\n2|6", "kept in $database");
 	is($node->safe_psql($database, q{SELECT listing, price, last_price, warnings FROM listing_stats.attachments}),
 		'"My shop".listing|"My shop".price|last_price|{}', "attached in $database");
+	is($node->safe_psql($database, $bytes . 'said'), $said, "values in $database");
 }
+# By the role itself, to whom the functions behind the types are not granted.
+$node->safe_psql('copied', 'ALTER TABLE teller.said RENAME TO before');
+command_ok([ 'pg_dump', '-U', 'teller', '-p', $node->port, '-h', $node->host, '-t', 'teller.said', '-f', "$dump.said", 'postgres' ], "a role's own dump");
+command_ok([ 'psql', '-U', 'teller', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-p', $node->port, '-h', $node->host, '-c', 'ALTER INDEX teller.said_pkey RENAME TO before_pkey', '-f', "$dump.said", 'copied' ], 'and restore');
+is($node->safe_psql('copied', $bytes . 'said'), $said, "values of a role's own dump");
 # Renames are in the arguments, so a dump taken after them has the new names: nothing is looked up by
 # a record that is of other tables.  In the restored database further renames are followed as well.
 $node->safe_psql('postgres', q{
@@ -66,7 +93,7 @@ is($node->safe_psql('renamed_restored', q{SELECT listing, price, last_price, val
 for my $options ([], ['--disable-triggers'])
 {
 	my $name = @$options ? 'without' : 'with';
-	$node->safe_psql('restored', 'TRUNCATE "My shop".price, "My shop".listing');
+	$node->safe_psql('restored', 'TRUNCATE "My shop".price, "My shop".listing, teller.said');
 	command_ok([ 'pg_dump', '-p', $node->port, '-h', $node->host, '-a', @$options, '-f', "$dump.$name", 'postgres' ], "data only, $name triggers");
 	command_ok([ 'psql', '-X', '-q', '-v', 'ON_ERROR_STOP=1', '-p', $node->port, '-h', $node->host, '-f', "$dump.$name", 'restored' ], "restored $name triggers");
 	is($node->safe_psql('restored', q{SELECT * FROM "My shop".listing ORDER BY id}), "1|\n2|6", "right $name triggers");

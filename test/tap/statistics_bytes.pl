@@ -6,9 +6,9 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $seed = $ENV{SEED} // 23;
+my $seed = $ENV{LISTING_STATS_SEED} // int rand 1e6;
 srand $seed;
-note "seed $seed";
+diag "LISTING_STATS_SEED=$seed";
 my $node = PostgreSQL::Test::Cluster->new('bytes');
 $node->init;
 $node->start;
