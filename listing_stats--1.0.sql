@@ -745,11 +745,11 @@ COMMENT ON FUNCTION listing_stats.last_change(listing_stats.price_history, boole
 CREATE FUNCTION listing_stats.price_drop(history listing_stats.price_history) RETURNS numeric
 	AS 'MODULE_PATHNAME', 'listing_stats_history_price_drop' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats.price_drop(listing_stats.price_history) IS
-	'previous() less latest(): positive when the price fell, negative when it rose; NULL if one of them is';
+	'previous() less latest(): positive when the price fell, negative when it rose; NULL if one of them is; error 22003 beyond numeric';
 CREATE FUNCTION listing_stats.price_drop_percent(history listing_stats.price_history) RETURNS numeric
 	AS 'MODULE_PATHNAME', 'listing_stats_history_price_drop_percent' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats.price_drop_percent(listing_stats.price_history) IS
-	'price_drop() in percent of previous(); NULL if one of them is, or previous() is 0';
+	'price_drop() in percent of previous(); NULL if one of them is, or previous() is 0; error 22003 if a hundred times the drop is beyond numeric';
 CREATE FUNCTION listing_stats.is_lowest(history listing_stats.price_history) RETURNS boolean
 	AS 'MODULE_PATHNAME', 'listing_stats_history_is_lowest' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats.is_lowest(listing_stats.price_history) IS
@@ -769,7 +769,7 @@ COMMENT ON FUNCTION listing_stats.sparkline(listing_stats.price_history, integer
 CREATE FUNCTION listing_stats.candles(history listing_stats.price_history, width interval, since timestamptz DEFAULT NULL, until timestamptz DEFAULT NULL, OUT at timestamptz, OUT open numeric, OUT high numeric, OUT low numeric, OUT close numeric) RETURNS SETOF record
 	AS 'MODULE_PATHNAME', 'listing_stats_history_candles' LANGUAGE C STABLE PARALLEL SAFE ROWS 100;
 COMMENT ON FUNCTION listing_stats.candles(listing_stats.price_history, interval, timestamptz, timestamptz) IS
-	'for each width of time from since (NULL: the first step) up to until (NULL: the last step and it too): when it starts, the price in force then or when since is later or else the first known one in it, the highest, the lowest, and the last known one; NULLs without any; whole months, and whole days, start when the clock of the sessions time zone first shows the midnight that date_trunc() has, or skips it, other widths count from 2000-01-03 00:00 UTC; the first candle of all starts when timestamps do; no rows if history or width is NULL or there are no steps; error 22023 for a width that is not positive or of several units, or a window that is not finite';
+	'for each width of time from since (NULL: the first step) up to until (NULL: the last step and it too): when it starts, the price in force then or when since is later or else the first known one in it, the highest, the lowest, and the last known one; NULLs without any; whole months, and whole days, start when the clock of the sessions time zone first shows the midnight that date_trunc() has, or skips it, other widths count from 2000-01-03 00:00 UTC; the first candle of all starts when timestamps do; no rows if history or width is NULL, there are no steps or the window is empty; error 22023 for a width that is not positive or of several units, or a window that is not finite';
 CREATE FUNCTION listing_stats.series(history listing_stats.price_history, step interval, since timestamptz DEFAULT NULL, until timestamptz DEFAULT NULL, OUT at timestamptz, OUT price numeric) RETURNS SETOF record
 	AS 'MODULE_PATHNAME', 'listing_stats_history_series' LANGUAGE C STABLE PARALLEL SAFE ROWS 100;
 COMMENT ON FUNCTION listing_stats.series(listing_stats.price_history, interval, timestamptz, timestamptz) IS

@@ -77,6 +77,8 @@ SELECT lowest(h), highest(h), lowest(h, '2026-01-03', '2026-01-06'), time_weight
 SELECT time_weighted_average('{2026-01-01=9e131071}', until => '2026-01-03')::text = 9e131071::text AS itself, time_weighted_average('{2026-01-01=9e131071, 2026-01-02=1.5}', until => '2026-01-03') = 4.5e131071 + 0.75 AS mean,
 	time_weighted_average('{2026-01-01=9e131071, 2026-01-02=-9e131071}', until => '2026-01-03') AS zero, time_weighted_average('{2026-01-01=3e131051}', '4714-11-24 BC', '294276-12-31') = 3e131051 AS still_whole,
 	time_weighted_average('{4714-11-24 BC=9e131051, 294276-12-31=1}', until => NULL) = 9e131051 AS longest;
+SELECT price_drop('{2026-01-01=9e131071, 2026-01-02=-9e131071}');
+SELECT price_drop_percent('{2026-01-01=9e131071, 2026-01-02=1}');
 SELECT price_drop('{2026-01-01=1e40, 2026-01-02=1}'), round(price_drop_percent('{2026-01-01=1e40, 2026-01-02=1}'), 2);
 
 -- Infinite times and those before Christ

@@ -34,7 +34,10 @@ class MaintainedDecimalField(models.DecimalField):
 
 
 class PriceStats(models.Aggregate):
-    """Exact statistics of a queryset's numbers, as a dict of Decimals.
+    """Exact statistics of a queryset's numbers, as a dict.
+
+    The counts are ints; the rest are Decimals, or ints where the server shows
+    no decimals, as for the smallest of a column of integers.
 
     >>> Listing.objects.filter(...).aggregate(stats=PriceStats('last_price'))
     {'stats': {'count': 2, 'nulls': 0, 'min': Decimal('19.99'), ...}}

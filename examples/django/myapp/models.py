@@ -36,13 +36,15 @@ class ListingQuerySet(models.QuerySet):
     def page_json(self, limit, offset=0):
         """A page of these listings with their prices, their number, and the
         statistics of all of them, as JSON, in one statement."""
+        connection = connections[self.db]
         listings = self.values('id', 'url', 'description', 'last_price')
         try:
             sql, params = listings.query.get_compiler(self.db).as_sql()
         except EmptyResultSet:
             # Django knows that there are none, and has no SQL for it.
-            sql, params = 'SELECT * FROM myapp_listing WHERE false', ()
-        with connections[self.db].cursor() as cursor:
+            table = connection.ops.quote_name(self.model._meta.db_table)
+            sql, params = f'SELECT * FROM {table} WHERE false', ()
+        with connection.cursor() as cursor:
             cursor.execute(PAGE % sql, [*params, limit, offset])
             return cursor.fetchone()[0]
 

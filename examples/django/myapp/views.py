@@ -1,11 +1,13 @@
 """A page of listings with their prices, how many the filter leaves, and
 statistics of the latest prices of all of those: in five ways.
 """
+import re
 import statistics
 
 from django.db.models import Prefetch
 from django.http import HttpResponse
 from rest_framework import serializers
+from rest_framework.exceptions import NotFound
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
@@ -56,8 +58,10 @@ class ListingPage(APIView):
     def get(self, request):
         listings = Listing.objects.filter(
             description__icontains=request.GET.get('search', ''))
-        offset = PAGE_SIZE * (int(request.GET.get('page', 1)) - 1)
-        return self.page(listings, offset)
+        page = request.GET.get('page', '1')
+        if not re.fullmatch('[1-9][0-9]{0,8}', page):
+            raise NotFound('Invalid page.')
+        return self.page(listings, PAGE_SIZE * (int(page) - 1))
 
 
 class Naive(ListingPage):

@@ -2,6 +2,7 @@ import json
 from decimal import Decimal
 from unittest import mock
 
+from django.db import connection
 from django.test import TestCase
 from django.urls import reverse
 from django.utils.dateparse import parse_datetime
@@ -61,6 +62,20 @@ class PageTests(TestCase):
                                  ('one-statement', 1)):
             with self.subTest(name), self.assertNumQueries(statements):
                 self.get(name)
+
+    def test_what_is_no_page_is_not_found(self):
+        for page in ('x', '', '0', '-1', '1.5', '9' * 20):
+            for name in VARIANTS:
+                with self.subTest(name, page=page):
+                    response = self.client.get(f'/{name}/', {'page': page})
+                    self.assertEqual(response.status_code, 404)
+
+    def test_no_listings_of_a_table_with_another_name(self):
+        with connection.cursor() as cursor:
+            cursor.execute('ALTER TABLE myapp_listing RENAME TO "Listing"')
+        with mock.patch.object(Listing._meta, 'db_table', 'Listing'):
+            page = json.loads(Listing.objects.none().page_json(1))
+        self.assertEqual((page['count'], page['results']), (0, []))
 
     def test_page_json_follows_any_queryset(self):
         def ids(listings, *limits):

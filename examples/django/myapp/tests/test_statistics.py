@@ -51,6 +51,15 @@ class PriceStatsTests(TestCase):
         self.assertIsInstance(stats['sum'], Decimal)
         self.assertEqual((stats['count'], stats['nulls']), (5, 2))
 
+    def test_integers(self):
+        ids = map(Decimal, Listing.objects.values_list('id', flat=True))
+        stats = Listing.objects.aggregate(s=PriceStats('id'))['s']
+        self.assertStats(stats, ids)
+        for name in ('count', 'nulls', 'min', 'max', 'sum'):
+            self.assertIs(type(stats[name]), int, name)
+        for name in ('mean', 'stddev'):
+            self.assertIs(type(stats[name]), Decimal, name)
+
     def test_of_another_table(self):
         result = Price.objects.aggregate(stats=PriceStats('value'))
         self.assertStats(result['stats'],
