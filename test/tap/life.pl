@@ -1,6 +1,6 @@
 # What happens to attached tables in the life of a database: every form of dump and restore, templates, rewrites of
 # tables, DDL beside open sessions, an update of the extension and its removal.  The columns are kept afterwards, or an
-# error names the call that makes it so.  D1 to D9, D11, D14 to D16 of test/README.md.
+# error names the call that makes it so.  D1 to D9, D13 to D16 of test/README.md.
 use strict;
 use warnings FATAL => 'all';
 use FindBin;
@@ -33,6 +33,14 @@ $node->safe_psql('shop', q{
 	SELECT count(*) FROM listing_stats.attach('listing', 'rent', last_price => 'last_rent');
 	INSERT INTO rent SELECT i, i % 200 + 1, i, '2026-01-01'::date + i % 59, i FROM generate_series(1, 500) i;
 });
+
+# The call that an error names, a placeholder replaced by the new name of its column.
+sub named_call
+{
+	my ($error, $which, %new_names) = @_;
+	my ($call) = $error =~ /(listing_stats\.$which\((?:'(?:[^']|'')*'|[^')])*\))/;
+	return $call && $call =~ s/(\w+) => '\.\.\.'/"$1 => '" . ($new_names{$1} \/\/ die "$1 was not renamed") . "'"/er;
+}
 
 # Everything is attached, nothing is wrong, and changes are kept.
 my $number = 100000;
@@ -106,7 +114,9 @@ $node->safe_psql('one_table', 'CREATE EXTENSION listing_stats; CREATE SCHEMA "My
 $node->psql('one_table', slurp_file("$dump.table"), on_error_stop => 0);
 my ($code, $out, $error) = $node->psql('one_table', q{INSERT INTO "My shop".price VALUES (2000000, 1, now(), 1)});
 like($error, qr/ERROR:  .*"My shop".listing.*HINT:  .*(listing_stats\.attach|detach)\(/s, 'half of an attachment: an error that names the call');
-$node->safe_psql('one_table', q{SELECT listing_stats.detach('"My shop".price'); INSERT INTO "My shop".price VALUES (2000000, 1, now(), 1)});
+$node->safe_psql('one_table', 'SELECT ' . named_call($error, 'detach'));
+$node->safe_psql('one_table', q{INSERT INTO "My shop".price VALUES (2000000, 1, now(), 1)});
+is($node->safe_psql('one_table', q{SELECT count(*) FROM pg_trigger WHERE tgname ~ '^LISTING'}), '0', 'which detaches it');
 
 # After renames that no event trigger followed, and in a database that has other OIDs: the error names the call.
 $node->safe_psql('postgres', 'CREATE DATABASE unfollowed TEMPLATE shop');
@@ -123,10 +133,14 @@ command_ok([ 'pg_restore', @connection, '--exit-on-error', '-d', 'restored', "$d
 ($code, $out, $error) = $node->psql('restored', q{INSERT INTO "My shop".price VALUES (4000000, 5, '2032-01-01', 78)});
 like($error, qr/HINT:  .*listing_stats\.attach\('"My shop"\.listing', '"My shop"\.price'/, 'an error that names the call');
 like($node->safe_psql('restored', q{SELECT warnings FROM listing_stats.attachments WHERE price = '"My shop".price'::regclass}), qr/listing_stats\.attach/, 'and so does the view');
-$node->safe_psql('restored', q{
-	SELECT listing_stats.attach('"My shop".listing', '"My shop".price', value => 'amount', last_price => 'latest');
-	INSERT INTO "My shop".price VALUES (4000000, 5, '2032-01-01', 78)});
+my $call = named_call($error, 'attach', last_price => 'latest');
+($code, $out, $error) = $node->psql('restored', "SELECT $call");
+like($error, qr/column "value" of table "price" does not exist\nHINT:  Name the right one: attach\(\.\.\., value => '\.\.\.'\)/, 'of two columns the call names one, and its own error the other');
+$node->safe_psql('restored', 'SELECT ' . $call =~ s/\)$/, value => 'amount')/r);
+$node->safe_psql('restored', q{INSERT INTO "My shop".price VALUES (4000000, 5, '2032-01-01', 78)});
 is($node->safe_psql('restored', q{SELECT latest FROM "My shop".listing WHERE id = 5}), '78', 'after which it is kept');
+is($node->safe_psql('restored', q{SELECT count(*) FROM listing_stats.verify('"My shop".listing', '"My shop".price')}), '0', 'and verified');
+is($node->safe_psql('restored', q{SELECT count(*) FROM listing_stats.attachments WHERE price = '"My shop".price'::regclass}), '1', 'once');
 
 # D16: tables that are written anew, beside a session that has plans.
 my $open = $node->background_psql('shop');
@@ -135,6 +149,9 @@ my $value = 10;
 for my $command ('VACUUM FULL "My shop".price', 'VACUUM FULL "My shop".listing', 'CLUSTER "My shop".price USING price_pkey', 'CLUSTER "My shop".listing USING listing_pkey',
 	'REINDEX TABLE "My shop".price', 'REINDEX TABLE CONCURRENTLY "My shop".listing', 'ALTER TABLE "My shop".price SET UNLOGGED', 'ALTER TABLE "My shop".price SET LOGGED',
 	'ALTER TABLE "My shop".listing ALTER id TYPE bigint', 'ALTER TABLE "My shop".price ALTER listing_id TYPE bigint', 'ALTER TABLE "My shop".price ALTER id TYPE bigint',
+	# D4, with the other side first.
+	'ALTER TABLE "My shop".price ALTER listing_id TYPE int', 'ALTER TABLE "My shop".listing ALTER id TYPE int',
+	'ALTER TABLE "My shop".price ALTER listing_id TYPE bigint', 'ALTER TABLE "My shop".listing ALTER id TYPE bigint',
 	'ALTER TABLE "My shop".price ALTER value TYPE numeric(14,4)', 'ALTER TABLE "My shop".listing ALTER last_price TYPE numeric(14,4)',
 	'ALTER TABLE "My shop".price ADD COLUMN new int DEFAULT 5', 'ALTER TABLE "My shop".listing ADD COLUMN new text DEFAULT clock_timestamp()', 'ALTER TABLE "My shop".listing DROP COLUMN city',
 	'ALTER TABLE "My shop".price DROP CONSTRAINT price_listing_id_fkey', 'ALTER TABLE "My shop".price ADD CONSTRAINT price_listing_id_fkey FOREIGN KEY (listing_id) REFERENCES "My shop".listing',
@@ -156,7 +173,7 @@ $node->safe_psql('shop', "DROP INDEX $index");
 $open->query_safe(q{INSERT INTO price (id, listing_id, created, value) VALUES (6000001, 8, '2032-01-02', 601);});
 is($node->safe_psql('shop', q{SELECT trim_scale(last_price) FROM "My shop".listing WHERE id = 8}), '601', 'the index is gone');
 
-# S-: the primary key, which is the tie, dropped: the column stays, and so does the order.
+# The primary key, which is the tie, dropped: the column stays, and so does the order.
 $node->safe_psql('shop', q{ALTER TABLE "My shop".price DROP CONSTRAINT price_pkey});
 $open->query_safe(q{INSERT INTO price (id, listing_id, created, value) VALUES (6000003, 8, '2032-01-02', 603), (6000002, 8, '2032-01-02', 602);});
 is($node->safe_psql('shop', q{SELECT trim_scale(last_price) FROM "My shop".listing WHERE id = 8}), '603', 'the primary key is gone');
@@ -190,6 +207,37 @@ $node->safe_psql('shop', q{CREATE EXTENSION listing_stats; SELECT listing_stats.
 $open->query_safe(q{INSERT INTO price (id, listing_id, created, value) VALUES (8000001, 9, '2034-01-01', 801);});
 is($node->safe_psql('shop', q{SELECT string_agg(trim_scale(last_price)::text, ' ' ORDER BY id) FROM "My shop".listing WHERE id IN (8, 9)}), '800 801', 'and again, in the same session');
 $open->quit;
+
+# D13: a foreign partition.  What it has counts, what changes in it is found by verify() and repaired by refresh().
+$node->safe_psql('postgres', 'CREATE DATABASE abroad');
+my $file = $node->basedir . '/abroad.csv';
+append_to_file($file, "1,1,2026-01-05,50\n2,2,2026-01-06,60\n");
+$node->safe_psql('abroad', qq{
+	CREATE EXTENSION listing_stats;
+	CREATE EXTENSION file_fdw;
+	CREATE SERVER files FOREIGN DATA WRAPPER file_fdw;
+	CREATE TABLE listing (id int PRIMARY KEY);
+	INSERT INTO listing VALUES (1), (2), (3);
+	CREATE TABLE price (id int, listing_id int, created date NOT NULL, value int) PARTITION BY RANGE (created);
+	CREATE FOREIGN TABLE price_1 PARTITION OF price FOR VALUES FROM ('2026-01-01') TO ('2026-02-01') SERVER files OPTIONS (filename '$file', format 'csv');
+	CREATE TABLE price_2 PARTITION OF price FOR VALUES FROM ('2026-02-01') TO ('2026-03-01');
+	SET client_min_messages = warning;
+	SELECT listing_stats.attach('listing', 'price', key => 'listing_id', tie => 'id', price_count => 'price_count');});
+my $abroad = 'SELECT * FROM listing ORDER BY id';
+like($node->safe_psql('abroad', 'SELECT warnings FROM listing_stats.attachments'), qr/changes made on the remote side of foreign table \\?"price_1\\?" are not seen/, 'a foreign partition: a warning');
+is($node->safe_psql('abroad', $abroad), "1|50|1\n2|60|1\n3||0", 'what it has counts');
+$node->safe_psql('abroad', q{INSERT INTO price VALUES (3, 1, '2026-02-01', 70), (4, 2, '2026-02-01', 80), (5, 3, '2026-02-01', 90)});
+$node->safe_psql('abroad', 'UPDATE price_2 SET value = value + 1 WHERE id = 3; DELETE FROM price_2 WHERE id = 4');
+is($node->safe_psql('abroad', $abroad), "1|71|2\n2|60|1\n3|90|1", 'also after changes of others');
+is($node->safe_psql('abroad', q{SELECT count(*) FROM listing_stats.verify('listing', 'price')}), '0', 'verified');
+($code, $out, $error) = $node->psql('abroad', q{INSERT INTO price VALUES (6, 1, '2026-01-20', 1)});
+like($error, qr/cannot insert into foreign table "price_1"/, 'PostgreSQL refuses what it cannot write');
+append_to_file($file, "7,2,2026-01-07,61\n");
+is($node->safe_psql('abroad', q{SELECT * FROM listing_stats.verify('listing', 'price') ORDER BY "column"}), "2|last_price|60|61\n2|price_count|1|2", 'what changes in it is found');
+$node->safe_psql('abroad', q{CALL listing_stats.refresh('listing', 'price')});
+is($node->safe_psql('abroad', $abroad), "1|71|2\n2|61|2\n3|90|1", 'and repaired');
+$node->safe_psql('abroad', 'TRUNCATE price_2');
+is($node->safe_psql('abroad', $abroad), "1|50|1\n2|61|2\n3||0", 'TRUNCATE of another partition');
 
 # D8: a dump that PostgreSQL 15 made, in this version.
 my $old = "$FindBin::RealBin/../data/dump_of_15.sql";

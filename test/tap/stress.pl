@@ -60,7 +60,7 @@ my @cascades = (
 my @of_partition = (
 	"UPDATE price SET id = nextval('price_id_seq'), value = value + 1 WHERE id = ($one);",
 	"DELETE FROM price_0 WHERE id = ($one);",
-	'UPDATE price_1 SET value = value + 1 WHERE listing_id = :l;');
+	"UPDATE price_1 SET value = value + 1 WHERE id = ($one);");
 my @begin = ('BEGIN;', 'BEGIN;', 'BEGIN ISOLATION LEVEL REPEATABLE READ;', 'BEGIN ISOLATION LEVEL SERIALIZABLE;');
 
 sub pick { return $_[ rand @_ ] }
@@ -216,7 +216,7 @@ for my $name (sort keys %ways)
 		if (@tables > 1)
 		{
 			($code, $stdout, $told) = $node->psql('postgres', q{CALL listing_stats.refresh('seller', 'price', 7)});
-			like($told, qr/50 sellers?, 0 changed|50 listings, 0 changed/, 'refresh by the other key');
+			like($told, qr/: 50 listings, 0 changed/, 'refresh by the other key');
 			is(verified('seller'), '0', "$name: verified by the other key, round $rounds");
 		}
 		if ($rounds % 3 == 1)
