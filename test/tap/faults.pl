@@ -104,6 +104,10 @@ for my $round (1 .. $rounds)
 	{
 		my $is_refresh = $victim eq 'refresh()';
 		$node->safe_psql('postgres', 'SET session_replication_role = replica; UPDATE listing SET last_price = -1, price_count = 0') if $is_refresh;
+		# Neither can be over before it is killed: it would have to come past a listing that is locked.
+		my $holding = 'SELECT FROM listing WHERE id =';
+		my $holder = psql_in_background("$holding @{[ 1 + int rand 2000 ]} FOR NO KEY UPDATE; SELECT pg_sleep(60)");
+		backend_of($holding);
 		my $writers = start_writers();
 		my $statement = $is_refresh ? psql_in_background($refreshing) : start_long();
 		my $pid = backend_of($is_refresh ? 'CALL' : 'INSERT INTO price (listing_id, created, value) SELECT i \% 2000 + 1');
@@ -119,7 +123,7 @@ for my $round (1 .. $rounds)
 		# The last backends of a postmaster may still end what they are at.
 		my $is_running = $statement->pumpable;
 		my $ended_well = $statement->finish;
-		$writers->finish;
+		$_->finish for $writers, $holder;
 		if ($victim eq 'the postmaster')
 		{
 			# Its last backends have to notice.  A killed postmaster may stay as a zombie, which looks alive to pg_ctl.
