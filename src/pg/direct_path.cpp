@@ -376,17 +376,13 @@ Size
 lock_from_leaves(const Attachment &attachment, const Keys &wanted, Lookup *lookup, Keys *found)
 {
 	Locking locking = {&attachment, &wanted, found, lookup, 0};
-	Size handled = 0;
 
-	in_batches(attachment.key, wanted, 0, [&locking, &handled](Datum keys, Size end) {
+	return in_batches(attachment.key, wanted, 0, [&locking](Datum keys, Size) {
 		const Lookup &listing = *locking.lookup;
-		const bool done = read_places_from_leaves(listing.table, listing.index,
-		                                          locking.attachment->column[listing_key], keys,
-		                                          {lock_place, &locking});
-		handled = done ? end : handled;
-		return done;
+		return read_places_from_leaves(listing.table, listing.index,
+		                               locking.attachment->column[listing_key], keys,
+		                               {lock_place, &locking});
 	});
-	return handled;
 }
 
 // A new snapshot, which sees what this transaction has done so far.

@@ -24,20 +24,23 @@ struct Keys
 };
 
 // Calls "run" with the array of each batch of the keys from "first" on and the number of the key
-// behind it, until it returns false.
+// behind it, until it returns false; returns the number of the key behind those handled.
 template <typename Run>
-void
+Size
 in_batches(const ComparedType &type, const Keys &keys, Size first, Run run)
 {
-	for (bool more = true; more && first < keys.count;)
+	while (first < keys.count)
 	{
 		CHECK_FOR_INTERRUPTS();
 		const Size end = Min(first + batch, keys.count);
 		const Datum array = array_of(type, keys.key + first, nullptr, end - first);
-		more = run(array, end);
+		const bool handled = run(array, end);
 		pfree(DatumGetPointer(array));
+		if (!handled)
+			break;
 		first = end;
 	}
+	return first;
 }
 
 // Once per backend, when the module is loaded: the developer's setting listing_stats.direct_path.

@@ -660,8 +660,6 @@ flush_late_keys()
 {
 	Level *level = take_late_level();
 
-	if (level == nullptr)
-		return;
 	while (level != nullptr)
 	{
 		// No statement runs that would have one, and the server asks for it.
