@@ -206,6 +206,25 @@ qualified_operator(Oid operator_oid)
 	return name;
 }
 
+const char *
+in_collation(const char *expression, Oid collation)
+{
+	if (!OidIsValid(collation))
+		return expression;
+	HeapTuple tuple = SearchSysCache1(COLLOID, ObjectIdGetDatum(collation));
+	if (!HeapTupleIsValid(tuple))
+		ereport(ERROR,
+		        (errcode(ERRCODE_UNDEFINED_OBJECT),
+		         errmsg("the collation of a key that listing_stats needs has been dropped")));
+	const Form_pg_collation form = reinterpret_cast<Form_pg_collation>(GETSTRUCT(tuple));
+	const char *collated =
+		psprintf("(%s COLLATE %s)", expression,
+	             quote_qualified_identifier(get_namespace_name(form->collnamespace),
+	                                        NameStr(form->collname)));
+	ReleaseSysCache(tuple);
+	return collated;
+}
+
 void
 check_column_type(Relation price, const ResolvedColumn &column, bool is_time, bool with_real)
 {

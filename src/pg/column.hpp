@@ -59,6 +59,9 @@ int primary_key_column(Relation relation, AttrNumber without, AttrNumber or_with
 // An operator as SQL has it whatever the search_path is: "OPERATOR(schema.name)".
 char *qualified_operator(Oid operator_oid);
 
+// The expression in a collation, as SQL has it whatever the search_path is; as it is without one.
+const char *in_collation(const char *expression, Oid collation);
+
 // An error unless the column can be a price, or a time; "with_real": also as real.
 void check_column_type(Relation price, const ResolvedColumn &column, bool is_time, bool with_real);
 

@@ -107,19 +107,8 @@ given_key(const PriceTable &table, KeyKind kind, const char *key)
 {
 	if (kind != KeyKind::text)
 		return key;
-	const char *cast = psprintf("%s::%s", key, type_name(getBaseType(table.key.type)));
-	if (!OidIsValid(table.key.collation))
-		return cast;
-	HeapTuple tuple = SearchSysCache1(COLLOID, ObjectIdGetDatum(table.key.collation));
-	if (!HeapTupleIsValid(tuple))
-		return cast;
-	Form_pg_collation form = reinterpret_cast<Form_pg_collation>(GETSTRUCT(tuple));
-	const char *collated =
-		psprintf("(%s COLLATE %s)", cast,
-	             quote_qualified_identifier(get_namespace_name(form->collnamespace),
-	                                        NameStr(form->collname)));
-	ReleaseSysCache(tuple);
-	return collated;
+	return in_collation(psprintf("%s::%s", key, type_name(getBaseType(table.key.type))),
+	                    table.key.collation);
 }
 
 const char *

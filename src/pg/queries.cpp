@@ -105,20 +105,8 @@ key_of_prices(const Attachment &attachment, const char *key)
 {
 	const Oid collation = attachment.column[price_key].collation;
 
-	if (!OidIsValid(collation) || collation == attachment.column[listing_key].collation)
-		return key;
-	HeapTuple tuple = SearchSysCache1(COLLOID, ObjectIdGetDatum(collation));
-	if (!HeapTupleIsValid(tuple))
-		ereport(ERROR,
-		        (errcode(ERRCODE_UNDEFINED_OBJECT),
-		         errmsg("the collation of a key that listing_stats needs has been dropped")));
-	const Form_pg_collation form = reinterpret_cast<Form_pg_collation>(GETSTRUCT(tuple));
-	const char *collated =
-		psprintf("(%s COLLATE %s)", key,
-	             quote_qualified_identifier(get_namespace_name(form->collnamespace),
-	                                        NameStr(form->collname)));
-	ReleaseSysCache(tuple);
-	return collated;
+	return collation == attachment.column[listing_key].collation ? key
+	                                                             : in_collation(key, collation);
 }
 
 // FROM and WHERE for the prices of a listing.
