@@ -365,8 +365,9 @@ SET TimeZone = 'UTC';
 CREATE TABLE numbered (listing int, n bigint, v bigint);
 SELECT read_price_history('numbered', 1, key_column => 'listing', at => 'n', value => 'v');
 SELECT read_price_history('numbered', 1, key_column => 'listing', at => 'nothing', value => 'v');
--- As the caller: columns that may not be read, and rows that are hidden
+-- As the caller: columns that may not be read, and rows that are hidden (a price of each, for the random ones may all be NULL)
 RESET SESSION AUTHORIZATION;
+INSERT INTO histories.shop_price (id, shop, created, value) VALUES (1000001, 5, '2026-09-01', 5), (1000002, 7, '2026-09-01', 7);
 CREATE ROLE regress_listing_stats_reader;
 GRANT USAGE ON SCHEMA histories TO regress_listing_stats_reader;
 GRANT SELECT (shop, created, id) ON histories.shop_price TO regress_listing_stats_reader;

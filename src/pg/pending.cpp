@@ -241,6 +241,22 @@ add_to_level(Level *level, const Attachment &attachment, Side side, Oid column_t
 }
 
 void
+add_unkeyed_to_level(Level *level, const Attachment &attachment, const ItemPointerData &tid)
+{
+	PendingKeys *pending = pending_of(level, attachment, Side::listing);
+
+	if (pending->unkeyed_count == pending->unkeyed_capacity)
+	{
+		pending->unkeyed_capacity = Max(64, 2 * pending->unkeyed_capacity);
+		const Size size = pending->unkeyed_capacity * sizeof(ItemPointerData);
+		pending->unkeyed = static_cast<ItemPointerData *>(
+			pending->unkeyed == nullptr ? MemoryContextAlloc(level->context, size)
+										: repalloc_huge(pending->unkeyed, size));
+	}
+	pending->unkeyed[pending->unkeyed_count++] = tid;
+}
+
+void
 drop_subtransaction(Level **levels, SubTransactionId subtransaction)
 {
 	while (*levels != nullptr && (*levels)->subtransaction >= subtransaction)
@@ -338,18 +354,7 @@ add_pending_key(const Attachment &attachment, Side side, Oid column_type, const 
 void
 add_pending_unkeyed(const Attachment &attachment, const ItemPointerData &tid)
 {
-	Level *level = current_level();
-	PendingKeys *pending = pending_of(level, attachment, Side::listing);
-
-	if (pending->unkeyed_count == pending->unkeyed_capacity)
-	{
-		pending->unkeyed_capacity = Max(64, 2 * pending->unkeyed_capacity);
-		const Size size = pending->unkeyed_capacity * sizeof(ItemPointerData);
-		pending->unkeyed = static_cast<ItemPointerData *>(
-			pending->unkeyed == nullptr ? MemoryContextAlloc(level->context, size)
-										: repalloc_huge(pending->unkeyed, size));
-	}
-	pending->unkeyed[pending->unkeyed_count++] = tid;
+	add_unkeyed_to_level(current_level(), attachment, tid);
 }
 
 Level *
@@ -358,6 +363,15 @@ level_of_one(const Attachment &attachment, Side side, Oid column_type, const Pen
 	Level *level = make_level(CurTransactionContext);
 
 	add_to_level(level, attachment, side, column_type, change);
+	return level;
+}
+
+Level *
+level_of_one_unkeyed(const Attachment &attachment, const ItemPointerData &tid)
+{
+	Level *level = make_level(CurTransactionContext);
+
+	add_unkeyed_to_level(level, attachment, tid);
 	return level;
 }
 

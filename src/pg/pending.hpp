@@ -69,9 +69,11 @@ void add_pending_key(const Attachment &attachment, Side side, Oid column_type,
 // Adds the place of a listing without a key, of which the columns are not those without prices.
 void add_pending_unkeyed(const Attachment &attachment, const ItemPointerData &tid);
 
-// A level with the only key of its statement, which needs no flush at its end: the caller owns it.
+// A level with the only key of its statement, or the only listing without one, which needs no flush
+// at its end: the caller owns it.
 Level *level_of_one(const Attachment &attachment, Side side, Oid column_type,
                     const PendingKey &change);
+Level *level_of_one_unkeyed(const Attachment &attachment, const ItemPointerData &tid);
 
 // Remembers a key that has prices and no listing yet.
 void add_late_key(const Attachment &attachment, Side side, const PendingKey &key);

@@ -161,7 +161,11 @@ add_key(const TriggerData *event, const TriggerColumns *columns, Side side, Tupl
 	change.key = slot_getattr(slot, attnum, &is_null);
 	if (is_null)
 	{
-		if (side == Side::listing && may_have_prices(columns, slot))
+		if (side != Side::listing || !may_have_prices(columns, slot))
+			return;
+		if (is_replicated_row())
+			flush(level_of_one_unkeyed(*columns->attachment, slot->tts_tid), false);
+		else
 			add_pending_unkeyed(*columns->attachment, slot->tts_tid);
 		return;
 	}
