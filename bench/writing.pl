@@ -106,14 +106,14 @@ sub best_trigger
 
 # What keeping the column adds, beside what the best trigger adds: in instructions, since the time that is added is less than
 # what the time of the whole varies.  Counted by callgrind in single-user mode on a copy of the server: of many
-# statements less those of few, after which what they read is in memory.
+# statements less those of few before them, after which what they read is in memory.  All of them are newer than those before.
 sub added_instructions
 {
 	my ($best) = @_;
 	my $name = 'INSERT of one price: the instructions that keeping the column adds, beside what that trigger adds';
 	return note("Not compared: $name, since valgrind is missing.") if system 'valgrind --version >/dev/null 2>&1';
 	attempt($name, sub {
-		my ($copy, $few, $many, %count) = ("$directory/copy", 250, 500);
+		my ($copy, $few, $many, %count) = ("$directory/copy", 150, 350);
 		my $postgres = "'" . $session->run('SELECT setting FROM pg_config WHERE name = \'BINDIR\';') . "/postgres' --single -D '$copy' bench";
 		my $inserts = single_inserts(200, 2030);
 		system("pg_basebackup -D '$copy' -X fetch -c fast --no-sync && $postgres </dev/null >'$directory/log' 2>&1") and die "no copy of the server\n";
@@ -121,9 +121,9 @@ sub added_instructions
 		{
 			$inserts->($side);
 			my ($with_few, $with_many) = map {
-				`head -n $_ '$directory/$side.sql' | valgrind --tool=callgrind --callgrind-out-file=/dev/null $postgres 2>&1 >'$directory/log'` =~ /Collected : (\d+)/
+				`$_ '$directory/$side.sql' | valgrind --tool=callgrind --callgrind-out-file=/dev/null $postgres 2>&1 >'$directory/log'` =~ /Collected : (\d+)/
 					? $1 : die "callgrind has counted nothing\n"
-			} $few, $many;
+			} "head -n $few", "tail -n $many";
 			$count{$side} = ($with_many - $with_few) / ($many - $few);
 		}
 		system 'rm', '-r', $copy;
