@@ -18,7 +18,7 @@ else
 fi
 # The caller's connection and make settings are not for our servers and builds.
 for name in "${!PG@}"; do
-	[[ $name =~ ^PG_(VERSION|CONFIG|TEST_TIMEOUT_DEFAULT)$ ]] || unset "$name"
+	[[ $name =~ ^(PG_(VERSION|CONFIG|TEST_TIMEOUT_DEFAULT)|PGISOLATIONTIMEOUT)$ ]] || unset "$name"
 done
 unset name MAKEFLAGS MAKELEVEL
 
