@@ -266,4 +266,24 @@ ALTER TABLE listing ENABLE TRIGGER USER;
 TRUNCATE price;
 SELECT * FROM listing ORDER BY id;
 
+-- a key that has lost its uniqueness, or is unique only when the transaction commits: all listings that have it
+DROP TABLE price, listing;
+CREATE TABLE listing (id int PRIMARY KEY, name text);
+CREATE TABLE price (id serial PRIMARY KEY, listing_id int, created int NOT NULL, value numeric);
+SELECT last_price FROM listing_stats.attach('listing', 'price', key => 'listing_id');
+ALTER TABLE listing DROP CONSTRAINT listing_pkey, ADD PRIMARY KEY (id) DEFERRABLE INITIALLY DEFERRED;
+INSERT INTO listing SELECT i, 'a' FROM generate_series(1, 500) AS i;
+INSERT INTO price (listing_id, created, value) SELECT i, 1, i FROM generate_series(1, 500) AS i;
+BEGIN;
+INSERT INTO listing SELECT i, 'b' FROM generate_series(1, 500) AS i;
+INSERT INTO price (listing_id, created, value) SELECT i, 2, i + 1 FROM generate_series(1, 500) AS i;
+SELECT name, count(*), sum(last_price) FROM listing GROUP BY name ORDER BY name;
+DELETE FROM listing WHERE name = 'a';
+COMMIT;
+ALTER TABLE listing DROP CONSTRAINT listing_pkey;
+INSERT INTO listing SELECT i, 'c' FROM generate_series(1, 500) AS i, generate_series(1, 3);
+UPDATE price SET value = 1 WHERE created = 2;
+SELECT name, count(*), sum(last_price) FROM listing GROUP BY name ORDER BY name;
+SELECT * FROM listing_stats.verify('listing', 'price');
+
 DROP SCHEMA interference CASCADE;

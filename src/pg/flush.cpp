@@ -258,6 +258,28 @@ run(Attachment *attachment, Query query, Datum *parameters, const char *nulls, S
 	return result;
 }
 
+int
+compare_datum(const void *a, const void *b, void *type)
+{
+	return compare_key(*static_cast<const ComparedType *>(type), *static_cast<const Datum *>(a),
+	                   *static_cast<const Datum *>(b));
+}
+
+void
+sort_unique(const ComparedType &type, Keys *keys)
+{
+	Size kept = 0;
+
+	qsort_arg(keys->key, keys->count, sizeof(Datum), compare_datum,
+	          const_cast<ComparedType *>(&type));
+	for (Size i = 1; i < keys->count; ++i)
+	{
+		if (compare_key(type, keys->key[kept], keys->key[i]) != 0)
+			keys->key[++kept] = keys->key[i];
+	}
+	keys->count = keys->count == 0 ? 0 : kept + 1;
+}
+
 // Locks the listings with these sorted keys; returns those that there are, sorted.
 Keys
 lock_listings(Attachment *attachment, const Keys &wanted)
@@ -289,8 +311,12 @@ lock_listings(Attachment *attachment, const Keys &wanted)
 		int count = 0;
 		deconstruct_array(DatumGetArrayTypeP(locked), type.type, type.length, type.by_value,
 		                  type.alignment, &element, nullptr, &count);
-		memcpy(found.key + found.count, element, static_cast<Size>(count) * sizeof(Datum));
-		found.count += static_cast<Size>(count);
+		// A key that is not unique, or not yet, comes once for each listing that has it, and one
+		// that changed while its row was waited for comes out of order.
+		Keys locked_keys = {element, nullptr, static_cast<Size>(count)};
+		sort_unique(type, &locked_keys);
+		memcpy(found.key + found.count, locked_keys.key, locked_keys.count * sizeof(Datum));
+		found.count += locked_keys.count;
 		return true;
 	});
 	return found;
@@ -515,28 +541,6 @@ keys_of(const PendingKey *key, Size count)
 	for (Size i = 0; i < count; ++i)
 		keys.key[i] = key[i].key;
 	return keys;
-}
-
-int
-compare_datum(const void *a, const void *b, void *type)
-{
-	return compare_key(*static_cast<const ComparedType *>(type), *static_cast<const Datum *>(a),
-	                   *static_cast<const Datum *>(b));
-}
-
-void
-sort_unique(const ComparedType &type, Keys *keys)
-{
-	Size kept = 0;
-
-	qsort_arg(keys->key, keys->count, sizeof(Datum), compare_datum,
-	          const_cast<ComparedType *>(&type));
-	for (Size i = 1; i < keys->count; ++i)
-	{
-		if (compare_key(type, keys->key[kept], keys->key[i]) != 0)
-			keys->key[++kept] = keys->key[i];
-	}
-	keys->count = keys->count == 0 ? 0 : kept + 1;
 }
 
 // Prices that came before their listing: it is looked for once more where another transaction may
