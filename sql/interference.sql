@@ -266,6 +266,28 @@ ALTER TABLE listing ENABLE TRIGGER USER;
 TRUNCATE price;
 SELECT * FROM listing ORDER BY id;
 
+-- V9: nor if a trigger updates the listing while the statement that made it so goes on
+CREATE FUNCTION annotate() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    UPDATE listing SET note = 'seen' WHERE id = new.id;
+    RETURN NULL;
+END $$;
+ALTER TABLE listing ADD COLUMN note text;
+CREATE TRIGGER z_annotate AFTER INSERT OR UPDATE OF code ON listing FOR EACH ROW EXECUTE FUNCTION annotate();
+INSERT INTO listing VALUES (5, NULL, 77, 7);
+INSERT INTO price VALUES (5, 'b', 1, 9);
+UPDATE listing SET code = NULL WHERE code = 'b';
+SELECT * FROM listing ORDER BY id;
+SELECT * FROM listing_stats.verify('listing', 'price');
+-- V9: nor if its columns are kept from several tables
+CREATE TABLE offer (LIKE price INCLUDING ALL, FOREIGN KEY (code) REFERENCES listing (code));
+SELECT last_price FROM listing_stats.attach('listing', 'offer', last_price => 'last_offer');
+INSERT INTO listing (id, last_price, last_offer) VALUES (6, 77, 7), (7, 77, 7);
+SELECT * FROM listing ORDER BY id;
+UPDATE listing SET last_price = 77, price_count = 77, last_offer = 77;
+SELECT * FROM listing ORDER BY id;
+DROP TABLE offer;
+
 -- a key that has lost its uniqueness, or is unique only when the transaction commits: all listings that have it
 DROP TABLE price, listing;
 CREATE TABLE listing (id int PRIMARY KEY, name text);

@@ -385,14 +385,6 @@ lock_from_leaves(const Attachment &attachment, const Keys &wanted, Lookup *looku
 	});
 }
 
-// A new snapshot, which sees what this transaction has done so far.
-void
-push_new_snapshot()
-{
-	CommandCounterIncrement();
-	PushActiveSnapshot(GetLatestSnapshot());
-}
-
 // The columns of a listing, in the order of Column.
 struct Columns
 {
@@ -777,6 +769,13 @@ define_direct_path_setting()
 		"For developers: the results are the same, but for their cost.", &enabled, true,
 		PGC_USERSET, GUC_NOT_IN_SAMPLE, nullptr, nullptr, nullptr);
 	MarkGUCPrefixReserved("listing_stats");
+}
+
+void
+push_new_snapshot()
+{
+	CommandCounterIncrement();
+	PushActiveSnapshot(GetLatestSnapshot());
 }
 
 bool

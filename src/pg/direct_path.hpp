@@ -46,6 +46,9 @@ in_batches(const ComparedType &type, const Keys &keys, Size first, Run run)
 // Once per backend, when the module is loaded: the developer's setting listing_stats.direct_path.
 void define_direct_path_setting();
 
+// A new snapshot, which sees what this transaction has done so far.
+void push_new_snapshot();
+
 // Whether the listings of the attachment can be locked, and those of the columns written that do
 // not depend on all prices of a listing; or, if "added", all columns where prices were only added.
 bool locks_directly(Attachment *attachment);

@@ -451,6 +451,28 @@ write_listings(const Work &work)
 	pfree(added);
 }
 
+// Sets "tid" to where listings of one table are now: what another attachment wrote, or a trigger of
+// the owner's, has moved them since.
+void
+find_latest_versions(const UnkeyedListing *listing, Size count, ItemPointerData *tid)
+{
+	Relation table = try_relation_open(listing[0].table, AccessShareLock);
+	// Not so in a foreign table.
+	const bool moves = table != nullptr && RELKIND_HAS_TABLE_AM(table->rd_rel->relkind);
+	TableScanDesc scan = moves ? table_beginscan_tid(table, GetActiveSnapshot()) : nullptr;
+
+	for (Size i = 0; i < count; ++i)
+	{
+		tid[i] = listing[i].tid;
+		if (moves)
+			table_tuple_get_latest_tid(scan, &tid[i]);
+	}
+	if (moves)
+		table_endscan(scan);
+	if (table != nullptr)
+		relation_close(table, AccessShareLock);
+}
+
 void
 write_unkeyed_listings(const PendingKeys &pending, Attachment *attachment)
 {
@@ -458,15 +480,26 @@ write_unkeyed_listings(const PendingKeys &pending, Attachment *attachment)
 	{
 		CHECK_FOR_INTERRUPTS();
 		const Size count = Min(batch, pending.unkeyed_count - done);
+		ItemPointerData *tid = allocate<ItemPointerData>(count);
 		Datum *place = allocate<Datum>(count);
+		push_new_snapshot();
+		for (Size first = 0, end = 0; first < count; first = end)
+		{
+			const UnkeyedListing *listing = pending.unkeyed + done;
+			while (end < count && listing[end].table == listing[first].table)
+				++end;
+			find_latest_versions(listing + first, end - first, tid + first);
+		}
+		PopActiveSnapshot();
 		for (Size i = 0; i < count; ++i)
-			place[i] = PointerGetDatum(&pending.unkeyed[done + i]);
+			place[i] = PointerGetDatum(&tid[i]);
 		Datum parameter =
 			PointerGetDatum(construct_array(place, static_cast<int>(count), TIDOID,
 		                                    sizeof(ItemPointerData), false, TYPALIGN_SHORT));
 		run(attachment, write_unkeyed, &parameter, nullptr);
 		pfree(DatumGetPointer(parameter));
 		pfree(place);
+		pfree(tid);
 	}
 }
 

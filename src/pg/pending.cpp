@@ -241,19 +241,19 @@ add_to_level(Level *level, const Attachment &attachment, Side side, Oid column_t
 }
 
 void
-add_unkeyed_to_level(Level *level, const Attachment &attachment, const ItemPointerData &tid)
+add_unkeyed_to_level(Level *level, const Attachment &attachment, const UnkeyedListing &listing)
 {
 	PendingKeys *pending = pending_of(level, attachment, Side::listing);
 
 	if (pending->unkeyed_count == pending->unkeyed_capacity)
 	{
 		pending->unkeyed_capacity = Max(64, 2 * pending->unkeyed_capacity);
-		const Size size = pending->unkeyed_capacity * sizeof(ItemPointerData);
-		pending->unkeyed = static_cast<ItemPointerData *>(
+		const Size size = pending->unkeyed_capacity * sizeof(UnkeyedListing);
+		pending->unkeyed = static_cast<UnkeyedListing *>(
 			pending->unkeyed == nullptr ? MemoryContextAlloc(level->context, size)
 										: repalloc_huge(pending->unkeyed, size));
 	}
-	pending->unkeyed[pending->unkeyed_count++] = tid;
+	pending->unkeyed[pending->unkeyed_count++] = listing;
 }
 
 void
@@ -352,9 +352,9 @@ add_pending_key(const Attachment &attachment, Side side, Oid column_type, const 
 }
 
 void
-add_pending_unkeyed(const Attachment &attachment, const ItemPointerData &tid)
+add_pending_unkeyed(const Attachment &attachment, const UnkeyedListing &listing)
 {
-	add_unkeyed_to_level(current_level(), attachment, tid);
+	add_unkeyed_to_level(current_level(), attachment, listing);
 }
 
 Level *
@@ -367,11 +367,11 @@ level_of_one(const Attachment &attachment, Side side, Oid column_type, const Pen
 }
 
 Level *
-level_of_one_unkeyed(const Attachment &attachment, const ItemPointerData &tid)
+level_of_one_unkeyed(const Attachment &attachment, const UnkeyedListing &listing)
 {
 	Level *level = make_level(CurTransactionContext);
 
-	add_unkeyed_to_level(level, attachment, tid);
+	add_unkeyed_to_level(level, attachment, listing);
 	return level;
 }
 

@@ -25,6 +25,13 @@ struct PendingKey
 	CommandId command;
 };
 
+// Where a listing without a key is, or was when its trigger fired; "table" may be a partition.
+struct UnkeyedListing
+{
+	Oid table;
+	ItemPointerData tid;
+};
+
 // Keys of one attachment, each at least once.
 struct PendingKeys
 {
@@ -35,7 +42,7 @@ struct PendingKeys
 	PendingKey *key;
 	Size count;
 	Size capacity;
-	ItemPointerData *unkeyed;  // where listings without a key are
+	UnkeyedListing *unkeyed;
 	Size unkeyed_count;
 	Size unkeyed_capacity;
 	PendingKeys *next;
@@ -67,13 +74,13 @@ void add_pending_key(const Attachment &attachment, Side side, Oid column_type,
                      const PendingKey &change);
 
 // Adds the place of a listing without a key, of which the columns are not those without prices.
-void add_pending_unkeyed(const Attachment &attachment, const ItemPointerData &tid);
+void add_pending_unkeyed(const Attachment &attachment, const UnkeyedListing &listing);
 
 // A level with the only key of its statement, or the only listing without one, which needs no flush
 // at its end: the caller owns it.
 Level *level_of_one(const Attachment &attachment, Side side, Oid column_type,
                     const PendingKey &change);
-Level *level_of_one_unkeyed(const Attachment &attachment, const ItemPointerData &tid);
+Level *level_of_one_unkeyed(const Attachment &attachment, const UnkeyedListing &listing);
 
 // Remembers a key that has prices and no listing yet.
 void add_late_key(const Attachment &attachment, Side side, const PendingKey &key);

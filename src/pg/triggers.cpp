@@ -163,10 +163,11 @@ add_key(const TriggerData *event, const TriggerColumns *columns, Side side, Tupl
 	{
 		if (side != Side::listing || !may_have_prices(columns, slot))
 			return;
+		const UnkeyedListing listing = {RelationGetRelid(event->tg_relation), slot->tts_tid};
 		if (is_replicated_row())
-			flush(level_of_one_unkeyed(*columns->attachment, slot->tts_tid), false);
+			flush(level_of_one_unkeyed(*columns->attachment, listing), false);
 		else
-			add_pending_unkeyed(*columns->attachment, slot->tts_tid);
+			add_pending_unkeyed(*columns->attachment, listing);
 		return;
 	}
 	const Oid type = getBaseType(attribute->atttypid);
