@@ -288,6 +288,28 @@ UPDATE listing SET last_price = 77, price_count = 77, last_offer = 77;
 SELECT * FROM listing ORDER BY id;
 DROP TABLE offer;
 
+-- V9: a cursor that the owner's deferred trigger opens when a listing that came late is written is closed with the transaction
+DROP TABLE price, listing;
+CREATE TABLE listing (id int PRIMARY KEY);
+CREATE TABLE price (id int PRIMARY KEY, listing_id int REFERENCES listing DEFERRABLE INITIALLY DEFERRED, created int NOT NULL, value numeric);
+SELECT last_price FROM listing_stats.attach('listing', 'price');
+CREATE FUNCTION open_cursor() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    opened refcursor = 'opened';
+BEGIN
+    OPEN opened FOR SELECT * FROM listing;
+    RETURN NULL;
+END $$;
+CREATE CONSTRAINT TRIGGER opens AFTER UPDATE ON listing DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION open_cursor();
+BEGIN;
+INSERT INTO price VALUES (1, 1, 1, 5);
+ALTER TABLE listing DISABLE TRIGGER "LISTING_STATS_1";
+INSERT INTO listing VALUES (1);
+ALTER TABLE listing ENABLE TRIGGER "LISTING_STATS_1";
+COMMIT;
+SELECT name FROM pg_cursors;
+TABLE listing;
+
 -- a key that has lost its uniqueness, or is unique only when the transaction commits: all listings that have it
 DROP TABLE price, listing;
 CREATE TABLE listing (id int PRIMARY KEY, name text);

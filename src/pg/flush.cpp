@@ -693,7 +693,7 @@ flush(Level *level, bool final)
 }
 
 void
-flush_late_keys()
+flush_late_keys(bool prepare)
 {
 	Level *level = take_late_level();
 
@@ -704,8 +704,11 @@ flush_late_keys()
 		for (; level != nullptr; level = take_late_level())
 			flush(level, true);
 		PopActiveSnapshot();
-		// What our writes have made triggers of the user's defer, which can bring late keys again.
-		AfterTriggerFireDeferred();
+		// What our writes have made triggers of the user's defer, which can bring late keys again,
+		// and open cursors: as the server goes about it at this point.
+		do
+			AfterTriggerFireDeferred();
+		while (PreCommit_Portals(prepare));
 		level = take_late_level();
 	}
 }

@@ -10,7 +10,7 @@ namespace listing_stats {
 void flush(Level *level, bool final);
 
 // Handles the keys whose listings were not there.
-void flush_late_keys();
+void flush_late_keys(bool prepare);
 
 // Does the same for the listings with these keys, which it sorts; returns how many it changed.
 uint64 recompute_keys(Attachment *attachment, Datum *key, Size count);

@@ -10,7 +10,7 @@ namespace {
 Level *innermost_level = nullptr;
 Level *late_levels = nullptr;  // one for each subtransaction that has late keys
 OwnWrite *innermost_write = nullptr;
-void (*flush_late_keys)() = nullptr;
+void (*flush_late_keys)(bool prepare) = nullptr;
 void (*at_end_of_transaction)() = nullptr;
 SPIPlanPtr anchor_plan = nullptr;
 Oid anchor_owner = InvalidOid;
@@ -307,7 +307,7 @@ end_transaction(XactEvent event, void *)
 	{
 	case XACT_EVENT_PRE_COMMIT:
 	case XACT_EVENT_PRE_PREPARE:
-		flush_late_keys();
+		flush_late_keys(event == XACT_EVENT_PRE_PREPARE);
 		// Cannot happen while the anchor fires.  If it ever does not, no wrong value is kept.
 		if (innermost_level != nullptr)
 			elog(ERROR, "a statement has ended without the flush of listing_stats");
@@ -469,7 +469,7 @@ in_own_write(const Attachment &attachment)
 }
 
 void
-register_transaction_callbacks(void (*flush_late)(), void (*at_end)())
+register_transaction_callbacks(void (*flush_late)(bool prepare), void (*at_end)())
 {
 	flush_late_keys = flush_late;
 	at_end_of_transaction = at_end;

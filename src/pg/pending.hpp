@@ -102,6 +102,6 @@ bool in_own_write(const Attachment &attachment);
 
 // Once per backend, when the module is loaded.  Before a transaction commits it looks again for the
 // listings of late keys by "flush_late", and when it has ended calls "at_end".
-void register_transaction_callbacks(void (*flush_late)(), void (*at_end)());
+void register_transaction_callbacks(void (*flush_late)(bool prepare), void (*at_end)());
 
 }  // namespace listing_stats
