@@ -179,6 +179,17 @@ DROP TRIGGER endless ON listing;
 CREATE TRIGGER endless AFTER UPDATE ON listing FOR EACH ROW WHEN (old.last_price IS DISTINCT FROM new.last_price AND new.last_price < 10) EXECUTE FUNCTION endless();
 INSERT INTO price (listing_id, created, value) VALUES (1, 1, 1);
 SELECT "check"();
+-- also if the plan that is running becomes invalid meanwhile, as all do by a schema
+CREATE OR REPLACE FUNCTION endless() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    CREATE SCHEMA passing;
+    DROP SCHEMA passing;
+    INSERT INTO interference.price (listing_id, created, value) VALUES (new.id, new.last_price + 1, new.last_price + 1);
+    RETURN NULL;
+END $$;
+DELETE FROM price WHERE listing_id = 1;
+INSERT INTO price (listing_id, created, value) VALUES (1, 1, 1);
+SELECT "check"();
 DROP TRIGGER endless ON listing;
 
 -- D12: triggers of the user's on price that fire before and after ours, and change or write prices

@@ -8,8 +8,9 @@ namespace listing_stats {
 namespace {
 
 HTAB *triggers = nullptr;
-List *attachments = NIL;   // in CacheMemoryContext
-uint64 invalidations = 0;  // how often the relation cache has called
+List *attachments = NIL;    // in CacheMemoryContext
+List *invalid_plans = NIL;  // likewise
+uint64 invalidations = 0;   // how often the relation cache has called
 
 void
 forget_relation(Datum, Oid relation)
@@ -264,10 +265,23 @@ attachment_of(Oid relation, Oid trigger, Side side)
 }
 
 void
+free_plan_later(SPIPlanPtr plan)
+{
+	MemoryContext old = MemoryContextSwitchTo(CacheMemoryContext);
+
+	invalid_plans = lappend(invalid_plans, plan);
+	MemoryContextSwitchTo(old);
+}
+
+void
 free_stale_attachments()
 {
 	ListCell *cell = nullptr;
 
+	foreach (cell, invalid_plans)
+		SPI_freeplan(static_cast<SPIPlanPtr>(lfirst(cell)));
+	list_free(invalid_plans);
+	invalid_plans = NIL;
 	foreach (cell, attachments)
 	{
 		Attachment *attachment = static_cast<Attachment *>(lfirst(cell));

@@ -26,7 +26,12 @@ TriggerColumns *columns_of_trigger(const TriggerData *event, Side side);
 // over.
 Attachment *attachment_of(Oid relation, Oid trigger, Side side);
 
-// Frees what the relation cache has made stale.  At the end of a transaction, when no flush runs.
+// A plan that has become invalid: a flush further out may be running it, so that it is freed when
+// the transaction ends.
+void free_plan_later(SPIPlanPtr plan);
+
+// Frees what the relation cache has made stale, and such plans.  At the end of a transaction, when
+// no flush runs.
 void free_stale_attachments();
 
 }  // namespace listing_stats

@@ -1,6 +1,8 @@
 // The SQL that keeps an attachment right, see queries.hpp.
 #include "pg/queries.hpp"
 
+#include "pg/attachment_cache.hpp"
+
 #include <initializer_list>
 
 namespace listing_stats {
@@ -480,8 +482,8 @@ plan_of(Attachment *attachment, Query query)
 		return plan;
 	if (plan != nullptr)
 	{
+		free_plan_later(plan);
 		attachment->plan[query] = nullptr;
-		SPI_freeplan(plan);
 	}
 
 	Oid type[4];
