@@ -82,17 +82,30 @@ foreign_key_target(Relation price, AttrNumber key, Oid listing, Oid *constraint)
 	return 0;
 }
 
-// Whether the foreign key is checked wherever our triggers fire: not if it is not enforced, nor for
-// what is replicated, nor in inheritance children.
+bool
+is_validated(Oid constraint)
+{
+	HeapTuple tuple = SearchSysCache1(CONSTROID, ObjectIdGetDatum(constraint));
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	const bool validated = reinterpret_cast<Form_pg_constraint>(GETSTRUCT(tuple))->convalidated;
+
+	ReleaseSysCache(tuple);
+	return validated;
+}
+
+// Whether the foreign key has been checked for all prices, and is wherever our triggers fire: not
+// if it is not enforced, nor for what is replicated, nor in inheritance children.
 bool
 is_checked(Relation price, Oid constraint)
 {
+	const bool validated = is_validated(constraint);
 	const Oid function = trigger_function(price_changed);
 	const TriggerDesc *triggers = price->trigdesc;
 	char checks = TRIGGER_DISABLED;
 	bool only_here = true;
 
-	if (triggers == nullptr ||
+	if (!validated || triggers == nullptr ||
 	    (price->rd_rel->relhassubclass && price->rd_rel->relkind != RELKIND_PARTITIONED_TABLE))
 		return false;
 	for (int i = 0; i < triggers->numtriggers; ++i)
