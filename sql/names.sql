@@ -225,6 +225,21 @@ DELETE FROM price WHERE id = 8;
 SELECT * FROM listing ORDER BY id;
 SELECT * FROM listing_stats.verify('listing', 'price');
 
+-- an error names the tables and the key as they are called now, or asks for the key, whose type has changed
+ALTER TABLE listing RENAME TO thing;
+ALTER TABLE price RENAME TO quote;
+ALTER TABLE quote RENAME listing_id TO thing_id;
+INSERT INTO quote VALUES (10, 1, 10, 10);
+SELECT key FROM listing_stats.attach('names.thing', 'names.quote', key => 'thing_id');
+ALTER TABLE thing RENAME TO item;
+ALTER TABLE quote RENAME thing_id TO item_id;
+ALTER TABLE item DROP COLUMN price_count;
+INSERT INTO quote VALUES (10, 1, 10, 10);
+SELECT key FROM listing_stats.attach('names.item', 'names.quote', key => 'item_id', price_count => 'number');
+INSERT INTO quote VALUES (10, 1, 10, 10);
+SELECT * FROM item ORDER BY id;
+SELECT * FROM listing_stats.verify('item', 'quote');
+
 RESET SESSION AUTHORIZATION;
 DROP SCHEMA names, evil CASCADE;
 ALTER EVENT TRIGGER listing_stats_renames ENABLE;

@@ -229,7 +229,8 @@ existing_attachments(const Request &request)
 	return found;
 }
 
-// That of the key named, or the only one, and then the key is its.  nullptr: none.
+// That of the key named, or the only one whose key is gone; if none is named, the only one, and
+// then the key is its.  nullptr: none.
 const Trigger *
 existing_attachment(Request *request)
 {
@@ -243,13 +244,15 @@ existing_attachment(Request *request)
 	{
 		const Trigger *trigger = static_cast<Trigger *>(lfirst(cell));
 		const char *its_key = key_of_price(request->price, trigger);
-		if (key != nullptr && (its_key == nullptr || strcmp(its_key, key) != 0))
+		if (key != nullptr && its_key != nullptr && strcmp(its_key, key) == 0)
+			return trigger;
+		if (key != nullptr && its_key != nullptr)
 			continue;
 		found = trigger;
 		found_key = its_key;
 		++count;
 	}
-	if (key == nullptr && count != 1)
+	if (count != 1)
 		return nullptr;
 	if (key == nullptr)
 		request->column[price_key] = found_key;

@@ -232,7 +232,7 @@ check_owner(const Definition &definition, Relation listing, Relation price, Prob
 }
 
 bool
-resolve_columns(const Definition &definition, Relation listing, Relation price, bool recorded,
+resolve_columns(Definition definition, Relation listing, Relation price, bool recorded,
                 Attachment *result, Problem *problem)
 {
 	Oid constraint = InvalidOid;
@@ -241,6 +241,7 @@ resolve_columns(const Definition &definition, Relation listing, Relation price, 
 	if (!resolve_column(definition, price_key, price, recorded, &result->column[price_key],
 	                    problem))
 		return false;
+	definition.column[price_key] = NameStr(result->column[price_key].name);
 	const AttrNumber referenced = foreign_key_target(price, result->column[price_key].attnum,
 	                                                 RelationGetRelid(listing), &constraint);
 	result->foreign_key = referenced != 0 && is_checked(price, constraint);
@@ -285,7 +286,7 @@ same_owner(Oid a, Oid b)
 bool
 resolve(Relation relation, const Trigger *trigger, Side side, Attachment *result, Problem *problem)
 {
-	const Definition definition = parse_definition(relation, trigger);
+	Definition definition = parse_definition(relation, trigger);
 	const Oid other = other_half(relation, trigger, side);
 
 	if (!OidIsValid(other))
@@ -307,6 +308,9 @@ resolve(Relation relation, const Trigger *trigger, Side side, Attachment *result
 	namestrcpy(&result->listing_name, RelationGetRelationName(listing));
 	namestrcpy(&result->price_name, RelationGetRelationName(price));
 	result->owner = listing->rd_rel->relowner;
+	// Errors name the tables as they are called now.
+	definition.listing = qualified_name(result->listing);
+	definition.price = qualified_name(result->price);
 	const bool recorded =
 		record_is_of(definition, relation, side) &&
 		other == (side == Side::price ? definition.listing_oid : definition.price_oid);
