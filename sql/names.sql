@@ -239,6 +239,14 @@ SELECT key FROM listing_stats.attach('names.item', 'names.quote', key => 'item_i
 INSERT INTO quote VALUES (10, 1, 10, 10);
 SELECT * FROM item ORDER BY id;
 SELECT * FROM listing_stats.verify('item', 'quote');
+-- an error names the key too: here are two
+ALTER TABLE quote ADD COLUMN other_id bigint;
+SELECT key FROM listing_stats.attach('names.item', 'names.quote', key => 'other_id', last_price => 'last_other');
+DROP TRIGGER "LISTING_STATS_1" ON item;
+INSERT INTO quote VALUES (11, 1, 11, 11, 2);
+SELECT key FROM listing_stats.attach('names.item', 'names.quote', key => 'item_id');
+INSERT INTO quote VALUES (11, 1, 11, 11, 2);
+SELECT * FROM item ORDER BY id;
 
 RESET SESSION AUTHORIZATION;
 DROP SCHEMA names, evil CASCADE;

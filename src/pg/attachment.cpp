@@ -119,8 +119,10 @@ is_checked(Relation price, Oid constraint)
 	return checks == TRIGGER_FIRES_ALWAYS || (checks == TRIGGER_FIRES_ON_ORIGIN && only_here);
 }
 
+// The call that attaches the tables anew by the same key, with a name to be filled in for a column;
+// not for the listing's key, which is found by itself.
 const char *
-attach_hint(const Definition &definition, int column)
+attach_by_key(const Definition &definition, int column)
 {
 	StringInfoData call;
 
@@ -132,9 +134,15 @@ attach_hint(const Definition &definition, int column)
 	if (column != listing_key)
 		appendStringInfo(&call, ", %s => '...'", argument_name[column]);
 	appendStringInfoChar(&call, ')');
+	return call.data;
+}
+
+const char *
+attach_hint(const Definition &definition, int column)
+{
 	return psprintf("Name the column anew with SELECT %s, or stop keeping the columns with SELECT "
 	                "listing_stats.detach(%s, %s).",
-	                call.data, quote_literal_cstr(definition.listing),
+	                attach_by_key(definition, column), quote_literal_cstr(definition.listing),
 	                quote_literal_cstr(definition.price));
 }
 
@@ -288,7 +296,10 @@ resolve(Relation relation, const Trigger *trigger, Side side, Attachment *result
 {
 	Definition definition = parse_definition(relation, trigger);
 	const Oid other = other_half(relation, trigger, side);
+	const char *name = qualified_name(RelationGetRelid(relation));
 
+	// Errors name what there is as it is called now.
+	(side == Side::price ? definition.price : definition.listing) = name;
 	if (!OidIsValid(other))
 		return fail(problem, ERRCODE_UNDEFINED_TABLE,
 		            psprintf("table %s, attached to table \"%s\" by listing_stats, does not exist "
@@ -297,8 +308,7 @@ resolve(Relation relation, const Trigger *trigger, Side side, Attachment *result
 		                     RelationGetRelationName(relation)),
 		            psprintf("Attach it anew with SELECT %s, or clean up with SELECT "
 		                     "listing_stats.detach(%s).",
-		                     attach_call(definition.listing, definition.price),
-		                     quote_literal_cstr(qualified_name(RelationGetRelid(relation)))));
+		                     attach_by_key(definition, listing_key), quote_literal_cstr(name)));
 
 	Relation other_relation = relation_open(other, AccessShareLock);
 	Relation listing = side == Side::listing ? relation : other_relation;
@@ -308,9 +318,7 @@ resolve(Relation relation, const Trigger *trigger, Side side, Attachment *result
 	namestrcpy(&result->listing_name, RelationGetRelationName(listing));
 	namestrcpy(&result->price_name, RelationGetRelationName(price));
 	result->owner = listing->rd_rel->relowner;
-	// Errors name the tables as they are called now.
-	definition.listing = qualified_name(result->listing);
-	definition.price = qualified_name(result->price);
+	(side == Side::price ? definition.listing : definition.price) = qualified_name(other);
 	const bool recorded =
 		record_is_of(definition, relation, side) &&
 		other == (side == Side::price ? definition.listing_oid : definition.price_oid);
