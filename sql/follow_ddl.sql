@@ -476,6 +476,22 @@ CALL late('DROP TRIGGER "LISTING_STATS_1" ON late_price');
 CALL late('ALTER TABLE late_price ALTER listing_id TYPE text', 'ALTER TABLE late_listing ALTER id TYPE text', $$INSERT INTO late_listing VALUES ('9')$$);
 RESET client_min_messages;
 
+-- of several foreign keys from one column the one to the column that is the key counts
+CREATE TABLE two_keys (id int PRIMARY KEY, code int UNIQUE);
+CREATE TABLE two_keys_price (id int PRIMARY KEY, two_keys_id int REFERENCES two_keys, created int NOT NULL, value numeric);
+SET client_min_messages = warning;
+SELECT listing_key FROM listing_stats.attach('two_keys', 'two_keys_price');
+INSERT INTO two_keys VALUES (1, 2), (2, 1);
+INSERT INTO two_keys_price VALUES (1, 1, 1, 10), (2, 2, 1, 20);
+ALTER TABLE two_keys_price ADD CONSTRAINT a_first FOREIGN KEY (two_keys_id) REFERENCES two_keys (code);
+INSERT INTO two_keys_price VALUES (3, 1, 2, 11);
+ALTER TABLE two_keys_price ADD CONSTRAINT z_last FOREIGN KEY (two_keys_id) REFERENCES two_keys (code);
+INSERT INTO two_keys_price VALUES (4, 2, 2, 21);
+SELECT * FROM two_keys ORDER BY id;
+SELECT * FROM listing_stats.verify('two_keys', 'two_keys_price');
+DROP TABLE two_keys_price, two_keys;
+RESET client_min_messages;
+
 -- DROP OWNED, and the extension itself
 RESET SESSION AUTHORIZATION;
 BEGIN;

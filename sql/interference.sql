@@ -298,6 +298,20 @@ SELECT * FROM listing ORDER BY id;
 UPDATE listing SET last_price = 77, price_count = 77, last_offer = 77;
 SELECT * FROM listing ORDER BY id;
 DROP TABLE offer;
+-- P3: a BEFORE UPDATE trigger that suppresses our write of them
+CREATE TRIGGER suppress BEFORE UPDATE ON listing FOR EACH ROW WHEN (old.id = 8) EXECUTE FUNCTION suppress();
+INSERT INTO listing VALUES (8, NULL, 77, 7);
+\echo :SQLSTATE
+ALTER TABLE listing DISABLE TRIGGER "LISTING_STATS_1";
+INSERT INTO listing VALUES (8, NULL, 77, 7), (9, NULL, 77, 7);
+ALTER TABLE listing ENABLE TRIGGER "LISTING_STATS_1";
+CALL listing_stats.refresh('listing', 'price');
+\echo :SQLSTATE
+TRUNCATE price;
+\echo :SQLSTATE
+DROP TRIGGER suppress ON listing;
+CALL listing_stats.refresh('listing', 'price');
+SELECT * FROM listing WHERE id > 7 ORDER BY id;
 
 -- V9: a cursor that the owner's deferred trigger opens when a listing that came late is written is closed with the transaction
 DROP TABLE price, listing;

@@ -63,23 +63,26 @@ record_is_of(const Definition &definition, Relation relation, Side side)
 	           (side == Side::price ? definition.price_oid : definition.listing_oid);
 }
 
-// The foreign key from the column of price to listing: the number of the column it refers to, or 0.
+// The foreign key from the column of price to listing, of several the one to the column that was
+// the key so far: the number of the column it refers to, or 0.
 AttrNumber
-foreign_key_target(Relation price, AttrNumber key, Oid listing, Oid *constraint)
+foreign_key_target(Relation price, AttrNumber key, Oid listing, AttrNumber so_far, Oid *constraint)
 {
+	AttrNumber target = InvalidAttrNumber;
 	ListCell *cell = nullptr;
 
 	foreach (cell, RelationGetFKeyList(price))
 	{
 		const ForeignKeyCacheInfo *foreign_key = static_cast<ForeignKeyCacheInfo *>(lfirst(cell));
 		if (foreign_key->nkeys == 1 && foreign_key->conkey[0] == key &&
-		    foreign_key->confrelid == listing)
+		    foreign_key->confrelid == listing &&
+		    (target == InvalidAttrNumber || foreign_key->confkey[0] == so_far))
 		{
 			*constraint = foreign_key->conoid;
-			return foreign_key->confkey[0];
+			target = foreign_key->confkey[0];
 		}
 	}
-	return 0;
+	return target;
 }
 
 bool
@@ -250,8 +253,9 @@ resolve_columns(Definition definition, Relation listing, Relation price, bool re
 	                    problem))
 		return false;
 	definition.column[price_key] = NameStr(result->column[price_key].name);
-	const AttrNumber referenced = foreign_key_target(price, result->column[price_key].attnum,
-	                                                 RelationGetRelid(listing), &constraint);
+	const AttrNumber referenced = foreign_key_target(
+		price, result->column[price_key].attnum, RelationGetRelid(listing),
+		get_attnum(RelationGetRelid(listing), definition.column[listing_key]), &constraint);
 	result->foreign_key = referenced != 0 && is_checked(price, constraint);
 	result->skip_null = definition.skip_null;
 	result->guard = definition.guard;

@@ -31,6 +31,8 @@ enum Query
 	check_all,
 	check_added_one,
 	check_added_many,
+	check_unkeyed,
+	check_all_unkeyed,
 	query_count
 };
 

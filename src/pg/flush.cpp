@@ -85,11 +85,13 @@ enum class Sees
 Datum run(Attachment *attachment, Query query, Datum *parameters, const char *nulls,
           Sees sees = Sees::latest);
 
-// BEFORE UPDATE triggers and rules of listing's owner can change what we write, or suppress it.
-// Those of partitions are not known here.
+// BEFORE UPDATE triggers and rules of listing's owner can change what we write, or suppress it,
+// which is refused unless the guard is off.  Those of partitions are not known here.
 bool
 can_be_undone(const Attachment &attachment)
 {
+	if (attachment.guard == Guard::off)
+		return false;
 	Relation listing = relation_open(attachment.listing, NoLock);
 	const bool can = listing->rd_rel->relkind == RELKIND_PARTITIONED_TABLE ||
 	                 listing->rd_rules != nullptr ||
@@ -114,6 +116,10 @@ check_of(Query write)
 		return check_added_one;
 	case insert_many:
 		return check_added_many;
+	case write_unkeyed:
+		return check_unkeyed;
+	case write_all_unkeyed:
+		return check_all_unkeyed;
 	default:
 		return check_many;
 	}
@@ -138,7 +144,6 @@ void
 check_written(Attachment *attachment, Query write, Datum *parameters)
 {
 	const Datum wrong = wrong_column(attachment, write, parameters, Sees::latest);
-
 	if (DatumGetPointer(wrong) == nullptr)
 		return;
 	ereport(ERROR,
@@ -248,8 +253,8 @@ run(Attachment *attachment, Query query, Datum *parameters, const char *nulls, S
 	SPI_finish();
 	if (is_write(query) && query != insert_one && query != insert_many)
 		recomputed_before = GetCurrentCommandId(false);
-	if (is_write(query) && !is_of_unkeyed(query) && attachment->guard != Guard::off &&
-	    can_be_undone(*attachment))
+	// The places of listings without a key are others now.
+	if (is_write(query) && query != write_unkeyed && can_be_undone(*attachment))
 		check_written(attachment, query, parameters);
 	// TRUNCATE and DDL change what older snapshots see anyway.
 	if (is_write(query) && query != write_all && !is_of_unkeyed(query))
@@ -473,33 +478,46 @@ find_latest_versions(const UnkeyedListing *listing, Size count, ItemPointerData 
 		relation_close(table, AccessShareLock);
 }
 
+// The latest places of listings without a key, as an array.
+Datum
+latest_places(const UnkeyedListing *listing, Size count)
+{
+	ItemPointerData *tid = allocate<ItemPointerData>(count);
+	Datum *place = allocate<Datum>(count);
+
+	push_new_snapshot();
+	for (Size first = 0, end = 0; first < count; first = end)
+	{
+		while (end < count && listing[end].table == listing[first].table)
+			++end;
+		find_latest_versions(listing + first, end - first, tid + first);
+	}
+	PopActiveSnapshot();
+	for (Size i = 0; i < count; ++i)
+		place[i] = PointerGetDatum(&tid[i]);
+	const Datum places = PointerGetDatum(construct_array(
+		place, static_cast<int>(count), TIDOID, sizeof(ItemPointerData), false, TYPALIGN_SHORT));
+	pfree(place);
+	pfree(tid);
+	return places;
+}
+
 void
 write_unkeyed_listings(const PendingKeys &pending, Attachment *attachment)
 {
 	for (Size done = 0; done < pending.unkeyed_count; done += batch)
 	{
 		CHECK_FOR_INTERRUPTS();
+		const UnkeyedListing *listing = pending.unkeyed + done;
 		const Size count = Min(batch, pending.unkeyed_count - done);
-		ItemPointerData *tid = allocate<ItemPointerData>(count);
-		Datum *place = allocate<Datum>(count);
-		push_new_snapshot();
-		for (Size first = 0, end = 0; first < count; first = end)
-		{
-			const UnkeyedListing *listing = pending.unkeyed + done;
-			while (end < count && listing[end].table == listing[first].table)
-				++end;
-			find_latest_versions(listing + first, end - first, tid + first);
-		}
-		PopActiveSnapshot();
-		for (Size i = 0; i < count; ++i)
-			place[i] = PointerGetDatum(&tid[i]);
-		Datum parameter =
-			PointerGetDatum(construct_array(place, static_cast<int>(count), TIDOID,
-		                                    sizeof(ItemPointerData), false, TYPALIGN_SHORT));
-		run(attachment, write_unkeyed, &parameter, nullptr);
-		pfree(DatumGetPointer(parameter));
-		pfree(place);
-		pfree(tid);
+		Datum places = latest_places(listing, count);
+		run(attachment, write_unkeyed, &places, nullptr);
+		pfree(DatumGetPointer(places));
+		if (!can_be_undone(*attachment))
+			continue;
+		places = latest_places(listing, count);
+		check_written(attachment, write_unkeyed, &places);
+		pfree(DatumGetPointer(places));
 	}
 }
 

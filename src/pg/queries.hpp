@@ -20,7 +20,7 @@ namespace listing_stats {
 // have. The parameter is an array of places (ctid), or none. check_one, check_many, check_all: a
 // row with the name of a column that is not what write_one and so on have to leave, if there is
 // one. check_added_one, check_added_many: but of those columns that depend on all prices of a
-// listing.
+// listing. check_unkeyed, check_all_unkeyed: the same for write_unkeyed and write_all_unkeyed.
 SPIPlanPtr plan_of(Attachment *attachment, Query query);
 
 // The keys of all listings in their order, or those that a table of prices has: at most "limit" of
