@@ -392,6 +392,19 @@ SET SESSION AUTHORIZATION regress_listing_stats_reader;
 SELECT latest.read_as_owner(1);
 SELECT * FROM listing_stats.latest_price('latest.price', 1);
 SET SESSION AUTHORIZATION regress_listing_stats;
+-- and who may not use the schema does not either, also where he knows the table's number
+SELECT 'price'::regclass::oid AS price_oid \gset
+GRANT SELECT ON price TO regress_listing_stats_reader;
+REVOKE USAGE ON SCHEMA latest FROM regress_listing_stats_reader;
+SET SESSION AUTHORIZATION regress_listing_stats_reader;
+\set VERBOSITY sqlstate
+SELECT * FROM listing_stats.latest_prices(:price_oid::regclass, ARRAY[1]);
+SELECT listing_stats.price_history_json(:price_oid::regclass, 1);
+SELECT listing_stats.read_price_history(:price_oid::regclass, 1);
+\set VERBOSITY default
+SET SESSION AUTHORIZATION regress_listing_stats;
+GRANT USAGE ON SCHEMA latest TO regress_listing_stats_reader;
+REVOKE SELECT ON price FROM regress_listing_stats_reader;
 
 -- Errors
 SELECT * FROM listing_stats.latest_prices(NULL);

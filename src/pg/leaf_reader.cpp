@@ -1457,6 +1457,9 @@ may_read_directly(const PriceTable &table, Relation relation)
 	if (ExecutorCheckPerms_hook != nullptr ||
 	    check_enable_rls(oid, InvalidOid, true) == RLS_ENABLED)
 		return false;
+	// Its number names a table in any schema; a query says what is missing.
+	if (!may_use_schema(RelationGetNamespace(relation), GetUserId()))
+		return false;
 	return pg_class_aclcheck(oid, GetUserId(), ACL_SELECT) == ACLCHECK_OK ||
 	       (may_select(oid, table.key.attnum) && may_select(oid, table.at.attnum) &&
 	        may_select(oid, table.tie.attnum) && may_select(oid, table.value.attnum));
