@@ -107,6 +107,15 @@ CREATE TABLE parts_2026 PARTITION OF parts FOR VALUES FROM ('2026-01-01') TO ('2
 INSERT INTO parts (listing_id, created, value) VALUES (1, '2025-12-31', 1), (1, '2026-01-01', 2);
 SELECT listing_stats.price_history_json('parts', 1);
 
+-- A column may be called as anything that the query uses
+CREATE TABLE named (id bigserial PRIMARY KEY, p text, h timestamptz, k numeric);
+INSERT INTO named (p, h, k) VALUES ('a', '2026-01-01', 1), ('a', '2026-01-02', 2);
+SELECT listing_stats.price_history_json('named', 'a'::text, NULL, 'p', 'h', 'k');
+ALTER TABLE named RENAME k TO v;
+ALTER TABLE named RENAME h TO k;
+ALTER TABLE named RENAME v TO h;
+SELECT listing_stats.price_history_json('named', 'a'::text, NULL, 'p', 'k', 'h');
+
 -- Whoever may not read, does not
 GRANT USAGE ON SCHEMA history TO regress_listing_stats_reader;
 GRANT SELECT (listing_id, created, value) ON price TO regress_listing_stats_reader;

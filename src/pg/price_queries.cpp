@@ -271,12 +271,13 @@ latest_query(const PriceTable &table, KeyKind kind, bool keys, bool as_of)
 char *
 history_query(const PriceTable &table, KeyKind kind)
 {
-	return psprintf(
-		"SELECT pg_catalog.to_json(ARRAY(SELECT h FROM (SELECT %s, %s %s WHERE %s ORDER "
-		"BY %s LIMIT $2) AS h))",
-		column_of(table.at), column_of(table.value), from_prices(table),
-		key_compares(table, kind, BTEqualStrategyNumber, given_key(table, kind, "$1")),
-		latest_first(table));
+	// Not "SELECT h": a column may have that name.
+	return psprintf("SELECT pg_catalog.to_json(ARRAY(SELECT h.*::pg_catalog.record FROM (SELECT "
+	                "%s, %s %s WHERE "
+	                "%s ORDER BY %s LIMIT $2) AS h))",
+	                column_of(table.at), column_of(table.value), from_prices(table),
+	                key_compares(table, kind, BTEqualStrategyNumber, given_key(table, kind, "$1")),
+	                latest_first(table));
 }
 
 char *
