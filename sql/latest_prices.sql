@@ -357,6 +357,17 @@ ANALYZE analysed;
 SELECT count(*) FROM listing_stats.latest_prices('analysed', key => 'k');
 SELECT expected_rows($$SELECT * FROM listing_stats.latest_prices('analysed', key => 'k')$$);
 
+-- A cursor has its rows, also long numerics, when the table is gone
+CREATE TABLE long (id bigserial PRIMARY KEY, k int, created timestamptz NOT NULL, value numeric);
+ALTER TABLE long ALTER value SET STORAGE EXTERNAL;
+INSERT INTO long (k, created, value) SELECT i, '2026-01-01', repeat('1234567', 3000)::numeric FROM generate_series(1, 2) i;
+BEGIN;
+DECLARE long_prices CURSOR FOR SELECT length(value::text) FROM listing_stats.latest_prices('long', key => 'k');
+FETCH long_prices;
+DROP TABLE long;
+FETCH long_prices;
+COMMIT;
+
 -- Whoever may not read a column, does not; policies hold
 GRANT USAGE ON SCHEMA latest TO regress_listing_stats_reader;
 SET SESSION AUTHORIZATION regress_listing_stats_reader;

@@ -81,7 +81,8 @@ result_value(const Result &result, Datum value)
 		double_to_shortest_decimal_buf(DatumGetFloat8(value), text);
 		return numeric_from_text(text);
 	default:
-		return value;
+		// A long numeric may be stored beside the table, which can be gone when the row is fetched.
+		return PointerGetDatum(PG_DETOAST_DATUM_PACKED(value));
 	}
 }
 
