@@ -85,7 +85,9 @@ fresh('restored');
 command_ok([ 'pg_restore', @connection, '--exit-on-error', '-d', 'restored', "$dump.custom" ], 'pg_restore');
 works('restored', 'restored');
 fresh('restored');
-command_ok([ 'pg_restore', @connection, '--exit-on-error', '-j3', '-d', 'restored', "$dump.directory" ], 'pg_restore in parallel');
+# By sections: all at once it may make the triggers of a partitioned table before its partitions have their data, and two
+# workers that fill partitions then deadlock, each with its TRUNCATE.
+command_ok([ 'pg_restore', @connection, '--exit-on-error', '-j3', "--section=$_", '-d', 'restored', "$dump.directory" ], "pg_restore of $_ in parallel") for qw(pre-data data post-data);
 works('restored', 'restored in parallel');
 fresh('restored');
 command_ok([ 'pg_restore', @connection, '--exit-on-error', "--section=$_", '-d', 'restored', "$dump.custom" ], "pg_restore of $_") for qw(pre-data data post-data);
