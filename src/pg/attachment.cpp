@@ -102,6 +102,7 @@ is_validated(Oid constraint)
 bool
 is_checked(Relation price, Oid constraint)
 {
+	// Lookups come before the triggers are read, which they may free.
 	const bool validated = is_validated(constraint);
 	const Oid function = trigger_function(price_changed);
 	const TriggerDesc *triggers = price->trigdesc;

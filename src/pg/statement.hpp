@@ -15,7 +15,7 @@ bool is_only_row(const TriggerData *event, Oid table);
 
 // Whether the row whose triggers are firing came by logical replication.  Such a row has no
 // statement that would run what is queued for its end: the worker fires queued triggers after each
-// row, and up to 15.18 and its contemporaries never closes another table that they are on, as the
+// row, and in 15.18 and 18.6, not in 15.20, never closes another table that they are on, as the
 // server warns at every commit.
 bool is_replicated_row();
 
