@@ -123,30 +123,12 @@ is_checked(Relation price, Oid constraint)
 	return checks == TRIGGER_FIRES_ALWAYS || (checks == TRIGGER_FIRES_ON_ORIGIN && only_here);
 }
 
-// The call that attaches the tables anew by the same key, with a name to be filled in for a column;
-// not for the listing's key, which is found by itself.
-const char *
-attach_by_key(const Definition &definition, int column)
-{
-	StringInfoData call;
-
-	initStringInfo(&call);
-	appendStringInfo(&call, "listing_stats.attach(%s, %s", quote_literal_cstr(definition.listing),
-	                 quote_literal_cstr(definition.price));
-	if (column != price_key)
-		appendStringInfo(&call, ", key => %s", quote_literal_cstr(definition.column[price_key]));
-	if (column != listing_key)
-		appendStringInfo(&call, ", %s => '...'", argument_name[column]);
-	appendStringInfoChar(&call, ')');
-	return call.data;
-}
-
 const char *
 attach_hint(const Definition &definition, int column)
 {
 	return psprintf("Name the column anew with SELECT %s, or stop keeping the columns with SELECT "
 	                "listing_stats.detach(%s, %s).",
-	                attach_by_key(definition, column), quote_literal_cstr(definition.listing),
+	                attach_call(definition, column), quote_literal_cstr(definition.listing),
 	                quote_literal_cstr(definition.price));
 }
 
@@ -313,7 +295,7 @@ resolve(Relation relation, const Trigger *trigger, Side side, Attachment *result
 		                     RelationGetRelationName(relation)),
 		            psprintf("Attach it anew with SELECT %s, or clean up with SELECT "
 		                     "listing_stats.detach(%s).",
-		                     attach_by_key(definition, listing_key), quote_literal_cstr(name)));
+		                     attach_call(definition), quote_literal_cstr(name)));
 
 	Relation other_relation = relation_open(other, AccessShareLock);
 	Relation listing = side == Side::listing ? relation : other_relation;

@@ -204,10 +204,19 @@ format_definition(const Definition &definition)
 }
 
 char *
-attach_call(const char *listing, const char *price)
+attach_call(const Definition &definition, int column)
 {
-	return psprintf("listing_stats.attach(%s, %s)", quote_literal_cstr(listing),
-	                quote_literal_cstr(price));
+	StringInfoData call;
+
+	initStringInfo(&call);
+	appendStringInfo(&call, "listing_stats.attach(%s, %s", quote_literal_cstr(definition.listing),
+	                 quote_literal_cstr(definition.price));
+	if (column != price_key)
+		appendStringInfo(&call, ", key => %s", quote_literal_cstr(definition.column[price_key]));
+	if (column != listing_key)
+		appendStringInfo(&call, ", %s => '...'", argument_name[column]);
+	appendStringInfoChar(&call, ')');
+	return call.data;
 }
 
 }  // namespace listing_stats

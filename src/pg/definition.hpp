@@ -107,7 +107,8 @@ Arguments definition_arguments(const Definition &definition);
 // The arguments as they stand in CREATE TRIGGER, between the parentheses.
 char *format_definition(const Definition &definition);
 
-// The call that attaches the two tables anew, for a hint.
-char *attach_call(const char *listing, const char *price);
+// The call that attaches the two tables anew by the same key, for a hint, with a name to be filled
+// in for a column; not for the listing's key, which is found by itself.
+char *attach_call(const Definition &definition, int column = listing_key);
 
 }  // namespace listing_stats

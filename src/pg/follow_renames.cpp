@@ -206,7 +206,7 @@ follow_once(const Followed &followed)
 			                "to date, because another session is changing one of the tables",
 			                get_rel_name(listing), get_rel_name(price)),
 			         errhint("They work nevertheless; SELECT %s writes them anew.",
-			                 attach_call(definition.listing, definition.price))));
+			                 attach_call(definition))));
 		again = written && !resolves;
 	}
 	relation_close(relation, NoLock);
