@@ -42,7 +42,10 @@ level_of(double value, double low, double high, int levels) noexcept
 	if (value != value)
 		return 0;
 	if (value <= low)
-		return static_cast<unsigned char>(low < high ? 1 : (levels + 1) / 2);
+	{
+		const bool lowest = low < high || (low == high && value < low);
+		return static_cast<unsigned char>(lowest ? 1 : (levels + 1) / 2);
+	}
 	if (value >= high)
 		return static_cast<unsigned char>(levels);
 	// Halved first: the range of doubles is no double.

@@ -154,6 +154,19 @@ column_name(Relation relation, AttrNumber attnum)
 	return pstrdup(NameStr(TupleDescAttr(RelationGetDescr(relation), attnum - 1)->attname));
 }
 
+bool
+refers_to(Relation relation, Oid other)
+{
+	ListCell *cell = nullptr;
+
+	foreach (cell, RelationGetFKeyList(relation))
+	{
+		if (static_cast<ForeignKeyCacheInfo *>(lfirst(cell))->confrelid == other)
+			return true;
+	}
+	return false;
+}
+
 // The key of price: the one named, or that of the only foreign key to listing.
 AttrNumber
 find_price_key(const Request &request)
@@ -192,13 +205,15 @@ find_price_key(const Request &request)
 		                RelationGetRelationName(request.listing)),
 		         errhint("listing_stats needs a key of one column.")));
 	if (count == 0)
-		ereport(
-			ERROR,
-			(errcode(ERRCODE_UNDEFINED_OBJECT),
-		     errmsg("table \"%s\" has no foreign key to table \"%s\"",
-		            RelationGetRelationName(request.price),
-		            RelationGetRelationName(request.listing)),
-		     errhint("Name the column that refers to the listing: attach(..., key => '...').")));
+		ereport(ERROR,
+		        (errcode(ERRCODE_UNDEFINED_OBJECT),
+		         errmsg("table \"%s\" has no foreign key to table \"%s\"",
+		                RelationGetRelationName(request.price),
+		                RelationGetRelationName(request.listing)),
+		         errhint("%s", refers_to(request.listing, RelationGetRelid(request.price))
+		                           ? "The table of listings comes first, that of prices second."
+		                           : "Name the column that refers to the listing: attach(..., key "
+		                             "=> '...').")));
 	if (count > 1)
 		ereport(ERROR, (errcode(ERRCODE_AMBIGUOUS_COLUMN),
 		                errmsg("table \"%s\" has %d foreign keys to table \"%s\"",
@@ -307,7 +322,8 @@ check_types(const Request &request, Attachment *attachment)
 		            NameStr(column[price_key].name), RelationGetRelationName(request.price),
 		            format_type_be(column[listing_key].type),
 		            format_type_be(column[price_key].type)),
-		     errhint("Keys need one type, with a default btree operator class.")));
+		     errhint("Keys need one type, with a default btree operator class; arrays and rows "
+		             "cannot be keys.")));
 	if (!OidIsValid(
 			lookup_type_cache(getBaseType(column[price_tie].type), TYPECACHE_LT_OPR)->lt_opr))
 		ereport(ERROR,
@@ -421,6 +437,10 @@ read_request(FunctionCallInfo fcinfo)
 	{
 		if (argument[i] >= 0 && !PG_ARGISNULL(argument[i]))
 			request.column[i] = pstrdup(NameStr(*PG_GETARG_NAME(argument[i])));
+		if (request.column[i] != nullptr && request.column[i][0] == '\0')
+			ereport(ERROR, (errcode(ERRCODE_INVALID_NAME),
+			                errmsg("%s => '' is not the name of a column", argument_name[i]),
+			                errhint("Leave it out, or name a column.")));
 	}
 	if (!PG_ARGISNULL(argument_null_value))
 		request.null_value = text_to_cstring(PG_GETARG_TEXT_PP(argument_null_value));

@@ -47,11 +47,13 @@ parents_of(Oid relation)
 Oid
 table_by_name(const char *name)
 {
-	const RangeVar *range = makeRangeVarFromNameList(string_to_qualified_name_list(name));
-	const Oid schema =
-		range->schemaname == nullptr ? InvalidOid : get_namespace_oid(range->schemaname, true);
+	const char *schema_name = nullptr;
+	const char *table_name = nullptr;
 
-	return OidIsValid(schema) ? get_relname_relid(range->relname, schema) : InvalidOid;
+	if (!split_name(name, &schema_name, &table_name))
+		return InvalidOid;
+	const Oid schema = get_namespace_oid(schema_name, true);
+	return OidIsValid(schema) ? get_relname_relid(table_name, schema) : InvalidOid;
 }
 
 // Whether the record in the arguments is of these tables: not of those a dump was taken from.
@@ -438,6 +440,37 @@ other_half(Relation relation, const Trigger *trigger, Side side)
 	if (count > 1)
 		return InvalidOid;
 	return OidIsValid(found) ? found : of_others;
+}
+
+List *
+attachments_to(Oid listing, Relation price)
+{
+	List *found = NIL;
+	ListCell *cell = nullptr;
+
+	foreach (cell, our_triggers(price))
+	{
+		Trigger *trigger = static_cast<Trigger *>(lfirst(cell));
+		if (is_attachment(price, trigger) && other_half(price, trigger, Side::price) == listing)
+			found = lappend(found, trigger);
+	}
+	return found;
+}
+
+void
+not_attached(Oid listing, Oid price)
+{
+	Relation relation = relation_open(listing, NoLock);
+	const bool reversed = attachments_to(price, relation) != NIL;
+
+	relation_close(relation, NoLock);
+	ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
+	                errmsg("table \"%s\" is not attached to table \"%s\"", get_rel_name(price),
+	                       get_rel_name(listing)),
+	                reversed
+	                    ? errhint("The table of listings comes first, that of prices second.")
+	                    : errhint("The view listing_stats.attachments lists what is attached.")));
+	pg_unreachable();
 }
 
 bool

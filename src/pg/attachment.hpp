@@ -110,6 +110,12 @@ bool is_attachment(Relation relation, const Trigger *trigger);
 // InvalidOid: none has, or several.
 Oid other_half(Relation relation, const Trigger *trigger, Side side);
 
+// The triggers on price of its attachments to the listing.
+List *attachments_to(Oid listing, Relation price);
+
+// An error that there are none, of tables that are locked.
+[[noreturn]] void not_attached(Oid listing, Oid price);
+
 // Whether the trigger names "other" as the other table, and that has lost its half.
 bool is_orphan_of(Relation relation, const Trigger *trigger, Side side, Oid other);
 

@@ -251,9 +251,9 @@ set_text(Row *row, int column, const char *text)
 }
 
 void
-fill_row(Row *row, Relation relation, const Trigger *trigger, Side side)
+fill_row(Row *row, Relation relation, const Trigger *trigger, Side side,
+         const Definition &definition)
 {
-	const Definition definition = parse_definition(relation, trigger);
 	Attachment attachment = {};
 	Problem problem = {};
 
@@ -300,12 +300,31 @@ fill_row(Row *row, Relation relation, const Trigger *trigger, Side side)
 		add_unseen_parts(row, RelationGetRelid(relation), trigger);
 }
 
+// Anybody can make a trigger with arguments of his own.
+void
+fill_wrong_row(Row *row, Relation relation, const Trigger *trigger, Side side,
+               const char *problem)
+{
+	memset(row->null, true, sizeof row->null);
+	row->null[row_triggers] = row->null[row_warnings] = false;
+	set_oid(row, side == Side::listing ? row_listing : row_price, RelationGetRelid(relation));
+	add_triggers(row, RelationGetRelid(relation), trigger, true);
+	append_text(&row->warnings,
+	            psprintf("trigger \"%s\" has wrong arguments for listing_stats: %s",
+	                     trigger->tgname, problem));
+}
+
 void
 put_row(ReturnSetInfo *result, Relation relation, const Trigger *trigger, Side side)
 {
 	Row row = {};
+	Definition definition;
+	const char *problem = read_definition(trigger, &definition);
 
-	fill_row(&row, relation, trigger, side);
+	if (problem == nullptr)
+		fill_row(&row, relation, trigger, side, definition);
+	else
+		fill_wrong_row(&row, relation, trigger, side, problem);
 	row.value[row_triggers] = makeArrayResult(row.triggers, CurrentMemoryContext);
 	if (row.warnings == nullptr)
 		row.value[row_warnings] = PointerGetDatum(construct_empty_array(TEXTOID));
@@ -318,6 +337,10 @@ put_row(ReturnSetInfo *result, Relation relation, const Trigger *trigger, Side s
 bool
 shows_attachment(Relation relation, const Trigger *trigger)
 {
+	Definition definition;
+
+	if (read_definition(trigger, &definition) != nullptr)
+		return !trigger->tgisclone && trigger->tgfoid != trigger_function(price_truncated);
 	return is_attachment(relation, trigger) ||
 	       (trigger->tgfoid == trigger_function(listing_changed) && !trigger->tgisclone &&
 	        !OidIsValid(other_half(relation, trigger, Side::listing)));

@@ -11,17 +11,6 @@ const char *const argument_name[column_count] = {
 
 namespace {
 
-[[noreturn]] void
-wrong_arguments(Relation relation, const Trigger *trigger, const char *detail)
-{
-	ereport(ERROR, (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-	                errmsg("trigger \"%s\" on table \"%s\" has wrong arguments for listing_stats",
-	                       trigger->tgname, RelationGetRelationName(relation)),
-	                errdetail_internal("%s", detail),
-	                errhint("Drop the trigger and call listing_stats.attach(), which makes it.")));
-	pg_unreachable();
-}
-
 // Splits "name:attnum:type" of the found argument; false if it is not of that form.
 bool
 parse_place(const char *word, Definition *definition)
@@ -65,7 +54,17 @@ parse_found(const char *text, Definition *definition)
 	}
 }
 
-// Stores "name=text" where it belongs; false if there is no such name.
+bool
+parse_table(const char *text, const char **table)
+{
+	const char *schema = nullptr;
+	const char *name = nullptr;
+
+	*table = text;
+	return split_name(text, &schema, &name);
+}
+
+// Stores "name=text" where it belongs; false if there is no such name, or not such a text.
 bool
 parse_argument(const char *argument, Definition *definition)
 {
@@ -76,28 +75,24 @@ parse_argument(const char *argument, Definition *definition)
 	const char *name = pnstrdup(argument, static_cast<Size>(equals - argument));
 
 	if (strcmp(name, "listing") == 0)
-		definition->listing = text;
-	else if (strcmp(name, "price") == 0)
-		definition->price = text;
-	else if (strcmp(name, "found") == 0)
+		return parse_table(text, &definition->listing);
+	if (strcmp(name, "price") == 0)
+		return parse_table(text, &definition->price);
+	if (strcmp(name, "found") == 0)
 		return parse_found(text, definition);
-	else if (strcmp(name, "null_value") == 0)
+	if (strcmp(name, "null_value") == 0)
 		return parse_null_value(text, &definition->skip_null);
-	else if (strcmp(name, "guard") == 0)
+	if (strcmp(name, "guard") == 0)
 		return parse_guard(text, &definition->guard);
-	else
+	for (int i = 0; i < column_count; ++i)
 	{
-		for (int i = 0; i < column_count; ++i)
+		if (strcmp(name, argument_name[i]) == 0)
 		{
-			if (strcmp(name, argument_name[i]) == 0)
-			{
-				definition->column[i] = text;
-				return true;
-			}
+			definition->column[i] = text;
+			return true;
 		}
-		return false;
 	}
-	return true;
+	return false;
 }
 
 void
@@ -130,30 +125,56 @@ parse_guard(const char *text, Guard *guard)
 	return true;
 }
 
-Definition
-parse_definition(Relation relation, const Trigger *trigger)
+bool
+split_name(const char *text, const char **schema, const char **table)
 {
-	Definition definition = {};
+	List *names = NIL;
 
+	if (!SplitIdentifierString(pstrdup(text), '.', &names) || list_length(names) != 2)
+		return false;
+	*schema = static_cast<const char *>(linitial(names));
+	*table = static_cast<const char *>(lsecond(names));
+	return true;
+}
+
+const char *
+read_definition(const Trigger *trigger, Definition *definition)
+{
+	*definition = {};
 	for (int i = 0; i < trigger->tgnargs; ++i)
 	{
-		if (!parse_argument(trigger->tgargs[i], &definition))
-			wrong_arguments(relation, trigger,
-			                psprintf("Argument \"%s\" is not understood.", trigger->tgargs[i]));
+		if (!parse_argument(trigger->tgargs[i], definition))
+			return psprintf("Argument \"%s\" is not understood.", trigger->tgargs[i]);
 	}
 	for (int i = 0; i < column_count; ++i)
 	{
-		if (definition.column[i] == nullptr && !is_target(i))
-			wrong_arguments(relation, trigger,
-			                psprintf("Argument \"%s\" is missing.", argument_name[i]));
+		if (definition->column[i] == nullptr && !is_target(i))
+			return psprintf("Argument \"%s\" is missing.", argument_name[i]);
 	}
 	bool any = false;
 	for (int i = first_target; i < end_of_targets; ++i)
-		any = any || definition.column[i] != nullptr;
+		any = any || definition->column[i] != nullptr;
 	if (!any)
-		wrong_arguments(relation, trigger, "No column to keep is named.");
-	if (definition.listing == nullptr || definition.price == nullptr)
-		wrong_arguments(relation, trigger, "Argument \"listing\" or \"price\" is missing.");
+		return "No column to keep is named.";
+	if (definition->listing == nullptr || definition->price == nullptr)
+		return "Argument \"listing\" or \"price\" is missing.";
+	return nullptr;
+}
+
+Definition
+parse_definition(Relation relation, const Trigger *trigger)
+{
+	Definition definition;
+	const char *problem = read_definition(trigger, &definition);
+
+	if (problem != nullptr)
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+		     errmsg("trigger \"%s\" on table \"%s\" has wrong arguments for listing_stats",
+		            trigger->tgname, RelationGetRelationName(relation)),
+		     errdetail_internal("%s", problem),
+		     errhint("Drop the trigger and call listing_stats.attach(), which makes it.")));
 	return definition;
 }
 

@@ -92,7 +92,13 @@ struct Definition
 bool parse_null_value(const char *text, bool *skip_null);
 bool parse_guard(const char *text, Guard *guard);
 
-// Reads the arguments; an error names the trigger and says how to make a right one.
+// The two parts of the name of a table in a definition; false: it is not such a name.
+bool split_name(const char *text, const char **schema, const char **table);
+
+// Reads the arguments; returns what is wrong with them, a sentence, or nullptr.
+const char *read_definition(const Trigger *trigger, Definition *definition);
+
+// The same; an error names the trigger and says how to make a right one.
 Definition parse_definition(Relation relation, const Trigger *trigger);
 
 // The arguments as pg_trigger has them: each ends with a zero byte.

@@ -109,11 +109,12 @@ other_in_schema(const Followed &followed, const Definition &definition, const Tr
 	if (followed.rename == nullptr || followed.rename->renameType != OBJECT_SCHEMA)
 		return InvalidOid;
 	const bool is_price = followed.side == Side::price;
-	const RangeVar *name = makeRangeVarFromNameList(
-		string_to_qualified_name_list(is_price ? definition.listing : definition.price));
-	if (name->schemaname == nullptr || strcmp(name->schemaname, followed.rename->subname) != 0)
+	const char *schema = nullptr;
+	const char *name = nullptr;
+	if (!split_name(is_price ? definition.listing : definition.price, &schema, &name) ||
+	    strcmp(schema, followed.rename->subname) != 0)
 		return InvalidOid;
-	const Oid table = get_relname_relid(name->relname, get_rel_namespace(followed.table));
+	const Oid table = get_relname_relid(name, get_rel_namespace(followed.table));
 	const char *function = is_price ? listing_changed : price_changed;
 	return OidIsValid(table) && OidIsValid(find_trigger(table, function, trigger, false))
 	           ? table

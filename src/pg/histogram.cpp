@@ -5,6 +5,7 @@
 // the very bounds that are shown: low <= value < high, and value <= high in the last.
 #include "pg/pg.hpp"
 
+#include "pg/blocks.hpp"
 #include "pg/statistics.hpp"
 
 namespace listing_stats {
@@ -13,9 +14,9 @@ namespace {
 
 constexpr int max_buckets = 100000;
 
-// Of histogram_text(): steps of a bar, each three bytes, and what else is in a line but the bounds.
+// Of histogram_text(): blocks of a bar, and bytes of what is in a line but the bounds.
 constexpr int bar_width = 40;
-constexpr int max_rest_of_line = 3 * bar_width + 32;
+constexpr Size max_rest_of_line = longest_block * bar_width + 32;
 
 Numeric
 bound_of(Numeric lowest, Numeric highest, int number, int buckets, int scale)
@@ -136,14 +137,6 @@ steps_of(int64 count, int64 highest, int steps)
 	return std::max(1, static_cast<int>((scaled + highest / 2) / highest));
 }
 
-// UTF-8 in the encoding of the database: error 22P05 where it has no such characters.
-Datum
-text_from_utf8(const StringInfoData &utf8)
-{
-	char *text = pg_any_to_server(utf8.data, utf8.len, PG_UTF8);
-	return PointerGetDatum(cstring_to_text(text));
-}
-
 // The bounds of buckets as text, each once, and how wide they are on either side.
 struct Bounds
 {
@@ -178,7 +171,8 @@ Bounds::append(Numeric bound)
 		low_width = std::max(low_width, size);
 	if (appended > 0)
 		high_width = std::max(high_width, size);
-	if (static_cast<Size>(buckets) * static_cast<Size>(low_width + high_width + max_rest_of_line) >
+	if (static_cast<Size>(buckets) *
+	        (static_cast<Size>(low_width + high_width) + max_rest_of_line) >
 	    MaxAllocSize)
 		ereport(ERROR, (errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 		                errmsg("histogram of %d buckets is too long for one text", buckets),
@@ -215,7 +209,7 @@ LISTING_STATS_FUNCTION(listing_stats_histogram)
 
 LISTING_STATS_FUNCTION(listing_stats_sparkline)
 {
-	static const char *const blocks[] = {" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
+	const char *const *blocks = block_characters();
 	Buckets buckets(PG_GETARG_DATUM(0), PG_GETARG_INT32(1));
 	Bars bars(buckets.count());
 	for (int i = 0; buckets.next(); ++i)
@@ -223,13 +217,14 @@ LISTING_STATS_FUNCTION(listing_stats_sparkline)
 	StringInfoData line;
 	initStringInfo(&line);
 	for (int i = 0; i < buckets.count(); ++i)
-		appendStringInfoString(&line, blocks[steps_of(bars.values[i], bars.highest, 8)]);
-	return text_from_utf8(line);
+		appendStringInfoString(&line, blocks[steps_of(bars.values[i], bars.highest, full_block)]);
+	PG_RETURN_TEXT_P(cstring_to_text_with_len(line.data, line.len));
 }
 
 // A line for each bucket: its bounds, a bar, how many.
 LISTING_STATS_FUNCTION(listing_stats_histogram_text)
 {
+	const char *block = block_characters()[full_block];
 	Buckets buckets(PG_GETARG_DATUM(0), PG_GETARG_INT32(1));
 	Bars bars(buckets.count());
 	Bounds bounds(buckets.count());
@@ -252,10 +247,10 @@ LISTING_STATS_FUNCTION(listing_stats_histogram_text)
 		bounds.write(&text, i + 1, bounds.high_width);
 		appendStringInfoString(&text, "  ");
 		for (int step = steps_of(bars.values[i], bars.highest, bar_width); step > 0; --step)
-			appendStringInfoString(&text, "█");
+			appendStringInfoString(&text, block);
 		appendStringInfo(&text, " " INT64_FORMAT, bars.values[i]);
 	}
-	return text_from_utf8(text);
+	PG_RETURN_TEXT_P(cstring_to_text_with_len(text.data, text.len));
 }
 
 }  // namespace listing_stats

@@ -1,4 +1,5 @@
 // The questions on a price_history that have one answer.
+#include "pg/blocks.hpp"
 #include "pg/pg.hpp"
 
 #include "core/history_questions.hpp"
@@ -11,7 +12,6 @@ namespace {
 
 constexpr UInt128 microseconds_per_day = USECS_PER_DAY;
 constexpr int longest_sparkline = 1000;
-constexpr Size longest_cell = 3;  // of a block in UTF-8
 
 Numeric
 call(PGFunction function, Numeric a, Numeric b)
@@ -298,8 +298,6 @@ LISTING_STATS_FUNCTION(listing_stats_history_days_on_market)
 
 LISTING_STATS_FUNCTION(listing_stats_history_sparkline)
 {
-	static const char *const blocks[] = {" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"};
-	static const char *const letters[] = {" ", "_", ".", "-", "~", "=", "+", "*", "#"};
 	const int width = PG_GETARG_INT32(1);
 	if (width < 1 || width > longest_sparkline)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -307,15 +305,16 @@ LISTING_STATS_FUNCTION(listing_stats_history_sparkline)
 		                       longest_sparkline, width)));
 	double prices[longest_sparkline];
 	unsigned char cells[longest_sparkline];
-	draw(history_of(PG_GETARG_DATUM(0)), prices, cells, static_cast<std::size_t>(width), 8);
-	const bool utf8 = GetDatabaseEncoding() == PG_UTF8;
-	auto *line = static_cast<char *>(palloc(VARHDRSZ + longest_cell * static_cast<Size>(width)));
+	draw(history_of(PG_GETARG_DATUM(0)), prices, cells, static_cast<std::size_t>(width),
+	     full_block);
+	const char *const *blocks = block_characters();
+	auto *line = static_cast<char *>(palloc(VARHDRSZ + longest_block * static_cast<Size>(width)));
 	char *out = VARDATA(line);
 	for (int i = 0; i < width; ++i)
 	{
-		const char *cell = (utf8 ? blocks : letters)[cells[i]];
-		const Size size = utf8 && cells[i] > 0 ? longest_cell : 1;
-		memcpy(out, cell, size);
+		const char *block = blocks[cells[i]];
+		const Size size = IS_HIGHBIT_SET(*block) ? longest_block : 1;
+		memcpy(out, block, size);
 		out += size;
 	}
 	SET_VARSIZE(line, out - line);

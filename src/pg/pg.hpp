@@ -124,16 +124,6 @@ extern "C" {
 
 namespace listing_stats {
 
-inline List *
-string_to_qualified_name_list(const char *names)
-{
-#if PG_VERSION_NUM >= 160000
-	return stringToQualifiedNameList(names, nullptr);
-#else
-	return stringToQualifiedNameList(names);
-#endif
-}
-
 // What an UPDATE needs inserted into indexes.
 #if PG_VERSION_NUM >= 160000
 using IndexUpdates = TU_UpdateIndexes;

@@ -62,6 +62,10 @@ start_cache()
 	CacheRegisterRelcacheCallback(forget_relation, 0);
 }
 
+// The key's argument, where "key" is not the key itself.
+constexpr const char *key_argument =
+	"key => '...' in latest_prices(), key_column => '...' in other functions";
+
 ResolvedColumn
 named_column(Relation relation, const char *name, const char *argument)
 {
@@ -71,7 +75,7 @@ named_column(Relation relation, const char *name, const char *argument)
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
 		                errmsg("column \"%s\" of table \"%s\" does not exist", name,
 		                       RelationGetRelationName(relation)),
-		                errhint("Name the column: %s => '...'.", argument)));
+		                errhint("Name the column: %s.", argument)));
 	return read_column(relation, attnum);
 }
 
@@ -81,6 +85,8 @@ foreign_key_column(Relation relation)
 {
 	AttrNumber found = InvalidAttrNumber;
 	bool several = false;
+	const char relkind = relation->rd_rel->relkind;
+	const bool is_table = relkind == RELKIND_RELATION || relkind == RELKIND_PARTITIONED_TABLE;
 	ListCell *cell = nullptr;
 
 	foreach (cell, RelationGetFKeyList(relation))
@@ -96,8 +102,9 @@ foreign_key_column(Relation relation)
 		                errmsg(several ? "table \"%s\" has several foreign keys"
 		                               : "table \"%s\" has no foreign key of one column",
 		                       RelationGetRelationName(relation)),
-		                errhint("Name the column that refers to the listing, or attach the table "
-		                        "with listing_stats.attach().")));
+		                errhint("Name the column that refers to the listing: %s%s.", key_argument,
+		                        is_table ? "; or attach the table with listing_stats.attach()"
+		                                 : "")));
 	return read_column(relation, found);
 }
 
@@ -152,20 +159,20 @@ resolve_table(Relation relation, const ColumnNames &names)
 		table.skip_null = attachment->skip_null;
 	}
 	else if (names.key != nullptr)
-		table.key = named_column(relation, names.key, "key");
+		table.key = named_column(relation, names.key, key_argument);
 	else
 		table.key = foreign_key_column(relation);
 	if (names.at != nullptr || attachment == nullptr)
 	{
-		table.at = named_column(relation, names.at == nullptr ? "created" : names.at, "at");
+		table.at = named_column(relation, names.at == nullptr ? "created" : names.at, "at => '...'");
 		const int tie = primary_key_column(relation, table.key.attnum, table.at.attnum);
 		table.tie =
 			tie > 0 ? read_column(relation, static_cast<AttrNumber>(tie)) : ResolvedColumn{};
 	}
 	if (names.value != nullptr || attachment == nullptr)
 	{
-		table.value =
-			named_column(relation, names.value == nullptr ? "value" : names.value, "value");
+		table.value = named_column(relation, names.value == nullptr ? "value" : names.value,
+		                           "value => '...'");
 		table.skip_null = false;
 	}
 	if (table.tie.attnum == table.at.attnum)

@@ -121,7 +121,7 @@ Datum
 read_history(FunctionCallInfo fcinfo, KeyKind kind)
 {
 	if (PG_ARGISNULL(0))
-		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("price must not be null")));
+		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("price must not be NULL")));
 	const ColumnNames names = {name_argument(fcinfo, 2), name_argument(fcinfo, 3),
 	                           name_argument(fcinfo, 4)};
 	const PriceTable *table = find_price_table(PG_GETARG_OID(0), names);

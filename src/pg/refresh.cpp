@@ -119,22 +119,16 @@ find_attachments(const Refresh &refresh)
 	List *found = NIL;
 	ListCell *cell = nullptr;
 
-	foreach (cell, our_triggers(price))
+	foreach (cell, attachments_to(refresh.listing, price))
 	{
 		const Trigger *trigger = static_cast<Trigger *>(lfirst(cell));
-		if (!is_attachment(price, trigger) ||
-		    other_half(price, trigger, Side::price) != refresh.listing)
-			continue;
 		Attachment *attachment = attachment_of(refresh.price, trigger->tgoid, Side::price);
 		if (attachment != nullptr)
 			found = lappend(found, attachment);
 	}
 	relation_close(price, NoLock);
 	if (found == NIL)
-		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
-		                errmsg("table \"%s\" is not attached to table \"%s\"",
-		                       get_rel_name(refresh.price), get_rel_name(refresh.listing)),
-		                errhint("The view listing_stats.attachments lists what is attached.")));
+		not_attached(refresh.listing, refresh.price);
 	return found;
 }
 

@@ -72,7 +72,6 @@ LISTING_STATS_FUNCTION(listing_stats_verify)
 {
 	const Oid listing = PG_GETARG_OID(0);
 	const Oid price = PG_GETARG_OID(1);
-	int count = 0;
 
 	InitMaterializedSRF(fcinfo, 0);
 	check_can_read(listing);
@@ -84,27 +83,20 @@ LISTING_STATS_FUNCTION(listing_stats_verify)
 	lock_all(price);
 	List *queries = NIL;
 	ListCell *cell = nullptr;
-	foreach (cell, our_triggers(relation))
+	foreach (cell, attachments_to(listing, relation))
 	{
-		const Trigger *trigger = static_cast<Trigger *>(lfirst(cell));
 		Attachment attachment = {};
 		Problem problem = {};
-		if (!is_attachment(relation, trigger) ||
-		    other_half(relation, trigger, Side::price) != listing)
-			continue;
-		++count;
 		attachment.context = CurrentMemoryContext;
-		if (!resolve(relation, trigger, Side::price, &attachment, &problem))
+		if (!resolve(relation, static_cast<Trigger *>(lfirst(cell)), Side::price, &attachment,
+		             &problem))
 			ereport(ERROR, (errcode(problem.sqlstate), errmsg_internal("%s", problem.message),
 			                errhint("%s", problem.hint)));
 		queries = lappend(queries, verify_query(attachment));
 	}
 	relation_close(relation, AccessShareLock);
-	if (count == 0)
-		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
-		                errmsg("table \"%s\" is not attached to table \"%s\"", get_rel_name(price),
-		                       get_rel_name(listing)),
-		                errhint("The view listing_stats.attachments lists what is attached.")));
+	if (queries == NIL)
+		not_attached(listing, price);
 	// The calling statement's snapshot can be older than what we had to wait for, and then would
 	// see tables without rows.
 	PushActiveSnapshot(IsolationUsesXactSnapshot() ? GetTransactionSnapshot()
