@@ -217,6 +217,23 @@ INSERT INTO price VALUES (5, 1, 4, 9), (6, 2, 4, 9);
 SELECT id, last_price, price_count FROM listing ORDER BY id;
 SELECT count(*) FROM pg_trigger WHERE tgrelid = 'price'::regclass AND tgname LIKE 'LISTING%';
 
+-- P9: temporary tables, which a READ ONLY transaction may write
+CREATE TEMPORARY TABLE seen (id int PRIMARY KEY);
+CREATE TEMPORARY TABLE seen_price (id serial PRIMARY KEY, seen_id int REFERENCES seen, created int NOT NULL, value numeric);
+SELECT last_price FROM listing_stats.attach('seen', 'seen_price');
+BEGIN READ ONLY;
+INSERT INTO seen VALUES (1), (2);
+INSERT INTO seen_price (seen_id, created, value) VALUES (1, 1, 5), (2, 1, 6);
+INSERT INTO seen_price (seen_id, created, value) VALUES (1, 2, 7);
+DELETE FROM listing;
+\echo :SQLSTATE
+ROLLBACK;
+BEGIN READ ONLY;
+INSERT INTO seen VALUES (1), (2);
+INSERT INTO seen_price (seen_id, created, value) VALUES (1, 1, 5), (2, 1, 6), (1, 2, 7);
+COMMIT;
+TABLE seen;
+
 RESET SESSION AUTHORIZATION;
 DROP SCHEMA write_paths CASCADE;
 DROP OWNED BY regress_listing_stats_other;

@@ -71,7 +71,9 @@ check_table(Relation relation)
 bool
 is_attached(Oid price)
 {
-	Relation relation = relation_open(price, AccessShareLock);
+	Relation relation = try_relation_open(price, AccessShareLock);
+	if (relation == nullptr)
+		return false;
 	const bool found = our_triggers(relation) != NIL;
 
 	relation_close(relation, AccessShareLock);

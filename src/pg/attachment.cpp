@@ -289,7 +289,9 @@ resolve(Relation relation, const Trigger *trigger, Side side, Attachment *result
 
 	// Errors name what there is as it is called now.
 	(side == Side::price ? definition.price : definition.listing) = name;
-	if (!OidIsValid(other))
+	Relation other_relation =
+		OidIsValid(other) ? try_relation_open(other, AccessShareLock) : nullptr;
+	if (other_relation == nullptr)
 		return fail(problem, ERRCODE_UNDEFINED_TABLE,
 		            psprintf("table %s, attached to table \"%s\" by listing_stats, does not exist "
 		                     "or has lost its trigger",
@@ -299,7 +301,6 @@ resolve(Relation relation, const Trigger *trigger, Side side, Attachment *result
 		                     "listing_stats.detach(%s).",
 		                     attach_call(definition), quote_literal_cstr(name)));
 
-	Relation other_relation = relation_open(other, AccessShareLock);
 	Relation listing = side == Side::listing ? relation : other_relation;
 	Relation price = side == Side::price ? relation : other_relation;
 	result->listing = RelationGetRelid(listing);
@@ -464,12 +465,12 @@ not_attached(Oid listing, Oid price)
 	const bool reversed = attachments_to(price, relation) != NIL;
 
 	relation_close(relation, NoLock);
-	ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
-	                errmsg("table \"%s\" is not attached to table \"%s\"", get_rel_name(price),
-	                       get_rel_name(listing)),
-	                reversed
-	                    ? errhint("The table of listings comes first, that of prices second.")
-	                    : errhint("The view listing_stats.attachments lists what is attached.")));
+	ereport(ERROR,
+	        (errcode(ERRCODE_UNDEFINED_OBJECT),
+	         errmsg("table \"%s\" is not attached to table \"%s\"", get_rel_name(price),
+	                get_rel_name(listing)),
+	         reversed ? errhint("The table of listings comes first, that of prices second.")
+	                  : errhint("The view listing_stats.attachments lists what is attached.")));
 	pg_unreachable();
 }
 

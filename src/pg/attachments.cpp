@@ -302,35 +302,14 @@ fill_row(Row *row, Relation relation, const Trigger *trigger, Side side,
 
 // Anybody can make a trigger with arguments of his own.
 void
-fill_wrong_row(Row *row, Relation relation, const Trigger *trigger, Side side,
-               const char *problem)
+fill_wrong_row(Row *row, Relation relation, const Trigger *trigger, Side side, const char *problem)
 {
 	memset(row->null, true, sizeof row->null);
 	row->null[row_triggers] = row->null[row_warnings] = false;
 	set_oid(row, side == Side::listing ? row_listing : row_price, RelationGetRelid(relation));
 	add_triggers(row, RelationGetRelid(relation), trigger, true);
-	append_text(&row->warnings,
-	            psprintf("trigger \"%s\" has wrong arguments for listing_stats: %s",
-	                     trigger->tgname, problem));
-}
-
-void
-put_row(ReturnSetInfo *result, Relation relation, const Trigger *trigger, Side side)
-{
-	Row row = {};
-	Definition definition;
-	const char *problem = read_definition(trigger, &definition);
-
-	if (problem == nullptr)
-		fill_row(&row, relation, trigger, side, definition);
-	else
-		fill_wrong_row(&row, relation, trigger, side, problem);
-	row.value[row_triggers] = makeArrayResult(row.triggers, CurrentMemoryContext);
-	if (row.warnings == nullptr)
-		row.value[row_warnings] = PointerGetDatum(construct_empty_array(TEXTOID));
-	else
-		row.value[row_warnings] = makeArrayResult(row.warnings, CurrentMemoryContext);
-	tuplestore_putvalues(result->setResult, result->setDesc, row.value, row.null);
+	append_text(&row->warnings, psprintf("trigger \"%s\" has wrong arguments for listing_stats: %s",
+	                                     trigger->tgname, problem));
 }
 
 // An attachment is shown by its trigger on price; by that on listing if there is no such one.
@@ -344,6 +323,65 @@ shows_attachment(Relation relation, const Trigger *trigger)
 	return is_attachment(relation, trigger) ||
 	       (trigger->tgfoid == trigger_function(listing_changed) && !trigger->tgisclone &&
 	        !OidIsValid(other_half(relation, trigger, Side::listing)));
+}
+
+const Trigger *
+our_trigger(Relation relation, Oid oid)
+{
+	ListCell *cell = nullptr;
+
+	foreach (cell, our_triggers(relation))
+	{
+		const Trigger *trigger = static_cast<Trigger *>(lfirst(cell));
+		if (trigger->tgoid == oid)
+			return trigger;
+	}
+	return nullptr;
+}
+
+// False: the trigger's arguments have changed meanwhile.
+bool
+put_row_now(ReturnSetInfo *result, Relation relation, const Trigger *trigger)
+{
+	const Side side =
+		trigger->tgfoid == trigger_function(price_changed) ? Side::price : Side::listing;
+	Row row = {};
+	Definition definition;
+	const char *problem = read_definition(trigger, &definition);
+	// Locked for as long as it is looked at.
+	const Oid other = problem == nullptr ? other_half(relation, trigger, side) : InvalidOid;
+
+	if (OidIsValid(other))
+		LockRelationOid(other, AccessShareLock);
+	if (problem == nullptr)
+		fill_row(&row, relation, trigger, side, definition);
+	else
+		fill_wrong_row(&row, relation, trigger, side, problem);
+	if (OidIsValid(other))
+		UnlockRelationOid(other, AccessShareLock);
+	if (row.triggers == nullptr)
+		return false;
+	row.value[row_triggers] = makeArrayResult(row.triggers, CurrentMemoryContext);
+	if (row.warnings == nullptr)
+		row.value[row_warnings] = PointerGetDatum(construct_empty_array(TEXTOID));
+	else
+		row.value[row_warnings] = makeArrayResult(row.warnings, CurrentMemoryContext);
+	tuplestore_putvalues(result->setResult, result->setDesc, row.value, row.null);
+	return true;
+}
+
+// Whoever was waited for may have changed the trigger, or dropped it.
+void
+put_row(ReturnSetInfo *result, Relation relation, Oid oid)
+{
+	for (;;)
+	{
+		CHECK_FOR_INTERRUPTS();
+		const Trigger *trigger = our_trigger(relation, oid);
+		if (trigger == nullptr || !shows_attachment(relation, trigger) ||
+		    put_row_now(result, relation, trigger))
+			return;
+	}
 }
 
 }  // namespace
@@ -375,14 +413,8 @@ void
 put_attachment(ReturnSetInfo *result, Oid price, Oid trigger)
 {
 	Relation relation = relation_open(price, AccessShareLock);
-	ListCell *cell = nullptr;
 
-	foreach (cell, our_triggers(relation))
-	{
-		const Trigger *candidate = static_cast<Trigger *>(lfirst(cell));
-		if (candidate->tgoid == trigger)
-			put_row(result, relation, candidate, Side::price);
-	}
+	put_row(result, relation, trigger);
 	relation_close(relation, AccessShareLock);
 }
 
@@ -403,13 +435,7 @@ LISTING_STATS_FUNCTION(listing_stats_attachments)
 			continue;
 		ListCell *trigger_cell = nullptr;
 		foreach (trigger_cell, our_triggers(relation))
-		{
-			const Trigger *trigger = static_cast<Trigger *>(lfirst(trigger_cell));
-			if (shows_attachment(relation, trigger))
-				put_row(result, relation, trigger,
-				        trigger->tgfoid == trigger_function(price_changed) ? Side::price
-				                                                           : Side::listing);
-		}
+			put_row(result, relation, static_cast<Trigger *>(lfirst(trigger_cell))->tgoid);
 		relation_close(relation, AccessShareLock);
 	}
 	PG_RETURN_NULL();

@@ -168,13 +168,12 @@ parse_definition(Relation relation, const Trigger *trigger)
 	const char *problem = read_definition(trigger, &definition);
 
 	if (problem != nullptr)
-		ereport(
-			ERROR,
-			(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-		     errmsg("trigger \"%s\" on table \"%s\" has wrong arguments for listing_stats",
-		            trigger->tgname, RelationGetRelationName(relation)),
-		     errdetail_internal("%s", problem),
-		     errhint("Drop the trigger and call listing_stats.attach(), which makes it.")));
+		ereport(ERROR,
+		        (errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+		         errmsg("trigger \"%s\" on table \"%s\" has wrong arguments for listing_stats",
+		                trigger->tgname, RelationGetRelationName(relation)),
+		         errdetail_internal("%s", problem),
+		         errhint("Drop the trigger and call listing_stats.attach(), which makes it.")));
 	return definition;
 }
 

@@ -64,6 +64,7 @@ LISTING_STATS_FUNCTION(listing_stats_detach)
 
 	check_ownership(table);
 	LockRelationOid(table, AccessExclusiveLock);  // as DROP TRIGGER will, and price first
+	check_ownership(table);
 	SPI_connect();
 	int count = detach(table, other);
 	if (OidIsValid(other))
@@ -71,6 +72,7 @@ LISTING_STATS_FUNCTION(listing_stats_detach)
 		// What has lost its half on price.
 		check_ownership(other);
 		LockRelationOid(other, AccessExclusiveLock);
+		check_ownership(other);
 		count += detach(other, table);
 	}
 	SPI_finish();

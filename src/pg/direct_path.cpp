@@ -35,10 +35,40 @@ constexpr Size many_keys = 10;
 
 bool enabled = true;
 
+bool
+is_kept(const Attachment &attachment, AttrNumber attnum)
+{
+	for (int i = first_target; i < end_of_targets; ++i)
+	{
+		if (attnum != InvalidAttrNumber && attachment.column[i].attnum == attnum)
+			return true;
+	}
+	return false;
+}
+
+// Whether a kept column is the key of listing for another attachment, which has to learn of changes
+// of it.  Only where no foreign key says what that is: takes_as_is() refuses what one can refer to.
+bool
+keeps_a_key(Relation listing, const Attachment &attachment)
+{
+	ListCell *cell = nullptr;
+
+	foreach (cell, our_triggers(listing))
+	{
+		Definition definition;
+		if (read_definition(static_cast<Trigger *>(lfirst(cell)), &definition) == nullptr &&
+		    (is_kept(attachment, definition.place[listing_key].attnum) ||
+		     is_kept(attachment,
+		             get_attnum(RelationGetRelid(listing), definition.column[listing_key]))))
+			return true;
+	}
+	return false;
+}
+
 // Whether an UPDATE of the kept columns alone sets off nothing but what is left out here: our own
-// trigger, which has nothing to learn from our own write, and those of keys that refer to listing,
-// which do not change.  Not so the checks of listing's own foreign keys: that of an INSERT leaves a
-// row that the same transaction has updated since to the check of the UPDATE.
+// triggers, which have nothing to learn from our own write, and those of keys that refer to
+// listing, which do not change.  Not so the checks of listing's own foreign keys: that of an INSERT
+// leaves a row that the same transaction has updated since to the check of the UPDATE.
 bool
 only_our_triggers(Relation listing)
 {
@@ -186,7 +216,7 @@ find_path(const Attachment &attachment, DirectPath *path)
 	             !price->rd_rel->relhassubclass &&
 	             !is_virtual(TupleDescAttr(RelationGetDescr(price),
 	                                       attachment.column[price_value].attnum - 1)) &&
-	             owner_may(attachment);
+	             !keeps_a_key(listing, attachment) && owner_may(attachment);
 
 	for (int i = first_target; found && i < end_of_targets; ++i)
 		found = attachment.column[i].attnum == 0 || takes_as_is(listing, attachment, i);

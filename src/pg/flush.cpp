@@ -83,7 +83,7 @@ enum class Sees
 };
 
 Datum run(Attachment *attachment, Query query, Datum *parameters, const char *nulls,
-          Sees sees = Sees::latest);
+          Sees sees = Sees::latest, bool *disturbed = nullptr);
 
 // BEFORE UPDATE triggers and rules of listing's owner can change what we write, or suppress it,
 // which is refused unless the guard is off.  Those of partitions are not known here.
@@ -199,6 +199,12 @@ end_as_owner(const AsOwner &as_owner)
 	error_context_stack = as_owner.callback.previous;
 }
 
+const char *
+text_of(SPIPlanPtr plan)
+{
+	return static_cast<CachedPlanSource *>(linitial(SPI_plan_get_plan_sources(plan)))->query_string;
+}
+
 // Runs a statement as the owner.
 //
 // At READ COMMITTED the executor takes a new snapshot.  Above, the transaction's own is too old:
@@ -206,9 +212,11 @@ end_as_owner(const AsOwner &as_owner)
 // see, which would afterwards appear to it twice; and for what check_seen() asks.
 //
 // Returns the array that lock_many gives, whether lock_one found its listing, how many rows a write
-// has changed, or the name that a check gives, as text; nullptr is none.
+// has changed, or the name that a check gives, as text; nullptr is none.  *disturbed: whether the
+// attachment was written anew within the write.
 Datum
-run(Attachment *attachment, Query query, Datum *parameters, const char *nulls, Sees sees)
+run(Attachment *attachment, Query query, Datum *parameters, const char *nulls, Sees sees,
+    bool *disturbed)
 {
 	Snapshot snapshot = InvalidSnapshot;
 	Snapshot crosscheck = InvalidSnapshot;
@@ -219,7 +227,7 @@ run(Attachment *attachment, Query query, Datum *parameters, const char *nulls, S
 	SPI_connect();
 	SPIPlanPtr plan = plan_of(attachment, query);
 	if (is_write(query))
-		begin_own_write(*attachment);
+		begin_own_write(*attachment, text_of(plan));
 	if (IsolationUsesXactSnapshot())
 	{
 		CommandCounterIncrement();
@@ -248,19 +256,45 @@ run(Attachment *attachment, Query query, Datum *parameters, const char *nulls, S
 	else
 	{
 		result = UInt64GetDatum(SPI_processed);
-		end_own_write();
+		*disturbed = end_own_write();
 	}
 	SPI_finish();
 	if (is_write(query) && query != insert_one && query != insert_many)
 		recomputed_before = GetCurrentCommandId(false);
-	// The places of listings without a key are others now.
-	if (is_write(query) && query != write_unkeyed && can_be_undone(*attachment))
-		check_written(attachment, query, parameters);
-	// TRUNCATE and DDL change what older snapshots see anyway.
-	if (is_write(query) && query != write_all && !is_of_unkeyed(query))
-		check_seen(attachment, query, parameters);
 	end_as_owner(as_owner);
 	return result;
+}
+
+// Writes, and sees to it that the listings are left as they have to be; returns how many rows were
+// changed.
+//
+// Triggers, rules and functions of the owner's that the write sets off can change prices of these
+// very listings.  Their own flush may then find the columns right that the write is about to
+// change by what it saw before: so once more, of all prices.
+uint64
+write(Attachment *attachment, Query query, Datum *parameters, const char *nulls)
+{
+	bool disturbed = false;
+	const Datum changed = run(attachment, query, parameters, nulls, Sees::latest, &disturbed);
+	bool unsure = can_be_undone(*attachment);
+	AsOwner as_owner;
+
+	if (disturbed && !is_of_unkeyed(query))
+	{
+		query = query == insert_one ? write_one : query == insert_many ? write_many : query;
+		disturbed = false;
+		run(attachment, query, parameters, nullptr, Sees::latest, &disturbed);
+		unsure = unsure || (disturbed && attachment->guard != Guard::off);
+	}
+	begin_as_owner(&as_owner, attachment);
+	// The places of listings without a key are others now.
+	if (unsure && query != write_unkeyed)
+		check_written(attachment, query, parameters);
+	// TRUNCATE and DDL change what older snapshots see anyway.
+	if (query != write_all && !is_of_unkeyed(query))
+		check_seen(attachment, query, parameters);
+	end_as_owner(as_owner);
+	return DatumGetUInt64(changed);
 }
 
 int
@@ -334,7 +368,9 @@ write_as_owner(Attachment *attachment, const Keys &keys, PendingKey *const *adde
 	AsOwner as_owner;
 
 	begin_as_owner(&as_owner, attachment);
+	begin_own_write(*attachment, nullptr);
 	const uint64 changed = write_directly(*attachment, keys, added);
+	end_own_write();
 	if (added == nullptr)
 		recomputed_before = GetCurrentCommandId(false);
 	if (IsolationUsesXactSnapshot())
@@ -355,9 +391,9 @@ recompute(Attachment *attachment, const Keys &keys)
 	if (keys.count > 0 && writes_directly(attachment, false))
 		return write_as_owner(attachment, keys, nullptr);
 	if (keys.count == 1)
-		return DatumGetUInt64(run(attachment, write_one, keys.key, nullptr));
+		return write(attachment, write_one, keys.key, nullptr);
 	in_batches(attachment->key, keys, 0, [attachment, &changed](Datum array, Size) {
-		changed += DatumGetUInt64(run(attachment, write_many, &array, nullptr));
+		changed += write(attachment, write_many, &array, nullptr);
 		return true;
 	});
 	return changed;
@@ -368,7 +404,7 @@ add_one(Attachment *attachment, const PendingKey &key)
 {
 	Datum parameters[] = {key.key, Int64GetDatum(key.added), key.lowest, key.highest};
 
-	run(attachment, insert_one, parameters, key.added > 0 ? nullptr : "  nn");
+	write(attachment, insert_one, parameters, key.added > 0 ? nullptr : "  nn");
 }
 
 void
@@ -394,7 +430,7 @@ add_many(Attachment *attachment, PendingKey *const *key, Size count)
 		array_of(attachment->value, value[2], null, count),
 		array_of(attachment->value, value[3], null, count),
 	};
-	run(attachment, insert_many, parameters, nullptr);
+	write(attachment, insert_many, parameters, nullptr);
 	for (int i = 0; i < 4; ++i)
 	{
 		pfree(DatumGetPointer(parameters[i]));
@@ -403,9 +439,24 @@ add_many(Attachment *attachment, PendingKey *const *key, Size count)
 	pfree(null);
 }
 
-// Adds what statements have added to the columns that depend on all prices of a listing.
 void
-add_to_stored(Attachment *attachment, const Keys &keys, PendingKey *const *key)
+append(Keys *keys, const PendingKey &key)
+{
+	keys->key[keys->count] = key.key;
+	keys->tid[keys->count++] = key.tid;
+}
+
+// Whether nothing but adding prices was done, and no recomputation has counted them.
+bool
+can_be_added(const PendingKey &key)
+{
+	return !key.recompute && key.command >= recomputed_before;
+}
+
+// Adds what statements have added to the columns that depend on all prices of a listing.  What
+// cannot be added any more, because of what the writes before it have set off, goes to "other".
+void
+add_to_stored(Attachment *attachment, const Keys &keys, PendingKey **key, Keys *other)
 {
 	if (keys.count > 0 && writes_directly(attachment, true))
 		write_as_owner(attachment, keys, key);
@@ -416,16 +467,18 @@ add_to_stored(Attachment *attachment, const Keys &keys, PendingKey *const *key)
 		for (Size done = 0; done < keys.count; done += batch)
 		{
 			CHECK_FOR_INTERRUPTS();
-			add_many(attachment, key + done, Min(batch, keys.count - done));
+			Size count = 0;
+			for (Size i = done; i < Min(done + batch, keys.count); ++i)
+			{
+				if (can_be_added(*key[i]))
+					key[done + count++] = key[i];
+				else
+					append(other, *key[i]);
+			}
+			if (count > 0)
+				add_many(attachment, key + done, count);
 		}
 	}
-}
-
-void
-append(Keys *keys, const PendingKey &key)
-{
-	keys->key[keys->count] = key.key;
-	keys->tid[keys->count++] = key.tid;
 }
 
 // Writes the columns of locked listings.
@@ -440,7 +493,7 @@ write_listings(const Work &work)
 	for (Size i = 0; i < work.count; ++i)
 	{
 		PendingKey *key = &work.key[i];
-		if (history && !key->recompute && key->command >= recomputed_before)
+		if (history && can_be_added(*key))
 		{
 			added[to_add.count] = key;
 			append(&to_add, *key);
@@ -449,7 +502,7 @@ write_listings(const Work &work)
 			append(&other, *key);
 	}
 	// In this order: a recomputation counts what has been added.
-	add_to_stored(work.attachment, to_add, added);
+	add_to_stored(work.attachment, to_add, added, &other);
 	recompute(work.attachment, other);
 	free_keys(to_add);
 	free_keys(other);
@@ -511,7 +564,7 @@ write_unkeyed_listings(const PendingKeys &pending, Attachment *attachment)
 		const UnkeyedListing *listing = pending.unkeyed + done;
 		const Size count = Min(batch, pending.unkeyed_count - done);
 		Datum places = latest_places(listing, count);
-		run(attachment, write_unkeyed, &places, nullptr);
+		write(attachment, write_unkeyed, &places, nullptr);
 		pfree(DatumGetPointer(places));
 		if (!can_be_undone(*attachment))
 			continue;
@@ -743,7 +796,7 @@ recompute_keys(Attachment *attachment, Datum *key, Size count)
 void
 recompute_all(Attachment *attachment)
 {
-	run(attachment, write_all, nullptr, nullptr);
+	write(attachment, write_all, nullptr, nullptr);
 	recompute_unkeyed(attachment);
 }
 
@@ -752,7 +805,7 @@ recompute_unkeyed(Attachment *attachment)
 {
 	if (attachment->column[listing_key].not_null)
 		return 0;
-	return DatumGetUInt64(run(attachment, write_all_unkeyed, nullptr, nullptr));
+	return write(attachment, write_all_unkeyed, nullptr, nullptr);
 }
 
 void

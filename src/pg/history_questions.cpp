@@ -1,9 +1,9 @@
 // The questions on a price_history that have one answer.
-#include "pg/blocks.hpp"
 #include "pg/pg.hpp"
 
 #include "core/history_questions.hpp"
 
+#include "pg/blocks.hpp"
 #include "pg/history_state.hpp"
 
 namespace listing_stats {

@@ -1,6 +1,8 @@
 // Keys collected by running statements, see pending.hpp.
 #include "pg/pending.hpp"
 
+#include "pg/statement.hpp"
+
 #include <algorithm>
 
 namespace listing_stats {
@@ -43,6 +45,9 @@ queue_flush()
 {
 	prepare_anchor();
 	const Actor before = act_as(anchor_owner);
+	// It writes nothing, and a READ ONLY transaction may write temporary tables.
+	const bool read_only = XactReadOnly;
+	XactReadOnly = false;
 	SPI_connect();
 	if (anchor_plan == nullptr)
 	{
@@ -59,6 +64,7 @@ queue_flush()
 		elog(ERROR, "the anchor statement of listing_stats failed: %s",
 		     SPI_result_code_string(result));
 	SPI_finish();
+	XactReadOnly = read_only;
 	resume_as(before);
 }
 
@@ -443,29 +449,34 @@ sort_keys(const Attachment &attachment, PendingKey *key, Size *count)
 }
 
 void
-begin_own_write(const Attachment &attachment)
+begin_own_write(const Attachment &attachment, const char *text)
 {
 	OwnWrite *write =
 		static_cast<OwnWrite *>(MemoryContextAlloc(TopTransactionContext, sizeof(OwnWrite)));
 
-	*write = {&attachment, trigger_depth() + 1, GetCurrentSubTransactionId(), innermost_write};
+	for (OwnWrite *outer = innermost_write; outer != nullptr; outer = outer->outer)
+		outer->disturbed = outer->disturbed || same_attachment(*outer->attachment, attachment);
+	*write = {&attachment, text, GetCurrentSubTransactionId(), false, innermost_write};
 	innermost_write = write;
 }
 
-void
+bool
 end_own_write()
 {
 	OwnWrite *write = innermost_write;
+	const bool disturbed = write->disturbed;
 
 	innermost_write = write->outer;
 	pfree(write);
+	return disturbed;
 }
 
 bool
 in_own_write(const Attachment &attachment)
 {
-	return innermost_write != nullptr && innermost_write->depth == trigger_depth() &&
-	       same_attachment(*innermost_write->attachment, attachment);
+	return innermost_write != nullptr &&
+	       same_attachment(*innermost_write->attachment, attachment) &&
+	       is_update_with(innermost_write->text);
 }
 
 void

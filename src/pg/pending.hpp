@@ -61,8 +61,9 @@ struct Level
 struct OwnWrite
 {
 	const Attachment *attachment;
-	int depth;  // of the triggers that the UPDATE fires
+	const char *text;  // of the UPDATE, as its plan has it; nullptr: written directly
 	SubTransactionId subtransaction;
+	bool disturbed;  // the attachment has been written anew before this write was over
 	OwnWrite *outer;
 };
 
@@ -96,8 +97,14 @@ void sort_keys(const Attachment &attachment, PendingKey *key, Size *count);
 
 int compare_key(const ComparedType &type, Datum a, Datum b);
 
-void begin_own_write(const Attachment &attachment);
-void end_own_write();
+// A write of the attachment, by an UPDATE with this text or directly (nullptr).  When it ends says
+// whether there was another within it, set off by a trigger or function of the owner's: what this
+// one has computed may be older than what that one saw.
+void begin_own_write(const Attachment &attachment, const char *text);
+bool end_own_write();
+
+// Whether the event is of our own UPDATE, and not of one that a rule or function of the owner's has
+// added to it.
 bool in_own_write(const Attachment &attachment);
 
 // Once per backend, when the module is loaded.  Before a transaction commits it looks again for the

@@ -98,13 +98,13 @@ foreign_key_column(Relation relation)
 		found = foreign_key->conkey[0];
 	}
 	if (found == InvalidAttrNumber || several)
-		ereport(ERROR, (errcode(several ? ERRCODE_AMBIGUOUS_COLUMN : ERRCODE_UNDEFINED_COLUMN),
-		                errmsg(several ? "table \"%s\" has several foreign keys"
-		                               : "table \"%s\" has no foreign key of one column",
-		                       RelationGetRelationName(relation)),
-		                errhint("Name the column that refers to the listing: %s%s.", key_argument,
-		                        is_table ? "; or attach the table with listing_stats.attach()"
-		                                 : "")));
+		ereport(ERROR,
+		        (errcode(several ? ERRCODE_AMBIGUOUS_COLUMN : ERRCODE_UNDEFINED_COLUMN),
+		         errmsg(several ? "table \"%s\" has several foreign keys"
+		                        : "table \"%s\" has no foreign key of one column",
+		                RelationGetRelationName(relation)),
+		         errhint("Name the column that refers to the listing: %s%s.", key_argument,
+		                 is_table ? "; or attach the table with listing_stats.attach()" : "")));
 	return read_column(relation, found);
 }
 
@@ -164,7 +164,8 @@ resolve_table(Relation relation, const ColumnNames &names)
 		table.key = foreign_key_column(relation);
 	if (names.at != nullptr || attachment == nullptr)
 	{
-		table.at = named_column(relation, names.at == nullptr ? "created" : names.at, "at => '...'");
+		table.at =
+			named_column(relation, names.at == nullptr ? "created" : names.at, "at => '...'");
 		const int tie = primary_key_column(relation, table.key.attnum, table.at.attnum);
 		table.tie =
 			tie > 0 ? read_column(relation, static_cast<AttrNumber>(tie)) : ResolvedColumn{};

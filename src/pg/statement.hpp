@@ -13,6 +13,9 @@ void follow_statements();
 // another partition, and the statement under way when the module was loaded.
 bool is_only_row(const TriggerData *event, Oid table);
 
+// Whether the statement under way is the UPDATE of a plan that has this text, at this address.
+bool is_update_with(const char *text);
+
 // Whether the row whose triggers are firing came by logical replication.  Such a row has no
 // statement that would run what is queued for its end: the worker fires queued triggers after each
 // row, and in 15.18 and 18.6, not in 15.20, never closes another table that they are on, as the

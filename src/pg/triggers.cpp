@@ -273,10 +273,12 @@ LISTING_STATS_FUNCTION(listing_stats_listing_changed)
 		add_key(event, columns, Side::listing, event->tg_trigslot, to_recompute(true));
 		PG_RETURN_POINTER(nullptr);
 	}
-	if (in_own_write(*columns->attachment) || !can_have_changed(event, columns))
+	if (!can_have_changed(event, columns))
 		PG_RETURN_POINTER(nullptr);
+	// Also by a BEFORE trigger on our own write.
 	const bool key_changed = column_changed(event, columns->attnum[listing_key]);
 	const bool written = columns->attachment->guard != Guard::off &&
+	                     !in_own_write(*columns->attachment) &&
 	                     any_changed(event, columns, first_target, end_of_targets);
 	if (written && columns->attachment->guard == Guard::error)
 		check_guard(event, columns);

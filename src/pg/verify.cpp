@@ -78,7 +78,11 @@ LISTING_STATS_FUNCTION(listing_stats_verify)
 	check_can_read(price);
 	// Before either is read: a rename changes both.
 	LockRelationOid(listing, AccessShareLock);
-	Relation relation = relation_open(price, AccessShareLock);
+	LockRelationOid(price, AccessShareLock);
+	// One may have been dropped, or taken from the caller, meanwhile.
+	check_can_read(listing);
+	check_can_read(price);
+	Relation relation = relation_open(price, NoLock);
 	lock_all(listing);
 	lock_all(price);
 	List *queries = NIL;
