@@ -364,19 +364,19 @@ COMMENT ON FUNCTION listing_stats.percentiles(s listing_stats.price_distribution
 CREATE FUNCTION listing_stats.percent_rank(s listing_stats.price_distribution, x numeric) RETURNS double precision
 	AS 'MODULE_PATHNAME', 'listing_stats_percent_rank' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats.percent_rank(s listing_stats.price_distribution, x numeric) IS
-	'the part (0 to 1) of all values that are below x, as percent_rank(x) WITHIN GROUP has it; NULL for NULL and of no values';
-CREATE FUNCTION listing_stats.histogram(s listing_stats.price_distribution, n integer, OUT low numeric, OUT high numeric, OUT count bigint) RETURNS SETOF record
+	'the part (0 to 1) of all values that are below x, as percent_rank(x) WITHIN GROUP has it where there are no NULLs; NULL for NULL and of no values';
+CREATE FUNCTION listing_stats.histogram(s listing_stats.price_distribution, n integer DEFAULT 10, OUT low numeric, OUT high numeric, OUT count bigint) RETURNS SETOF record
 	AS 'MODULE_PATHNAME', 'listing_stats_histogram' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE ROWS 20;
 COMMENT ON FUNCTION listing_stats.histogram(s listing_stats.price_distribution, n integer, OUT low numeric, OUT high numeric, OUT count bigint) IS
 	'how many finite values lie in each of n buckets of equal width between the lowest and the highest: low <= value < high, the last with value <= high; bounds are rounded a few decimals beyond those of the values. One bucket if all are equal, none without values or for NULL; error 22023 unless n is between 1 and 100000';
 CREATE FUNCTION listing_stats.sparkline(s listing_stats.price_distribution, n integer DEFAULT 20) RETURNS text
 	AS 'MODULE_PATHNAME', 'listing_stats_sparkline' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats.sparkline(s listing_stats.price_distribution, n integer) IS
-	'the histogram of n buckets as one line of block characters; the highest stands for the fullest bucket; empty without values, NULL for NULL; error 22023 unless n is between 1 and 100000, 22P05 where the encoding of the database has no such characters';
+	'the histogram of n buckets as one line of block characters, or of _.-~=+*# in databases that are not UTF-8; the highest stands for the fullest bucket; empty without finite values, NULL for NULL; error 22023 unless n is between 1 and 100000';
 CREATE FUNCTION listing_stats.histogram_text(s listing_stats.price_distribution, n integer DEFAULT 10) RETURNS text
 	AS 'MODULE_PATHNAME', 'listing_stats_histogram_text' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats.histogram_text(s listing_stats.price_distribution, n integer) IS
-	'the histogram of n buckets as text for reading: a line for each, with bounds, a bar and how many values; NaN, infinities and NULLs are left out; empty without finite values, NULL for NULL; error 22023 unless n is between 1 and 100000, 22P05 where the encoding of the database has no such characters, 54000 when the lines take more than a gigabyte';
+	'the histogram of n buckets as text for reading: a line for each, with bounds, a bar of blocks, or of # in databases that are not UTF-8, and how many values; NaN, infinities and NULLs are left out; empty without finite values, NULL for NULL; error 22023 unless n is between 1 and 100000, 54000 when the lines take more than a gigabyte';
 CREATE FUNCTION listing_stats.summarize(s listing_stats.price_distribution) RETURNS listing_stats.summary
 	AS 'MODULE_PATHNAME', 'listing_stats_summarize' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats.summarize(s listing_stats.price_distribution) IS
@@ -765,7 +765,7 @@ COMMENT ON FUNCTION listing_stats.days_on_market(listing_stats.price_history, ti
 CREATE FUNCTION listing_stats.sparkline(history listing_stats.price_history, width integer DEFAULT 40) RETURNS text
 	AS 'MODULE_PATHNAME', 'listing_stats_history_sparkline' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats.sparkline(listing_stats.price_history, integer) IS
-	'the history as a line of width characters (at most 1000), for equal lengths of time from the first step to the last, each as high as the price in force at its end, a space without one; NULL if an argument is; error 22023 for another width';
+	'the history as a line of width characters (at most 1000), for equal lengths of time from the first step to the last, each as high as the price in force at its end, a space without one or with NaN, lowest for -Infinity and highest for Infinity where there are finite prices; blocks, or _.-~=+*# in databases that are not UTF-8; NULL if an argument is; error 22023 for another width';
 CREATE FUNCTION listing_stats.candles(history listing_stats.price_history, width interval, since timestamptz DEFAULT NULL, until timestamptz DEFAULT NULL, OUT at timestamptz, OUT open numeric, OUT high numeric, OUT low numeric, OUT close numeric) RETURNS SETOF record
 	AS 'MODULE_PATHNAME', 'listing_stats_history_candles' LANGUAGE C STABLE PARALLEL SAFE ROWS 100;
 COMMENT ON FUNCTION listing_stats.candles(listing_stats.price_history, interval, timestamptz, timestamptz) IS
@@ -1127,7 +1127,7 @@ CREATE FUNCTION listing_stats.attach(
     backfill boolean DEFAULT true)
 RETURNS SETOF listing_stats.attachments
 AS 'MODULE_PATHNAME', 'listing_stats_attach' LANGUAGE C VOLATILE ROWS 1;
-COMMENT ON FUNCTION listing_stats.attach(regclass, regclass, name, name, name, name, name, name, name, name, name, name, text, text, text, boolean) IS 'keeps what the prices of each listing say in columns of the listing: last_price and last_price_at (value and time of the latest price), previous_price (the last known price that differs from it), lowest_price, highest_price and price_count (of known prices). Creates what is missing of columns, covering index and triggers, with a NOTICE for each, fills the columns unless backfill is false, and returns the row of the view attachments. NULL arguments are found (key: from the foreign key), default (last_price, created, value, the primary key as tie, keep, keep, origin), or left as they are when attached already; ''none'' stops keeping a column. null_value: ''keep'' (a NULL price is the latest) or ''skip'' (the last known one counts); guard: what becomes of values that an application writes to the columns, ''keep'' (they are put right), ''error'' or ''off''; replication: ''origin'', ''replica'' or ''always'', as triggers fire. Only for the owner of both tables; errors name what does not fit';
+COMMENT ON FUNCTION listing_stats.attach(regclass, regclass, name, name, name, name, name, name, name, name, name, name, text, text, text, boolean) IS 'keeps what the prices of each listing say in columns of the listing: last_price and last_price_at (value and time of the latest price), previous_price (the last known price that differs from it), lowest_price, highest_price and price_count (of known prices). Creates what is missing of columns, covering index and triggers, with a NOTICE for each, fills the columns unless backfill is false, and returns the row of the view attachments. NULL arguments are found (key: from the foreign key), default (last_price, created, value, the primary key as tie, keep, keep, origin), or left as they are when attached already; ''none'' stops keeping a column. null_value: ''keep'' (a NULL price is the latest) or ''skip'' (the last known one counts); guard: what becomes of values that an UPDATE (also of MERGE or ON CONFLICT) writes to the columns, ''keep'' (they are put right), ''error'' or ''off'' (they stay); what an INSERT of a listing gives is always put right; replication: ''origin'', ''replica'' or ''always'', as triggers fire. Only for the owner of both tables; errors name what does not fit';
 
 CREATE FUNCTION listing_stats.detach("table" regclass) RETURNS integer
 AS 'MODULE_PATHNAME', 'listing_stats_detach' LANGUAGE C VOLATILE STRICT;
@@ -1177,7 +1177,7 @@ GRANT SELECT ON listing_stats.refresh_progress TO PUBLIC;
 CREATE PROCEDURE listing_stats.refresh(
     listing regclass, price regclass, batch_size integer DEFAULT 10000, only_in regclass DEFAULT NULL)
 AS 'MODULE_PATHNAME', 'listing_stats_refresh' LANGUAGE C;
-COMMENT ON PROCEDURE listing_stats.refresh(regclass, regclass, integer, regclass) IS 'recomputes the kept columns of all listings while others read and write, in batches of batch_size keys (at most a million), each committed by itself, and writes only what differs: fills columns attached with backfill => false, and repairs what no trigger saw. only_in: the listings with prices in that table, which is price, a partition or a child of it; NULL: all. Can be interrupted and called again. Says how far it is every five seconds, and in the view refresh_progress. Only for the owner of both tables; errors if another argument is NULL, batch_size is below 1, the tables are not attached, or in a transaction block or function, where it cannot commit';
+COMMENT ON PROCEDURE listing_stats.refresh(regclass, regclass, integer, regclass) IS 'recomputes the kept columns of all listings while others read and write, in batches of batch_size keys (a million if it is more), each committed by itself, and writes only what differs: fills columns attached with backfill => false, and repairs what no trigger saw. only_in: the listings with prices in that table, which is price, a partition or a child of it; NULL: all. Can be interrupted and called again. Says how far it is every five seconds, and in the view refresh_progress. Only for the owner of both tables; errors if another argument is NULL, batch_size is below 1, the tables are not attached, or in a transaction block or function, where it cannot commit';
 
 ----------------------------------------------------------------------------------------------------
 -- Reading
@@ -1195,7 +1195,7 @@ CREATE FUNCTION listing_stats.latest_prices(
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'listing_stats_latest_prices' LANGUAGE C STABLE PARALLEL RESTRICTED
 SUPPORT listing_stats._latest_prices_support;
-COMMENT ON FUNCTION listing_stats.latest_prices(regclass, bigint[], timestamptz, name, name, name) IS 'the latest price of each of the keys, or of all if keys is NULL, in no particular order: keys of an integer type; no row for a key that has no price, NULL or twice in the array; as_of: the latest that is not after it, NULL: the latest of all. price has the columns of its attachment; if it is not attached key is the column of its only foreign key, at is created and value is value, unless they are named, and the primary key breaks ties. at is NULL where the column is a number, a float comes as its shortest decimal. Reads as the caller, with his privileges and policies; errors name what cannot be found or has no fitting type';
+COMMENT ON FUNCTION listing_stats.latest_prices(regclass, bigint[], timestamptz, name, name, name) IS 'the latest price of each of the keys, or of all if keys is NULL, in no particular order: keys of an integer type; no row for a key that has no price; NULLs in keys and repeated keys do nothing; as_of: the latest that is not after it, NULL: the latest of all. price has the columns of its attachment; if it is not attached key is the column of its only foreign key, at is created and value is value, unless they are named, and the primary key breaks ties. at is NULL where the column is a number, a float comes as its shortest decimal. Reads as the caller, with his privileges and policies; errors name what cannot be found or has no fitting type';
 
 CREATE FUNCTION listing_stats.latest_prices(
     price regclass, keys text[], as_of timestamptz DEFAULT NULL,
@@ -1204,7 +1204,7 @@ CREATE FUNCTION listing_stats.latest_prices(
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'listing_stats_latest_prices' LANGUAGE C STABLE PARALLEL RESTRICTED
 SUPPORT listing_stats._latest_prices_support;
-COMMENT ON FUNCTION listing_stats.latest_prices(regclass, text[], timestamptz, name, name, name) IS 'the latest price of each of the keys, or of all if keys is NULL, in no particular order: keys of any type, as their text; no row for a key that has no price, NULL or twice in the array; as_of: the latest that is not after it, NULL: the latest of all. price has the columns of its attachment; if it is not attached key is the column of its only foreign key, at is created and value is value, unless they are named, and the primary key breaks ties. at is NULL where the column is a number, a float comes as its shortest decimal. Reads as the caller, with his privileges and policies; errors name what cannot be found or has no fitting type';
+COMMENT ON FUNCTION listing_stats.latest_prices(regclass, text[], timestamptz, name, name, name) IS 'the latest price of each of the keys, or of all if keys is NULL, in no particular order: keys of any type, as their text; no row for a key that has no price; NULLs in keys and repeated keys do nothing; as_of: the latest that is not after it, NULL: the latest of all. price has the columns of its attachment; if it is not attached key is the column of its only foreign key, at is created and value is value, unless they are named, and the primary key breaks ties. at is NULL where the column is a number, a float comes as its shortest decimal. Reads as the caller, with his privileges and policies; errors name what cannot be found or has no fitting type';
 
 CREATE FUNCTION listing_stats.latest_prices(
     price regclass, keys uuid[], as_of timestamptz DEFAULT NULL,
@@ -1213,7 +1213,7 @@ CREATE FUNCTION listing_stats.latest_prices(
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'listing_stats_latest_prices' LANGUAGE C STABLE PARALLEL RESTRICTED
 SUPPORT listing_stats._latest_prices_support;
-COMMENT ON FUNCTION listing_stats.latest_prices(regclass, uuid[], timestamptz, name, name, name) IS 'the latest price of each of the keys, or of all if keys is NULL, in no particular order: keys of type uuid; no row for a key that has no price, NULL or twice in the array; as_of: the latest that is not after it, NULL: the latest of all. price has the columns of its attachment; if it is not attached key is the column of its only foreign key, at is created and value is value, unless they are named, and the primary key breaks ties. at is NULL where the column is a number, a float comes as its shortest decimal. Reads as the caller, with his privileges and policies; errors name what cannot be found or has no fitting type';
+COMMENT ON FUNCTION listing_stats.latest_prices(regclass, uuid[], timestamptz, name, name, name) IS 'the latest price of each of the keys, or of all if keys is NULL, in no particular order: keys of type uuid; no row for a key that has no price; NULLs in keys and repeated keys do nothing; as_of: the latest that is not after it, NULL: the latest of all. price has the columns of its attachment; if it is not attached key is the column of its only foreign key, at is created and value is value, unless they are named, and the primary key breaks ties. at is NULL where the column is a number, a float comes as its shortest decimal. Reads as the caller, with his privileges and policies; errors name what cannot be found or has no fitting type';
 
 CREATE FUNCTION listing_stats.latest_price(
     price regclass, key bigint, as_of timestamptz DEFAULT NULL,
@@ -1265,21 +1265,21 @@ CREATE FUNCTION listing_stats.read_price_history(
     key_column name DEFAULT NULL, at name DEFAULT NULL, value name DEFAULT NULL)
 RETURNS listing_stats.price_history
 AS 'MODULE_PATHNAME', 'listing_stats_read_price_history_bigint' LANGUAGE C STABLE PARALLEL RESTRICTED COST 100;
-COMMENT ON FUNCTION listing_stats.read_price_history(regclass, bigint, name, name, name) IS 'the prices of one listing as a price_history, without ties: of equal times the one in force is read. NULL if there is none or the key is NULL. The key is an integer. Columns, privileges and errors as for latest_prices(), and an error if the column at is a number';
+COMMENT ON FUNCTION listing_stats.read_price_history(regclass, bigint, name, name, name) IS 'the prices of one listing as a price_history, without ties: of equal times the one in force is read. Rows without a time are left out, and with null_value => ''skip'' prices that are NULL too; NULL if nothing is left or the key is NULL. The key is an integer. Columns, privileges and errors as for latest_prices(), and an error if the column at is a number';
 
 CREATE FUNCTION listing_stats.read_price_history(
     price regclass, key text,
     key_column name DEFAULT NULL, at name DEFAULT NULL, value name DEFAULT NULL)
 RETURNS listing_stats.price_history
 AS 'MODULE_PATHNAME', 'listing_stats_read_price_history_text' LANGUAGE C STABLE PARALLEL RESTRICTED COST 100;
-COMMENT ON FUNCTION listing_stats.read_price_history(regclass, text, name, name, name) IS 'the prices of one listing as a price_history, without ties: of equal times the one in force is read. NULL if there is none or the key is NULL. The key is of any type, as its text. Columns, privileges and errors as for latest_prices(), and an error if the column at is a number';
+COMMENT ON FUNCTION listing_stats.read_price_history(regclass, text, name, name, name) IS 'the prices of one listing as a price_history, without ties: of equal times the one in force is read. Rows without a time are left out, and with null_value => ''skip'' prices that are NULL too; NULL if nothing is left or the key is NULL. The key is of any type, as its text. Columns, privileges and errors as for latest_prices(), and an error if the column at is a number';
 
 CREATE FUNCTION listing_stats.read_price_history(
     price regclass, key uuid,
     key_column name DEFAULT NULL, at name DEFAULT NULL, value name DEFAULT NULL)
 RETURNS listing_stats.price_history
 AS 'MODULE_PATHNAME', 'listing_stats_read_price_history_uuid' LANGUAGE C STABLE PARALLEL RESTRICTED COST 100;
-COMMENT ON FUNCTION listing_stats.read_price_history(regclass, uuid, name, name, name) IS 'the prices of one listing as a price_history, without ties: of equal times the one in force is read. NULL if there is none or the key is NULL. The key is a uuid. Columns, privileges and errors as for latest_prices(), and an error if the column at is a number';
+COMMENT ON FUNCTION listing_stats.read_price_history(regclass, uuid, name, name, name) IS 'the prices of one listing as a price_history, without ties: of equal times the one in force is read. Rows without a time are left out, and with null_value => ''skip'' prices that are NULL too; NULL if nothing is left or the key is NULL. The key is a uuid. Columns, privileges and errors as for latest_prices(), and an error if the column at is a number';
 
 ----------------------------------------------------------------------------------------------------
 -- DDL

@@ -59,6 +59,8 @@ SELECT listing_stats.attach('listing', 'price', tie => 'nothing');
 \echo :SQLSTATE
 SELECT listing_stats.attach('listing', 'price', value => 'xmin');
 \echo :SQLSTATE
+SELECT listing_stats.attach('listing', 'price', last_price => '');
+\echo :SQLSTATE
 CREATE TABLE two_keys (id bigint PRIMARY KEY, home bigint REFERENCES listing, away bigint REFERENCES listing, created timestamptz, value numeric);
 SELECT listing_stats.attach('listing', 'two_keys');
 \echo :SQLSTATE
@@ -98,6 +100,10 @@ SELECT listing_stats.attach('listing', 'wrong', value => 'id', tie => 'point');
 SELECT listing_stats.attach('listing', 'wrong', value => 'id', key => 'by_text');
 \echo :SQLSTATE
 SELECT listing_stats.attach('listing', 'wrong', value => 'id', key => 'json');
+\echo :SQLSTATE
+CREATE TABLE by_array (id int[] PRIMARY KEY);
+CREATE TABLE of_array (id int PRIMARY KEY, listing_id int[] REFERENCES by_array, created date, value int);
+SELECT listing_stats.attach('by_array', 'of_array');
 \echo :SQLSTATE
 
 -- V6, C10: targets

@@ -416,6 +416,11 @@ CREATE TRIGGER b AFTER INSERT ON wrong FOR EACH ROW EXECUTE FUNCTION listing_sta
 CREATE TRIGGER c AFTER INSERT ON wrong FOR EACH ROW EXECUTE FUNCTION listing_stats.listing_changed();
 ALTER TABLE wrong RENAME id TO code;
 ALTER TABLE wrong DROP COLUMN code;
+-- nor whoever reads the view, which shows them
+SET SESSION AUTHORIZATION regress_listing_stats_other;
+SELECT listing, price, warnings FROM listing_stats.attachments WHERE 'wrong'::regclass IN (listing, price) ORDER BY warnings;
+SELECT listing, price, warnings FROM listing_stats.attachments WHERE listing = 'listing'::regclass ORDER BY price::text;
+SET SESSION AUTHORIZATION regress_listing_stats;
 DROP TABLE wrong;
 RESET SESSION AUTHORIZATION;
 REVOKE CREATE ON SCHEMA follow FROM regress_listing_stats_other;

@@ -420,7 +420,9 @@ REVOKE SELECT ON price FROM regress_listing_stats_reader;
 -- Errors
 SELECT * FROM listing_stats.latest_prices(NULL);
 SELECT * FROM listing_stats.latest_prices('listing');
+SELECT * FROM listing_stats.latest_prices('prices');
 SELECT * FROM listing_stats.latest_prices('price', key => 'nothing');
+SELECT * FROM listing_stats.latest_price('price', 1, key_column => 'nothing');
 SELECT * FROM listing_stats.latest_prices('price', at => 'nothing');
 SELECT * FROM listing_stats.latest_prices('price', value => 'ctid');
 SELECT * FROM listing_stats.latest_prices('by_name', key => 'k');

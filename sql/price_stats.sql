@@ -26,6 +26,7 @@ SELECT s, value_count(s), null_count(s), lowest(s), highest(s), total(s), mean(s
 	percentile(s, 0.5), percentiles(s, '{0.5}'), percent_rank(s, 1), '"' || sparkline(s) || '"' AS sparkline, '"' || histogram_text(s) || '"' AS text, s::jsonb
 FROM (VALUES ('{}'::price_distribution), ('{null*3}'), ('{7.50}'), ('{7.50*5}'), ('{NaN*2}'), ('{Infinity, -Infinity, 3}')) p(s) \gx
 SELECT count(*) FROM histogram('{}', 3);
+SELECT count(*), sum(count) FROM histogram('{1, 2, 3*5}');
 SELECT * FROM histogram('{NaN, Infinity, null, 3*7}', 3);
 SELECT median(v), percentile(v, 0.5) FROM (VALUES (NULL::numeric)) p(v);
 SELECT median(NULL::price_distribution), percentile('{1}'::price_distribution, NULL), merge('{1}'::price_distribution, NULL), '{1}' + NULL::price_distribution;

@@ -138,6 +138,17 @@ my $huge = pack 'C*', 1, 0, 2, 0x80, 0x80, 0x80, 0x80, 8, 0x80, 0x80, 0x80, 0x80
 %answers = probe(sprintf "SELECT probe('\\x%s', '%s');\n", unpack('H*', copy_file($huge)), $file);
 is_deeply(\%answers, { refused => 1 }, 'a false gigabyte') or diag explain \%answers;
 
+# Bytes that a database shows: where its encoding is not UTF-8, sparklines and bars are drawn in ASCII.
+$node->safe_psql('postgres', q{CREATE DATABASE latin1 TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'});
+$node->safe_psql('latin1', 'CREATE EXTENSION listing_stats');
+my $steps = join ', ', map { "$_*$_" } 1 .. 8;
+is($node->safe_psql('latin1', "SELECT listing_stats.sparkline('{$steps, 10}'::listing_stats.price_distribution, 10)"), '_.-~=+*# _', 'sparkline of a distribution in LATIN1');
+is($node->safe_psql('latin1', "SELECT listing_stats.histogram_text('{1*4, 2}', 2)"),
+	"  1 .. 1.5  " . '#' x 40 . " 4\n1.5 ..   2  " . '#' x 10 . ' 1', 'histogram in LATIN1');
+my $history = join ', ', map { "2026-01-0$_=$_" } 1 .. 9;
+is($node->safe_psql('latin1', "SELECT listing_stats.sparkline('{$history, 2026-01-10=null}'::listing_stats.price_history, 9)"),
+	'_.-~=+*# ', 'sparkline of a history in LATIN1');
+
 is($node->safe_psql('postgres', q{SELECT min(pid) FROM pg_stat_activity WHERE backend_type = 'checkpointer'}), $pid, 'the server never restarted');
 $node->stop;
 done_testing();

@@ -147,6 +147,14 @@ test_drawing()
 	         .history,
 	     prices, cells, 3, 8);
 	CHECK(cells[0] == 1 && cells[1] == 8 && cells[2] == 1);
+	// Infinities are beyond all others, also where these are all the same.
+	const unsigned char infinity[] = {0x00, 0xD0};
+	const unsigned char negative_infinity[] = {0x00, 0xF0};
+	Collection infinite = collect({{0, 0, 5}, {20, 0, 5}, {40, 0, 5}});
+	infinite.rows.push_back({10, 0, infinite.add_wide(negative_infinity, 2)});
+	infinite.rows.push_back({30, 0, infinite.add_wide(infinity, 2)});
+	draw(pack_all(infinite).history, prices, cells, 4, 8);
+	CHECK(cells[0] == 1 && cells[1] == 4 && cells[2] == 8 && cells[3] == 4);
 }
 
 // A tracker that looks once in a while, at whole seconds or not, at a price that moves now and
