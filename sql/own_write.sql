@@ -48,6 +48,31 @@ CREATE RULE meddle AS ON UPDATE TO listing WHERE new.id = 1 DO ALSO UPDATE listi
 INSERT INTO price (listing_id, created, value) VALUES (1, 7, 7);
 SELECT id, last_price FROM listing ORDER BY id;
 
+-- P3: and one that has another table updated instead, be it a partition of it or what it inherits from
+CREATE OR REPLACE RULE meddle AS ON UPDATE TO listing DO INSTEAD UPDATE listing_1 SET last_price = 99 WHERE id = 2;
+INSERT INTO price (listing_id, created, value) VALUES (1, 8, 8);
+\echo :SQLSTATE
+CALL "begin"();
+CREATE TABLE parent (id int, last_price numeric);
+DROP TABLE listing;
+CREATE TABLE listing (PRIMARY KEY (id)) INHERITS (parent);
+INSERT INTO listing VALUES (1), (2);
+SELECT last_price FROM listing_stats.attach('listing', 'price', key => 'listing_id');
+CREATE RULE meddle AS ON UPDATE TO listing DO INSTEAD UPDATE parent SET last_price = 99 WHERE id IN (new.id, 2);
+INSERT INTO price (listing_id, created, value) VALUES (1, 8, 8);
+\echo :SQLSTATE
+SELECT id, last_price FROM listing ORDER BY id;
+
+-- P1: a foreign key that cascades from one kept column to another
+CALL "begin"();
+DELETE FROM price WHERE listing_id = 1 OR created = 3;
+SELECT last_price FROM listing_stats.attach('listing', 'price', key => 'listing_id', previous_price => 'previous_price', guard => 'error');
+INSERT INTO price (listing_id, created, value) VALUES (1, 1, 1);
+ALTER TABLE listing ADD UNIQUE (last_price), ADD FOREIGN KEY (previous_price) REFERENCES listing (last_price) ON UPDATE CASCADE;
+SELECT * FROM listing ORDER BY id;
+UPDATE price SET value = 0.5 WHERE listing_id = 1;
+\echo :SQLSTATE
+
 -- P1: with guard => 'error', an error that a trigger of the owner's catches does not make our write an application's
 CALL "begin"();
 SELECT last_price FROM listing_stats.attach('listing', 'price', key => 'listing_id', guard => 'error');
@@ -88,6 +113,21 @@ INSERT INTO listing (id, last_price) VALUES (NULL, 77);
 COMMIT;
 SELECT id, last_price FROM listing ORDER BY id;
 SELECT * FROM listing_stats.verify('listing', 'price');
+
+-- and one that is gone when our write is over, as a rule can be
+CALL "begin"();
+SELECT last_price FROM listing_stats.attach('listing', 'price', key => 'listing_id');
+CREATE FUNCTION once() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN DROP TRIGGER once ON listing; new.last_price := 99; RETURN new; END $$;
+CREATE TRIGGER once BEFORE UPDATE ON listing FOR EACH ROW EXECUTE FUNCTION once();
+INSERT INTO price (listing_id, created, value) VALUES (1, 7, 7);
+\echo :SQLSTATE
+DROP TRIGGER once ON listing;
+CREATE FUNCTION drop_rule() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN DROP RULE nothing ON listing; RETURN NULL; END $$;
+CREATE RULE nothing AS ON UPDATE TO listing WHERE new.id = 1 DO INSTEAD NOTHING;
+CREATE TRIGGER drop_rule AFTER UPDATE ON listing FOR EACH STATEMENT EXECUTE FUNCTION drop_rule();
+INSERT INTO price (listing_id, created, value) VALUES (1, 7, 7);
+\echo :SQLSTATE
+SELECT id, last_price FROM listing ORDER BY id;
 
 -- C17: a BEFORE STATEMENT trigger, a CHECK and a BEFORE ROW trigger that change prices of the listing that is written
 CALL "begin"();
@@ -135,6 +175,23 @@ INSERT INTO price (listing_id, created, value) VALUES (1, 7, 20);
 \echo :SQLSTATE
 SELECT id, last_price FROM listing ORDER BY id;
 SELECT count(*) FROM price;
+
+-- An AFTER trigger that changes prices disturbs nothing: no UPDATE is run once more
+CALL "begin"();
+SELECT last_price FROM listing_stats.attach('listing', 'price', key => 'listing_id');
+CREATE SEQUENCE runs;
+CREATE FUNCTION raise_others() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM nextval('runs');
+    IF pg_trigger_depth() < 20 THEN
+        UPDATE price SET value = value + 1 WHERE listing_id = 2;
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER raise_others AFTER UPDATE ON listing FOR EACH STATEMENT EXECUTE FUNCTION raise_others();
+UPDATE price SET value = value + 1 WHERE listing_id = 1;
+SELECT last_value FROM runs;
+SELECT id, last_price FROM listing ORDER BY id;
 
 -- P3: more listings than one UPDATE takes, and a trigger on the first that changes a price of the last
 CALL "begin"();

@@ -199,10 +199,27 @@ end_as_owner(const AsOwner &as_owner)
 	error_context_stack = as_owner.callback.previous;
 }
 
-const char *
-text_of(SPIPlanPtr plan)
+const CachedPlanSource *
+plan_source(SPIPlanPtr plan)
 {
-	return static_cast<CachedPlanSource *>(linitial(SPI_plan_get_plan_sources(plan)))->query_string;
+	return static_cast<CachedPlanSource *>(linitial(SPI_plan_get_plan_sources(plan)));
+}
+
+// Whether a plan that has just been run updates the table itself: a rule can make it update
+// another.
+bool
+updates(SPIPlanPtr plan, Oid table)
+{
+	ListCell *cell = nullptr;
+
+	foreach (cell, plan_source(plan)->query_list)
+	{
+		const ::Query *query = static_cast<const ::Query *>(lfirst(cell));
+		if (query->canSetTag && query->commandType == CMD_UPDATE &&
+		    rt_fetch(query->resultRelation, query->rtable)->relid == table)
+			return true;
+	}
+	return false;
 }
 
 // Runs a statement as the owner.
@@ -227,7 +244,7 @@ run(Attachment *attachment, Query query, Datum *parameters, const char *nulls, S
 	SPI_connect();
 	SPIPlanPtr plan = plan_of(attachment, query);
 	if (is_write(query))
-		begin_own_write(*attachment, text_of(plan));
+		begin_own_write(*attachment, plan_source(plan)->query_string);
 	if (IsolationUsesXactSnapshot())
 	{
 		CommandCounterIncrement();
@@ -237,7 +254,7 @@ run(Attachment *attachment, Query query, Datum *parameters, const char *nulls, S
 	}
 	const int code =
 		SPI_execute_snapshot(plan, parameters, nulls, snapshot, crosscheck, false, true, 0);
-	if (code == SPI_OK_REWRITTEN)
+	if (code == SPI_OK_REWRITTEN || (is_write(query) && !updates(plan, attachment->listing)))
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 		                errmsg("a rule on table \"%s\" replaces the UPDATE that keeps its columns",
 		                       NameStr(attachment->listing_name)),
@@ -270,20 +287,22 @@ run(Attachment *attachment, Query query, Datum *parameters, const char *nulls, S
 //
 // Triggers, rules and functions of the owner's that the write sets off can change prices of these
 // very listings.  Their own flush may then find the columns right that the write is about to
-// change by what it saw before: so once more, of all prices.
+// change by what it saw before: then once more, of all prices.  They can also drop each other.
 uint64
 write(Attachment *attachment, Query query, Datum *parameters, const char *nulls)
 {
 	bool disturbed = false;
-	const Datum changed = run(attachment, query, parameters, nulls, Sees::latest, &disturbed);
 	bool unsure = can_be_undone(*attachment);
+	const Datum changed = run(attachment, query, parameters, nulls, Sees::latest, &disturbed);
 	AsOwner as_owner;
 
+	unsure = unsure || can_be_undone(*attachment);
 	if (disturbed && !is_of_unkeyed(query))
 	{
 		query = query == insert_one ? write_one : query == insert_many ? write_many : query;
 		disturbed = false;
-		run(attachment, query, parameters, nullptr, Sees::latest, &disturbed);
+		if (DatumGetPointer(wrong_column(attachment, query, parameters, Sees::latest)) != nullptr)
+			run(attachment, query, parameters, nullptr, Sees::latest, &disturbed);
 		unsure = unsure || (disturbed && attachment->guard != Guard::off);
 	}
 	begin_as_owner(&as_owner, attachment);
@@ -564,9 +583,10 @@ write_unkeyed_listings(const PendingKeys &pending, Attachment *attachment)
 		const UnkeyedListing *listing = pending.unkeyed + done;
 		const Size count = Min(batch, pending.unkeyed_count - done);
 		Datum places = latest_places(listing, count);
+		const bool unsure = can_be_undone(*attachment);
 		write(attachment, write_unkeyed, &places, nullptr);
 		pfree(DatumGetPointer(places));
-		if (!can_be_undone(*attachment))
+		if (!unsure && !can_be_undone(*attachment))
 			continue;
 		places = latest_places(listing, count);
 		check_written(attachment, write_unkeyed, &places);

@@ -103,8 +103,8 @@ int compare_key(const ComparedType &type, Datum a, Datum b);
 void begin_own_write(const Attachment &attachment, const char *text);
 bool end_own_write();
 
-// Whether the event is of our own UPDATE, and not of one that a rule or function of the owner's has
-// added to it.
+// Whether the statement whose triggers are firing is our own UPDATE, and not one that a rule or
+// function of the owner's has added to it.
 bool in_own_write(const Attachment &attachment);
 
 // Once per backend, when the module is loaded.  Before a transaction commits it looks again for the

@@ -208,6 +208,21 @@ inserted_price(const TriggerData *event, const TriggerColumns *columns)
 	return change;
 }
 
+// Whether the event is of our own write, which names all kept columns: not of a foreign key's
+// cascade that it has set off, whose events are those of the same statement.
+bool
+is_own_write(const TriggerData *event, const TriggerColumns *columns)
+{
+	for (int i = first_target; i < end_of_targets; ++i)
+	{
+		if (columns->attnum[i] != InvalidAttrNumber &&
+		    !bms_is_member(columns->attnum[i] - FirstLowInvalidHeapAttributeNumber,
+		                   event->tg_updatedcols))
+			return false;
+	}
+	return in_own_write(*columns->attachment);
+}
+
 // An application has written a column that we keep.
 void
 check_guard(const TriggerData *event, const TriggerColumns *columns)
@@ -278,7 +293,7 @@ LISTING_STATS_FUNCTION(listing_stats_listing_changed)
 	// Also by a BEFORE trigger on our own write.
 	const bool key_changed = column_changed(event, columns->attnum[listing_key]);
 	const bool written = columns->attachment->guard != Guard::off &&
-	                     !in_own_write(*columns->attachment) &&
+	                     !is_own_write(event, columns) &&
 	                     any_changed(event, columns, first_target, end_of_targets);
 	if (written && columns->attachment->guard == Guard::error)
 		check_guard(event, columns);

@@ -98,7 +98,7 @@ LISTING_STATS_FUNCTION(listing_stats_verify)
 			                errhint("%s", problem.hint)));
 		queries = lappend(queries, verify_query(attachment));
 	}
-	relation_close(relation, AccessShareLock);
+	relation_close(relation, NoLock);  // until the transaction ends, as a query's
 	if (queries == NIL)
 		not_attached(listing, price);
 	// The calling statement's snapshot can be older than what we had to wait for, and then would
