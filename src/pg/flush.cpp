@@ -205,21 +205,22 @@ plan_source(SPIPlanPtr plan)
 	return static_cast<CachedPlanSource *>(linitial(SPI_plan_get_plan_sources(plan)));
 }
 
-// Whether a plan that has just been run updates the table itself: a rule can make it update
-// another.
+// Whether a plan that has just been run has not, because of a rule, updated another table in place
+// of this one.
 bool
 updates(SPIPlanPtr plan, Oid table)
 {
 	ListCell *cell = nullptr;
 
+	// None: a trigger has made the plan invalid meanwhile.
 	foreach (cell, plan_source(plan)->query_list)
 	{
 		const ::Query *query = static_cast<const ::Query *>(lfirst(cell));
-		if (query->canSetTag && query->commandType == CMD_UPDATE &&
-		    rt_fetch(query->resultRelation, query->rtable)->relid == table)
-			return true;
+		if (query->canSetTag)
+			return query->commandType == CMD_UPDATE &&
+			       rt_fetch(query->resultRelation, query->rtable)->relid == table;
 	}
-	return false;
+	return true;
 }
 
 // Runs a statement as the owner.
