@@ -190,6 +190,49 @@ check_persistence(Row *row, const Attachment &attachment)
 }
 
 void
+warn_of_two_phase(Row *row, Oid subscription, const char *table)
+{
+	HeapTuple tuple = SearchSysCache1(SUBSCRIPTIONOID, ObjectIdGetDatum(subscription));
+	if (!HeapTupleIsValid(tuple))
+		return;
+	const Form_pg_subscription form = reinterpret_cast<Form_pg_subscription>(GETSTRUCT(tuple));
+	if (form->subtwophasestate != LOGICALREP_TWOPHASE_STATE_DISABLED)
+		append_text(&row->warnings,
+		            psprintf("subscription \"%s\" of table \"%s\" has two_phase = on: a prepared "
+		                     "transaction can make it wait for itself for ever",
+		                     NameStr(form->subname), table));
+	ReleaseSysCache(tuple);
+}
+
+// A prepared transaction holds the listings of its prices until it is committed.  A subscription
+// whose next transaction waits for them never comes to that.
+void
+check_subscriptions(Row *row, Oid price, const Trigger *trigger)
+{
+	ListCell *cell = nullptr;
+
+	if (trigger->tgenabled != TRIGGER_FIRES_ALWAYS &&
+	    trigger->tgenabled != TRIGGER_FIRES_ON_REPLICA)
+		return;
+	Relation catalog = table_open(SubscriptionRelRelationId, AccessShareLock);
+	foreach (cell, find_all_inheritors(price, NoLock, nullptr))
+	{
+		ScanKeyData scan_key;
+		ScanKeyInit(&scan_key, Anum_pg_subscription_rel_srrelid, BTEqualStrategyNumber, F_OIDEQ,
+		            ObjectIdGetDatum(lfirst_oid(cell)));
+		SysScanDesc scan = systable_beginscan(catalog, SubscriptionRelSrrelidSrsubidIndexId, true,
+		                                      nullptr, 1, &scan_key);
+		for (HeapTuple tuple = systable_getnext(scan); HeapTupleIsValid(tuple);
+		     tuple = systable_getnext(scan))
+			warn_of_two_phase(row,
+			                  reinterpret_cast<Form_pg_subscription_rel>(GETSTRUCT(tuple))->srsubid,
+			                  get_rel_name(lfirst_oid(cell)));
+		systable_endscan(scan);
+	}
+	table_close(catalog, AccessShareLock);
+}
+
+void
 check_names(Row *row, const Definition &definition, const Attachment &attachment)
 {
 	bool renamed = strcmp(definition.listing, qualified_name(attachment.listing)) != 0 ||
@@ -293,6 +336,7 @@ fill_row(Row *row, Relation relation, const Trigger *trigger, Side side,
 		check_fillfactor(row, attachment);
 		check_unique_indexes(row, attachment);
 		check_persistence(row, attachment);
+		check_subscriptions(row, attachment.price, trigger);
 	}
 	add_triggers(row, DatumGetObjectId(row->value[row_listing]), trigger, true);
 	add_triggers(row, DatumGetObjectId(row->value[row_price]), trigger, true);

@@ -26,6 +26,8 @@ struct Work
 // they added must not be added again.
 CommandId recomputed_before = FirstCommandId;
 
+bool committing = false;  // late keys are handled
+
 template <typename T>
 T *
 allocate(Size count)
@@ -746,6 +748,46 @@ locked_attachment(const PendingKeys &pending)
 	}
 }
 
+// A transaction that is applied in parallel commits when those before it on the publisher have:
+// locks that it took before would make them wait for it, and it waits for them.  So it locks no
+// listing before it commits.
+void
+defer(Level *level)
+{
+	MemoryContext old = MemoryContextSwitchTo(level->context);
+
+	for (PendingKeys *pending = level->pending; pending != nullptr; pending = pending->next)
+	{
+		Attachment *attachment = attachment_of(pending->relation, pending->trigger, pending->side);
+		if (attachment == nullptr)
+			continue;
+		write_unkeyed_listings(*pending, attachment);
+		for (Size i = 0; i < pending->count; ++i)
+			add_late_key(*attachment, pending->side, pending->key[i]);
+	}
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(level->context);
+}
+
+// Handles what a transaction that is applied in parallel has put off, as its statements would have.
+void
+flush_deferred()
+{
+	Level *first = nullptr;
+
+	for (Level *level = take_late_level(); level != nullptr; level = take_late_level())
+	{
+		level->outer = first;
+		first = level;
+	}
+	while (first != nullptr)
+	{
+		Level *level = first;
+		first = level->outer;
+		flush(level, false);
+	}
+}
+
 }  // namespace
 
 void
@@ -753,6 +795,11 @@ flush(Level *level, bool final)
 {
 	int count = 0;
 
+	if (applies_in_parallel() && !committing)
+	{
+		defer(level);
+		return;
+	}
 	MemoryContext old = MemoryContextSwitchTo(level->context);
 	for (PendingKeys *pending = level->pending; pending != nullptr; pending = pending->next)
 		++count;
@@ -787,8 +834,14 @@ flush(Level *level, bool final)
 void
 flush_late_keys(bool prepare)
 {
+	committing = true;
+	if (applies_in_parallel())
+	{
+		PushActiveSnapshot(GetTransactionSnapshot());
+		flush_deferred();
+		PopActiveSnapshot();
+	}
 	Level *level = take_late_level();
-
 	while (level != nullptr)
 	{
 		// No statement runs that would have one, and the server asks for it.
@@ -803,6 +856,7 @@ flush_late_keys(bool prepare)
 		while (PreCommit_Portals(prepare));
 		level = take_late_level();
 	}
+	committing = false;
 }
 
 uint64
@@ -833,6 +887,7 @@ void
 forget_recomputations()
 {
 	recomputed_before = FirstCommandId;
+	committing = false;
 }
 
 }  // namespace listing_stats

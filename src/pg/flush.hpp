@@ -22,7 +22,7 @@ void recompute_all(Attachment *attachment);
 // Does so for the listings without a key alone; returns how many it changed.
 uint64 recompute_unkeyed(Attachment *attachment);
 
-// At the end of a transaction: forgets when it recomputed last.
+// At the end of a transaction: forgets when it recomputed last, and that it was about to commit.
 void forget_recomputations();
 
 }  // namespace listing_stats

@@ -38,6 +38,7 @@ extern "C" {
 #include "catalog/pg_proc.h"
 #include "catalog/pg_publication.h"
 #include "catalog/pg_statistic.h"
+#include "catalog/pg_subscription.h"
 #include "catalog/pg_subscription_rel.h"
 #include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
@@ -123,6 +124,18 @@ extern "C" {
 #endif
 
 namespace listing_stats {
+
+// Whether this process applies a replicated transaction beside others, before it is committed on
+// the publisher.
+inline bool
+applies_in_parallel()
+{
+#if PG_VERSION_NUM >= 160000
+	return MyLogicalRepWorker != nullptr && am_parallel_apply_worker();
+#else
+	return false;
+#endif
+}
 
 // What an UPDATE needs inserted into indexes.
 #if PG_VERSION_NUM >= 160000
