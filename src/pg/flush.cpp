@@ -94,12 +94,12 @@ can_be_undone(const Attachment &attachment)
 {
 	if (attachment.guard == Guard::off)
 		return false;
-	Relation listing = relation_open(attachment.listing, NoLock);
+	Relation listing = relation_open(attachment.listing, AccessShareLock);
 	const bool can = listing->rd_rel->relkind == RELKIND_PARTITIONED_TABLE ||
 	                 listing->rd_rules != nullptr ||
 	                 (listing->trigdesc != nullptr && listing->trigdesc->trig_update_before_row);
 
-	relation_close(listing, NoLock);
+	relation_close(listing, NoLock);  // until the transaction ends, as the UPDATE's
 	return can;
 }
 
