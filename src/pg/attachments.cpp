@@ -2,6 +2,7 @@
 #include "pg/attachments.hpp"
 
 #include "pg/price_index.hpp"
+#include "pg/trigger_catalog.hpp"
 
 namespace listing_stats {
 
@@ -369,20 +370,6 @@ shows_attachment(Relation relation, const Trigger *trigger)
 	        !OidIsValid(other_half(relation, trigger, Side::listing)));
 }
 
-const Trigger *
-our_trigger(Relation relation, Oid oid)
-{
-	ListCell *cell = nullptr;
-
-	foreach (cell, our_triggers(relation))
-	{
-		const Trigger *trigger = static_cast<Trigger *>(lfirst(cell));
-		if (trigger->tgoid == oid)
-			return trigger;
-	}
-	return nullptr;
-}
-
 // False: the trigger's arguments have changed meanwhile.
 bool
 put_row_now(ReturnSetInfo *result, Relation relation, const Trigger *trigger)
@@ -421,7 +408,7 @@ put_row(ReturnSetInfo *result, Relation relation, Oid oid)
 	for (;;)
 	{
 		CHECK_FOR_INTERRUPTS();
-		const Trigger *trigger = our_trigger(relation, oid);
+		const Trigger *trigger = trigger_by_oid(RelationGetRelid(relation), oid);
 		if (trigger == nullptr || !shows_attachment(relation, trigger) ||
 		    put_row_now(result, relation, trigger))
 			return;

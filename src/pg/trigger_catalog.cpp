@@ -29,6 +29,7 @@ read_trigger(Relation catalog, HeapTuple tuple)
 	trigger->tgoid = form->oid;
 	trigger->tgname = pstrdup(NameStr(form->tgname));
 	trigger->tgfoid = form->tgfoid;
+	trigger->tgenabled = form->tgenabled;
 	trigger->tgisclone = OidIsValid(form->tgparentid);
 	if (is_null || form->tgnargs <= 0)
 		return trigger;

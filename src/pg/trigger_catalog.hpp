@@ -5,8 +5,8 @@
 
 namespace listing_stats {
 
-// The triggers of a table as the catalogue has them: name, function, arguments, and whether each is
-// a clone.  "snapshot" says when; nullptr: now.
+// The triggers of a table as the catalogue has them: name, function, arguments, whether each is a
+// clone, and whether it is enabled.  "snapshot" says when; nullptr: now.
 List *triggers_of(Oid table, Snapshot snapshot);
 
 // One of them, as it is now; nullptr: it is gone.
