@@ -63,11 +63,12 @@ column_changed(const TriggerData *event, AttrNumber attnum)
 }
 
 // Whether an UPDATE can have changed any of the columns at all: it names one of them, or a BEFORE
-// trigger may have.  Saves reading the rows.
+// trigger may have.  Saves reading the rows.  A module that applies changes by itself, as pglogical
+// does, names none.
 bool
 can_have_changed(const TriggerData *event, const TriggerColumns *columns)
 {
-	if (event->tg_relation->trigdesc->trig_update_before_row)
+	if (event->tg_relation->trigdesc->trig_update_before_row || bms_is_empty(event->tg_updatedcols))
 		return true;
 	for (const AttrNumber attnum : columns->attnum)
 	{
