@@ -10,7 +10,7 @@ CORE = src/core/decimal.o src/core/distribution.o src/core/division.o src/core/r
 PG   = src/pg/module.o \
        src/pg/column.o src/pg/definition.o src/pg/trigger_catalog.o \
        src/pg/attachment.o src/pg/attachment_cache.o \
-       src/pg/queries.o src/pg/price_index.o src/pg/pending.o src/pg/direct_path.o src/pg/flush.o src/pg/statement.o src/pg/triggers.o \
+       src/pg/queries.o src/pg/price_index.o src/pg/pending.o src/pg/late_keys.o src/pg/direct_path.o src/pg/flush.o src/pg/statement.o src/pg/triggers.o \
        src/pg/attach_request.o src/pg/attach_triggers.o src/pg/attach.o src/pg/detach.o \
        src/pg/attachments.o src/pg/verify.o src/pg/refresh.o src/pg/refresh_progress.o \
        src/pg/price_table.o src/pg/price_queries.o src/pg/leaf_reader.o src/pg/heap_reader.o src/pg/latest_prices.o src/pg/latest_prices_support.o \

@@ -1103,6 +1103,22 @@ FOR EACH STATEMENT EXECUTE FUNCTION listing_stats._flush();
 ALTER TABLE listing_stats._flush ENABLE ALWAYS TRIGGER _flush;
 COMMENT ON TRIGGER _flush ON listing_stats._flush IS 'makes the kept columns of the noted listings right';
 
+-- Deferred triggers of PostgreSQL's call for what has to be done before a transaction commits.  Unlogged, so that
+-- no publication has it; its two rows, "first" and "last", are made when they are first needed after a crash.
+CREATE FUNCTION listing_stats._late() RETURNS trigger
+AS 'MODULE_PATHNAME', 'listing_stats_late' LANGUAGE C;
+COMMENT ON FUNCTION listing_stats._late() IS 'private: looks again for the listings of prices that came before them';
+REVOKE ALL ON FUNCTION listing_stats._late() FROM PUBLIC;
+
+CREATE UNLOGGED TABLE listing_stats._late (step integer) USING heap;
+COMMENT ON TABLE listing_stats._late IS 'private: its deferred trigger runs before a transaction commits that has written prices before their listing';
+REVOKE ALL ON TABLE listing_stats._late FROM PUBLIC;
+
+CREATE CONSTRAINT TRIGGER _late AFTER INSERT ON listing_stats._late
+DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION listing_stats._late();
+ALTER TABLE listing_stats._late ENABLE ALWAYS TRIGGER _late;
+COMMENT ON TRIGGER _late ON listing_stats._late IS 'looks again for the listings of prices that came before them';
+
 CREATE FUNCTION listing_stats._attachments(
     OUT listing regclass, OUT price regclass, OUT listing_key name, OUT last_price name,
     OUT last_price_at name, OUT previous_price name, OUT lowest_price name, OUT highest_price name,

@@ -278,7 +278,12 @@ attach(FunctionCallInfo fcinfo)
 	const Oid trigger = create_triggers(attachment, existing, request.replication);
 	SPI_finish();
 	if (request.backfill)
-		recompute_all(attachment_of(attachment.price, trigger, Side::price));
+	{
+		Attachment *attached = attachment_of(attachment.price, trigger, Side::price);
+		const Actor before = restrict_to(attached->owner);
+		recompute_all(attached);
+		resume_as(before);
+	}
 	return trigger;
 }
 

@@ -26,7 +26,7 @@ struct Work
 // they added must not be added again.
 CommandId recomputed_before = FirstCommandId;
 
-bool committing = false;  // late keys are handled
+bool looking_again = false;  // for the listings of late keys
 
 template <typename T>
 T *
@@ -692,8 +692,9 @@ handle_missing(const Work &work, const PendingKey *missing, Size count)
 			recompute(attachment, found);
 		missing = split_missing(&late, found, &count);
 	}
-	for (Size i = 0; i < count; ++i)
-		add_late_key(*attachment, work.side, missing[i]);
+	// Otherwise the lock has whoever brings a listing see these prices.
+	if (attachment->foreign_key)
+		add_late_keys(*attachment, work.side, missing, count, false);
 }
 
 // Locks the listings of work[0] and of those that follow on the same rows, and leaves only their
@@ -721,7 +722,9 @@ lock_together(Work *work, int count, bool final)
 	{
 		Size missing_count = 0;
 		const PendingKey *missing = split_missing(&work[i], found, &missing_count);
-		if (!final)
+		if (final)
+			keep_late_keys(*work[i].attachment, work[i].side, missing, missing_count);
+		else
 			handle_missing(work[i], missing, missing_count);
 	}
 	return together;
@@ -762,30 +765,55 @@ defer(Level *level)
 		if (attachment == nullptr)
 			continue;
 		write_unkeyed_listings(*pending, attachment);
-		for (Size i = 0; i < pending->count; ++i)
-			add_late_key(*attachment, pending->side, pending->key[i]);
+		add_late_keys(*attachment, pending->side, pending->key, pending->count, true);
 	}
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(level->context);
 }
 
-// Handles what a transaction that is applied in parallel has put off, as its statements would have.
+// An error if a listing with one of the keys, which were looked for in vain, is there now and does
+// not have its prices: somebody has set our deferred trigger IMMEDIATE, so that it came too early.
 void
-flush_deferred()
+check_came_in_time(Attachment *attachment, Datum keys)
 {
-	Level *first = nullptr;
+	if (DatumGetPointer(run(attachment, check_many, &keys, nullptr)) == nullptr)
+		return;
+	ereport(ERROR,
+	        (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+	         errmsg("could not serialize access: a listing of table \"%s\" has come after it was "
+	                "looked for",
+	                NameStr(attachment->listing_name)),
+	         errhint("Leave the constraint listing_stats._late deferred, or try again.")));
+}
 
-	for (Level *level = take_late_level(); level != nullptr; level = take_late_level())
+// A level of these late keys: of those alone for which nothing has been done yet, or of the others.
+Level *
+level_of_late(const LateKeys &late, bool deferred)
+{
+	Level *level = empty_level();
+
+	for (Size i = 0; i < late.count; ++i)
 	{
-		level->outer = first;
-		first = level;
+		CHECK_FOR_INTERRUPTS();
+		const LateKey &key = late.key[i];
+		if (key.deferred != deferred)
+			continue;
+		// None: this transaction has dropped or detached it since.
+		Attachment *attachment = attachment_of(key.relation, key.trigger, key.side);
+		if (attachment == nullptr)
+			continue;
+		if (attachment->key.type != key.type)
+		{
+			recompute_all(attachment);
+			continue;
+		}
+		PendingKey change = {};
+		change.key = key.key;
+		change.arrived = true;
+		change.recompute = true;
+		add_key(level, *attachment, key.side, key.type, change);
 	}
-	while (first != nullptr)
-	{
-		Level *level = first;
-		first = level->outer;
-		flush(level, false);
-	}
+	return level;
 }
 
 }  // namespace
@@ -795,7 +823,7 @@ flush(Level *level, bool final)
 {
 	int count = 0;
 
-	if (applies_in_parallel() && !committing)
+	if (applies_in_parallel() && !looking_again)
 	{
 		defer(level);
 		return;
@@ -811,11 +839,6 @@ flush(Level *level, bool final)
 		Attachment *attachment = locked_attachment(*pending);
 		if (attachment == nullptr)
 			continue;
-		if (final && attachment->key.type != pending->type)
-		{
-			recompute_all(attachment);
-			continue;
-		}
 		if (attachment->key.type != pending->type)
 			elog(ERROR, "the type of a key has changed in mid-statement");
 		write_unkeyed_listings(*pending, attachment);
@@ -832,31 +855,41 @@ flush(Level *level, bool final)
 }
 
 void
-flush_late_keys(bool prepare)
+flush_late_keys()
 {
-	committing = true;
-	if (applies_in_parallel())
+	const LateKeys late = take_late_keys();
+
+	looking_again = true;
+	// As at the end of their statements, which can bring late keys again.
+	flush(level_of_late(late, true), false);
+	flush(level_of_late(late, false), true);
+	looking_again = false;
+	if (late.context != nullptr)
+		MemoryContextDelete(late.context);
+}
+
+void
+check_late_keys()
+{
+	const LateKeys late = late_keys();
+	if (late.count == 0)
+		return;
+	// No statement runs that would have one.
+	PushActiveSnapshot(GetTransactionSnapshot());
+	for (PendingKeys *pending = level_of_late(late, false)->pending; pending != nullptr;
+	     pending = pending->next)
 	{
-		PushActiveSnapshot(GetTransactionSnapshot());
-		flush_deferred();
-		PopActiveSnapshot();
+		Attachment *attachment = locked_attachment(*pending);
+		if (attachment == nullptr)
+			continue;
+		sort_keys(*attachment, pending->key, &pending->count);
+		in_batches(attachment->key, keys_of(pending->key, pending->count), 0,
+		           [attachment](Datum keys, Size) {
+					   check_came_in_time(attachment, keys);
+					   return true;
+				   });
 	}
-	Level *level = take_late_level();
-	while (level != nullptr)
-	{
-		// No statement runs that would have one, and the server asks for it.
-		PushActiveSnapshot(GetTransactionSnapshot());
-		for (; level != nullptr; level = take_late_level())
-			flush(level, true);
-		PopActiveSnapshot();
-		// What our writes have made triggers of the user's defer, which can bring late keys again,
-		// and open cursors: as the server goes about it at this point.
-		do
-			AfterTriggerFireDeferred();
-		while (PreCommit_Portals(prepare));
-		level = take_late_level();
-	}
-	committing = false;
+	PopActiveSnapshot();
 }
 
 uint64
@@ -887,7 +920,7 @@ void
 forget_recomputations()
 {
 	recomputed_before = FirstCommandId;
-	committing = false;
+	looking_again = false;
 }
 
 }  // namespace listing_stats

@@ -9,8 +9,12 @@ namespace listing_stats {
 // and listings that are not there will not be looked for again.
 void flush(Level *level, bool final);
 
-// Handles the keys whose listings were not there.
-void flush_late_keys(bool prepare);
+// Looks once more for the listings that were not there, see late_keys.hpp.
+void flush_late_keys();
+
+// Before a transaction commits: an error if it would leave wrong what flush_late_keys() was to make
+// right.  Runs no code of anybody else's.
+void check_late_keys();
 
 // Does the same for the listings with these keys, which it sorts; returns how many it changed.
 uint64 recompute_keys(Attachment *attachment, Datum *key, Size count);

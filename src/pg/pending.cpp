@@ -10,9 +10,8 @@ namespace listing_stats {
 namespace {
 
 Level *innermost_level = nullptr;
-Level *late_levels = nullptr;  // one for each subtransaction that has late keys
 OwnWrite *innermost_write = nullptr;
-void (*flush_late_keys)(bool prepare) = nullptr;
+void (*before_commit_of_transaction)() = nullptr;
 void (*at_end_of_transaction)() = nullptr;
 SPIPlanPtr anchor_plan = nullptr;
 Oid anchor_owner = InvalidOid;
@@ -81,17 +80,6 @@ make_level(MemoryContext parent)
 	return level;
 }
 
-// Puts an empty level in front of a list.
-Level *
-push_level(Level **levels)
-{
-	Level *level = make_level(TopTransactionContext);
-
-	level->outer = *levels;
-	*levels = level;
-	return level;
-}
-
 // The level of the statement whose triggers are firing; made, and its flush queued, if it is new.
 Level *
 current_level()
@@ -103,8 +91,10 @@ current_level()
 	if (innermost_level != nullptr && innermost_level->depth > depth)
 		elog(ERROR, "a statement has ended without the flush of listing_stats");
 
-	Level *level = push_level(&innermost_level);
+	Level *level = make_level(TopTransactionContext);
 	level->depth = depth;
+	level->outer = innermost_level;
+	innermost_level = level;
 	queue_flush();
 	return level;
 }
@@ -191,15 +181,6 @@ compare_pending(const void *a, const void *b, void *argument)
 	                   static_cast<const PendingKey *>(b)->key);
 }
 
-// The level for the late keys of the running subtransaction.
-Level *
-late_level()
-{
-	if (late_levels != nullptr && late_levels->subtransaction == GetCurrentSubTransactionId())
-		return late_levels;
-	return push_level(&late_levels);
-}
-
 // Appends a key to what a level holds, copying it and its prices.
 void
 append_key(const Attachment &attachment, Level *level, PendingKeys *pending,
@@ -220,32 +201,6 @@ append_key(const Attachment &attachment, Level *level, PendingKeys *pending,
 	pending->key[pending->count++] = copy;
 }
 
-// Adds a key as its column holds it.
-void
-add_to_level(Level *level, const Attachment &attachment, Side side, Oid column_type,
-             const PendingKey &change)
-{
-	PendingKeys *pending = pending_of(level, attachment, side);
-	PendingKey added = change;
-
-	if (attachment.key.type == INT8OID)
-	{
-		if (column_type == INT4OID)
-			added.key = Int64GetDatum(DatumGetInt32(change.key));
-		else if (column_type == INT2OID)
-			added.key = Int64GetDatum(DatumGetInt16(change.key));
-
-		// Many a statement is all of one listing.
-		PendingKey *last = pending->count > 0 ? &pending->key[pending->count - 1] : nullptr;
-		if (last != nullptr && last->key == added.key && added.added == 0)
-		{
-			merge_key(attachment.value, last, added);
-			return;
-		}
-	}
-	append_key(attachment, level, pending, added);
-}
-
 void
 add_unkeyed_to_level(Level *level, const Attachment &attachment, const UnkeyedListing &listing)
 {
@@ -263,46 +218,41 @@ add_unkeyed_to_level(Level *level, const Attachment &attachment, const UnkeyedLi
 }
 
 void
-drop_subtransaction(Level **levels, SubTransactionId subtransaction)
-{
-	while (*levels != nullptr && (*levels)->subtransaction >= subtransaction)
-	{
-		Level *level = *levels;
-		*levels = level->outer;
-		MemoryContextDelete(level->context);
-	}
-}
-
-void
 drop_levels(SubTransactionId subtransaction)
 {
-	drop_subtransaction(&innermost_level, subtransaction);
-	drop_subtransaction(&late_levels, subtransaction);
+	while (innermost_level != nullptr && innermost_level->subtransaction >= subtransaction)
+	{
+		Level *level = innermost_level;
+		innermost_level = level->outer;
+		MemoryContextDelete(level->context);
+	}
 	while (innermost_write != nullptr && innermost_write->subtransaction >= subtransaction)
 		innermost_write = innermost_write->outer;
 }
 
 void
-inherit_levels(Level *level, SubTransactionId own, SubTransactionId parent)
+inherit_levels(SubTransactionId own, SubTransactionId parent)
 {
-	for (; level != nullptr && level->subtransaction == own; level = level->outer)
+	for (Level *level = innermost_level; level != nullptr && level->subtransaction == own;
+	     level = level->outer)
 		level->subtransaction = parent;
+	for (OwnWrite *write = innermost_write; write != nullptr && write->subtransaction == own;
+	     write = write->outer)
+		write->subtransaction = parent;
 }
 
 void
 end_subtransaction(SubXactEvent event, SubTransactionId own, SubTransactionId parent, void *)
 {
 	if (event == SUBXACT_EVENT_ABORT_SUB)
+	{
 		drop_levels(own);
+		drop_late_keys(own);
+	}
 	else if (event == SUBXACT_EVENT_COMMIT_SUB)
 	{
-		inherit_levels(innermost_level, own, parent);
-		inherit_levels(late_levels, own, parent);
-		for (OwnWrite *write = innermost_write; write != nullptr; write = write->outer)
-		{
-			if (write->subtransaction == own)
-				write->subtransaction = parent;
-		}
+		inherit_levels(own, parent);
+		inherit_late_keys(own, parent);
 	}
 }
 
@@ -313,7 +263,7 @@ end_transaction(XactEvent event, void *)
 	{
 	case XACT_EVENT_PRE_COMMIT:
 	case XACT_EVENT_PRE_PREPARE:
-		flush_late_keys(event == XACT_EVENT_PRE_PREPARE);
+		before_commit_of_transaction();
 		// Cannot happen while the anchor fires.  If it ever does not, no wrong value is kept.
 		if (innermost_level != nullptr)
 			elog(ERROR, "a statement has ended without the flush of listing_stats");
@@ -323,8 +273,8 @@ end_transaction(XactEvent event, void *)
 	case XACT_EVENT_PREPARE:
 		// Their memory goes with the transaction.
 		innermost_level = nullptr;
-		late_levels = nullptr;
 		innermost_write = nullptr;
+		forget_late_keys();
 		at_end_of_transaction();
 		free_stale_attachments();
 		break;
@@ -352,9 +302,34 @@ compare_key(const ComparedType &type, Datum a, Datum b)
 }
 
 void
+add_key(Level *level, const Attachment &attachment, Side side, Oid column_type,
+        const PendingKey &change)
+{
+	PendingKeys *pending = pending_of(level, attachment, side);
+	PendingKey added = change;
+
+	if (attachment.key.type == INT8OID)
+	{
+		if (column_type == INT4OID)
+			added.key = Int64GetDatum(DatumGetInt32(change.key));
+		else if (column_type == INT2OID)
+			added.key = Int64GetDatum(DatumGetInt16(change.key));
+
+		// Many a statement is all of one listing.
+		PendingKey *last = pending->count > 0 ? &pending->key[pending->count - 1] : nullptr;
+		if (last != nullptr && last->key == added.key && added.added == 0)
+		{
+			merge_key(attachment.value, last, added);
+			return;
+		}
+	}
+	append_key(attachment, level, pending, added);
+}
+
+void
 add_pending_key(const Attachment &attachment, Side side, Oid column_type, const PendingKey &change)
 {
-	add_to_level(current_level(), attachment, side, column_type, change);
+	add_key(current_level(), attachment, side, column_type, change);
 }
 
 void
@@ -364,33 +339,27 @@ add_pending_unkeyed(const Attachment &attachment, const UnkeyedListing &listing)
 }
 
 Level *
+empty_level()
+{
+	return make_level(CurTransactionContext);
+}
+
+Level *
 level_of_one(const Attachment &attachment, Side side, Oid column_type, const PendingKey &change)
 {
-	Level *level = make_level(CurTransactionContext);
+	Level *level = empty_level();
 
-	add_to_level(level, attachment, side, column_type, change);
+	add_key(level, attachment, side, column_type, change);
 	return level;
 }
 
 Level *
 level_of_one_unkeyed(const Attachment &attachment, const UnkeyedListing &listing)
 {
-	Level *level = make_level(CurTransactionContext);
+	Level *level = empty_level();
 
 	add_unkeyed_to_level(level, attachment, listing);
 	return level;
-}
-
-void
-add_late_key(const Attachment &attachment, Side side, const PendingKey &key)
-{
-	Level *level = late_level();
-	PendingKey late = {};
-
-	late.key = key.key;
-	late.arrived = true;
-	late.recompute = true;
-	append_key(attachment, level, pending_of(level, attachment, side), late);
 }
 
 Level *
@@ -403,16 +372,6 @@ take_level(int depth)
 	innermost_level = level->outer;
 	// Should the flush fail in a subtransaction, its memory goes with that.
 	MemoryContextSetParent(level->context, CurTransactionContext);
-	return level;
-}
-
-Level *
-take_late_level()
-{
-	Level *level = late_levels;
-
-	if (level != nullptr)
-		late_levels = level->outer;
 	return level;
 }
 
@@ -480,9 +439,9 @@ in_own_write(const Attachment &attachment)
 }
 
 void
-register_transaction_callbacks(void (*flush_late)(bool prepare), void (*at_end)())
+register_transaction_callbacks(void (*before_commit)(), void (*at_end)())
 {
-	flush_late_keys = flush_late;
+	before_commit_of_transaction = before_commit;
 	at_end_of_transaction = at_end;
 	RegisterXactCallback(end_transaction, nullptr);
 	RegisterSubXactCallback(end_subtransaction, nullptr);

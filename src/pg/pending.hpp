@@ -6,7 +6,7 @@
 // subtransaction.
 #pragma once
 
-#include "pg/attachment_cache.hpp"
+#include "pg/late_keys.hpp"
 
 namespace listing_stats {
 
@@ -77,20 +77,19 @@ void add_pending_key(const Attachment &attachment, Side side, Oid column_type,
 // Adds the place of a listing without a key, of which the columns are not those without prices.
 void add_pending_unkeyed(const Attachment &attachment, const UnkeyedListing &listing);
 
+// A level of no statement, and another key for it: the caller owns it.
+Level *empty_level();
+void add_key(Level *level, const Attachment &attachment, Side side, Oid column_type,
+             const PendingKey &change);
+
 // A level with the only key of its statement, or the only listing without one, which needs no flush
 // at its end: the caller owns it.
 Level *level_of_one(const Attachment &attachment, Side side, Oid column_type,
                     const PendingKey &change);
 Level *level_of_one_unkeyed(const Attachment &attachment, const UnkeyedListing &listing);
 
-// Remembers a key that has prices and no listing yet.
-void add_late_key(const Attachment &attachment, Side side, const PendingKey &key);
-
 // Takes what the statement at this depth has collected; nullptr: nothing.  The caller owns it.
 Level *take_level(int depth);
-
-// Takes late keys, of the innermost subtransaction that has any; nullptr: there are none.
-Level *take_late_level();
 
 // Sorts the keys by the type's btree order and merges repeated ones.
 void sort_keys(const Attachment &attachment, PendingKey *key, Size *count);
@@ -107,8 +106,8 @@ bool end_own_write();
 // function of the owner's has added to it.
 bool in_own_write(const Attachment &attachment);
 
-// Once per backend, when the module is loaded.  Before a transaction commits it looks again for the
-// listings of late keys by "flush_late", and when it has ended calls "at_end".
-void register_transaction_callbacks(void (*flush_late)(bool prepare), void (*at_end)());
+// Once per backend, when the module is loaded.  Calls "before_commit", which runs no code of
+// anybody else's, and "at_end" when the transaction has ended.
+void register_transaction_callbacks(void (*before_commit)(), void (*at_end)());
 
 }  // namespace listing_stats

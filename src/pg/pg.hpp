@@ -300,6 +300,15 @@ act_as(Oid role, int restrictions = 0)
 	return before;
 }
 
+// Keeps what an owner's triggers and functions can do within what runs for somebody else, who only
+// maintains his tables: nothing is put off until the transaction commits, when it would run as that
+// other.  So the server goes about ANALYZE and REINDEX.  resume_as() ends it.
+inline Actor
+restrict_to(Oid owner)
+{
+	return act_as(GetUserId(), GetUserId() == owner ? 0 : SECURITY_RESTRICTED_OPERATION);
+}
+
 inline void
 resume_as(const Actor &actor)
 {

@@ -315,6 +315,26 @@ LISTING_STATS_FUNCTION(listing_stats_price_truncated)
 	PG_RETURN_POINTER(nullptr);
 }
 
+// Fires when its transaction is about to commit.
+LISTING_STATS_FUNCTION(listing_stats_late)
+{
+	const char *use = "of its own";
+	bool is_null = false;
+
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		wrong_use("_late", use);
+	const TriggerData *event = reinterpret_cast<TriggerData *>(fcinfo->context);
+	if (!TRIGGER_FIRED_AFTER(event->tg_event) || !TRIGGER_FIRED_FOR_ROW(event->tg_event) ||
+	    !TRIGGER_FIRED_BY_INSERT(event->tg_event) || !event->tg_trigger->tgdeferrable)
+		wrong_use("_late", use);
+	const int32 step = DatumGetInt32(slot_getattr(event->tg_trigslot, 1, &is_null));
+	if (step == static_cast<int32>(LateStep::first))
+		queue_last_step();
+	else
+		flush_late_keys();
+	PG_RETURN_POINTER(nullptr);
+}
+
 LISTING_STATS_FUNCTION(listing_stats_flush)
 {
 	statement_event(fcinfo, "_flush", "of its own");
