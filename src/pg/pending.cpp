@@ -286,15 +286,6 @@ end_transaction(XactEvent event, void *)
 }  // namespace
 
 int
-trigger_depth()
-{
-	LOCAL_FCINFO(fcinfo, 0);
-
-	InitFunctionCallInfoData(*fcinfo, nullptr, 0, InvalidOid, nullptr, nullptr);
-	return DatumGetInt32(pg_trigger_depth(fcinfo));
-}
-
-int
 compare_key(const ComparedType &type, Datum a, Datum b)
 {
 	return DatumGetInt32(

@@ -67,8 +67,6 @@ struct OwnWrite
 	OwnWrite *outer;
 };
 
-int trigger_depth();
-
 // Adds a key as its column holds it, and the lowest and highest price as theirs does.  Queues the
 // flush if this statement has none queued.
 void add_pending_key(const Attachment &attachment, Side side, Oid column_type,

@@ -2,6 +2,7 @@
 #include "pg/queries.hpp"
 
 #include "pg/attachment_cache.hpp"
+#include "pg/price_index.hpp"
 
 #include <initializer_list>
 
@@ -79,14 +80,6 @@ differs_from(const Attachment &attachment, int column, const char *expression)
 
 	return psprintf("((%s %s %s) IS NOT TRUE AND NOT (%s IS NULL AND %s IS NULL))", stored,
 	                equality(attachment.column[column].type), expression, stored, expression);
-}
-
-// PostgreSQL sorts NULLs first when descending, and an index serves only the order it was made
-// for.  Where there can be NULLs they are last; where there cannot, both mean the same.
-const char *
-descending(const ResolvedColumn &column)
-{
-	return column.not_null ? "DESC" : "DESC NULLS LAST";
 }
 
 // Whether any of the targets is kept.
@@ -500,14 +493,6 @@ set_for_planning(const char *name, const char *value)
 }
 
 }  // namespace
-
-const char *
-latest_first(const Attachment &attachment, const char *prefix)
-{
-	return psprintf("%s%s %s, %s%s %s", prefix, column_name(attachment, price_at),
-	                descending(attachment.column[price_at]), prefix,
-	                column_name(attachment, price_tie), descending(attachment.column[price_tie]));
-}
 
 SPIPlanPtr
 plan_of(Attachment *attachment, Query query)

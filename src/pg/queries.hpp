@@ -1,5 +1,4 @@
-// The SQL that keeps an attachment right, and the only definition of "latest": the greatest time,
-// then the greatest tie, with NULLs last.  Everything in it is qualified, operators included, since
+// The SQL that keeps an attachment right.  Everything in it is qualified, operators included, since
 // it runs as the tables' owner whatever the search_path is.
 #pragma once
 
@@ -32,9 +31,5 @@ char *count_query(const Attachment &attachment, Oid table_of_prices);
 
 // Rows (key, column, stored, expected), all text, where a kept column differs from the prices.
 char *verify_query(const Attachment &attachment);
-
-// The order of "latest", without the key: columns with this prefix, as ORDER BY and CREATE INDEX
-// have them.
-const char *latest_first(const Attachment &attachment, const char *prefix);
 
 }  // namespace listing_stats

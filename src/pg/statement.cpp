@@ -4,8 +4,6 @@
 // leaves it without a word, but ends the subtransaction that it began in.
 #include "pg/statement.hpp"
 
-#include "pg/pending.hpp"
-
 namespace listing_stats {
 
 namespace {
@@ -98,6 +96,15 @@ follow_statements()
 	ExecutorFinish_hook = finish;
 	RegisterXactCallback(forget_at_abort, nullptr);
 	RegisterSubXactCallback(forget_at_subtransaction_abort, nullptr);
+}
+
+int
+trigger_depth()
+{
+	LOCAL_FCINFO(fcinfo, 0);
+
+	InitFunctionCallInfoData(*fcinfo, nullptr, 0, InvalidOid, nullptr, nullptr);
+	return DatumGetInt32(pg_trigger_depth(fcinfo));
 }
 
 bool

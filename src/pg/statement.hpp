@@ -8,6 +8,9 @@ namespace listing_stats {
 // Once per backend, when the module is loaded.
 void follow_statements();
 
+// How many triggers are running, each within the next.
+int trigger_depth();
+
 // Whether the event's row is the only one that the statement under way has inserted into "table",
 // updated or deleted there.  False also where that is not known: for COPY, MERGE, rows that move to
 // another partition, and the statement under way when the module was loaded.
