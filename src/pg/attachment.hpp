@@ -24,15 +24,11 @@ enum Query
 	write_all,
 	insert_one,
 	insert_many,
-	write_unkeyed,
-	write_all_unkeyed,
 	check_one,
 	check_many,
 	check_all,
 	check_added_one,
 	check_added_many,
-	check_unkeyed,
-	check_all_unkeyed,
 	query_count
 };
 

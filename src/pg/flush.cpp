@@ -69,13 +69,6 @@ is_write(Query query)
 	return !is_lock(query) && query < check_one;
 }
 
-// What those have to leave depends on no price.
-bool
-is_of_unkeyed(Query query)
-{
-	return query == write_unkeyed || query == write_all_unkeyed;
-}
-
 // What a statement sees: all that is committed by now, or above READ COMMITTED what its transaction
 // goes on to see.  At READ COMMITTED these are the same.
 enum class Sees
@@ -118,10 +111,6 @@ check_of(Query write)
 		return check_added_one;
 	case insert_many:
 		return check_added_many;
-	case write_unkeyed:
-		return check_unkeyed;
-	case write_all_unkeyed:
-		return check_all_unkeyed;
 	default:
 		return check_many;
 	}
@@ -300,7 +289,7 @@ write(Attachment *attachment, Query query, Datum *parameters, const char *nulls)
 	AsOwner as_owner;
 
 	unsure = unsure || can_be_undone(*attachment);
-	if (disturbed && !is_of_unkeyed(query))
+	if (disturbed)
 	{
 		query = query == insert_one ? write_one : query == insert_many ? write_many : query;
 		disturbed = false;
@@ -309,11 +298,10 @@ write(Attachment *attachment, Query query, Datum *parameters, const char *nulls)
 		unsure = unsure || (disturbed && attachment->guard != Guard::off);
 	}
 	begin_as_owner(&as_owner, attachment);
-	// The places of listings without a key are others now.
-	if (unsure && query != write_unkeyed)
+	if (unsure)
 		check_written(attachment, query, parameters);
 	// TRUNCATE and DDL change what older snapshots see anyway.
-	if (query != write_all && !is_of_unkeyed(query))
+	if (query != write_all)
 		check_seen(attachment, query, parameters);
 	end_as_owner(as_owner);
 	return DatumGetUInt64(changed);
@@ -531,72 +519,6 @@ write_listings(const Work &work)
 	pfree(added);
 }
 
-// Sets "tid" to where listings of one table are now: what another attachment wrote, or a trigger of
-// the owner's, has moved them since.
-void
-find_latest_versions(const UnkeyedListing *listing, Size count, ItemPointerData *tid)
-{
-	Relation table = try_relation_open(listing[0].table, AccessShareLock);
-	// Not so in a foreign table.
-	const bool moves = table != nullptr && RELKIND_HAS_TABLE_AM(table->rd_rel->relkind);
-	TableScanDesc scan = moves ? table_beginscan_tid(table, GetActiveSnapshot()) : nullptr;
-
-	for (Size i = 0; i < count; ++i)
-	{
-		tid[i] = listing[i].tid;
-		if (moves)
-			table_tuple_get_latest_tid(scan, &tid[i]);
-	}
-	if (moves)
-		table_endscan(scan);
-	if (table != nullptr)
-		relation_close(table, AccessShareLock);
-}
-
-// The latest places of listings without a key, as an array.
-Datum
-latest_places(const UnkeyedListing *listing, Size count)
-{
-	ItemPointerData *tid = allocate<ItemPointerData>(count);
-	Datum *place = allocate<Datum>(count);
-
-	push_new_snapshot();
-	for (Size first = 0, end = 0; first < count; first = end)
-	{
-		while (end < count && listing[end].table == listing[first].table)
-			++end;
-		find_latest_versions(listing + first, end - first, tid + first);
-	}
-	PopActiveSnapshot();
-	for (Size i = 0; i < count; ++i)
-		place[i] = PointerGetDatum(&tid[i]);
-	const Datum places = PointerGetDatum(construct_array(
-		place, static_cast<int>(count), TIDOID, sizeof(ItemPointerData), false, TYPALIGN_SHORT));
-	pfree(place);
-	pfree(tid);
-	return places;
-}
-
-void
-write_unkeyed_listings(const PendingKeys &pending, Attachment *attachment)
-{
-	for (Size done = 0; done < pending.unkeyed_count; done += batch)
-	{
-		CHECK_FOR_INTERRUPTS();
-		const UnkeyedListing *listing = pending.unkeyed + done;
-		const Size count = Min(batch, pending.unkeyed_count - done);
-		Datum places = latest_places(listing, count);
-		const bool unsure = can_be_undone(*attachment);
-		write(attachment, write_unkeyed, &places, nullptr);
-		pfree(DatumGetPointer(places));
-		if (!unsure && !can_be_undone(*attachment))
-			continue;
-		places = latest_places(listing, count);
-		check_written(attachment, write_unkeyed, &places);
-		pfree(DatumGetPointer(places));
-	}
-}
-
 // Every session locks in the same order: by listing, then by key.
 int
 compare_work(const void *a, const void *b)
@@ -764,7 +686,6 @@ defer(Level *level)
 		Attachment *attachment = attachment_of(pending->relation, pending->trigger, pending->side);
 		if (attachment == nullptr)
 			continue;
-		write_unkeyed_listings(*pending, attachment);
 		add_late_keys(*attachment, pending->side, pending->key, pending->count, true);
 	}
 	MemoryContextSwitchTo(old);
@@ -841,7 +762,6 @@ flush(Level *level, bool final)
 			continue;
 		if (attachment->key.type != pending->type)
 			elog(ERROR, "the type of a key has changed in mid-statement");
-		write_unkeyed_listings(*pending, attachment);
 		sort_keys(*attachment, pending->key, &pending->count);
 		work[count++] = {attachment, pending->side, pending->key, pending->count};
 	}
@@ -905,15 +825,6 @@ void
 recompute_all(Attachment *attachment)
 {
 	write(attachment, write_all, nullptr, nullptr);
-	recompute_unkeyed(attachment);
-}
-
-uint64
-recompute_unkeyed(Attachment *attachment)
-{
-	if (attachment->column[listing_key].not_null)
-		return 0;
-	return write(attachment, write_all_unkeyed, nullptr, nullptr);
 }
 
 void

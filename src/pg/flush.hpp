@@ -23,9 +23,6 @@ uint64 recompute_keys(Attachment *attachment, Datum *key, Size count);
 // that keeps writers of prices out.
 void recompute_all(Attachment *attachment);
 
-// Does so for the listings without a key alone; returns how many it changed.
-uint64 recompute_unkeyed(Attachment *attachment);
-
 // At the end of a transaction: forgets when it recomputed last, and that it was about to commit.
 void forget_recomputations();
 

@@ -202,22 +202,6 @@ append_key(const Attachment &attachment, Level *level, PendingKeys *pending,
 }
 
 void
-add_unkeyed_to_level(Level *level, const Attachment &attachment, const UnkeyedListing &listing)
-{
-	PendingKeys *pending = pending_of(level, attachment, Side::listing);
-
-	if (pending->unkeyed_count == pending->unkeyed_capacity)
-	{
-		pending->unkeyed_capacity = Max(64, 2 * pending->unkeyed_capacity);
-		const Size size = pending->unkeyed_capacity * sizeof(UnkeyedListing);
-		pending->unkeyed = static_cast<UnkeyedListing *>(
-			pending->unkeyed == nullptr ? MemoryContextAlloc(level->context, size)
-										: repalloc_huge(pending->unkeyed, size));
-	}
-	pending->unkeyed[pending->unkeyed_count++] = listing;
-}
-
-void
 drop_levels(SubTransactionId subtransaction)
 {
 	while (innermost_level != nullptr && innermost_level->subtransaction >= subtransaction)
@@ -323,12 +307,6 @@ add_pending_key(const Attachment &attachment, Side side, Oid column_type, const 
 	add_key(current_level(), attachment, side, column_type, change);
 }
 
-void
-add_pending_unkeyed(const Attachment &attachment, const UnkeyedListing &listing)
-{
-	add_unkeyed_to_level(current_level(), attachment, listing);
-}
-
 Level *
 empty_level()
 {
@@ -341,15 +319,6 @@ level_of_one(const Attachment &attachment, Side side, Oid column_type, const Pen
 	Level *level = empty_level();
 
 	add_key(level, attachment, side, column_type, change);
-	return level;
-}
-
-Level *
-level_of_one_unkeyed(const Attachment &attachment, const UnkeyedListing &listing)
-{
-	Level *level = empty_level();
-
-	add_unkeyed_to_level(level, attachment, listing);
 	return level;
 }
 

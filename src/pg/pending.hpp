@@ -25,13 +25,6 @@ struct PendingKey
 	CommandId command;
 };
 
-// Where a listing without a key is, or was when its trigger fired; "table" may be a partition.
-struct UnkeyedListing
-{
-	Oid table;
-	ItemPointerData tid;
-};
-
 // Keys of one attachment, each at least once.
 struct PendingKeys
 {
@@ -42,9 +35,6 @@ struct PendingKeys
 	PendingKey *key;
 	Size count;
 	Size capacity;
-	UnkeyedListing *unkeyed;
-	Size unkeyed_count;
-	Size unkeyed_capacity;
 	PendingKeys *next;
 };
 
@@ -72,19 +62,14 @@ struct OwnWrite
 void add_pending_key(const Attachment &attachment, Side side, Oid column_type,
                      const PendingKey &change);
 
-// Adds the place of a listing without a key, of which the columns are not those without prices.
-void add_pending_unkeyed(const Attachment &attachment, const UnkeyedListing &listing);
-
 // A level of no statement, and another key for it: the caller owns it.
 Level *empty_level();
 void add_key(Level *level, const Attachment &attachment, Side side, Oid column_type,
              const PendingKey &change);
 
-// A level with the only key of its statement, or the only listing without one, which needs no flush
-// at its end: the caller owns it.
+// A level with the only key of its statement, which needs no flush at its end: the caller owns it.
 Level *level_of_one(const Attachment &attachment, Side side, Oid column_type,
                     const PendingKey &change);
-Level *level_of_one_unkeyed(const Attachment &attachment, const UnkeyedListing &listing);
 
 // Takes what the statement at this depth has collected; nullptr: nothing.  The caller owns it.
 Level *take_level(int depth);

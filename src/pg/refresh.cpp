@@ -287,16 +287,6 @@ refresh_pass(const Refresh &refresh, const Datum *key, Size count, uint32 pass, 
 	return changed;
 }
 
-uint64
-refresh_unkeyed(Attachment *attachment)
-{
-	const Actor before = restrict_to(attachment->owner);
-	const uint64 changed = recompute_unkeyed(attachment);
-
-	resume_as(before);
-	return changed;
-}
-
 // Handles the next keys, and commits.
 void
 refresh_batch(Refresh *refresh)
@@ -325,8 +315,6 @@ refresh_batch(Refresh *refresh)
 	}
 	progress->done += static_cast<int64>(count);
 	progress->finished = count < static_cast<Size>(refresh->batch_size);
-	if (progress->finished && !OidIsValid(refresh->only_in))
-		progress->changed += static_cast<int64>(refresh_unkeyed(find_attachment(*refresh)));
 	progress->total = progress->finished ? progress->done : Max(progress->total, progress->done);
 	progress->updated = GetCurrentTimestamp();
 	write_progress(*progress);

@@ -129,17 +129,30 @@ can_flush_now(const TriggerData *event, const TriggerColumns *columns)
 	return attachments == 1;
 }
 
-// Whether the kept columns can be other than those of a listing without prices.
-bool
-may_have_prices(const TriggerColumns *columns, TupleTableSlot *slot)
+// A listing without a key has no prices, and nothing is kept for it.  It must not show what was
+// kept before.
+void
+check_without_key(const TriggerData *event, const TriggerColumns *columns, TupleTableSlot *slot)
 {
+	const ResolvedColumn *column = columns->attachment->column;
+
 	for (int i = first_target; i < end_of_targets; ++i)
 	{
-		if (columns->attnum[i] != InvalidAttrNumber &&
-		    (i == price_count || !slot_attisnull(slot, columns->attnum[i])))
-			return true;
+		bool is_null = true;
+		if (columns->attnum[i] == InvalidAttrNumber)
+			continue;
+		const Datum value = slot_getattr(slot, columns->attnum[i], &is_null);
+		if (is_null || (i == price_count && DatumGetInt64(value) == 0))
+			continue;
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_NOT_NULL_VIOLATION),
+		     errmsg("a row of table \"%s\" whose key \"%s\" is NULL cannot have a price",
+		            RelationGetRelationName(event->tg_relation), NameStr(column[listing_key].name)),
+		     errdetail("Its column \"%s\" is kept by listing_stats.", NameStr(column[i].name)),
+		     errhint(i == price_count ? "Set the column to 0 in the same statement."
+		                              : "Set the column to NULL in the same statement.")));
 	}
-	return false;
 }
 
 // Adds the key that the row has, or handles it at once, which a replicated row needs.
@@ -162,13 +175,8 @@ add_key(const TriggerData *event, const TriggerColumns *columns, Side side, Tupl
 	change.key = slot_getattr(slot, attnum, &is_null);
 	if (is_null)
 	{
-		if (side != Side::listing || !may_have_prices(columns, slot))
-			return;
-		const UnkeyedListing listing = {RelationGetRelid(event->tg_relation), slot->tts_tid};
-		if (is_replicated_row())
-			flush(level_of_one_unkeyed(*columns->attachment, listing), false);
-		else
-			add_pending_unkeyed(*columns->attachment, listing);
+		if (side == Side::listing)
+			check_without_key(event, columns, slot);
 		return;
 	}
 	const Oid type = getBaseType(attribute->atttypid);
