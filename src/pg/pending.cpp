@@ -10,7 +10,8 @@ namespace listing_stats {
 namespace {
 
 Level *innermost_level = nullptr;
-Level *late_levels = nullptr;  // one for each subtransaction that has late keys
+Level *late_levels = nullptr;     // one for each subtransaction that has late keys
+Level *put_off_levels = nullptr;  // of statements that are not done with their rows
 OwnWrite *innermost_write = nullptr;
 void (*flush_late_keys)(bool prepare) = nullptr;
 void (*at_end_of_transaction)() = nullptr;
@@ -92,12 +93,11 @@ push_level(Level **levels)
 	return level;
 }
 
-// The level of the statement whose triggers are firing; made, and its flush queued, if it is new.
+// The level of the statement whose triggers fire at this depth; made, and its flush queued, if it
+// is new.
 Level *
-current_level()
+level_at(int depth)
 {
-	const int depth = trigger_depth();
-
 	if (innermost_level != nullptr && innermost_level->depth == depth)
 		return innermost_level;
 	if (innermost_level != nullptr && innermost_level->depth > depth)
@@ -228,6 +228,8 @@ add_to_level(Level *level, const Attachment &attachment, Side side, Oid column_t
 	PendingKeys *pending = pending_of(level, attachment, side);
 	PendingKey added = change;
 
+	if (side == Side::price)
+		look_for_unseen_change(attachment.listing, true);
 	if (attachment.key.type == INT8OID)
 	{
 		if (column_type == INT4OID)
@@ -278,6 +280,7 @@ drop_levels(SubTransactionId subtransaction)
 {
 	drop_subtransaction(&innermost_level, subtransaction);
 	drop_subtransaction(&late_levels, subtransaction);
+	drop_subtransaction(&put_off_levels, subtransaction);
 	while (innermost_write != nullptr && innermost_write->subtransaction >= subtransaction)
 		innermost_write = innermost_write->outer;
 }
@@ -298,6 +301,7 @@ end_subtransaction(SubXactEvent event, SubTransactionId own, SubTransactionId pa
 	{
 		inherit_levels(innermost_level, own, parent);
 		inherit_levels(late_levels, own, parent);
+		inherit_levels(put_off_levels, own, parent);
 		for (OwnWrite *write = innermost_write; write != nullptr; write = write->outer)
 		{
 			if (write->subtransaction == own)
@@ -324,6 +328,7 @@ end_transaction(XactEvent event, void *)
 		// Their memory goes with the transaction.
 		innermost_level = nullptr;
 		late_levels = nullptr;
+		put_off_levels = nullptr;
 		innermost_write = nullptr;
 		at_end_of_transaction();
 		free_stale_attachments();
@@ -354,13 +359,13 @@ compare_key(const ComparedType &type, Datum a, Datum b)
 void
 add_pending_key(const Attachment &attachment, Side side, Oid column_type, const PendingKey &change)
 {
-	add_to_level(current_level(), attachment, side, column_type, change);
+	add_to_level(level_at(trigger_depth()), attachment, side, column_type, change);
 }
 
 void
 add_pending_unkeyed(const Attachment &attachment, const UnkeyedListing &listing)
 {
-	add_unkeyed_to_level(current_level(), attachment, listing);
+	add_unkeyed_to_level(level_at(trigger_depth()), attachment, listing);
 }
 
 Level *
@@ -391,6 +396,57 @@ add_late_key(const Attachment &attachment, Side side, const PendingKey &key)
 	late.arrived = true;
 	late.recompute = true;
 	append_key(attachment, level, pending_of(level, attachment, side), late);
+}
+
+// To be recomputed: what was added may be rolled back meanwhile, or counted.
+bool
+put_off(const Attachment &attachment, const PendingKeys &pending)
+{
+	const QueryDesc *statement = nullptr;
+
+	// Nothing is put off out of a security-restricted operation.
+	if (pending.side != Side::price || InSecurityRestrictedOperation() ||
+	    !is_being_changed(attachment.listing, &statement))
+		return false;
+	Level *level = put_off_levels;
+	while (level != nullptr && level->statement != statement)
+		level = level->outer;
+	if (level == nullptr)
+		level = push_level(&put_off_levels);
+	level->statement = statement;
+	for (Size i = 0; i < pending.count; ++i)
+	{
+		PendingKey key = {};
+		key.key = pending.key[i].key;
+		key.recompute = true;
+		append_key(attachment, level, pending_of(level, attachment, pending.side), key);
+		// It may be none after all.
+		if (statement == nullptr)
+			add_late_key(attachment, pending.side, key);
+	}
+	return true;
+}
+
+void
+take_up(const QueryDesc *statement, int depth)
+{
+	for (Level **link = &put_off_levels; *link != nullptr;)
+	{
+		Level *put_off = *link;
+		if (put_off->statement != statement)
+		{
+			link = &put_off->outer;
+			continue;
+		}
+		*link = put_off->outer;
+		// Owned by the level whose flush handles them.
+		Level *level = level_at(depth);
+		MemoryContextSetParent(put_off->context, level->context);
+		PendingKeys **end = &level->pending;
+		while (*end != nullptr)
+			end = &(*end)->next;
+		*end = put_off->pending;
+	}
 }
 
 Level *

@@ -50,7 +50,8 @@ struct PendingKeys
 
 struct Level
 {
-	int depth;  // of trigger nesting
+	int depth;                   // of trigger nesting
+	const QueryDesc *statement;  // to whose end they are put off
 	SubTransactionId subtransaction;
 	MemoryContext context;
 	PendingKeys *pending;
@@ -85,6 +86,15 @@ Level *level_of_one_unkeyed(const Attachment &attachment, const UnkeyedListing &
 
 // Remembers a key that has prices and no listing yet.
 void add_late_key(const Attachment &attachment, Side side, const PendingKey &key);
+
+// Where the listings are rows that a statement under way may be about to change, as where its
+// BEFORE trigger has changed their prices: what is written to them now would make it fail, so they
+// are put off to its end.  False: they are not.
+bool put_off(const Attachment &attachment, const PendingKeys &pending);
+
+// Adds what was put off to the end of a statement, which has come, to what the triggers at this
+// depth collect.
+void take_up(const QueryDesc *statement, int depth);
 
 // Takes what the statement at this depth has collected; nullptr: nothing.  The caller owns it.
 Level *take_level(int depth);
