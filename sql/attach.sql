@@ -33,6 +33,23 @@ SELECT id, last_price, current, seen IS NOT NULL AS seen FROM listing ORDER BY i
 INSERT INTO price VALUES (5, 3, '2026-01-03', 30);
 SELECT id, last_price, current, seen IS NOT NULL AS seen FROM listing ORDER BY id;
 
+-- another value by the same key would put an end to the column that is kept; one that is named 'none', or kept for
+-- something else, is not missed
+CREATE TABLE used (id int PRIMARY KEY, price_id bigint);
+CREATE TABLE two_values (id int PRIMARY KEY, used_id int REFERENCES used, at date NOT NULL, a numeric, b numeric, again int GENERATED ALWAYS AS (used_id) STORED REFERENCES used);
+INSERT INTO used VALUES (1);
+INSERT INTO two_values VALUES (1, 1, '2026-01-01', 10, 1);
+SELECT last_price FROM listing_stats.attach('used', 'two_values', key => 'used_id', at => 'at', value => 'a', last_price => 'last_a');
+SELECT last_price FROM listing_stats.attach('used', 'two_values', key => 'used_id', value => 'b', last_price => 'last_b');
+SELECT last_price FROM listing_stats.attach('used', 'two_values', key => 'used_id', null_value => 'skip', last_price => 'last_b');
+SELECT last_price FROM listing_stats.attach('used', 'two_values', key => 'again', at => 'at', value => 'b', last_price => 'last_b');
+INSERT INTO two_values VALUES (2, 1, '2026-01-02', 11, 2);
+SELECT last_a, last_b FROM used;
+SELECT last_price, previous_price FROM listing_stats.attach('used', 'two_values', key => 'again', last_price => 'other', previous_price => 'last_b');
+SELECT last_price, value FROM listing_stats.attach('used', 'two_values', key => 'again', value => 'a', previous_price => 'none');
+SELECT last_a, last_b, other FROM used;
+SELECT listing_stats.detach('two_values');
+
 -- detaching leaves the data
 SELECT listing_stats.detach('listing', 'price');
 SELECT listing_stats.detach('listing', 'price');

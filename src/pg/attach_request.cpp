@@ -1,6 +1,8 @@
 // What attach() was asked for, see attach_request.hpp.
 #include "pg/attach_request.hpp"
 
+#include <initializer_list>
+
 namespace listing_stats {
 
 namespace {
@@ -374,16 +376,19 @@ complete_request(Request *request, const Trigger *existing)
 	Attachment attachment = {};
 	ResolvedColumn *column = attachment.column;
 	const AttrNumber key = find_price_key(*request);
+	Attachment now = {};
+	bool resolved = false;
 
 	if (existing != nullptr)
 	{
 		const Definition definition = parse_definition(request->price, existing);
-		Attachment now = {};
 		Problem problem = {};
 		now.context = CurrentMemoryContext;
-		const bool resolved = resolve(request->price, existing, Side::price, &now, &problem);
+		resolved = resolve(request->price, existing, Side::price, &now, &problem);
 		for (int i = 0; i < column_count; ++i)
 		{
+			if (resolved && is_target(i) && now.column[i].attnum != 0)
+				request->kept[i] = pstrdup(NameStr(now.column[i].name));
 			if (request->column[i] == nullptr && definition.column[i] != nullptr)
 				request->column[i] =
 					resolved ? pstrdup(NameStr(now.column[i].name)) : definition.column[i];
@@ -413,6 +418,11 @@ complete_request(Request *request, const Trigger *existing)
 	column[price_tie] =
 		read_column(request->price, find_tie(*request, key, column[price_at].attnum));
 	check_types(*request, &attachment);
+	for (const int i : {price_at, price_tie, price_value})
+		request->keeps_other =
+			request->keeps_other || (resolved && column[i].attnum != now.column[i].attnum);
+	if (resolved && attachment.skip_null != now.skip_null)
+		request->keeps_other = true;
 	return attachment;
 }
 
