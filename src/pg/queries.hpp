@@ -33,6 +33,10 @@ char *count_query(const Attachment &attachment, Oid table_of_prices);
 // Rows (key, column, stored, expected), all text, where a kept column differs from the prices.
 char *verify_query(const Attachment &attachment);
 
+// A row if, of the first hundred of each, prices have keys of which none is that of a listing, and
+// no listing has a price.
+char *unmatched_query(const Attachment &attachment);
+
 // The order of "latest", without the key: columns with this prefix, as ORDER BY and CREATE INDEX
 // have them.
 const char *latest_first(const Attachment &attachment, const char *prefix);
