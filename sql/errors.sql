@@ -67,6 +67,11 @@ SELECT listing_stats.attach('listing', 'two_keys');
 CREATE TABLE no_key (id bigint PRIMARY KEY, listing_id bigint, created timestamptz, value numeric);
 SELECT listing_stats.attach('listing', 'no_key');
 \echo :SQLSTATE
+-- a key that refers to another table
+CREATE TABLE other (id bigint PRIMARY KEY);
+CREATE TABLE of_other (id bigint PRIMARY KEY, other_id bigint REFERENCES other, created timestamptz, value numeric);
+SELECT listing_stats.attach('listing', 'of_other', key => 'other_id');
+\echo :SQLSTATE
 CREATE TABLE composite (a int, b int, PRIMARY KEY (a, b));
 CREATE TABLE of_composite (id int PRIMARY KEY, a int, b int, created date, value int, FOREIGN KEY (a, b) REFERENCES composite);
 SELECT listing_stats.attach('composite', 'of_composite');

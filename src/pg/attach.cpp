@@ -154,6 +154,34 @@ check_named_once(const Request &request, int target)
 	}
 }
 
+// A column that is kept so far and will not be, though nobody has said 'none'.
+void
+check_replaced(const Request &request, const Attachment &attachment, int target)
+{
+	const char *kept = request.kept[target];
+	const char *table = RelationGetRelationName(request.listing);
+
+	for (int i = first_target; i < end_of_targets; ++i)
+	{
+		if (kept == nullptr ||
+		    (request.column[i] != nullptr && strcmp(request.column[i], kept) == 0))
+			return;
+	}
+	// As one would to keep a second value.
+	if (request.keeps_other)
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_DUPLICATE_OBJECT),
+		     errmsg("column \"%s\" of table \"%s\" would no longer be kept", kept, table),
+		     errdetail("Table \"%s\" is attached by key \"%s\" already, and keeps one value by "
+		               "one key.",
+		               RelationGetRelationName(request.price),
+		               NameStr(attachment.column[price_key].name)),
+		     errhint("Another value needs another key, which can be a generated column; to keep "
+		             "it instead of this one, call listing_stats.detach() first.")));
+	ereport(NOTICE, (errmsg("column \"%s\" of table \"%s\" is no longer kept", kept, table)));
+}
+
 void
 attach_targets(Request *request, Attachment *attachment, const Trigger *existing)
 {
@@ -167,6 +195,7 @@ attach_targets(Request *request, Attachment *attachment, const Trigger *existing
 		if (name == nullptr)
 			continue;
 		check_named_once(*request, i);
+		check_replaced(*request, *attachment, i);
 		if (get_attnum(attachment->listing, name) == InvalidAttrNumber)
 			add_target_column(request, *attachment, i);
 		attachment->column[i] =

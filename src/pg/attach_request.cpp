@@ -1,6 +1,8 @@
 // What attach() was asked for, see attach_request.hpp.
 #include "pg/attach_request.hpp"
 
+#include <initializer_list>
+
 namespace listing_stats {
 
 namespace {
@@ -169,6 +171,10 @@ refers_to(Relation relation, Oid other)
 	return false;
 }
 
+constexpr const char *one_column_hint =
+	"Keys have one column. Add one to both tables that stands for all of them, such as GENERATED "
+	"ALWAYS AS (a::text || '/' || b::text) STORED, and a foreign key between the two.";
+
 // The key of price: the one named, or that of the only foreign key to listing.
 AttrNumber
 find_price_key(const Request &request)
@@ -205,7 +211,7 @@ find_price_key(const Request &request)
 		         errmsg("the foreign key from table \"%s\" to table \"%s\" has several columns",
 		                RelationGetRelationName(request.price),
 		                RelationGetRelationName(request.listing)),
-		         errhint("listing_stats needs a key of one column.")));
+		         errhint("%s", one_column_hint)));
 	if (count == 0)
 		ereport(ERROR,
 		        (errcode(ERRCODE_UNDEFINED_OBJECT),
@@ -226,9 +232,65 @@ find_price_key(const Request &request)
 	return found;
 }
 
-AttrNumber
-find_listing_key(const Request &request, AttrNumber key)
+// Whether a column alone refers to that of another table.
+bool
+refers_to_column(Relation relation, AttrNumber column, Oid table, AttrNumber referenced)
 {
+	ListCell *cell = nullptr;
+
+	foreach (cell, RelationGetFKeyList(relation))
+	{
+		const ForeignKeyCacheInfo *foreign_key = static_cast<ForeignKeyCacheInfo *>(lfirst(cell));
+		if (foreign_key->nkeys == 1 && foreign_key->conkey[0] == column &&
+		    foreign_key->confrelid == table && foreign_key->confkey[0] == referenced)
+			return true;
+	}
+	return false;
+}
+
+// Whether what refers to a column of another table can be the key of a listing nevertheless: both
+// refer to that column, it refers to the listing in turn, or one table is a part of the other.
+bool
+is_key_by_way_of(const Request &request, AttrNumber key, Oid table, AttrNumber referenced)
+{
+	const Oid listing = RelationGetRelid(request.listing);
+
+	if (refers_to_column(request.listing, key, table, referenced) ||
+	    list_member_oid(find_all_inheritors(listing, NoLock, nullptr), table) ||
+	    list_member_oid(find_all_inheritors(table, NoLock, nullptr), listing))
+		return true;
+	Relation other = relation_open(table, AccessShareLock);
+	const bool found = refers_to_column(other, referenced, listing, key);
+	relation_close(other, AccessShareLock);
+	return found;
+}
+
+// The key of listing if no foreign key says what it is.
+AttrNumber
+find_primary_key(const Request &request)
+{
+	const char *listing = RelationGetRelationName(request.listing);
+	const int found = primary_key_column(request.listing, InvalidAttrNumber, InvalidAttrNumber);
+
+	if (found < 0)
+		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+		                errmsg("the primary key of table \"%s\" has several columns", listing),
+		                errhint("%s", one_column_hint)));
+	if (found == 0)
+		ereport(ERROR,
+		        (errcode(ERRCODE_UNDEFINED_OBJECT),
+		         errmsg("table \"%s\" has no primary key", listing),
+		         errhint("Give it one, or have a foreign key of \"%s\" refer to a unique column.",
+		                 RelationGetRelationName(request.price))));
+	return static_cast<AttrNumber>(found);
+}
+
+// "anew": the tables are not attached yet.
+AttrNumber
+find_listing_key(const Request &request, AttrNumber key, bool anew)
+{
+	const char *price = RelationGetRelationName(request.price);
+	const char *listing = RelationGetRelationName(request.listing);
 	ListCell *cell = nullptr;
 
 	foreach (cell, RelationGetFKeyList(request.price))
@@ -238,17 +300,22 @@ find_listing_key(const Request &request, AttrNumber key)
 		    foreign_key->confrelid == RelationGetRelid(request.listing))
 			return foreign_key->confkey[0];
 	}
-	const int found = primary_key_column(request.listing, InvalidAttrNumber, InvalidAttrNumber);
-	if (found <= 0)
-		ereport(ERROR,
-		        (errcode(found < 0 ? ERRCODE_FEATURE_NOT_SUPPORTED : ERRCODE_UNDEFINED_OBJECT),
-		         errmsg(found < 0 ? "the primary key of table \"%s\" has several columns"
-		                          : "table \"%s\" has no primary key",
-		                RelationGetRelationName(request.listing)),
-		         errhint("Add a foreign key from \"%s\" to the column of \"%s\" that it refers to.",
-		                 RelationGetRelationName(request.price),
-		                 RelationGetRelationName(request.listing))));
-	return static_cast<AttrNumber>(found);
+	const AttrNumber found = find_primary_key(request);
+	foreach (cell, anew ? RelationGetFKeyList(request.price) : NIL)
+	{
+		const ForeignKeyCacheInfo *foreign_key = static_cast<ForeignKeyCacheInfo *>(lfirst(cell));
+		if (foreign_key->nkeys == 1 && foreign_key->conkey[0] == key &&
+		    !is_key_by_way_of(request, found, foreign_key->confrelid, foreign_key->confkey[0]))
+			ereport(
+				ERROR,
+				(errcode(ERRCODE_INVALID_FOREIGN_KEY),
+			     errmsg("column \"%s\" of table \"%s\" refers to table \"%s\" and not to \"%s\"",
+			            column_name(request.price, key), price,
+			            get_rel_name(foreign_key->confrelid), listing),
+			     errhint("Name the column that refers to the listing: attach(..., key => "
+			             "'...').")));
+	}
+	return found;
 }
 
 AttrNumber
@@ -374,16 +441,19 @@ complete_request(Request *request, const Trigger *existing)
 	Attachment attachment = {};
 	ResolvedColumn *column = attachment.column;
 	const AttrNumber key = find_price_key(*request);
+	Attachment now = {};
+	bool resolved = false;
 
 	if (existing != nullptr)
 	{
 		const Definition definition = parse_definition(request->price, existing);
-		Attachment now = {};
 		Problem problem = {};
 		now.context = CurrentMemoryContext;
-		const bool resolved = resolve(request->price, existing, Side::price, &now, &problem);
+		resolved = resolve(request->price, existing, Side::price, &now, &problem);
 		for (int i = 0; i < column_count; ++i)
 		{
+			if (resolved && is_target(i) && now.column[i].attnum != 0)
+				request->kept[i] = pstrdup(NameStr(now.column[i].name));
 			if (request->column[i] == nullptr && definition.column[i] != nullptr)
 				request->column[i] =
 					resolved ? pstrdup(NameStr(now.column[i].name)) : definition.column[i];
@@ -403,7 +473,8 @@ complete_request(Request *request, const Trigger *existing)
 	attachment.owner = request->listing->rd_rel->relowner;
 	attachment.context = CurrentMemoryContext;
 	column[price_key] = read_column(request->price, key);
-	column[listing_key] = read_column(request->listing, find_listing_key(*request, key));
+	column[listing_key] =
+		read_column(request->listing, find_listing_key(*request, key, existing == nullptr));
 	column[price_at] =
 		read_column(request->price, find_column(request->price, request->column[price_at],
 	                                            argument_name[price_at]));
@@ -413,6 +484,19 @@ complete_request(Request *request, const Trigger *existing)
 	column[price_tie] =
 		read_column(request->price, find_tie(*request, key, column[price_at].attnum));
 	check_types(*request, &attachment);
+	if (existing == nullptr &&
+	    !refers_to_column(request->price, key, attachment.listing, column[listing_key].attnum))
+		ereport(
+			NOTICE,
+			(errmsg("column \"%s\" of table \"%s\" is matched with column \"%s\" of "
+		            "table \"%s\"",
+		            NameStr(column[price_key].name), RelationGetRelationName(request->price),
+		            NameStr(column[listing_key].name), RelationGetRelationName(request->listing))));
+	for (const int i : {price_at, price_tie, price_value})
+		request->keeps_other =
+			request->keeps_other || (resolved && column[i].attnum != now.column[i].attnum);
+	if (resolved && attachment.skip_null != now.skip_null)
+		request->keeps_other = true;
 	return attachment;
 }
 

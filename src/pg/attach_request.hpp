@@ -14,6 +14,10 @@ struct Request
 	const char *guard;                 // the same
 	char replication;                  // a trigger's tgenabled; '\0': origin, or leave it
 	bool backfill;
+	// Of what is attached already: the columns that it keeps, nullptr where it keeps none, and
+	// whether it is asked to keep others than it does.
+	const char *kept[end_of_targets];
+	bool keeps_other;
 };
 
 // Reads the arguments, and opens and locks the tables: only those that the caller owns.

@@ -2,6 +2,7 @@
 #include "pg/attachments.hpp"
 
 #include "pg/price_index.hpp"
+#include "pg/queries.hpp"
 #include "pg/trigger_catalog.hpp"
 
 namespace listing_stats {
@@ -178,6 +179,36 @@ check_unique_indexes(Row *row, const Attachment &attachment)
 	relation_close(relation, AccessShareLock);
 }
 
+// Without a foreign key the columns may be none that belong together.  Read as the owner, who may
+// have taken the right to from himself, and only where nothing can fail or wait for another server.
+void
+check_matches(Row *row, const Attachment &attachment)
+{
+	if (attachment.foreign_key || get_rel_relkind(attachment.listing) != RELKIND_RELATION ||
+	    get_rel_relkind(attachment.price) != RELKIND_RELATION ||
+	    !may_use_schema(get_rel_namespace(attachment.listing), attachment.owner) ||
+	    !may_use_schema(get_rel_namespace(attachment.price), attachment.owner) ||
+	    pg_class_aclcheck(attachment.listing, attachment.owner, ACL_SELECT) != ACLCHECK_OK ||
+	    pg_class_aclcheck(attachment.price, attachment.owner, ACL_SELECT) != ACLCHECK_OK)
+		return;
+	const Actor before =
+		act_as(attachment.owner, SECURITY_RESTRICTED_OPERATION | SECURITY_NOFORCE_RLS);
+	SPI_connect();
+	SPI_execute(unmatched_query(attachment), true, 0);
+	const bool unmatched = SPI_processed > 0;
+	SPI_finish();
+	resume_as(before);
+	if (unmatched)
+		append_text(
+			&row->warnings,
+			psprintf("none of the first prices of table \"%s\" belongs to a listing: column "
+		             "\"%s\" is matched with column \"%s\" of table \"%s\", since no "
+		             "foreign key says what it refers to",
+		             NameStr(attachment.price_name), NameStr(attachment.column[price_key].name),
+		             NameStr(attachment.column[listing_key].name),
+		             NameStr(attachment.listing_name)));
+}
+
 // A crash empties an unlogged table, and no trigger sees it.
 void
 check_persistence(Row *row, const Attachment &attachment)
@@ -337,6 +368,7 @@ fill_row(Row *row, Relation relation, const Trigger *trigger, Side side,
 		check_fillfactor(row, attachment);
 		check_unique_indexes(row, attachment);
 		check_persistence(row, attachment);
+		check_matches(row, attachment);
 		check_subscriptions(row, attachment.price, trigger);
 	}
 	add_triggers(row, DatumGetObjectId(row->value[row_listing]), trigger, true);
@@ -372,7 +404,7 @@ shows_attachment(Relation relation, const Trigger *trigger)
 
 // False: the trigger's arguments have changed meanwhile.
 bool
-put_row_now(ReturnSetInfo *result, Relation relation, const Trigger *trigger)
+put_row_now(ReturnSetInfo *result, Relation relation, const Trigger *trigger, bool notices)
 {
 	const Side side =
 		trigger->tgfoid == trigger_function(price_changed) ? Side::price : Side::listing;
@@ -392,6 +424,8 @@ put_row_now(ReturnSetInfo *result, Relation relation, const Trigger *trigger)
 		UnlockRelationOid(other, AccessShareLock);
 	if (row.triggers == nullptr)
 		return false;
+	for (int i = 0; notices && row.warnings != nullptr && i < row.warnings->nelems; ++i)
+		ereport(NOTICE, (errmsg_internal("%s", TextDatumGetCString(row.warnings->dvalues[i]))));
 	row.value[row_triggers] = makeArrayResult(row.triggers, CurrentMemoryContext);
 	if (row.warnings == nullptr)
 		row.value[row_warnings] = PointerGetDatum(construct_empty_array(TEXTOID));
@@ -401,16 +435,17 @@ put_row_now(ReturnSetInfo *result, Relation relation, const Trigger *trigger)
 	return true;
 }
 
-// Whoever was waited for may have changed the trigger, or dropped it.
+// Whoever was waited for may have changed the trigger, or dropped it.  "notices": what is wrong is
+// also said.
 void
-put_row(ReturnSetInfo *result, Relation relation, Oid oid)
+put_row(ReturnSetInfo *result, Relation relation, Oid oid, bool notices)
 {
 	for (;;)
 	{
 		CHECK_FOR_INTERRUPTS();
 		const Trigger *trigger = trigger_by_oid(RelationGetRelid(relation), oid);
 		if (trigger == nullptr || !shows_attachment(relation, trigger) ||
-		    put_row_now(result, relation, trigger))
+		    put_row_now(result, relation, trigger, notices))
 			return;
 	}
 }
@@ -445,7 +480,7 @@ put_attachment(ReturnSetInfo *result, Oid price, Oid trigger)
 {
 	Relation relation = relation_open(price, AccessShareLock);
 
-	put_row(result, relation, trigger);
+	put_row(result, relation, trigger, true);
 	relation_close(relation, AccessShareLock);
 }
 
@@ -466,7 +501,7 @@ LISTING_STATS_FUNCTION(listing_stats_attachments)
 			continue;
 		ListCell *trigger_cell = nullptr;
 		foreach (trigger_cell, our_triggers(relation))
-			put_row(result, relation, static_cast<Trigger *>(lfirst(trigger_cell))->tgoid);
+			put_row(result, relation, static_cast<Trigger *>(lfirst(trigger_cell))->tgoid, false);
 		relation_close(relation, AccessShareLock);
 	}
 	PG_RETURN_NULL();

@@ -172,20 +172,19 @@ int
 primary_key_column(Relation relation, AttrNumber without, AttrNumber or_without)
 {
 	int found = 0;
-	int attnum = -1;
+	ListCell *cell = nullptr;
 
-	list_free(RelationGetIndexList(relation));
-	if (!OidIsValid(relation->rd_pkindex))
-		return 0;
-	Bitmapset *columns = RelationGetIndexAttrBitmap(relation, INDEX_ATTR_BITMAP_PRIMARY_KEY);
-	while ((attnum = bms_next_member(columns, attnum)) >= 0)
+	// Deferrable ones too, which the relation cache does not have as the primary key before 17.
+	foreach (cell, RelationGetIndexList(relation))
 	{
-		const int candidate = attnum + FirstLowInvalidHeapAttributeNumber;
-		if (candidate == without || candidate == or_without)
-			continue;
-		found = found == 0 ? candidate : -1;
-		if (found < 0)
-			break;
+		Relation index = index_open(lfirst_oid(cell), AccessShareLock);
+		for (int i = 0; index->rd_index->indisprimary && i < index->rd_index->indnkeyatts; ++i)
+		{
+			const int candidate = index->rd_index->indkey.values[i];
+			if (candidate != without && candidate != or_without)
+				found = found == 0 ? candidate : -1;
+		}
+		index_close(index, AccessShareLock);
 	}
 	return found;
 }

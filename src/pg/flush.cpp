@@ -762,6 +762,8 @@ flush(Level *level, bool final)
 			continue;
 		if (attachment->key.type != pending->type)
 			elog(ERROR, "the type of a key has changed in mid-statement");
+		if (!final && put_off(*attachment, *pending))
+			continue;
 		sort_keys(*attachment, pending->key, &pending->count);
 		work[count++] = {attachment, pending->side, pending->key, pending->count};
 	}

@@ -10,6 +10,7 @@ namespace listing_stats {
 namespace {
 
 Level *innermost_level = nullptr;
+Level *put_off_levels = nullptr;  // of statements that are not done with their rows
 OwnWrite *innermost_write = nullptr;
 void (*before_commit_of_transaction)() = nullptr;
 void (*at_end_of_transaction)() = nullptr;
@@ -80,21 +81,29 @@ make_level(MemoryContext parent)
 	return level;
 }
 
-// The level of the statement whose triggers are firing; made, and its flush queued, if it is new.
+// Puts an empty level in front of a list.
 Level *
-current_level()
+push_level(Level **levels)
 {
-	const int depth = trigger_depth();
+	Level *level = make_level(TopTransactionContext);
 
+	level->outer = *levels;
+	*levels = level;
+	return level;
+}
+
+// The level of the statement whose triggers fire at this depth; made, and its flush queued, if it
+// is new.
+Level *
+level_at(int depth)
+{
 	if (innermost_level != nullptr && innermost_level->depth == depth)
 		return innermost_level;
 	if (innermost_level != nullptr && innermost_level->depth > depth)
 		elog(ERROR, "a statement has ended without the flush of listing_stats");
 
-	Level *level = make_level(TopTransactionContext);
+	Level *level = push_level(&innermost_level);
 	level->depth = depth;
-	level->outer = innermost_level;
-	innermost_level = level;
 	queue_flush();
 	return level;
 }
@@ -202,24 +211,37 @@ append_key(const Attachment &attachment, Level *level, PendingKeys *pending,
 }
 
 void
-drop_levels(SubTransactionId subtransaction)
+drop_subtransaction(Level **levels, SubTransactionId subtransaction)
 {
-	while (innermost_level != nullptr && innermost_level->subtransaction >= subtransaction)
+	while (*levels != nullptr && (*levels)->subtransaction >= subtransaction)
 	{
-		Level *level = innermost_level;
-		innermost_level = level->outer;
+		Level *level = *levels;
+		*levels = level->outer;
 		MemoryContextDelete(level->context);
 	}
+}
+
+void
+drop_levels(SubTransactionId subtransaction)
+{
+	drop_subtransaction(&innermost_level, subtransaction);
+	drop_subtransaction(&put_off_levels, subtransaction);
 	while (innermost_write != nullptr && innermost_write->subtransaction >= subtransaction)
 		innermost_write = innermost_write->outer;
 }
 
 void
+inherit_subtransaction(Level *level, SubTransactionId own, SubTransactionId parent)
+{
+	for (; level != nullptr && level->subtransaction == own; level = level->outer)
+		level->subtransaction = parent;
+}
+
+void
 inherit_levels(SubTransactionId own, SubTransactionId parent)
 {
-	for (Level *level = innermost_level; level != nullptr && level->subtransaction == own;
-	     level = level->outer)
-		level->subtransaction = parent;
+	inherit_subtransaction(innermost_level, own, parent);
+	inherit_subtransaction(put_off_levels, own, parent);
 	for (OwnWrite *write = innermost_write; write != nullptr && write->subtransaction == own;
 	     write = write->outer)
 		write->subtransaction = parent;
@@ -257,6 +279,7 @@ end_transaction(XactEvent event, void *)
 	case XACT_EVENT_PREPARE:
 		// Their memory goes with the transaction.
 		innermost_level = nullptr;
+		put_off_levels = nullptr;
 		innermost_write = nullptr;
 		forget_late_keys();
 		at_end_of_transaction();
@@ -283,6 +306,8 @@ add_key(Level *level, const Attachment &attachment, Side side, Oid column_type,
 	PendingKeys *pending = pending_of(level, attachment, side);
 	PendingKey added = change;
 
+	if (side == Side::price)
+		look_for_unseen_change(attachment.listing, true);
 	if (attachment.key.type == INT8OID)
 	{
 		if (column_type == INT4OID)
@@ -304,7 +329,7 @@ add_key(Level *level, const Attachment &attachment, Side side, Oid column_type,
 void
 add_pending_key(const Attachment &attachment, Side side, Oid column_type, const PendingKey &change)
 {
-	add_key(current_level(), attachment, side, column_type, change);
+	add_key(level_at(trigger_depth()), attachment, side, column_type, change);
 }
 
 Level *
@@ -320,6 +345,57 @@ level_of_one(const Attachment &attachment, Side side, Oid column_type, const Pen
 
 	add_key(level, attachment, side, column_type, change);
 	return level;
+}
+
+// To be recomputed: what was added may be rolled back meanwhile, or counted.
+bool
+put_off(const Attachment &attachment, const PendingKeys &pending)
+{
+	const QueryDesc *statement = nullptr;
+
+	// Nothing is put off out of a security-restricted operation.
+	if (pending.side != Side::price || InSecurityRestrictedOperation() ||
+	    !is_being_changed(attachment.listing, &statement))
+		return false;
+	Level *level = put_off_levels;
+	while (level != nullptr && level->statement != statement)
+		level = level->outer;
+	if (level == nullptr)
+		level = push_level(&put_off_levels);
+	level->statement = statement;
+	for (Size i = 0; i < pending.count; ++i)
+	{
+		PendingKey key = {};
+		key.key = pending.key[i].key;
+		key.recompute = true;
+		append_key(attachment, level, pending_of(level, attachment, pending.side), key);
+	}
+	// It may be none after all.
+	if (statement == nullptr)
+		add_late_keys(attachment, pending.side, pending.key, pending.count, false);
+	return true;
+}
+
+void
+take_up(const QueryDesc *statement, int depth)
+{
+	for (Level **link = &put_off_levels; *link != nullptr;)
+	{
+		Level *put_off = *link;
+		if (put_off->statement != statement)
+		{
+			link = &put_off->outer;
+			continue;
+		}
+		*link = put_off->outer;
+		// Owned by the level whose flush handles them.
+		Level *level = level_at(depth);
+		MemoryContextSetParent(put_off->context, level->context);
+		PendingKeys **end = &level->pending;
+		while (*end != nullptr)
+			end = &(*end)->next;
+		*end = put_off->pending;
+	}
 }
 
 Level *

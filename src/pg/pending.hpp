@@ -40,7 +40,8 @@ struct PendingKeys
 
 struct Level
 {
-	int depth;  // of trigger nesting
+	int depth;                   // of trigger nesting
+	const QueryDesc *statement;  // to whose end they are put off
 	SubTransactionId subtransaction;
 	MemoryContext context;
 	PendingKeys *pending;
@@ -70,6 +71,15 @@ void add_key(Level *level, const Attachment &attachment, Side side, Oid column_t
 // A level with the only key of its statement, which needs no flush at its end: the caller owns it.
 Level *level_of_one(const Attachment &attachment, Side side, Oid column_type,
                     const PendingKey &change);
+
+// Where the listings are rows that a statement under way may be about to change, as where its
+// BEFORE trigger has changed their prices: what is written to them now would make it fail, so they
+// are put off to its end.  False: they are not.
+bool put_off(const Attachment &attachment, const PendingKeys &pending);
+
+// Adds what was put off to the end of a statement, which has come, to what the triggers at this
+// depth collect.
+void take_up(const QueryDesc *statement, int depth);
 
 // Takes what the statement at this depth has collected; nullptr: nothing.  The caller owns it.
 Level *take_level(int depth);

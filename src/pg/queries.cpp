@@ -507,4 +507,26 @@ verify_query(const Attachment &attachment)
 	return pstrdup(differences(attachment, nullptr, false));
 }
 
+char *
+unmatched_query(const Attachment &attachment)
+{
+	const bool integer = attachment.key.type == INT8OID;
+	const char *key = psprintf("%s%s", key_expression(attachment, price_key, "p"),
+	                           integer ? "::pg_catalog.int8" : "");
+	int kept = first_target;
+
+	while (attachment.column[kept].attnum == 0)
+		++kept;
+	// Of none is NULL.
+	return psprintf("SELECT true FROM (SELECT %s AS key FROM %s AS p LIMIT 100) AS p "
+	                "WHERE p.key IS NOT NULL "
+	                "HAVING NOT pg_catalog.bool_or(EXISTS (SELECT FROM %s AS l WHERE %s)) "
+	                "AND NOT EXISTS (SELECT FROM (SELECT l.%s AS kept FROM %s AS l LIMIT 100) AS l "
+	                "WHERE l.kept IS NOT NULL)",
+	                key, qualified_name(attachment.price), qualified_name(attachment.listing),
+	                key_equals(attachment, listing_key, "l",
+	                           in_collation("p.key", attachment.column[listing_key].collation)),
+	                column_name(attachment, kept), qualified_name(attachment.listing));
+}
+
 }  // namespace listing_stats

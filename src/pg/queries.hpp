@@ -30,4 +30,8 @@ char *count_query(const Attachment &attachment, Oid table_of_prices);
 // Rows (key, column, stored, expected), all text, where a kept column differs from the prices.
 char *verify_query(const Attachment &attachment);
 
+// A row if, of the first hundred of each, prices have keys of which none is that of a listing, and
+// no listing has a price.
+char *unmatched_query(const Attachment &attachment);
+
 }  // namespace listing_stats

@@ -290,6 +290,7 @@ LISTING_STATS_FUNCTION(listing_stats_listing_changed)
 		row_event(fcinfo, listing_changed, false, "AFTER INSERT OR UPDATE FOR EACH ROW");
 	const TriggerColumns *columns = columns_of_trigger(event, Side::listing);
 
+	look_for_unseen_change(InvalidOid, false);
 	if (columns == nullptr)
 		PG_RETURN_POINTER(nullptr);
 	if (TRIGGER_FIRED_BY_INSERT(event->tg_event))
