@@ -306,8 +306,10 @@ attach(FunctionCallInfo fcinfo)
 	close_tables(request);
 	const Oid trigger = create_triggers(attachment, existing, request.replication);
 	SPI_finish();
-	if (request.backfill)
-		recompute_all(attachment_of(attachment.price, trigger, Side::price));
+	if (!request.backfill)
+		return trigger;
+	warn_of_publications(attachment.listing);
+	recompute_all(attachment_of(attachment.price, trigger, Side::price));
 	return trigger;
 }
 
