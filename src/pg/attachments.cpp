@@ -364,11 +364,11 @@ check_widths(Row *row, const Attachment &attachment)
 			append_text(
 				&row->warnings,
 				psprintf("column \"%s\" of table \"%s\" has type %s and cannot keep every value of "
-			             "type %s of column \"%s\": changes of prices that do not fit will fail",
+			             "type %s of %s: changes of prices that do not fit will fail",
 			             NameStr(target.name), get_rel_name(attachment.listing),
 			             format_type_with_typemod(target.type, target.typmod),
 			             format_type_with_typemod(source.type, source.typmod),
-			             NameStr(source.name)));
+			             source_name(source)));
 	}
 }
 
