@@ -144,6 +144,15 @@ INSERT INTO narrow VALUES (1, 2, '2026-01-01', 1);
 SELECT warnings FROM listing_stats.attach('wide', 'narrow', key => 'wide');
 INSERT INTO narrow VALUES (2, 1, '2026-01-01', 1);
 SELECT warnings FROM listing_stats.attachments WHERE listing = 'wide'::regclass;
+-- keys of several columns, as the hint says
+CREATE TABLE composite (a int, b int, PRIMARY KEY (a, b));
+CREATE TABLE of_composite (id int PRIMARY KEY, a int, b int, created date NOT NULL, value int, FOREIGN KEY (a, b) REFERENCES composite);
+ALTER TABLE composite ADD ab text GENERATED ALWAYS AS (a::text || '/' || b::text) STORED UNIQUE;
+ALTER TABLE of_composite ADD ab text GENERATED ALWAYS AS (a::text || '/' || b::text) STORED REFERENCES composite (ab);
+SELECT listing_key, key FROM listing_stats.attach('composite', 'of_composite');
+INSERT INTO composite VALUES (1, 2);
+INSERT INTO of_composite VALUES (1, 1, 2, '2026-01-01', 5);
+TABLE composite;
 -- a primary key that is deferrable, which no foreign key can refer to
 CREATE TABLE deferred (id int PRIMARY KEY DEFERRABLE INITIALLY DEFERRED);
 CREATE TABLE of_deferred (id int PRIMARY KEY DEFERRABLE, deferred_id int, created date NOT NULL, value int);

@@ -112,6 +112,23 @@ SELECT listing_stats.attach('by_array', 'of_array');
 \echo :SQLSTATE
 
 -- V6, C10: targets
+CREATE TABLE counted (id int PRIMARY KEY, certain bigint NOT NULL DEFAULT 0, small int);
+CREATE TABLE count_price (id int PRIMARY KEY, counted_id int REFERENCES counted, created date NOT NULL, value numeric(10,2));
+SELECT listing_stats.attach('counted', 'count_price', price_count => 'certain');
+\echo :SQLSTATE
+SELECT listing_stats.attach('counted', 'count_price', price_count => 'small');
+\echo :SQLSTATE
+-- changed after attaching
+SELECT count(*) FROM listing_stats.attach('counted', 'count_price', price_count => 'number');
+INSERT INTO counted (id) VALUES (1);
+ALTER TABLE counted ALTER last_price TYPE numeric(10,1), ALTER number TYPE int;
+SELECT warnings FROM listing_stats.attachments WHERE listing = 'counted'::regclass;
+INSERT INTO count_price VALUES (1, 1, '2026-01-01', 5);
+\echo :SQLSTATE
+ALTER TABLE counted ALTER last_price TYPE numeric(10,2);
+SELECT warnings FROM listing_stats.attachments WHERE listing = 'counted'::regclass;
+INSERT INTO count_price VALUES (1, 1, '2026-01-01', 5);
+TABLE counted;
 CREATE DOMAIN known AS numeric(10,2) NOT NULL;
 CREATE TABLE targets (id bigint PRIMARY KEY, narrow numeric(8,2), coarse numeric(10,1), mandatory numeric(10,2) NOT NULL, generated numeric GENERATED ALWAYS AS (id + 1) STORED,
                       "unique" numeric(10,2) UNIQUE, text text, day date, "float" double precision, "domain" known DEFAULT 0, whole int, kept numeric(10,2));

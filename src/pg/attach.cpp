@@ -77,12 +77,13 @@ check_target(const Request &request, const ResolvedColumn &target, const Resolve
 		                errmsg("column \"%s\" of table \"%s\" is a generated column", name, table),
 		                errhint("Name another column, which attach() creates if it is missing.")));
 	if (target.not_null)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_TABLE_DEFINITION),
-		                errmsg("column \"%s\" of table \"%s\" is NOT NULL", name, table),
-		                errdetail("It is NULL for a listing without prices."),
-		                errhint("ALTER TABLE %s ALTER COLUMN %s DROP NOT NULL;",
-		                        qualified_name(RelationGetRelid(request.listing)),
-		                        quote_identifier(name))));
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_INVALID_TABLE_DEFINITION),
+		     errmsg("column \"%s\" of table \"%s\" is NOT NULL", name, table),
+		     source.attnum == 0 ? 0 : errdetail("It is NULL for a listing without prices."),
+		     errhint("ALTER TABLE %s ALTER COLUMN %s DROP NOT NULL;",
+		             qualified_name(RelationGetRelid(request.listing)), quote_identifier(name))));
 	if (in_unique_index(request.listing, target.attnum))
 		ereport(
 			ERROR,
@@ -98,9 +99,9 @@ check_target(const Request &request, const ResolvedColumn &target, const Resolve
 		ereport(ERROR,
 		        (errcode(ERRCODE_DATATYPE_MISMATCH),
 		         errmsg("column \"%s\" of table \"%s\" has type %s and cannot keep every value "
-		                "of type %s of column \"%s\" of table \"%s\"",
+		                "of type %s of %s of table \"%s\"",
 		                name, table, format_type_with_typemod(target.type, target.typmod),
-		                format_type_with_typemod(source.type, source.typmod), NameStr(source.name),
+		                format_type_with_typemod(source.type, source.typmod), source_name(source),
 		                RelationGetRelationName(request.price)),
 		         errhint("ALTER TABLE %s ALTER COLUMN %s TYPE %s;",
 		                 qualified_name(RelationGetRelid(request.listing)), quote_identifier(name),
@@ -306,13 +307,13 @@ attach(FunctionCallInfo fcinfo)
 	close_tables(request);
 	const Oid trigger = create_triggers(attachment, existing, request.replication);
 	SPI_finish();
-	if (request.backfill)
-	{
-		Attachment *attached = attachment_of(attachment.price, trigger, Side::price);
-		const Actor before = restrict_to(attached->owner);
-		recompute_all(attached);
-		resume_as(before);
-	}
+	if (!request.backfill)
+		return trigger;
+	warn_of_publications(attachment.listing);
+	Attachment *attached = attachment_of(attachment.price, trigger, Side::price);
+	const Actor before = restrict_to(attached->owner);
+	recompute_all(attached);
+	resume_as(before);
 	return trigger;
 }
 

@@ -173,7 +173,8 @@ refers_to(Relation relation, Oid other)
 
 constexpr const char *one_column_hint =
 	"Keys have one column. Add one to both tables that stands for all of them, such as GENERATED "
-	"ALWAYS AS (a::text || '/' || b::text) STORED, and a foreign key between the two.";
+	"ALWAYS AS (a::text || '/' || b::text) STORED, unique for listings, and a foreign key between "
+	"the two.";
 
 // The key of price: the one named, or that of the only foreign key to listing.
 AttrNumber

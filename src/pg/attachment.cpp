@@ -205,12 +205,14 @@ check_types(const Definition &definition, Attachment *attachment, Problem *probl
 		if (column[i].attnum != 0 && column_fit(source, column[i]) >= Fit::rounded)
 			return fail(
 				problem, ERRCODE_DATATYPE_MISMATCH,
-				psprintf("column \"%s\" of %s has type %s and cannot keep \"%s\" of %s, which has "
-			             "type %s",
-			             NameStr(column[i].name), definition.listing,
-			             format_type_with_typemod(column[i].type, column[i].typmod),
-			             NameStr(source.name), definition.price, format_type_be(source.type)),
-				"Give the column that type with ALTER TABLE.");
+				psprintf(
+					"column \"%s\" of %s has type %s and cannot keep %s of %s, which has type %s",
+					NameStr(column[i].name), definition.listing,
+					format_type_with_typemod(column[i].type, column[i].typmod), source_name(source),
+					definition.price, format_type_with_typemod(source.type, source.typmod)),
+				psprintf("ALTER TABLE %s ALTER COLUMN %s TYPE %s;", definition.listing,
+			             quote_identifier(NameStr(column[i].name)),
+			             format_type_with_typemod(source.type, source.typmod)));
 	}
 	return true;
 }
@@ -506,6 +508,13 @@ source_of(const Attachment &attachment, int target)
 		return count;
 	}
 	return attachment.column[target == last_price_at ? price_at : price_value];
+}
+
+const char *
+source_name(const ResolvedColumn &source)
+{
+	return source.attnum == 0 ? "the number of prices"
+	                          : psprintf("column \"%s\"", NameStr(source.name));
 }
 
 bool

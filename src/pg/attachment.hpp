@@ -121,6 +121,9 @@ const char *key_of_price(Relation price, const Trigger *trigger);
 // The column of price whose type a target has; the count's is made up.
 ResolvedColumn source_of(const Attachment &attachment, int target);
 
+// What messages call it: column "value", or the number of prices.
+const char *source_name(const ResolvedColumn &source);
+
 // Whether a target depends on more than the latest row of a listing.
 bool keeps_history(const Attachment &attachment);
 

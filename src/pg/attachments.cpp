@@ -38,6 +38,13 @@ append_text(ArrayBuildState **state, const char *text)
 		accumArrayResult(*state, CStringGetTextDatum(text), false, TEXTOID, CurrentMemoryContext);
 }
 
+void
+say_warnings(const Row &row)
+{
+	for (int i = 0; row.warnings != nullptr && i < row.warnings->nelems; ++i)
+		ereport(NOTICE, (errmsg_internal("%s", TextDatumGetCString(row.warnings->dvalues[i]))));
+}
+
 const char *
 trigger_state(char enabled)
 {
@@ -110,24 +117,88 @@ add_unseen_parts(Row *row, Oid price, const Trigger *like)
 	}
 }
 
-// A published listing without replica identity refuses the UPDATE that keeps it.
-void
-check_replica_identity(Row *row, Oid listing)
+// The publications of a table or partition.
+List *
+publications_of(Relation relation, List *ancestors)
 {
-	Relation relation = try_relation_open(listing, AccessShareLock);
-	PublicationDesc published;
+	List *found = list_concat_unique_oid(GetRelationPublications(RelationGetRelid(relation)),
+	                                     GetSchemaPublications(RelationGetNamespace(relation)));
+	ListCell *cell = nullptr;
 
-	if (relation == nullptr)
-		return;
-	RelationBuildPublicationDesc(relation, &published);
-	if (published.pubactions.pubupdate && relation->rd_rel->relreplident != REPLICA_IDENTITY_FULL &&
-	    !OidIsValid(RelationGetReplicaIndex(relation)))
-		append_text(
-			&row->warnings,
-			psprintf("table \"%s\" is published without a replica identity: changes of prices "
-		             "will fail",
-		             RelationGetRelationName(relation)));
-	relation_close(relation, AccessShareLock);
+	foreach (cell, ancestors)
+	{
+		const Oid ancestor = lfirst_oid(cell);
+		found = list_concat_unique_oid(found, GetRelationPublications(ancestor));
+		found = list_concat_unique_oid(found, GetSchemaPublications(get_rel_namespace(ancestor)));
+	}
+	return list_concat_unique_oid(found, GetAllTablesPublications());
+}
+
+// Warns if a publication makes PostgreSQL refuse every UPDATE of the table, and so what keeps it.
+bool
+check_publication(Row *row, Relation relation, List *ancestors, Form_pg_publication publication)
+{
+	const char *name = NameStr(publication->pubname);
+	const char *table = RelationGetRelationName(relation);
+	const char *full = psprintf("ALTER TABLE %s REPLICA IDENTITY FULL",
+	                            qualified_name(RelationGetRelid(relation)));
+	const char *warning = nullptr;
+
+	if (!publication->pubupdate)
+		return false;
+	if (pub_rf_contains_invalid_column(publication->oid, relation, ancestors,
+	                                   publication->pubviaroot))
+		warning =
+			psprintf("publication \"%s\" filters rows of table \"%s\" by a column that is not "
+		             "part of its replica identity: changes of prices will fail until the "
+		             "filter goes by others, or %s",
+		             name, table, full);
+	else if (leaves_out_identity(publication, relation, ancestors))
+		warning = psprintf("publication \"%s\" leaves out columns of the replica identity of table "
+		                   "\"%s\": changes of prices will fail until they are added to its list",
+		                   name, table);
+	else if (relation->rd_rel->relreplident != REPLICA_IDENTITY_FULL &&
+	         !OidIsValid(RelationGetReplicaIndex(relation)))
+		warning = psprintf("publication \"%s\" publishes table \"%s\" without a replica identity: "
+		                   "changes of prices will fail until it has one, such as by %s",
+		                   name, table, full);
+	if (warning != nullptr)
+		append_text(&row->warnings, warning);
+	return warning != nullptr;
+}
+
+// Of several partitions one is enough.
+void
+check_publications(Row *row, Oid listing)
+{
+	bool found = false;
+	ListCell *cell = nullptr;
+
+	foreach (cell, find_all_inheritors(listing, AccessShareLock, nullptr))
+	{
+		Relation relation = try_relation_open(lfirst_oid(cell), NoLock);
+		if (relation == nullptr)
+			continue;
+		List *ancestors = relation->rd_rel->relispartition
+		                      ? get_partition_ancestors(RelationGetRelid(relation))
+		                      : NIL;
+		ListCell *publication = nullptr;
+		foreach (publication, !found && relation->rd_rel->relkind == RELKIND_RELATION &&
+		                              is_publishable_relation(relation)
+		                          ? publications_of(relation, ancestors)
+		                          : NIL)
+		{
+			HeapTuple tuple =
+				SearchSysCache1(PUBLICATIONOID, ObjectIdGetDatum(lfirst_oid(publication)));
+			if (!HeapTupleIsValid(tuple))
+				continue;
+			if (check_publication(row, relation, ancestors,
+			                      reinterpret_cast<Form_pg_publication>(GETSTRUCT(tuple))))
+				found = true;
+			ReleaseSysCache(tuple);
+		}
+		relation_close(relation, NoLock);
+	}
 }
 
 // Where pages are full, each new latest price moves its listing to another page and writes to every
@@ -293,11 +364,11 @@ check_widths(Row *row, const Attachment &attachment)
 			append_text(
 				&row->warnings,
 				psprintf("column \"%s\" of table \"%s\" has type %s and cannot keep every value of "
-			             "type %s of column \"%s\": changes of prices that do not fit will fail",
+			             "type %s of %s: changes of prices that do not fit will fail",
 			             NameStr(target.name), get_rel_name(attachment.listing),
 			             format_type_with_typemod(target.type, target.typmod),
 			             format_type_with_typemod(source.type, source.typmod),
-			             NameStr(source.name)));
+			             source_name(source)));
 	}
 }
 
@@ -364,7 +435,7 @@ fill_row(Row *row, Relation relation, const Trigger *trigger, Side side,
 	{
 		check_names(row, definition, attachment);
 		check_widths(row, attachment);
-		check_replica_identity(row, attachment.listing);
+		check_publications(row, attachment.listing);
 		check_fillfactor(row, attachment);
 		check_unique_indexes(row, attachment);
 		check_persistence(row, attachment);
@@ -424,8 +495,8 @@ put_row_now(ReturnSetInfo *result, Relation relation, const Trigger *trigger, bo
 		UnlockRelationOid(other, AccessShareLock);
 	if (row.triggers == nullptr)
 		return false;
-	for (int i = 0; notices && row.warnings != nullptr && i < row.warnings->nelems; ++i)
-		ereport(NOTICE, (errmsg_internal("%s", TextDatumGetCString(row.warnings->dvalues[i]))));
+	if (notices)
+		say_warnings(row);
 	row.value[row_triggers] = makeArrayResult(row.triggers, CurrentMemoryContext);
 	if (row.warnings == nullptr)
 		row.value[row_warnings] = PointerGetDatum(construct_empty_array(TEXTOID));
@@ -473,6 +544,15 @@ attached_tables()
 	table_close(catalog, AccessShareLock);
 	list_sort(tables, list_oid_cmp);
 	return tables;
+}
+
+void
+warn_of_publications(Oid listing)
+{
+	Row row = {};
+
+	check_publications(&row, listing);
+	say_warnings(row);
 }
 
 void

@@ -12,4 +12,7 @@ void put_attachment(ReturnSetInfo *result, Oid price, Oid trigger);
 // The tables that have triggers of ours, once each.
 List *attached_tables();
 
+// Says by a NOTICE what makes PostgreSQL refuse to update the table because it is published.
+void warn_of_publications(Oid listing);
+
 }  // namespace listing_stats

@@ -46,6 +46,7 @@ extern "C" {
 #include "commands/defrem.h"
 #include "commands/event_trigger.h"
 #include "commands/extension.h"
+#include "commands/publicationcmds.h"
 #include "commands/trigger.h"
 #include "common/hashfn.h"
 #include "common/int.h"
@@ -314,6 +315,23 @@ inline void
 resume_as(const Actor &actor)
 {
 	SetUserIdAndSecContext(actor.user, actor.security_context);
+}
+
+// Whether a publication leaves out columns of a table's replica identity, which makes every UPDATE
+// of the table fail.
+inline bool
+leaves_out_identity(Form_pg_publication publication, Relation table, List *ancestors)
+{
+#if PG_VERSION_NUM >= 180000
+	bool list = false;
+	bool generated = false;
+
+	return pub_contains_invalid_column(publication->oid, table, ancestors, publication->pubviaroot,
+	                                   publication->pubgencols, &list, &generated);
+#else
+	return pub_collist_contains_invalid_column(publication->oid, table, ancestors,
+	                                           publication->pubviaroot);
+#endif
 }
 
 // As the executor has it above READ COMMITTED.

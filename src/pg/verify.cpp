@@ -16,11 +16,16 @@ check_can_read(Oid table)
 	if (result != ACLCHECK_OK)
 		aclcheck_error(result, OBJECT_TABLE, get_rel_name(table));
 	if (check_enable_rls(table, InvalidOid, true) == RLS_ENABLED)
-		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-		                errmsg("row-level security hides rows of table \"%s\" from you",
-		                       get_rel_name(table)),
-		                errhint("verify() has to be called by the table's owner, or a role with "
-		                        "BYPASSRLS.")));
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+		     errmsg("row-level security hides rows of table \"%s\" from you", get_rel_name(table)),
+		     owns_relation(table)
+		         ? errhint("Call verify() as a role with BYPASSRLS, or ALTER TABLE %s NO "
+		                   "FORCE ROW LEVEL SECURITY.",
+		                   qualified_name(table))
+		         : errhint("verify() has to be called by the table's owner, or a role "
+		                   "with BYPASSRLS.")));
 }
 
 // Waits for whoever truncates or rewrites the tables, or a part of them.
