@@ -77,7 +77,11 @@ last_time(const History &history) noexcept
 	BitReader times(history.times.data, history.times.size);
 	auto at = static_cast<std::uint64_t>(history.first_at);
 	for (std::uint32_t i = 1; i < history.count; ++i)
+	{
+		if (i % between_pauses == 0)
+			history.pause();
 		at += (times.rice(history.time_order) + 1) * history.unit;
+	}
 	return static_cast<std::int64_t>(at);
 }
 
