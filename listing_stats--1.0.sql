@@ -546,7 +546,7 @@ COMMENT ON FUNCTION listing_stats._history_combine(listing_stats.price_history, 
 CREATE FUNCTION listing_stats._history_finish(listing_stats.price_history) RETURNS listing_stats.price_history
 	AS 'MODULE_PATHNAME', 'listing_stats_history_finish' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._history_finish(listing_stats.price_history) IS
-	'the aggregates'' final function: the steps in order; NULL for NULL; error 0A000 outside of an aggregate';
+	'the aggregates'' final function: the steps in order; NULL is the empty history; error 0A000 outside of an aggregate';
 CREATE FUNCTION listing_stats._history_accumulate(listing_stats.price_history, timestamptz, numeric) RETURNS listing_stats.price_history
 	AS 'MODULE_PATHNAME', 'listing_stats_history_accumulate' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._history_accumulate(listing_stats.price_history, timestamptz, numeric) IS
@@ -587,7 +587,7 @@ CREATE AGGREGATE listing_stats.price_history(at timestamptz, v numeric) (
 	COMBINEFUNC = listing_stats._history_combine,
 	PARALLEL = SAFE);
 COMMENT ON AGGREGATE listing_stats.price_history(timestamptz, numeric) IS
-	'the prices v as a step function of time, each in force from its time at until the next one''s, NULL where unavailable; in any order; of equal times the greatest price (NULL is least); rows without a time are left out; NULL of no rows; error 54000 beyond a gigabyte';
+	'the prices v as a step function of time, each in force from its time at until the next one''s, NULL where unavailable; in any order; of equal times the greatest price (NULL is least); rows without a time are left out; the empty history of no rows; error 54000 beyond a gigabyte';
 CREATE AGGREGATE listing_stats.price_history(at timestamptz, v numeric, tie bigint) (
 	SFUNC = listing_stats._history_accumulate,
 	STYPE = listing_stats.price_history,
@@ -596,7 +596,7 @@ CREATE AGGREGATE listing_stats.price_history(at timestamptz, v numeric, tie bigi
 	COMBINEFUNC = listing_stats._history_combine,
 	PARALLEL = SAFE);
 COMMENT ON AGGREGATE listing_stats.price_history(timestamptz, numeric, bigint) IS
-	'the prices v as a step function of time, each in force from its time at until the next one''s, NULL where unavailable; in any order; of equal times the greatest tie is in force (NULL is least), of equal ties the greatest price (NULL is least); rows without a time are left out; NULL of no rows; error 54000 beyond a gigabyte';
+	'the prices v as a step function of time, each in force from its time at until the next one''s, NULL where unavailable; in any order; of equal times the greatest tie is in force (NULL is least), of equal ties the greatest price (NULL is least); rows without a time are left out; the empty history of no rows; error 54000 beyond a gigabyte';
 CREATE AGGREGATE listing_stats.price_history(at timestamptz, v bigint) (
 	SFUNC = listing_stats._history_accumulate,
 	STYPE = listing_stats.price_history,
@@ -605,7 +605,7 @@ CREATE AGGREGATE listing_stats.price_history(at timestamptz, v bigint) (
 	COMBINEFUNC = listing_stats._history_combine,
 	PARALLEL = SAFE);
 COMMENT ON AGGREGATE listing_stats.price_history(timestamptz, bigint) IS
-	'the prices v as a step function of time, each in force from its time at until the next one''s, NULL where unavailable; in any order; of equal times the greatest price (NULL is least); rows without a time are left out; NULL of no rows; error 54000 beyond a gigabyte';
+	'the prices v as a step function of time, each in force from its time at until the next one''s, NULL where unavailable; in any order; of equal times the greatest price (NULL is least); rows without a time are left out; the empty history of no rows; error 54000 beyond a gigabyte';
 CREATE AGGREGATE listing_stats.price_history(at timestamptz, v bigint, tie bigint) (
 	SFUNC = listing_stats._history_accumulate,
 	STYPE = listing_stats.price_history,
@@ -614,7 +614,7 @@ CREATE AGGREGATE listing_stats.price_history(at timestamptz, v bigint, tie bigin
 	COMBINEFUNC = listing_stats._history_combine,
 	PARALLEL = SAFE);
 COMMENT ON AGGREGATE listing_stats.price_history(timestamptz, bigint, bigint) IS
-	'the prices v as a step function of time, each in force from its time at until the next one''s, NULL where unavailable; in any order; of equal times the greatest tie is in force (NULL is least), of equal ties the greatest price (NULL is least); rows without a time are left out; NULL of no rows; error 54000 beyond a gigabyte';
+	'the prices v as a step function of time, each in force from its time at until the next one''s, NULL where unavailable; in any order; of equal times the greatest tie is in force (NULL is least), of equal ties the greatest price (NULL is least); rows without a time are left out; the empty history of no rows; error 54000 beyond a gigabyte';
 CREATE AGGREGATE listing_stats.price_history(at timestamptz, v integer) (
 	SFUNC = listing_stats._history_accumulate,
 	STYPE = listing_stats.price_history,
@@ -623,7 +623,7 @@ CREATE AGGREGATE listing_stats.price_history(at timestamptz, v integer) (
 	COMBINEFUNC = listing_stats._history_combine,
 	PARALLEL = SAFE);
 COMMENT ON AGGREGATE listing_stats.price_history(timestamptz, integer) IS
-	'the prices v as a step function of time, each in force from its time at until the next one''s, NULL where unavailable; in any order; of equal times the greatest price (NULL is least); rows without a time are left out; NULL of no rows; error 54000 beyond a gigabyte';
+	'the prices v as a step function of time, each in force from its time at until the next one''s, NULL where unavailable; in any order; of equal times the greatest price (NULL is least); rows without a time are left out; the empty history of no rows; error 54000 beyond a gigabyte';
 CREATE AGGREGATE listing_stats.price_history(at timestamptz, v integer, tie bigint) (
 	SFUNC = listing_stats._history_accumulate,
 	STYPE = listing_stats.price_history,
@@ -632,7 +632,7 @@ CREATE AGGREGATE listing_stats.price_history(at timestamptz, v integer, tie bigi
 	COMBINEFUNC = listing_stats._history_combine,
 	PARALLEL = SAFE);
 COMMENT ON AGGREGATE listing_stats.price_history(timestamptz, integer, bigint) IS
-	'the prices v as a step function of time, each in force from its time at until the next one''s, NULL where unavailable; in any order; of equal times the greatest tie is in force (NULL is least), of equal ties the greatest price (NULL is least); rows without a time are left out; NULL of no rows; error 54000 beyond a gigabyte';
+	'the prices v as a step function of time, each in force from its time at until the next one''s, NULL where unavailable; in any order; of equal times the greatest tie is in force (NULL is least), of equal ties the greatest price (NULL is least); rows without a time are left out; the empty history of no rows; error 54000 beyond a gigabyte';
 CREATE AGGREGATE listing_stats.price_history(at timestamptz, v double precision) (
 	SFUNC = listing_stats._history_accumulate,
 	STYPE = listing_stats.price_history,
@@ -641,7 +641,7 @@ CREATE AGGREGATE listing_stats.price_history(at timestamptz, v double precision)
 	COMBINEFUNC = listing_stats._history_combine,
 	PARALLEL = SAFE);
 COMMENT ON AGGREGATE listing_stats.price_history(timestamptz, double precision) IS
-	'the prices v as a step function of time, each in force from its time at until the next one''s, NULL where unavailable; in any order; of equal times the greatest price (NULL is least); rows without a time are left out; the shortest decimal of each double; NULL of no rows; error 54000 beyond a gigabyte';
+	'the prices v as a step function of time, each in force from its time at until the next one''s, NULL where unavailable; in any order; of equal times the greatest price (NULL is least); rows without a time are left out; the shortest decimal of each double; the empty history of no rows; error 54000 beyond a gigabyte';
 CREATE AGGREGATE listing_stats.price_history(at timestamptz, v double precision, tie bigint) (
 	SFUNC = listing_stats._history_accumulate,
 	STYPE = listing_stats.price_history,
@@ -650,7 +650,7 @@ CREATE AGGREGATE listing_stats.price_history(at timestamptz, v double precision,
 	COMBINEFUNC = listing_stats._history_combine,
 	PARALLEL = SAFE);
 COMMENT ON AGGREGATE listing_stats.price_history(timestamptz, double precision, bigint) IS
-	'the prices v as a step function of time, each in force from its time at until the next one''s, NULL where unavailable; in any order; of equal times the greatest tie is in force (NULL is least), of equal ties the greatest price (NULL is least); rows without a time are left out; the shortest decimal of each double; NULL of no rows; error 54000 beyond a gigabyte';
+	'the prices v as a step function of time, each in force from its time at until the next one''s, NULL where unavailable; in any order; of equal times the greatest tie is in force (NULL is least), of equal ties the greatest price (NULL is least); rows without a time are left out; the shortest decimal of each double; the empty history of no rows; error 54000 beyond a gigabyte';
 CREATE AGGREGATE listing_stats.price_history_merge(history listing_stats.price_history) (
 	SFUNC = listing_stats._history_combine,
 	STYPE = listing_stats.price_history,
@@ -659,7 +659,7 @@ CREATE AGGREGATE listing_stats.price_history_merge(history listing_stats.price_h
 	COMBINEFUNC = listing_stats._history_combine,
 	PARALLEL = SAFE);
 COMMENT ON AGGREGATE listing_stats.price_history_merge(listing_stats.price_history) IS
-	'the steps of all histories as one history, as if their prices had been collected together; NULLs are left out, NULL of no rows; error 54000 beyond a gigabyte';
+	'the steps of all histories as one history, as if their prices had been collected together; NULLs are left out, the empty history of no rows; error 54000 beyond a gigabyte';
 CREATE FUNCTION listing_stats.merge(listing_stats.price_history, listing_stats.price_history) RETURNS listing_stats.price_history
 	AS 'MODULE_PATHNAME', 'listing_stats_history_merge' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats.merge(listing_stats.price_history, listing_stats.price_history) IS
@@ -1265,21 +1265,21 @@ CREATE FUNCTION listing_stats.read_price_history(
     key_column name DEFAULT NULL, at name DEFAULT NULL, value name DEFAULT NULL)
 RETURNS listing_stats.price_history
 AS 'MODULE_PATHNAME', 'listing_stats_read_price_history_bigint' LANGUAGE C STABLE PARALLEL RESTRICTED COST 100;
-COMMENT ON FUNCTION listing_stats.read_price_history(regclass, bigint, name, name, name) IS 'the prices of one listing as a price_history, without ties: of equal times the one in force is read. Rows without a time are left out, and with null_value => ''skip'' prices that are NULL too; NULL if nothing is left or the key is NULL. The key is an integer. Columns, privileges and errors as for latest_prices(), and an error if the column at is a number';
+COMMENT ON FUNCTION listing_stats.read_price_history(regclass, bigint, name, name, name) IS 'the prices of one listing as a price_history, without ties: of equal times the one in force is read. Rows without a time are left out, and with null_value => ''skip'' prices that are NULL too; the empty history if nothing is left or the key is NULL. The key is an integer. Columns, privileges and errors as for latest_prices(), and an error if the column at is a number';
 
 CREATE FUNCTION listing_stats.read_price_history(
     price regclass, key text,
     key_column name DEFAULT NULL, at name DEFAULT NULL, value name DEFAULT NULL)
 RETURNS listing_stats.price_history
 AS 'MODULE_PATHNAME', 'listing_stats_read_price_history_text' LANGUAGE C STABLE PARALLEL RESTRICTED COST 100;
-COMMENT ON FUNCTION listing_stats.read_price_history(regclass, text, name, name, name) IS 'the prices of one listing as a price_history, without ties: of equal times the one in force is read. Rows without a time are left out, and with null_value => ''skip'' prices that are NULL too; NULL if nothing is left or the key is NULL. The key is of any type, as its text. Columns, privileges and errors as for latest_prices(), and an error if the column at is a number';
+COMMENT ON FUNCTION listing_stats.read_price_history(regclass, text, name, name, name) IS 'the prices of one listing as a price_history, without ties: of equal times the one in force is read. Rows without a time are left out, and with null_value => ''skip'' prices that are NULL too; the empty history if nothing is left or the key is NULL. The key is of any type, as its text. Columns, privileges and errors as for latest_prices(), and an error if the column at is a number';
 
 CREATE FUNCTION listing_stats.read_price_history(
     price regclass, key uuid,
     key_column name DEFAULT NULL, at name DEFAULT NULL, value name DEFAULT NULL)
 RETURNS listing_stats.price_history
 AS 'MODULE_PATHNAME', 'listing_stats_read_price_history_uuid' LANGUAGE C STABLE PARALLEL RESTRICTED COST 100;
-COMMENT ON FUNCTION listing_stats.read_price_history(regclass, uuid, name, name, name) IS 'the prices of one listing as a price_history, without ties: of equal times the one in force is read. Rows without a time are left out, and with null_value => ''skip'' prices that are NULL too; NULL if nothing is left or the key is NULL. The key is a uuid. Columns, privileges and errors as for latest_prices(), and an error if the column at is a number';
+COMMENT ON FUNCTION listing_stats.read_price_history(regclass, uuid, name, name, name) IS 'the prices of one listing as a price_history, without ties: of equal times the one in force is read. Rows without a time are left out, and with null_value => ''skip'' prices that are NULL too; the empty history if nothing is left or the key is NULL. The key is a uuid. Columns, privileges and errors as for latest_prices(), and an error if the column at is a number';
 
 ----------------------------------------------------------------------------------------------------
 -- DDL

@@ -43,8 +43,9 @@ SELECT round(time_weighted_average(one(), until => NULL), 4) AS to_the_last_step
 	time_weighted_average(one(), until => '2026-01-01') AS no_time, days_at_price(one(), 'infinity') AS endless, days_on_market(one(), '2025-01-01') AS earlier;
 
 -- No rows, no known price, no history, no time
-SELECT price_history(created, value) IS NULL AS no_rows FROM p WHERE false;
-SELECT price_history(NULL, value) IS NULL AS no_times FROM p;
+SELECT price_history(created, value) AS no_rows, price_history(created, value, id) AS with_ties, price_history_merge('{2026-01-01=1}') AS merged FROM p WHERE false;
+SELECT price_history(NULL, value) AS no_times, price_history(created, value) FILTER (WHERE value > 1000) AS filtered, price_history_merge(NULL) AS nulls FROM p;
+SELECT id, price_history(created, value) OVER (ORDER BY id ROWS BETWEEN 1 PRECEDING AND 1 PRECEDING) AS the_one_before FROM p WHERE listing_id = 1 ORDER BY id;
 SELECT h, step_count(h), latest(h), latest_at(h), previous(h), first_price(h), lowest(h), time_weighted_average(h), availability(h), changes(h), last_change(h),
 	price_drop(h), is_lowest(h), days_at_price(h), days_on_market(h), sparkline(h, 3), h::json FROM (SELECT '{}'::price_history) e(h);
 SELECT count(*) FROM candles('{}', '1 day') UNION ALL SELECT count(*) FROM series('{}', '1 day') UNION ALL SELECT count(*) FROM candles(NULL, '1 day');
@@ -61,6 +62,10 @@ SELECT price_history('2026-01-01', NULL, 3) + price_history('2026-01-01', 5, 2);
 
 -- Merged: ties are kept, so that the pieces know which was later
 SELECT '{2026-01-01#5=10}'::price_history + '{2026-01-01#4=20, 2026-01-02#6=30}';
+-- An update with no new rows changes nothing; NULL is unknown
+CREATE TABLE kept AS SELECT 1 AS listing_id, price_history(created, value) AS h FROM p WHERE listing_id = 1;
+UPDATE kept SET h = h + (SELECT price_history(created, value) FROM p WHERE listing_id = kept.listing_id AND created > '2026-04-01');
+SELECT h, h + NULL AS unknown FROM kept;
 SELECT price_history_merge(h) FROM (VALUES ('{2026-01-03=3}'::price_history), (NULL), ('{2026-01-01=1.25}'), ('{}')) x(h);
 
 -- Typed overloads; a double is its shortest decimal
@@ -347,7 +352,7 @@ SELECT * FROM misread;
 DELETE FROM shop_price WHERE shop % 2 = 0;
 DELETE FROM step WHERE l % 2 = 0;
 SELECT * FROM misread;
-SELECT read_price_history('shop_price', 2) IS NULL AS deleted, read_price_history('shop_price', NULL::bigint) IS NULL AS unknown,
+SELECT read_price_history('shop_price', 2) AS deleted, read_price_history('shop_price', NULL::bigint) AS unknown,
 	read_price_history('shop_price', '7'::text)::text = read_price_history('shop_price', 7)::text AS as_text;
 SET client_min_messages = warning;
 SELECT null_value FROM attach('shop', 'shop_price', null_value => 'skip');
@@ -381,7 +386,7 @@ RESET SESSION AUTHORIZATION;
 ALTER TABLE histories.shop_price ENABLE ROW LEVEL SECURITY;
 CREATE POLICY few ON histories.shop_price TO regress_listing_stats_reader USING (shop < 7);
 SET SESSION AUTHORIZATION regress_listing_stats_reader;
-SELECT listing_stats.read_price_history('histories.shop_price', 7) IS NULL AS hidden, listing_stats.step_count(listing_stats.read_price_history('histories.shop_price', 5)) > 0 AS shown;
+SELECT listing_stats.read_price_history('histories.shop_price', 7) AS hidden, listing_stats.step_count(listing_stats.read_price_history('histories.shop_price', 5)) > 0 AS shown;
 RESET SESSION AUTHORIZATION;
 DROP OWNED BY regress_listing_stats_reader;
 DROP ROLE regress_listing_stats_reader;

@@ -122,9 +122,8 @@ LISTING_STATS_FUNCTION(listing_stats_history_combine)
 LISTING_STATS_FUNCTION(listing_stats_history_finish)
 {
 	require_aggregate(fcinfo);
-	if (PG_ARGISNULL(0))
-		PG_RETURN_NULL();
-	PG_RETURN_DATUM(pack_history(history_rows_of(PG_GETARG_DATUM(0))));
+	PG_RETURN_DATUM(
+		pack_history(PG_ARGISNULL(0) ? new_history_rows() : history_rows_of(PG_GETARG_DATUM(0))));
 }
 
 LISTING_STATS_FUNCTION(listing_stats_history_merge)
