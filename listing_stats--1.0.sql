@@ -515,7 +515,7 @@ CREATE TYPE listing_stats.price_history;
 CREATE FUNCTION listing_stats._price_history_in(cstring) RETURNS listing_stats.price_history
 	AS 'MODULE_PATHNAME', 'listing_stats_history_in' LANGUAGE C STABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._price_history_in(cstring) IS
-	'reads {2026-01-01 00:00:00+00=100.00, 2026-02-01 00:00:00+00#7=null}: times, each with a tie if it has one, and the price from then on, in any order; error 22P02 on anything else, or what timestamptz, bigint and numeric have';
+	'reads {2026-01-01 00:00:00+00=100.00, 2026-02-01 00:00:00+00#7=null}: times, each with a tie if it has one, and the price from then on, in any order; error 22P02 on anything else, 22003 where a tie is the least bigint, or what timestamptz, bigint and numeric have';
 CREATE FUNCTION listing_stats._price_history_out(listing_stats.price_history) RETURNS cstring
 	AS 'MODULE_PATHNAME', 'listing_stats_history_out' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._price_history_out(listing_stats.price_history) IS
@@ -554,7 +554,7 @@ COMMENT ON FUNCTION listing_stats._history_accumulate(listing_stats.price_histor
 CREATE FUNCTION listing_stats._history_accumulate(listing_stats.price_history, timestamptz, numeric, bigint) RETURNS listing_stats.price_history
 	AS 'MODULE_PATHNAME', 'listing_stats_history_accumulate' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._history_accumulate(listing_stats.price_history, timestamptz, numeric, bigint) IS
-	'the aggregates'' transition: one more price; error 0A000 outside of an aggregate, 54000 beyond a gigabyte';
+	'the aggregates'' transition: one more price; error 0A000 outside of an aggregate, 22003 where the tie is the least bigint, 54000 beyond a gigabyte';
 CREATE FUNCTION listing_stats._history_accumulate(listing_stats.price_history, timestamptz, bigint) RETURNS listing_stats.price_history
 	AS 'MODULE_PATHNAME', 'listing_stats_history_accumulate_bigint' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._history_accumulate(listing_stats.price_history, timestamptz, bigint) IS
@@ -562,7 +562,7 @@ COMMENT ON FUNCTION listing_stats._history_accumulate(listing_stats.price_histor
 CREATE FUNCTION listing_stats._history_accumulate(listing_stats.price_history, timestamptz, bigint, bigint) RETURNS listing_stats.price_history
 	AS 'MODULE_PATHNAME', 'listing_stats_history_accumulate_bigint' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._history_accumulate(listing_stats.price_history, timestamptz, bigint, bigint) IS
-	'the aggregates'' transition: one more price; error 0A000 outside of an aggregate, 54000 beyond a gigabyte';
+	'the aggregates'' transition: one more price; error 0A000 outside of an aggregate, 22003 where the tie is the least bigint, 54000 beyond a gigabyte';
 CREATE FUNCTION listing_stats._history_accumulate(listing_stats.price_history, timestamptz, integer) RETURNS listing_stats.price_history
 	AS 'MODULE_PATHNAME', 'listing_stats_history_accumulate_integer' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._history_accumulate(listing_stats.price_history, timestamptz, integer) IS
@@ -570,7 +570,7 @@ COMMENT ON FUNCTION listing_stats._history_accumulate(listing_stats.price_histor
 CREATE FUNCTION listing_stats._history_accumulate(listing_stats.price_history, timestamptz, integer, bigint) RETURNS listing_stats.price_history
 	AS 'MODULE_PATHNAME', 'listing_stats_history_accumulate_integer' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._history_accumulate(listing_stats.price_history, timestamptz, integer, bigint) IS
-	'the aggregates'' transition: one more price; error 0A000 outside of an aggregate, 54000 beyond a gigabyte';
+	'the aggregates'' transition: one more price; error 0A000 outside of an aggregate, 22003 where the tie is the least bigint, 54000 beyond a gigabyte';
 CREATE FUNCTION listing_stats._history_accumulate(listing_stats.price_history, timestamptz, double precision) RETURNS listing_stats.price_history
 	AS 'MODULE_PATHNAME', 'listing_stats_history_accumulate_double' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._history_accumulate(listing_stats.price_history, timestamptz, double precision) IS
@@ -578,7 +578,7 @@ COMMENT ON FUNCTION listing_stats._history_accumulate(listing_stats.price_histor
 CREATE FUNCTION listing_stats._history_accumulate(listing_stats.price_history, timestamptz, double precision, bigint) RETURNS listing_stats.price_history
 	AS 'MODULE_PATHNAME', 'listing_stats_history_accumulate_double' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._history_accumulate(listing_stats.price_history, timestamptz, double precision, bigint) IS
-	'the aggregates'' transition: one more price; error 0A000 outside of an aggregate, 54000 beyond a gigabyte';
+	'the aggregates'' transition: one more price; error 0A000 outside of an aggregate, 22003 where the tie is the least bigint, 54000 beyond a gigabyte';
 CREATE AGGREGATE listing_stats.price_history(at timestamptz, v numeric) (
 	SFUNC = listing_stats._history_accumulate,
 	STYPE = listing_stats.price_history,
@@ -596,7 +596,7 @@ CREATE AGGREGATE listing_stats.price_history(at timestamptz, v numeric, tie bigi
 	COMBINEFUNC = listing_stats._history_combine,
 	PARALLEL = SAFE);
 COMMENT ON AGGREGATE listing_stats.price_history(timestamptz, numeric, bigint) IS
-	'the prices v as a step function of time, each in force from its time at until the next one''s, NULL where unavailable; in any order; of equal times the greatest tie is in force (NULL is least), of equal ties the greatest price (NULL is least); rows without a time are left out; the empty history of no rows; error 54000 beyond a gigabyte';
+	'the prices v as a step function of time, each in force from its time at until the next one''s, NULL where unavailable; in any order; of equal times the greatest tie is in force (NULL is least), of equal ties the greatest price (NULL is least); rows without a time are left out; the empty history of no rows; error 22003 where a tie is the least bigint, 54000 beyond a gigabyte';
 CREATE AGGREGATE listing_stats.price_history(at timestamptz, v bigint) (
 	SFUNC = listing_stats._history_accumulate,
 	STYPE = listing_stats.price_history,
@@ -614,7 +614,7 @@ CREATE AGGREGATE listing_stats.price_history(at timestamptz, v bigint, tie bigin
 	COMBINEFUNC = listing_stats._history_combine,
 	PARALLEL = SAFE);
 COMMENT ON AGGREGATE listing_stats.price_history(timestamptz, bigint, bigint) IS
-	'the prices v as a step function of time, each in force from its time at until the next one''s, NULL where unavailable; in any order; of equal times the greatest tie is in force (NULL is least), of equal ties the greatest price (NULL is least); rows without a time are left out; the empty history of no rows; error 54000 beyond a gigabyte';
+	'the prices v as a step function of time, each in force from its time at until the next one''s, NULL where unavailable; in any order; of equal times the greatest tie is in force (NULL is least), of equal ties the greatest price (NULL is least); rows without a time are left out; the empty history of no rows; error 22003 where a tie is the least bigint, 54000 beyond a gigabyte';
 CREATE AGGREGATE listing_stats.price_history(at timestamptz, v integer) (
 	SFUNC = listing_stats._history_accumulate,
 	STYPE = listing_stats.price_history,
@@ -632,7 +632,7 @@ CREATE AGGREGATE listing_stats.price_history(at timestamptz, v integer, tie bigi
 	COMBINEFUNC = listing_stats._history_combine,
 	PARALLEL = SAFE);
 COMMENT ON AGGREGATE listing_stats.price_history(timestamptz, integer, bigint) IS
-	'the prices v as a step function of time, each in force from its time at until the next one''s, NULL where unavailable; in any order; of equal times the greatest tie is in force (NULL is least), of equal ties the greatest price (NULL is least); rows without a time are left out; the empty history of no rows; error 54000 beyond a gigabyte';
+	'the prices v as a step function of time, each in force from its time at until the next one''s, NULL where unavailable; in any order; of equal times the greatest tie is in force (NULL is least), of equal ties the greatest price (NULL is least); rows without a time are left out; the empty history of no rows; error 22003 where a tie is the least bigint, 54000 beyond a gigabyte';
 CREATE AGGREGATE listing_stats.price_history(at timestamptz, v double precision) (
 	SFUNC = listing_stats._history_accumulate,
 	STYPE = listing_stats.price_history,
@@ -650,7 +650,7 @@ CREATE AGGREGATE listing_stats.price_history(at timestamptz, v double precision,
 	COMBINEFUNC = listing_stats._history_combine,
 	PARALLEL = SAFE);
 COMMENT ON AGGREGATE listing_stats.price_history(timestamptz, double precision, bigint) IS
-	'the prices v as a step function of time, each in force from its time at until the next one''s, NULL where unavailable; in any order; of equal times the greatest tie is in force (NULL is least), of equal ties the greatest price (NULL is least); rows without a time are left out; the shortest decimal of each double; the empty history of no rows; error 54000 beyond a gigabyte';
+	'the prices v as a step function of time, each in force from its time at until the next one''s, NULL where unavailable; in any order; of equal times the greatest tie is in force (NULL is least), of equal ties the greatest price (NULL is least); rows without a time are left out; the shortest decimal of each double; the empty history of no rows; error 22003 where a tie is the least bigint, 54000 beyond a gigabyte';
 CREATE AGGREGATE listing_stats.price_history_merge(history listing_stats.price_history) (
 	SFUNC = listing_stats._history_combine,
 	STYPE = listing_stats.price_history,

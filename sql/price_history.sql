@@ -58,6 +58,13 @@ SELECT latest(NULL::price_history), lowest(NULL::price_history), merge(NULL::pri
 SELECT price_history('2026-01-01', v, t) FROM (VALUES (1, 7), (2, 9), (3, 8)) x(v, t);
 SELECT price_history('2026-01-01', v) FROM (VALUES (1), (3), (NULL), (2)) x(v);
 SELECT price_history('2026-01-01', v, t) FROM (VALUES (1, 1), (9, NULL)) x(v, t);
+-- The least bigint is a tie like any other for latest(), whatever the order, and refused by price_history(), where it means none
+SELECT latest(v, '2026-01-01', t ORDER BY v), latest(v, '2026-01-01', t ORDER BY v DESC) AS other_way, earliest(v, '2026-01-01', t ORDER BY v), earliest(v, '2026-01-01', t ORDER BY v DESC) AS other_way
+FROM (VALUES (1, -9223372036854775808), (9, NULL)) x(v, t);
+SELECT latest(v, '2026-01-01', t), earliest(v, '2026-01-01', t) FROM (VALUES (1, -9223372036854775808), (9, -9223372036854775807), (5, 0), (7, NULL)) x(v, t);
+SELECT price_history('2026-01-01', v, -9223372036854775807) FROM (VALUES (1)) x(v);
+SELECT price_history('2026-01-01', v, -9223372036854775808) FROM (VALUES (1)) x(v);
+\echo :SQLSTATE
 SELECT price_history('2026-01-01', NULL, 3) + price_history('2026-01-01', 5, 2);
 
 -- Merged: ties are kept, so that the pieces know which was later
@@ -182,7 +189,7 @@ EXCEPTION WHEN OTHERS THEN
 	RETURN SQLSTATE || ' ' || SQLERRM || coalesce(nullif(' | ' || detail, ' | '), '');
 END $$;
 SELECT input, refused(input) FROM unnest(ARRAY['', '{', '{}x', '{2026-01-01}', '{=1}', '{2026-01-01=}', '{2026-01-01=1', '{2026-01-01=1,}', '{2026-01-01=1}}',
-	'{2026-01-01#=1}', '{2026-01-01#x=1}', '{2026-01-01#99999999999999999999=1}', '{tomorrowish=1}', '{2026-01-01=cheap}', '{2026-13-01=1}', '{2026-01-01==1}',
+	'{2026-01-01#=1}', '{2026-01-01#x=1}', '{2026-01-01#99999999999999999999=1}', '{2026-01-01#-9223372036854775808=1}', '{tomorrowish=1}', '{2026-01-01=cheap}', '{2026-13-01=1}', '{2026-01-01==1}',
 	' { 2026-01-02 = 2 , 2026-01-01 # -3 = NULL } ']) input;
 
 -- Errors

@@ -64,7 +64,7 @@ accumulate(FunctionCallInfo fcinfo, Accumulate accumulate_value)
 	}
 	HistoryRows *rows = make_room(collected(fcinfo), sizeof(Row));
 	const int64 at = PG_GETARG_TIMESTAMPTZ(1);
-	const int64 tie = PG_NARGS() > 3 && !PG_ARGISNULL(3) ? PG_GETARG_INT64(3) : no_tie;
+	const int64 tie = PG_NARGS() > 3 && !PG_ARGISNULL(3) ? checked_tie(PG_GETARG_INT64(3)) : no_tie;
 	if (PG_ARGISNULL(2))
 		append_row(rows, at, tie, no_price);
 	else

@@ -110,8 +110,8 @@ HistoryReader::read_item()
 	const int64 at = DatumGetTimestampTz(DirectFunctionCall3(
 		timestamptz_in, CStringGetDatum(time), ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
 	if (accept('#'))
-		tie = DatumGetInt64(
-			DirectFunctionCall1(int8in, CStringGetDatum(read_until("=,{}", "a tie"))));
+		tie = checked_tie(DatumGetInt64(
+			DirectFunctionCall1(int8in, CStringGetDatum(read_until("=,{}", "a tie")))));
 	if (!accept('='))
 		fail("\"=\" and a price");
 	char *price = read_until(",{}", "a number or null");

@@ -133,6 +133,15 @@ report_damaged_history()
 	pg_unreachable();
 }
 
+void
+report_least_tie()
+{
+	ereport(ERROR, (errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+	                errmsg("tie " INT64_FORMAT " is out of range for a price_history", no_tie),
+	                errhint("Ties are greater than that.  One that is NULL is the least.")));
+	pg_unreachable();
+}
+
 HistoryRows *
 new_history_rows()
 {
