@@ -689,7 +689,7 @@ COMMENT ON FUNCTION listing_stats.step_count(listing_stats.price_history) IS
 CREATE FUNCTION listing_stats.latest(history listing_stats.price_history) RETURNS numeric
 	AS 'MODULE_PATHNAME', 'listing_stats_history_latest' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats.latest(listing_stats.price_history) IS
-	'the price of the last step; NULL: unavailable, or no steps';
+	'the price of the last step, also if its time is still to come; NULL: unavailable, or no steps';
 CREATE FUNCTION listing_stats.latest_at(history listing_stats.price_history) RETURNS timestamptz
 	AS 'MODULE_PATHNAME', 'listing_stats_history_latest_at' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats.latest_at(listing_stats.price_history) IS
@@ -762,18 +762,18 @@ CREATE FUNCTION listing_stats.days_on_market(history listing_stats.price_history
 	AS 'MODULE_PATHNAME', 'listing_stats_history_days_on_market' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats.days_on_market(listing_stats.price_history, timestamptz) IS
 	'how many days of 24 hours lie between the first step and now; NULL: no steps, now is earlier or an infinite time, or an argument is NULL';
-CREATE FUNCTION listing_stats.sparkline(history listing_stats.price_history, width integer DEFAULT 40) RETURNS text
-	AS 'MODULE_PATHNAME', 'listing_stats_history_sparkline' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION listing_stats.sparkline(listing_stats.price_history, integer) IS
-	'the history as a line of width characters (at most 1000), for equal lengths of time from the first step to the last, each as high as the price in force at its end, a space without one or with NaN, lowest for -Infinity and highest for Infinity where there are finite prices; blocks, or _.-~=+*# in databases that are not UTF-8; NULL if an argument is; error 22023 for another width';
+CREATE FUNCTION listing_stats.sparkline(history listing_stats.price_history, width integer DEFAULT 40, since timestamptz DEFAULT NULL, until timestamptz DEFAULT NULL) RETURNS text
+	AS 'MODULE_PATHNAME', 'listing_stats_history_sparkline' LANGUAGE C STABLE PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats.sparkline(listing_stats.price_history, integer, timestamptz, timestamptz) IS
+	'the history as a line of width characters (at most 1000), for equal lengths of time from since (NULL: the first step) to until (NULL: now, or the last step if it is later), each as high as the price in force at its end, a space without one or with NaN, lowest for -Infinity and highest for Infinity where there are finite prices; blocks, or _.-~=+*# in databases that are not UTF-8; spaces where the window ends before it begins; NULL if history or width is NULL; error 22023 for another width';
 CREATE FUNCTION listing_stats.candles(history listing_stats.price_history, width interval, since timestamptz DEFAULT NULL, until timestamptz DEFAULT NULL, OUT at timestamptz, OUT open numeric, OUT high numeric, OUT low numeric, OUT close numeric) RETURNS SETOF record
 	AS 'MODULE_PATHNAME', 'listing_stats_history_candles' LANGUAGE C STABLE PARALLEL SAFE ROWS 100;
 COMMENT ON FUNCTION listing_stats.candles(listing_stats.price_history, interval, timestamptz, timestamptz) IS
-	'for each width of time from since (NULL: the first step) up to until (NULL: the last step and it too): when it starts, the price in force then or when since is later or else the first known one in it, the highest, the lowest, and the last known one; NULLs without any; whole months, and whole days, start when the clock of the sessions time zone first shows the midnight that date_trunc() has, or skips it, other widths count from 2000-01-03 00:00 UTC; the first candle of all starts when timestamps do; no rows if history or width is NULL, there are no steps or the window is empty; error 22023 for a width that is not positive or of several units, or a window that is not finite';
+	'for each width of time from since (NULL: the first step) up to until (NULL: now, or the last step and it too if it is later): when it starts, the price in force then or when since is later or else the first known one in it, the highest, the lowest, and the last known one; NULLs without any; whole months, and whole days, start when the clock of the sessions time zone first shows the midnight that date_trunc() has, or skips it, other widths count from 2000-01-03 00:00 UTC; the first candle of all starts when timestamps do; no rows if history or width is NULL, there are no steps or the window is empty; error 22023 for a width that is not positive or of several units, or a window that is not finite';
 CREATE FUNCTION listing_stats.series(history listing_stats.price_history, step interval, since timestamptz DEFAULT NULL, until timestamptz DEFAULT NULL, OUT at timestamptz, OUT price numeric) RETURNS SETOF record
 	AS 'MODULE_PATHNAME', 'listing_stats_history_series' LANGUAGE C STABLE PARALLEL SAFE ROWS 100;
 COMMENT ON FUNCTION listing_stats.series(listing_stats.price_history, interval, timestamptz, timestamptz) IS
-	'the price in force at since (NULL: the first step) and every step of time later, up to and including until (NULL: the last step) or the last time that there is, as generate_series() has the times, in the sessions time zone; NULL prices where unavailable and before the first step; no rows if history or step is NULL or there are no steps; error 22023 for a step that is not positive or a window that is not finite';
+	'the price in force at since (NULL: the first step) and every step of time later, up to and including until (NULL: now, or the last step if it is later) or the last time that there is, as generate_series() has the times, in the sessions time zone; NULL prices where unavailable and before the first step; no rows if history or step is NULL or there are no steps; error 22023 for a step that is not positive or a window that is not finite';
 CREATE FUNCTION listing_stats.prior_price(history listing_stats.price_history, reduced_at timestamptz DEFAULT NULL, within interval DEFAULT '30 days', progressive boolean DEFAULT false, OUT price numeric, OUT at timestamptz, OUT covered boolean, OUT reduction_at timestamptz)
 	AS 'MODULE_PATHNAME', 'listing_stats_history_prior_price' LANGUAGE C STABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats.prior_price(listing_stats.price_history, timestamptz, interval, boolean) IS

@@ -29,7 +29,7 @@ SELECT listing_id, changes(h), changes(h, across_gaps => true) AS across_gaps, l
 	round(days_at_price(h, '2026-03-31'), 2) AS at_price, round(days_on_market(h, '2026-03-31 12:00'), 2) AS on_market FROM h ORDER BY listing_id;
 SELECT listing_id, price_at(h, '2026-03-23') FROM h ORDER BY listing_id;
 SELECT listing_id, (prior_price(h)).* FROM h ORDER BY listing_id;
-SELECT listing_id, sparkline(h, 24) FROM h ORDER BY listing_id;
+SELECT listing_id, sparkline(h, 24, until => '2026-04-10'), sparkline(h, 24, '2026-03-01', '2026-03-31') AS march FROM h ORDER BY listing_id;
 
 -- The edges of steps and windows: from "since" up to, not including, "until"
 CREATE FUNCTION one() RETURNS price_history LANGUAGE sql AS $$ SELECT h FROM h WHERE listing_id = 1 $$;
@@ -84,7 +84,7 @@ CREATE TABLE wide AS SELECT price_history('2026-01-01'::timestamptz + i * interv
 	FROM unnest('{1.5,1e40,-9223372036854775808,9223372036854775807,1e-30,NaN,-Infinity,0}'::numeric[]) WITH ORDINALITY u(v, i);
 SELECT h::json FROM wide;
 SELECT lowest(h), highest(h), lowest(h, '2026-01-03', '2026-01-06'), time_weighted_average(h, '2026-01-02', '2026-01-04'), price_drop(h),
-	time_weighted_average(h, '2026-01-02'), sparkline(h, 8), h::text::price_history::text = h::text AS round FROM wide;
+	time_weighted_average(h, '2026-01-02'), sparkline(h, 8, until => latest_at(h)), h::text::price_history::text = h::text AS round FROM wide;
 -- The mean of the largest ones, too
 SELECT time_weighted_average('{2026-01-01=9e131071}', until => '2026-01-03')::text = 9e131071::text AS itself, time_weighted_average('{2026-01-01=9e131071, 2026-01-02=1.5}', until => '2026-01-03') = 4.5e131071 + 0.75 AS mean,
 	time_weighted_average('{2026-01-01=9e131071, 2026-01-02=-9e131071}', until => '2026-01-03') AS zero, time_weighted_average('{2026-01-01=3e131051}', '4714-11-24 BC', '294276-12-31') = 3e131051 AS still_whole,
@@ -103,7 +103,7 @@ SELECT count(*), min(at), max(at) FROM candles('{4714-11-24 00:00:00+00 BC=1, 29
 SELECT * FROM candles('{294276-12-30=1, 294276-12-31 23:59:59.999999=2}', '1 day');
 SELECT prior_price('{2026-01-01=2, infinity=1}');
 -- What a window, a candle or the next point of a series has beyond the ends of time is not asked for
-SELECT * FROM candles('{4714-11-24 BC=1, 4712-06-01 BC=2}', '3 years');
+SELECT * FROM candles('{4714-11-24 BC=1, 4712-06-01 BC=2}', '3 years', until => '4712-06-02 BC');
 SELECT * FROM candles('{4714-11-24 BC=1}', '1 month', until => '4713-01-02 BC');
 SELECT * FROM candles('{4714-11-24 BC=1, 294276-12-31 23:59:59.999999=2}', '2562047788 hours');
 SELECT at, close FROM candles('{4714-11-24 BC=1, 294276-12-31 23:59:59.999999=2}', '2147483647 months')
@@ -123,37 +123,53 @@ FROM candles('{2026-03-28 12:00+01=5, 2026-03-29 03:30+02=7, 2026-03-30 01:00+02
 SELECT at, lead(at) OVER (ORDER BY at) - at AS length FROM candles('{2026-10-24 12:00+02=5}', '1 day', until => '2026-10-27');
 SELECT at, open FROM candles('{2026-03-28 12:00+01=5}', '12 hours', until => '2026-03-30 00:00');
 SELECT * FROM series('{2026-03-28 12:00+01=5, 2026-03-29 12:00+02=7}', '1 day', '2026-03-27', '2026-03-30');
-SELECT at, open, close FROM candles('{2025-12-31 23:30+01=1, 2026-02-14 00:00+01=2}', '1 month');
-SELECT at FROM candles('{2025-11-20=1, 2026-07-01=2}', '3 months');
-SELECT to_char(at, 'Dy YYYY-MM-DD') FROM candles('{2026-01-01=1, 2026-01-13=2}', '1 week');
+SELECT at, open, close FROM candles('{2025-12-31 23:30+01=1, 2026-02-14 00:00+01=2}', '1 month', until => '2026-02-15');
+SELECT at FROM candles('{2025-11-20=1, 2026-07-01=2}', '3 months', until => '2026-07-02');
+SELECT to_char(at, 'Dy YYYY-MM-DD') FROM candles('{2026-01-01=1, 2026-01-13=2}', '1 week', until => '2026-01-14');
 SET TimeZone = 'America/Sao_Paulo';
 SELECT at, lead(at) OVER (ORDER BY at) - at AS length FROM candles('{2018-11-03 12:00-03=1}', '1 day', until => '2018-11-06');
 -- A midnight that the clock shows twice: the day begins with the first, also that of date_trunc(), which answers the second
 SET TimeZone = 'Atlantic/Azores';
-SELECT *, date_trunc('day', timestamptz '2024-10-27 00:30+00') FROM candles('{2024-10-27 00:30+00=5, 2024-10-27 00:40+00=100}', '1 day');
+SELECT *, date_trunc('day', timestamptz '2024-10-27 00:30+00') FROM candles('{2024-10-27 00:30+00=5, 2024-10-27 00:40+00=100}', '1 day', until => '2024-10-27 00:41+00');
 SELECT *, lead(at) OVER (ORDER BY at) - at AS length FROM candles('{2024-10-27 00:30+00=5, 2024-10-27 01:30+00=100}', '1 day', '2024-10-26', '2024-10-29');
 SELECT * FROM series('{2024-10-27 00:30+00=5, 2024-10-27 01:30+00=100}', '1 day', '2024-10-26 00:30', '2024-10-29');
 SET TimeZone = 'America/Havana';
-SELECT at, open, close FROM candles('{2015-11-01 04:30+00=5, 2015-11-01 04:40+00=100}', '1 month');
+SELECT at, open, close FROM candles('{2015-11-01 04:30+00=5, 2015-11-01 04:40+00=100}', '1 month', until => '2015-11-01 04:41+00');
 -- Midnight for a minute, and then back to the day before: that is over
 SET TimeZone = 'America/St_Johns';
 SELECT at, open, close, lead(at) OVER (ORDER BY at) - at AS length FROM candles('{2006-10-28 12:00-02:30=1, 2006-10-29 00:00:30-02:30=2, 2006-10-28 23:30-03:30=3}', '1 day', until => '2006-10-30 01:00');
-SELECT at, close FROM candles('{2006-10-28 23:30-03:30=3}', '1 day');
+SELECT at, close FROM candles('{2006-10-28 23:30-03:30=3}', '1 day', until => '2006-10-28 23:31-03:30');
 -- A day that the clock skips
 SET TimeZone = 'Pacific/Apia';
 SELECT at, lead(at) OVER (ORDER BY at) - at AS length FROM candles('{2011-12-29 12:00-10=1}', '1 day', until => '2012-01-01 01:00');
 SET TimeZone = 'UTC';
 
 -- A candle opens with the price in force, or the first known one; without any it is empty
-SELECT * FROM candles('{2026-01-01 12:00=10, 2026-01-02 06:00=null, 2026-01-04 06:00=8, 2026-01-04 12:00=9, 2026-01-04 18:00=null}', '1 day');
+SELECT * FROM candles('{2026-01-01 12:00=10, 2026-01-02 06:00=null, 2026-01-04 06:00=8, 2026-01-04 12:00=9, 2026-01-04 18:00=null}', '1 day', until => '2026-01-04 19:00');
 SELECT * FROM candles('{2026-01-01 12:00=10, 2026-01-02 06:00=20, 2026-01-02 18:00=5}', '1 day', '2026-01-02 09:00', '2026-01-02 18:00');
 
 -- A window that is empty, or ends before the first step
 SELECT count(*) AS none FROM candles('{2026-01-01 12:00=10}', '1 day', '2026-01-02 12:00', '2026-01-02 06:00') UNION ALL SELECT count(*) FROM candles('{2026-01-01 12:00=10}', '1 day', '2026-01-02', '2026-01-02')
-UNION ALL SELECT count(*) FROM candles('{2026-01-01 12:00=10}', '1 day', '2026-01-02') UNION ALL SELECT count(*) FROM candles('{2026-01-01 12:00=10}', '1 day', until => '2025-12-31')
+UNION ALL SELECT count(*) FROM candles('{2026-01-01 12:00=10}', '1 day', '2526-01-02') UNION ALL SELECT count(*) FROM candles('{2026-01-01 12:00=10}', '1 day', until => '2025-12-31')
 UNION ALL SELECT count(*) FROM series('{2026-01-01 12:00=10}', '1 day', '2026-01-02', '2026-01-01') UNION ALL SELECT count(*) FROM series('{2026-01-01 12:00=10}', '1 day', until => '2025-12-31');
 SELECT * FROM candles('{2026-01-01 12:00=10}', '1 day', '2025-12-30', '2025-12-31 12:00');
 SELECT * FROM series('{2026-01-01 12:00=10}', '12 hours', '2025-12-31', '2025-12-31 12:00') UNION ALL SELECT * FROM series('{2026-01-01 12:00=10}', '12 hours', '2026-01-02', '2026-01-02');
+
+-- Without an end they go up to now, or to the last step, and show it too, where that is later: what an application has just
+-- written in this transaction, or what is announced
+SELECT count(*) = now()::date - (now() - interval '40 days')::date + 1 AS days, max(at) = date_trunc('day', now()) AS today, min(close), bool_and(open IS NOT NULL) AS known
+FROM (SELECT price_history(now() - interval '40 days', 7) AS h) p, candles(h, '1 day');
+SELECT count(*), max(at) = now() AS now FROM (SELECT price_history(now() - interval '40 hours', 7) AS h) p, series(h, '1 hour');
+SELECT sparkline(h, 8), sparkline(h, 8, now() - interval '1 day') AS a_day FROM (SELECT price_history(now() - n * interval '10 days', n) AS h FROM generate_series(1, 4) n) p;
+SELECT c.close, s.price, sparkline(h, 3) FROM (SELECT price_history(now(), 7) AS h) p, candles(h, '1 day') c, series(h, '1 day') s;
+SELECT c.close, s.price, sparkline(h, 3) FROM (SELECT price_history(now() + interval '1 microsecond', 7) AS h) p, candles(h, '1 day') c, series(h, '1 day') s;
+CREATE TABLE announced AS SELECT '{2526-01-01 12:00=1, 2526-01-03=2}'::price_history AS h;
+SELECT c.* FROM announced, candles(h, '1 day') c;
+SELECT s.* FROM announced, series(h, '12 hours') s;
+SELECT sparkline(h, 4), sparkline(h, 4, until => '2526-01-02') AS up_to, '"' || sparkline(h, 4, '2525-12-31 12:00') || '"' AS from_before,
+	'"' || sparkline(h, 4, '2526-01-05', '2526-01-01') || '"' AS reversed, '"' || sparkline(h, 4, until => '2525-01-01') || '"' AS before, '"' || sparkline('{}'::price_history, 4) || '"' AS empty FROM announced;
+SELECT sparkline('{2526-01-01=1, infinity=2}'::price_history, 4), sparkline('{-infinity=1, 2526-01-01=2}'::price_history, 4), sparkline(h, NULL) AS unknown, sparkline(NULL::price_history) AS unknown FROM announced;
+SELECT candles('{2526-01-01=1, infinity=2}', '1 day');
 
 -- Reductions: the last one, the first of a series, one given; a history shorter than the window says so
 SELECT (prior_price(h)).*, latest(h) FROM (SELECT '{2026-01-01=100, 2026-03-01=120, 2026-03-10=110, 2026-03-20=90}'::price_history) r(h);
@@ -325,7 +341,7 @@ ANALYZE shown;
 CREATE FUNCTION candles_in(zone text, unit text, h price_history) RETURNS TABLE (starts timestamp, at timestamptz, open numeric, high numeric, low numeric, close numeric) LANGUAGE plpgsql AS $$
 BEGIN
 	PERFORM set_config('TimeZone', zone, true);
-	RETURN QUERY SELECT date_trunc(unit, c.at::timestamp), c.* FROM candles(h, ('1 ' || unit)::interval) c;
+	RETURN QUERY SELECT date_trunc(unit, c.at::timestamp), c.* FROM candles(h, ('1 ' || unit)::interval, until => latest_at(h) + interval '1 microsecond') c;
 	PERFORM set_config('TimeZone', 'UTC', true);
 END $$;
 CREATE TABLE candle AS SELECT zone, unit, c.*, lead(at, 1, 'infinity') OVER w AS until, lag(starts) OVER w AS prev

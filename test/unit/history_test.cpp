@@ -126,7 +126,7 @@ test_extremes()
 	CHECK(latest_prices(none.history).previous == no_price);
 	double prices[3];
 	unsigned char cells[3] = {9, 9, 9};
-	draw(none.history, prices, cells, 3, 8);
+	draw(none.history, 0, 0, prices, cells, 3, 8);
 	CHECK(cells[0] == 0 && cells[2] == 0);
 }
 
@@ -138,22 +138,32 @@ test_drawing()
 	draw(pack_all(
 			 collect({{0, 0, 100}, {10, 0, 200}, {20, 0, no_price}, {30, 0, 300}, {40, 0, 200}}))
 	         .history,
-	     prices, cells, 4, 8);
+	     0, 40, prices, cells, 4, 8);
 	CHECK(cells[0] == 1 && cells[1] == 0 && cells[2] == 8 && cells[3] == 1);
-	draw(pack_all(collect({{0, 0, 5}})).history, prices, cells, 4, 8);
+	draw(pack_all(collect({{0, 0, 5}})).history, 0, 0, prices, cells, 4, 8);
 	CHECK(cells[0] == 4 && cells[3] == 4);
 	// Cells end at 3, 6 and 10.
 	draw(pack_all(collect({{0, 0, 100}, {3, 0, 200}, {4, 0, 300}, {7, 0, 100}, {10, 0, 200}}))
 	         .history,
-	     prices, cells, 3, 8);
+	     0, 10, prices, cells, 3, 8);
 	CHECK(cells[0] == 1 && cells[1] == 8 && cells[2] == 1);
+	// From before the first step to after the last one; of a moment; of nothing.
+	const Packed packed = pack_all(collect({{10, 0, 100}, {20, 0, 200}}));
+	draw(packed.history, 0, 40, prices, cells, 4, 8);
+	CHECK(cells[0] == 1 && cells[1] == 8 && cells[2] == 8 && cells[3] == 8);
+	draw(packed.history, 0, 12, prices, cells, 4, 8);
+	CHECK(cells[0] == 0 && cells[2] == 0 && cells[3] == 4);
+	draw(packed.history, 15, 15, prices, cells, 4, 8);
+	CHECK(cells[0] == 4 && cells[3] == 4);
+	draw(packed.history, 15, 14, prices, cells, 4, 8);
+	CHECK(cells[0] == 0 && cells[3] == 0);
 	// Infinities are beyond all others, also where these are all the same.
 	const unsigned char infinity[] = {0x00, 0xD0};
 	const unsigned char negative_infinity[] = {0x00, 0xF0};
 	Collection infinite = collect({{0, 0, 5}, {20, 0, 5}, {40, 0, 5}});
 	infinite.rows.push_back({10, 0, infinite.add_wide(negative_infinity, 2)});
 	infinite.rows.push_back({30, 0, infinite.add_wide(infinity, 2)});
-	draw(pack_all(infinite).history, prices, cells, 4, 8);
+	draw(pack_all(infinite).history, 0, 40, prices, cells, 4, 8);
 	CHECK(cells[0] == 1 && cells[1] == 4 && cells[2] == 8 && cells[3] == 4);
 }
 
@@ -312,7 +322,7 @@ test_damage()
 			unsigned char cells[4];
 			(void) lowest_in(history, always, step);
 			(void) latest_prices(history);
-			draw(history, prices, cells, 4, 8);
+			draw(history, INT64_MIN, INT64_MAX, prices, cells, 4, 8);
 			if (read_steps(history, rows.data()) &&
 			    is_canonical(history, rows.data(), bytes.get(), size, scratch.data()))
 				CHECK(size == 0 || std::memcmp(bytes.get(), scratch.data(), size) == 0);
@@ -407,7 +417,7 @@ test_pauses()
 	paused("changes_of", steps, [&] { (void) changes_of(history, false); });
 	paused("last_reduction", steps, [&] { (void) last_reduction(history); });
 	paused("durations_in", steps, [&] { (void) durations_in(history, window); });
-	paused("draw", 2 * steps, [&] { draw(history, cells, levels, 3, 8); });
+	paused("draw", steps, [&] { draw(history, 0, count, cells, levels, 3, 8); });
 }
 
 Decimal
