@@ -256,6 +256,23 @@ SELECT differences('many', 'bigint', 'k', 'created', 'id', 'value', NULL), diffe
 VACUUM many;
 SELECT differences('many', 'bigint', 'k', 'created', 'id', 'value', NULL), differences('many', 'bigint', 'k', 'created', 'id', 'value', '2026-01-01 00:10');
 
+-- Histories of many pages, as of a time: one without times; one whose entries index scans have marked as dead, but for a few
+SET statement_timeout = '10s';
+CREATE TABLE long_ago (id bigserial PRIMARY KEY, k bigint NOT NULL, created timestamptz, value numeric(10,2));
+INSERT INTO long_ago (k, created, value) SELECT 1, NULL, i FROM generate_series(1, 3000) i;
+INSERT INTO long_ago (k, created, value) SELECT k, '2026-01-01'::timestamptz + i * interval '1 h', i FROM generate_series(2, 3) k, generate_series(1, 3000) i;
+CREATE INDEX ON long_ago (k, created DESC NULLS LAST, id DESC) INCLUDE (value) WITH (fillfactor = 50);
+SELECT differences('long_ago', 'bigint', 'k', 'created', 'id', 'value', '2026-02-01');
+DELETE FROM long_ago WHERE created < '2026-03-01' AND value <> 7;
+SET enable_seqscan = off;
+SET enable_bitmapscan = off;
+SELECT count(*) FROM long_ago WHERE k = 2 AND created < '2026-03-01';
+SELECT count(*) FROM long_ago WHERE k = 2 AND created < '2026-03-01';
+RESET enable_seqscan;
+RESET enable_bitmapscan;
+SELECT differences('long_ago', 'bigint', 'k', 'created', 'id', 'value', '2025-12-01'), differences('long_ago', 'bigint', 'k', 'created', 'id', 'value', '2026-01-20'), differences('long_ago', 'bigint', 'k', 'created', 'id', 'value', '2026-06-01');
+RESET statement_timeout;
+
 -- Names that need quoting, columns that were dropped or added later, keys that were never analysed
 CREATE TABLE "Preise, alle" (gone int, "ID" int PRIMARY KEY, "an %s""'" int, "wann?" timestamptz);
 ALTER TABLE "Preise, alle" DROP COLUMN gone;
