@@ -132,7 +132,7 @@ struct UuidColumn
 
 	static Key read(const char *bytes)
 	{
-		return {pg_bswap64(load<uint64>(bytes)), pg_bswap64(load<uint64>(bytes + 8))};
+		return {pg_ntoh64(load<uint64>(bytes)), pg_ntoh64(load<uint64>(bytes + 8))};
 	}
 };
 
@@ -145,7 +145,7 @@ key_datum(const IntegerKey &key, pg_uuid_t *)
 Datum
 key_datum(const UuidKey &key, pg_uuid_t *room)
 {
-	const uint64 bytes[] = {pg_bswap64(key.high), pg_hton64(key.low)};
+	const uint64 bytes[] = {pg_hton64(key.high), pg_hton64(key.low)};
 
 	memcpy(room->data, bytes, UUID_LEN);
 	return UUIDPGetDatum(room);
