@@ -127,6 +127,9 @@ extern "C" {
 
 namespace listing_stats {
 
+static_assert(sizeof(Datum) == 8 && sizeof(void *) == 8,
+              "listing_stats passes 64-bit integers by value and needs a 64-bit machine");
+
 // Whether this process applies a replicated transaction beside others, before it is committed on
 // the publisher.
 inline bool
