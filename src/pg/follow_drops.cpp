@@ -33,7 +33,7 @@ struct Affected
 	Oid table;
 	Oid trigger;
 	Side side;
-	const List *dropped;  // DdlObject
+	const List *dropped;  // DroppedObject
 };
 
 bool
@@ -99,7 +99,7 @@ lost_halves(const List *objects)
 
 	foreach (cell, objects)
 	{
-		const DdlObject &object = *static_cast<const DdlObject *>(lfirst(cell));
+		const DroppedObject &object = *static_cast<const DroppedObject *>(lfirst(cell));
 		ListCell *trigger_cell = nullptr;
 		if (object.catalog != RelationRelationId || object.column != 0)
 			continue;
@@ -188,7 +188,7 @@ column_exists(Oid table, const Place &place)
 
 // The column that an attachment has lost: found neither by name nor by record, and it was one of
 // those dropped.
-const DdlObject *
+const DroppedObject *
 lost_column(const Affected &affected, const Definition &definition, int column)
 {
 	const bool on_listing = affected.side == Side::listing;
@@ -204,7 +204,7 @@ lost_column(const Affected &affected, const Definition &definition, int column)
 		return nullptr;
 	foreach (cell, affected.dropped)
 	{
-		const DdlObject *object = static_cast<const DdlObject *>(lfirst(cell));
+		const DroppedObject *object = static_cast<const DroppedObject *>(lfirst(cell));
 		if (object->catalog != RelationRelationId || object->oid != affected.table ||
 		    object->column == 0 || object->name == nullptr)
 			continue;
@@ -217,16 +217,16 @@ lost_column(const Affected &affected, const Definition &definition, int column)
 
 // Takes the targets that are lost out of the definition.  Returns the column without which nothing
 // can be kept, or nullptr.
-const DdlObject *
-remove_lost(const Affected &affected, Definition *definition, const DdlObject **lost_target)
+const DroppedObject *
+remove_lost(const Affected &affected, Definition *definition, const DroppedObject **lost_target)
 {
-	const DdlObject *needed = nullptr;
+	const DroppedObject *needed = nullptr;
 	bool keeps_any = false;
 
 	*lost_target = nullptr;
 	for (int i = 0; i < column_count; ++i)
 	{
-		const DdlObject *lost = lost_column(affected, *definition, i);
+		const DroppedObject *lost = lost_column(affected, *definition, i);
 		if (lost != nullptr && is_target(i))
 		{
 			*lost_target = lost;
@@ -244,7 +244,7 @@ follow_dropped_columns(void *argument)
 {
 	const Affected &affected = *static_cast<const Affected *>(argument);
 	const Trigger *trigger = trigger_by_oid(affected.table, affected.trigger);
-	const DdlObject *lost_target = nullptr;
+	const DroppedObject *lost_target = nullptr;
 
 	if (trigger == nullptr)
 		return;
@@ -257,7 +257,7 @@ follow_dropped_columns(void *argument)
 		return;
 	if (OidIsValid(other) && relation_owner(other) != relation_owner(affected.table))
 		other = InvalidOid;
-	const DdlObject *needed = remove_lost(affected, &definition, &lost_target);
+	const DroppedObject *needed = remove_lost(affected, &definition, &lost_target);
 	const char *table = get_rel_name(affected.table);
 	if (needed != nullptr)
 	{
@@ -302,24 +302,22 @@ using namespace listing_stats;
 
 LISTING_STATS_FUNCTION(listing_stats_follow_drops)
 {
-	ddl_command(fcinfo, "_follow_drops", "sql_drop");
-	const List *objects = ddl_objects("SELECT classid, objid, objsubid, address_names[3] "
-	                                  "FROM pg_catalog.pg_event_trigger_dropped_objects()");
+	const List *objects = dropped_objects();
 	List *tables = NIL;
 	bool triggers = false;
 	const ListCell *cell = nullptr;
 
 	foreach (cell, objects)
 	{
-		const DdlObject &object = *static_cast<const DdlObject *>(lfirst(cell));
+		const DroppedObject &object = *static_cast<const DroppedObject *>(lfirst(cell));
 		triggers = triggers || object.catalog == TriggerRelationId;
 		if (object.catalog == RelationRelationId && object.column > 0)
 			tables = list_append_unique_oid(tables, object.oid);
 	}
-	// A table that had a trigger has lost it.  Most commands that drop something end here.
-	if (triggers && ActiveSnapshotSet())
+	// A table that had a trigger has lost it.
+	if (triggers)
 		follow_dropped_tables(objects);
 	foreach (cell, tables)
 		follow_columns_of(lfirst_oid(cell), objects);
-	PG_RETURN_NULL();
+	PG_RETURN_VOID();
 }

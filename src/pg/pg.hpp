@@ -71,6 +71,7 @@ extern "C" {
 #include "replication/worker_internal.h"
 #include "storage/bufmgr.h"
 #include "storage/lmgr.h"
+#include "tcop/deparse_utility.h"
 #include "tcop/pquery.h"
 #include "utils/acl.h"
 #include "utils/array.h"
