@@ -255,12 +255,12 @@ SELECT * FROM says();
 ROLLBACK;
 -- a column that only has the name of a lost one
 RESET SESSION AUTHORIZATION;
-ALTER EVENT TRIGGER listing_stats_renames DISABLE;
+ALTER EVENT TRIGGER listing_stats_changes DISABLE;
 SET SESSION AUTHORIZATION regress_listing_stats;
 ALTER TABLE price RENAME value TO amount;
 ALTER TABLE price ADD COLUMN value numeric;
 RESET SESSION AUTHORIZATION;
-ALTER EVENT TRIGGER listing_stats_renames ENABLE;
+ALTER EVENT TRIGGER listing_stats_changes ENABLE;
 SET SESSION AUTHORIZATION regress_listing_stats;
 ALTER TABLE price DROP COLUMN value;
 INSERT INTO price VALUES (43, 2, '2026-04-03', 43);
@@ -438,7 +438,7 @@ RESET SESSION AUTHORIZATION;
 
 -- by hand
 SET SESSION AUTHORIZATION regress_listing_stats;
-SELECT listing_stats._follow_renames();
+SELECT listing_stats._follow_changes();
 \echo :SQLSTATE
 SELECT listing_stats._follow_drops();
 \echo :SQLSTATE
@@ -459,7 +459,7 @@ INSERT INTO price VALUES (44, 2, '2026-04-04', 44);
 ALTER TABLE price DROP COLUMN amount;
 ROLLBACK;
 BEGIN;
-CREATE OR REPLACE FUNCTION listing_stats._follow_renames() RETURNS void LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_cancel_backend(pg_backend_pid()), pg_sleep(100); END $$;
+CREATE OR REPLACE FUNCTION listing_stats._follow_changes() RETURNS void LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_cancel_backend(pg_backend_pid()), pg_sleep(100); END $$;
 ALTER TABLE price RENAME value TO amount;
 \echo :SQLSTATE
 ROLLBACK;

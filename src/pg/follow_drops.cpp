@@ -1,22 +1,33 @@
-// The event trigger that detaches what has lost its table or a column.
+// The event trigger that detaches what has lost its table or a column, and tells of parts of a
+// price table that have gone with prices.
 //
 // A convenience: without it what is left says so at the next write.
 #include "pg/attach_triggers.hpp"
 #include "pg/attachments.hpp"
-#include "pg/ddl_event.hpp"
+#include "pg/follow_changes.hpp"
 #include "pg/trigger_catalog.hpp"
 
 namespace listing_stats {
 
 namespace {
 
-// A half of an attachment on a table that was dropped.
+// A half of an attachment on a table that was dropped, or what a part of the price table had.
 struct LostHalf
 {
 	const char *table;
 	Oid owner;
+	bool had_rows;
 	Side side;
 	const Trigger *trigger;
+};
+
+// A price table of which parts were dropped.
+struct Whole
+{
+	Oid table;
+	const Trigger *trigger;
+	const List *lost;  // LostHalf
+	List **warned;     // of these listings
 };
 
 // The other half.
@@ -83,6 +94,7 @@ read_dropped_table(Oid table, Snapshot snapshot, LostHalf *half)
 		const Form_pg_class form = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple));
 		half->table = pstrdup(NameStr(form->relname));
 		half->owner = form->relowner;
+		half->had_rows = form->relkind == RELKIND_FOREIGN_TABLE || blocks_of_dropped(form) > 0;
 	}
 	systable_endscan(scan);
 	table_close(catalog, AccessShareLock);
@@ -94,6 +106,7 @@ List *
 lost_halves(const List *objects)
 {
 	Snapshot snapshot = before_command();
+	const Oid price_function = trigger_function(price_changed);
 	List *halves = NIL;
 	ListCell *cell = nullptr;
 
@@ -106,9 +119,12 @@ lost_halves(const List *objects)
 		foreach (trigger_cell, triggers_of(object.oid, snapshot))
 		{
 			const Trigger *trigger = static_cast<const Trigger *>(lfirst(trigger_cell));
-			const Side side = is_of_side(trigger, Side::price) ? Side::price : Side::listing;
-			LostHalf half = {nullptr, InvalidOid, side, trigger};
-			if (!is_of_side(trigger, side) || !read_dropped_table(object.oid, snapshot, &half))
+			const bool on_price = trigger->tgfoid == price_function;
+			LostHalf half = {};
+			half.side = on_price ? Side::price : Side::listing;
+			half.trigger = trigger;
+			if ((!on_price && !is_of_side(trigger, Side::listing)) ||
+			    !read_dropped_table(object.oid, snapshot, &half))
 				continue;
 			LostHalf *copy = static_cast<LostHalf *>(palloc(sizeof(LostHalf)));
 			*copy = half;
@@ -145,7 +161,7 @@ follow_lost_half(const LostHalf &lost, Oid table)
 	const Side side = lost.side == Side::price ? Side::listing : Side::price;
 	ListCell *cell = nullptr;
 
-	if (relation_owner(table) != lost.owner)
+	if (lost.trigger->tgisclone || relation_owner(table) != lost.owner)
 		return;
 	foreach (cell, triggers_of(table, nullptr))
 	{
@@ -153,6 +169,52 @@ follow_lost_half(const LostHalf &lost, Oid table)
 		Remaining remaining = {table, trigger, &lost};
 		if (is_of_side(trigger, side) && same_arguments(trigger, lost.trigger))
 			without_failing(drop_remaining, &remaining);
+	}
+}
+
+// The prices of parts that are dropped are gone without a trace.
+void
+warn_of_lost_parts(void *argument)
+{
+	const Whole &whole = *static_cast<const Whole *>(argument);
+	const char *first = nullptr;
+	int count = 0;
+	const ListCell *cell = nullptr;
+
+	foreach (cell, whole.lost)
+	{
+		const LostHalf &lost = *static_cast<const LostHalf *>(lfirst(cell));
+		if (lost.side != Side::price || !lost.had_rows ||
+		    !same_arguments(lost.trigger, whole.trigger))
+			continue;
+		first = first == nullptr ? lost.table : first;
+		++count;
+	}
+	if (count == 0 || !ConditionalLockRelationOid(whole.table, AccessShareLock))
+		return;
+	Relation relation = relation_open(whole.table, NoLock);
+	const Oid listing = is_attachment(relation, whole.trigger)
+	                        ? other_half(relation, whole.trigger, Side::price)
+	                        : InvalidOid;
+	relation_close(relation, NoLock);
+	if (!OidIsValid(listing) || list_member_oid(*whole.warned, listing))
+		return;
+	*whole.warned = lappend_oid(*whole.warned, listing);
+	warn_of_gone_prices(listing, whole.table, first, count);
+}
+
+void
+follow_lost_parts(Oid table, const List *halves)
+{
+	List *warned = NIL;
+	ListCell *cell = nullptr;
+
+	foreach (cell, triggers_of(table, nullptr))
+	{
+		const Trigger *trigger = static_cast<const Trigger *>(lfirst(cell));
+		Whole whole = {table, trigger, halves, &warned};
+		if (is_of_side(trigger, Side::price))
+			without_failing(warn_of_lost_parts, &whole);
 	}
 }
 
@@ -169,6 +231,7 @@ follow_dropped_tables(const List *objects)
 	{
 		foreach (half, halves)
 			follow_lost_half(*static_cast<const LostHalf *>(lfirst(half)), lfirst_oid(cell));
+		follow_lost_parts(lfirst_oid(cell), halves);
 	}
 }
 

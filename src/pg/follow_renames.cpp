@@ -1,10 +1,10 @@
-// The event trigger that carries renames into the arguments of triggers.
+// What carries renames into the arguments of triggers.
 //
 // A convenience: names that have gone stale are resolved by attachment.cpp.  With it dumps carry
 // the new names, and a column can be renamed where the record in the arguments is of other tables,
 // as after a restore.
 #include "pg/attachments.hpp"
-#include "pg/ddl_event.hpp"
+#include "pg/follow_changes.hpp"
 #include "pg/trigger_catalog.hpp"
 
 namespace listing_stats {
@@ -241,8 +241,10 @@ follow_table(Oid table, const RenameStmt *rename, int column)
 	}
 }
 
+}  // namespace
+
 void
-follow_command(const CollectedCommand &command)
+follow_renames(const CollectedCommand &command)
 {
 	const RenameStmt *rename = IsA(command.parsetree, RenameStmt)
 	                               ? reinterpret_cast<const RenameStmt *>(command.parsetree)
@@ -250,6 +252,8 @@ follow_command(const CollectedCommand &command)
 	ObjectAddress object = {};
 	ListCell *cell = nullptr;
 
+	if (!changes_names(command.parsetree))
+		return;
 	if (command.type == SCT_AlterTable)
 		ObjectAddressSet(object, command.d.alterTable.classId, command.d.alterTable.objectId);
 	else if (command.type == SCT_Simple)
@@ -258,21 +262,4 @@ follow_command(const CollectedCommand &command)
 		follow_table(lfirst_oid(cell), rename, rename == nullptr ? 0 : object.objectSubId);
 }
 
-}  // namespace
-
 }  // namespace listing_stats
-
-using namespace listing_stats;
-
-LISTING_STATS_FUNCTION(listing_stats_follow_renames)
-{
-	ListCell *cell = nullptr;
-
-	foreach (cell, ddl_commands())
-	{
-		const CollectedCommand &command = *static_cast<const CollectedCommand *>(lfirst(cell));
-		if (changes_names(command.parsetree))
-			follow_command(command);
-	}
-	PG_RETURN_VOID();
-}

@@ -41,8 +41,8 @@ sub says
 my $warned = qr/^done .*WARNING:  listing_stats could not follow this command: could not access file "\$libdir\/listing_stats".*HINT:  .*DROP EXTENSION listing_stats CASCADE/s;
 
 move_away();
-is(says('CREATE TABLE other (a int); CREATE INDEX ON other (a)'), 'done ', 'what nothing of ours is called for says nothing');
-is(says('CREATE TABLE lonely (a int); DROP TABLE lonely'), 'done ', 'nor does the drop of a table without triggers');
+like(says($_), $warned, $_) for 'CREATE TABLE other (a int)', 'CREATE TABLE lonely (a int)';
+is(says('CREATE INDEX ON other (a); DROP TABLE lonely'), 'done ', 'what nothing of ours is called for says nothing');
 like(says($_), $warned, $_) for 'ALTER TABLE other ADD b int', 'ALTER TABLE other RENAME a TO c', 'ALTER TABLE other DROP c', 'CREATE TABLE referring (l int REFERENCES listing); DROP TABLE referring';
 is(says('DROP TABLE other'), 'done ', 'DROP TABLE');
 like(says(q{INSERT INTO price VALUES (2, 1, '2026-01-02', 6)}), qr/^failed .*could not access file/s, 'a price that cannot be kept is refused');
