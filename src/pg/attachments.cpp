@@ -2,6 +2,7 @@
 #include "pg/attachments.hpp"
 
 #include "pg/price_index.hpp"
+#include "pg/replaced_tables.hpp"
 #include "pg/trigger_catalog.hpp"
 
 namespace listing_stats {
@@ -374,6 +375,9 @@ fill_row(Row *row, Relation relation, const Trigger *trigger, Side side,
 		             RelationGetRelationName(relation), index_columns(attachment)));
 	if (good)
 	{
+		ListCell *cell = nullptr;
+		foreach (cell, replaced_tables(attachment))
+			append_text(&row->warnings, static_cast<const char *>(lfirst(cell)));
 		check_names(row, definition, attachment);
 		check_widths(row, attachment);
 		check_replica_identity(row, attachment.listing);
