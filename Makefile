@@ -8,7 +8,7 @@ CORE = src/core/decimal.o src/core/distribution.o src/core/division.o src/core/r
        src/core/stored_form.o \
        src/core/decimal_form.o src/core/history.o src/core/history_questions.o
 PG   = src/pg/module.o \
-       src/pg/column.o src/pg/definition.o src/pg/trigger_catalog.o \
+       src/pg/column.o src/pg/distributed.o src/pg/definition.o src/pg/trigger_catalog.o \
        src/pg/attachment.o src/pg/attachment_cache.o \
        src/pg/queries.o src/pg/price_index.o src/pg/pending.o src/pg/late_keys.o src/pg/direct_path.o src/pg/flush.o src/pg/statement.o src/pg/triggers.o \
        src/pg/attach_request.o src/pg/attach_triggers.o src/pg/attach.o src/pg/detach.o \

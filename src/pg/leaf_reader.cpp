@@ -1451,8 +1451,7 @@ may_read_directly(const PriceTable &table, Relation relation)
 	    RELATION_IS_OTHER_TEMP(relation) ||
 	    (RecoveryInProgress() && relation->rd_rel->relpersistence != RELPERSISTENCE_PERMANENT))
 		return false;
-	// Citus plans queries of tables whose rows are elsewhere.
-	if (planner_hook != nullptr && OidIsValid(get_extension_oid("citus", true)))
+	if (table.distributed)
 		return false;
 	if (ExecutorCheckPerms_hook != nullptr ||
 	    check_enable_rls(oid, InvalidOid, true) == RLS_ENABLED)
