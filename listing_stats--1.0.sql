@@ -1303,23 +1303,47 @@ COMMENT ON FUNCTION listing_stats.read_price_history(regclass, uuid, name, name,
 
 -- What follows DDL.  A convenience: nothing is wrong where these event triggers are disabled.
 
-CREATE FUNCTION listing_stats._follow_renames() RETURNS event_trigger
-AS 'MODULE_PATHNAME', 'listing_stats_follow_renames' LANGUAGE C;
-COMMENT ON FUNCTION listing_stats._follow_renames() IS 'private: carries the new names of tables, columns and schemas into the arguments of the triggers that attach() made; an error unless called by an event trigger on ddl_command_end';
-REVOKE ALL ON FUNCTION listing_stats._follow_renames() FROM PUBLIC;
+CREATE FUNCTION listing_stats._follow_changes() RETURNS void
+AS 'MODULE_PATHNAME', 'listing_stats_follow_changes' LANGUAGE C;
+COMMENT ON FUNCTION listing_stats._follow_changes() IS 'private: carries the new names of tables, columns and schemas into the arguments of the triggers that attach() made, and gives new partitions and inheritance children triggers of their own; an error unless called by an event trigger';
 
-CREATE FUNCTION listing_stats._follow_drops() RETURNS event_trigger
+CREATE FUNCTION listing_stats._follow_drops() RETURNS void
 AS 'MODULE_PATHNAME', 'listing_stats_follow_drops' LANGUAGE C;
 COMMENT ON FUNCTION listing_stats._follow_drops() IS 'private: detaches what has lost its table or a column, and stops keeping a column that is dropped; an error unless called by an event trigger on sql_drop';
-REVOKE ALL ON FUNCTION listing_stats._follow_drops() FROM PUBLIC;
 
--- All commands by which PostgreSQL lets a table or one of its columns be renamed or moved.
-CREATE EVENT TRIGGER listing_stats_renames ON ddl_command_end
-WHEN TAG IN ('ALTER TABLE', 'ALTER SCHEMA', 'ALTER INDEX', 'ALTER VIEW', 'ALTER MATERIALIZED VIEW',
-    'ALTER FOREIGN TABLE', 'ALTER TYPE', 'ALTER EXTENSION')
-EXECUTE FUNCTION listing_stats._follow_renames();
-COMMENT ON EVENT TRIGGER listing_stats_renames IS 'carries renames into the triggers that listing_stats.attach() made, so that dumps have the new names';
+-- Not in C: where the module is gone, a command that a function in C is called for would fail.  STABLE, for that keeps
+-- the snapshot which the command began with: by it _follow_drops() sees what has been dropped.  With the search_path of
+-- the command, whose names it resolves.
+CREATE FUNCTION listing_stats._follow() RETURNS event_trigger LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    drops CONSTANT pg_catalog.bool := TG_EVENT OPERATOR(pg_catalog.=) 'sql_drop';
+BEGIN
+    IF drops AND NOT EXISTS (
+        SELECT FROM pg_catalog.pg_event_trigger_dropped_objects()
+        WHERE classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_trigger'::pg_catalog.regclass OR objsubid OPERATOR(pg_catalog.>) 0) THEN
+        RETURN;
+    END IF;
+    BEGIN
+        IF drops THEN
+            PERFORM listing_stats._follow_drops();
+        ELSE
+            PERFORM listing_stats._follow_changes();
+        END IF;
+    EXCEPTION WHEN OTHERS THEN
+        RAISE WARNING 'listing_stats could not follow this command: %', SQLERRM
+            USING ERRCODE = SQLSTATE, HINT = 'The command goes on. If the files of listing_stats are gone, install them again, or remove the extension with DROP EXTENSION listing_stats CASCADE.';
+    END;
+END $$;
+COMMENT ON FUNCTION listing_stats._follow() IS 'private: an event trigger that follows renames, partitions and drops; an error in it becomes a warning';
+REVOKE ALL ON FUNCTION listing_stats._follow() FROM PUBLIC;
+
+-- All commands by which PostgreSQL lets a table or one of its columns be renamed or moved, or become a part of a table.
+CREATE EVENT TRIGGER listing_stats_changes ON ddl_command_end
+WHEN TAG IN ('CREATE TABLE', 'CREATE FOREIGN TABLE', 'CREATE SCHEMA', 'ALTER TABLE', 'ALTER SCHEMA', 'ALTER INDEX', 'ALTER VIEW',
+    'ALTER MATERIALIZED VIEW', 'ALTER FOREIGN TABLE', 'ALTER TYPE', 'ALTER EXTENSION')
+EXECUTE FUNCTION listing_stats._follow();
+COMMENT ON EVENT TRIGGER listing_stats_changes IS 'carries renames into the triggers that listing_stats.attach() made, so that dumps have the new names, and gives new partitions of prices triggers of their own';
 
 CREATE EVENT TRIGGER listing_stats_drops ON sql_drop
-EXECUTE FUNCTION listing_stats._follow_drops();
+EXECUTE FUNCTION listing_stats._follow();
 COMMENT ON EVENT TRIGGER listing_stats_drops IS 'detaches what has lost its table or a column';

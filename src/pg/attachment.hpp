@@ -90,6 +90,9 @@ bool same_arguments(const Trigger *a, const Trigger *b);
 // With "clones", also that which a partition has from the table it is a partition of.
 Oid find_trigger(Oid relation, const char *function, const Trigger *like, bool clones);
 
+// Inheritance parents, and of a partition the table it is a partition of.
+List *parents_of(Oid relation);
+
 // The price table that is attached where a trigger on "relation" is of it, a partition or an
 // inheritance child; "relation" itself otherwise.
 Oid attached_root(Oid relation, const Trigger *trigger);

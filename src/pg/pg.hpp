@@ -73,6 +73,8 @@ extern "C" {
 #include "replication/worker_internal.h"
 #include "storage/bufmgr.h"
 #include "storage/lmgr.h"
+#include "storage/smgr.h"
+#include "tcop/deparse_utility.h"
 #include "tcop/pquery.h"
 #include "utils/acl.h"
 #include "utils/array.h"
@@ -261,6 +263,24 @@ relation_owner(Oid relation)
 	const Oid owner = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple))->relowner;
 	ReleaseSysCache(tuple);
 	return owner;
+}
+
+// How large a table was that this transaction has dropped: its files are there until it commits.
+inline BlockNumber
+blocks_of_dropped(const FormData_pg_class *table)
+{
+	if (!RELKIND_HAS_STORAGE(table->relkind))
+		return 0;
+	const Oid space =
+		OidIsValid(table->reltablespace) ? table->reltablespace : MyDatabaseTableSpace;
+	const bool temporary = table->relpersistence == RELPERSISTENCE_TEMP;
+#if PG_VERSION_NUM >= 170000
+	const ProcNumber backend = temporary ? ProcNumberForTempRelations() : INVALID_PROC_NUMBER;
+#else
+	const BackendId backend = temporary ? BackendIdForTempRelations() : InvalidBackendId;
+#endif
+	SMgrRelation storage = smgropen({space, MyDatabaseId, table->relfilenode}, backend);
+	return smgrexists(storage, MAIN_FORKNUM) ? smgrnblocks(storage, MAIN_FORKNUM) : 0;
 }
 
 // Whether old snapshots may be refused what they see, by old_snapshot_threshold.
