@@ -197,6 +197,33 @@ for my $foreign_key ('', ' REFERENCES listing DEFERRABLE INITIALLY DEFERRED')
 	as('plain', 'DROP SCHEMA m CASCADE');
 }
 
+# S8: DDL that an index function runs for a superuser is followed within the operation, and as the tables' owner.
+as('plain', q{
+	CREATE SCHEMA m;
+	SET search_path = m;
+	CREATE TABLE listing (id int PRIMARY KEY);
+	CREATE TABLE price (id serial PRIMARY KEY, listing_id int REFERENCES listing, created timestamptz NOT NULL, value numeric);
+	CREATE TABLE offer (LIKE price INCLUDING ALL, FOREIGN KEY (listing_id) REFERENCES listing);
+	SELECT count(*) FROM listing_stats.attach('listing', 'price');
+	SELECT count(*) FROM listing_stats.attach('listing', 'offer', last_price => 'last_offer');
+	CREATE FUNCTION change() RETURNS void LANGUAGE plpgsql AS $$ BEGIN
+		IF to_regclass('m.offer') IS NOT NULL AND (SELECT yes FROM m.armed) THEN
+			DROP TABLE m.offer;
+			ALTER TABLE m.listing RENAME last_price TO latest;
+		END IF; END $$;
+	CREATE FUNCTION g(i int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN PERFORM m.change(); RETURN i; END $$;
+	CREATE TABLE armed (yes boolean);
+	INSERT INTO armed VALUES (false);
+	CREATE TABLE target (i int);
+	INSERT INTO target VALUES (1);
+	CREATE INDEX ON target (g(i));
+	UPDATE armed SET yes = true;
+});
+is(($node->psql('market', 'ANALYZE m.target'))[0], 0, 'ANALYZE runs a function that drops and renames');
+is(as('plain', q{SELECT last_price, warnings FROM listing_stats.attachments WHERE listing = 'm.listing'::regclass}), 'latest|{}', 'which is followed');
+is(as('plain', q{SELECT count(*) FROM pg_trigger WHERE tgrelid = 'm.listing'::regclass AND tgname ~ '^LISTING_STATS'}), '1', 'in the triggers too');
+as('plain', 'DROP SCHEMA m CASCADE');
+
 # The owner of the extension removes it; data stay.
 like(as('thief', 'DROP EXTENSION listing_stats CASCADE'), qr/must be owner of extension/, 'others cannot');
 like(as('dba', 'DROP EXTENSION listing_stats CASCADE'), qr/^(|NOTICE.*)$/s, 'its owner can');
