@@ -8,14 +8,14 @@ CORE = src/core/decimal.o src/core/distribution.o src/core/division.o src/core/r
        src/core/stored_form.o \
        src/core/decimal_form.o src/core/history.o src/core/history_questions.o
 PG   = src/pg/module.o \
-       src/pg/column.o src/pg/definition.o src/pg/trigger_catalog.o \
+       src/pg/column.o src/pg/distributed.o src/pg/definition.o src/pg/trigger_catalog.o \
        src/pg/attachment.o src/pg/attachment_cache.o \
-       src/pg/queries.o src/pg/price_index.o src/pg/pending.o src/pg/direct_path.o src/pg/flush.o src/pg/statement.o src/pg/triggers.o \
+       src/pg/queries.o src/pg/price_index.o src/pg/pending.o src/pg/late_keys.o src/pg/direct_path.o src/pg/flush.o src/pg/statement.o src/pg/triggers.o \
        src/pg/attach_request.o src/pg/attach_triggers.o src/pg/attach.o src/pg/detach.o \
-       src/pg/attachments.o src/pg/verify.o src/pg/refresh.o src/pg/refresh_progress.o \
+       src/pg/attachments.o src/pg/replaced_tables.o src/pg/verify.o src/pg/refresh.o src/pg/refresh_progress.o \
        src/pg/price_table.o src/pg/price_queries.o src/pg/leaf_reader.o src/pg/heap_reader.o src/pg/latest_prices.o src/pg/latest_prices_support.o \
        src/pg/json_text.o src/pg/price_history_json.o src/pg/read_history.o \
-       src/pg/ddl_event.o src/pg/follow_renames.o src/pg/follow_drops.o \
+       src/pg/ddl_event.o src/pg/follow_changes.o src/pg/follow_renames.o src/pg/follow_partitions.o src/pg/follow_drops.o \
        src/pg/numerics.o src/pg/distribution_state.o src/pg/statistics.o src/pg/summary.o \
        src/pg/aggregates.o src/pg/accessors.o src/pg/histogram.o \
        src/pg/distribution_io.o src/pg/distribution_order.o \
@@ -34,7 +34,7 @@ PG_CXXFLAGS  = $(DIALECT) -Wextra -Wold-style-cast -Wno-register -Wno-unused-par
 PG_LDFLAGS  += $(EXTRA_LDFLAGS)
 
 # What keeps columns; tools/check runs it twice, directly and by SQL.
-TRACKING       = attach blog tracking targets interference own_write before_triggers write_paths partitions types names follow_ddl roles errors refresh
+TRACKING       = attach blog tracking targets interference own_write before_triggers write_paths partitions types names follow_ddl follow_partitions replaced_tables roles errors refresh
 REGRESS        = setup surface $(TRACKING) price_summary price_stats latest_prices price_history_json price_history
 ISOLATION      = races order locks attach late unlocked unchecked renames drops snapshots verify partitions savepoints
 ISOLATION_OPTS = --inputdir=$(srcdir)/test/isolation --load-extension=listing_stats

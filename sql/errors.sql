@@ -1,7 +1,7 @@
 -- Bad input: each error has a SQLSTATE, names the object and says what to do; nothing is lost.  Identifiers as in
 -- test/README.md.
 -- Nothing here needs the event triggers; what they add is in follow_ddl.sql.
-ALTER EVENT TRIGGER listing_stats_renames DISABLE;
+ALTER EVENT TRIGGER listing_stats_changes DISABLE;
 ALTER EVENT TRIGGER listing_stats_drops DISABLE;
 SET SESSION AUTHORIZATION regress_listing_stats;
 CREATE SCHEMA errors;
@@ -349,5 +349,5 @@ DROP SCHEMA errors CASCADE;
 DROP FOREIGN DATA WRAPPER errors CASCADE;
 DROP OWNED BY regress_listing_stats_other;
 DROP ROLE regress_listing_stats_other;
-ALTER EVENT TRIGGER listing_stats_renames ENABLE;
+ALTER EVENT TRIGGER listing_stats_changes ENABLE;
 ALTER EVENT TRIGGER listing_stats_drops ENABLE;

@@ -189,6 +189,21 @@ CREATE TABLE child () INHERITS (t);
 SELECT way('t') AS has_children;
 DROP TABLE child;
 ANALYZE t;
+-- a table of Citus's is empty, its rows are in shards: by query, which Citus plans; all other tables of the database are ordinary ones
+BEGIN;
+RESET SESSION AUTHORIZATION;
+SET LOCAL allow_system_table_mods = on;
+CREATE TABLE pg_catalog.pg_dist_partition (logicalrelid regclass NOT NULL);
+CREATE TABLE latest.other AS SELECT * FROM latest.t;
+CREATE INDEX ON latest.other (k, t DESC NULLS LAST) INCLUDE (v);
+INSERT INTO pg_dist_partition VALUES ('latest.t');
+ALTER TABLE latest.t ALTER k SET STATISTICS 10;
+SELECT latest.way('latest.t') AS distributed, latest.way('latest.other') AS other;
+CREATE UNIQUE INDEX pg_dist_partition_logical_relid_index ON pg_dist_partition (logicalrelid);
+ALTER TABLE latest.t ALTER k SET STATISTICS -1;
+SELECT latest.way('latest.t') AS distributed, latest.way('latest.other') AS other;
+ROLLBACK;
+SELECT way('t') AS not_distributed;
 ALTER TABLE t ENABLE ROW LEVEL SECURITY;
 SELECT way('t') AS owner_without_policies;
 ALTER TABLE t FORCE ROW LEVEL SECURITY;
@@ -255,6 +270,23 @@ INSERT INTO many (k, created, value) SELECT 1234567891012, '2026-01-01'::timesta
 SELECT differences('many', 'bigint', 'k', 'created', 'id', 'value', NULL), differences('many', 'bigint', 'k', 'created', 'id', 'value', '2026-01-01 00:10');
 VACUUM many;
 SELECT differences('many', 'bigint', 'k', 'created', 'id', 'value', NULL), differences('many', 'bigint', 'k', 'created', 'id', 'value', '2026-01-01 00:10');
+
+-- Histories of many pages, as of a time: one without times; one whose entries index scans have marked as dead, but for a few
+SET statement_timeout = '10s';
+CREATE TABLE long_ago (id bigserial PRIMARY KEY, k bigint NOT NULL, created timestamptz, value numeric(10,2));
+INSERT INTO long_ago (k, created, value) SELECT 1, NULL, i FROM generate_series(1, 3000) i;
+INSERT INTO long_ago (k, created, value) SELECT k, '2026-01-01'::timestamptz + i * interval '1 h', i FROM generate_series(2, 3) k, generate_series(1, 3000) i;
+CREATE INDEX ON long_ago (k, created DESC NULLS LAST, id DESC) INCLUDE (value) WITH (fillfactor = 50);
+SELECT differences('long_ago', 'bigint', 'k', 'created', 'id', 'value', '2026-02-01');
+DELETE FROM long_ago WHERE created < '2026-03-01' AND value <> 7;
+SET enable_seqscan = off;
+SET enable_bitmapscan = off;
+SELECT count(*) FROM long_ago WHERE k = 2 AND created < '2026-03-01';
+SELECT count(*) FROM long_ago WHERE k = 2 AND created < '2026-03-01';
+RESET enable_seqscan;
+RESET enable_bitmapscan;
+SELECT differences('long_ago', 'bigint', 'k', 'created', 'id', 'value', '2025-12-01'), differences('long_ago', 'bigint', 'k', 'created', 'id', 'value', '2026-01-20'), differences('long_ago', 'bigint', 'k', 'created', 'id', 'value', '2026-06-01');
+RESET statement_timeout;
 
 -- Names that need quoting, columns that were dropped or added later, keys that were never analysed
 CREATE TABLE "Preise, alle" (gone int, "ID" int PRIMARY KEY, "an %s""'" int, "wann?" timestamptz);

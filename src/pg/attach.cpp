@@ -26,8 +26,9 @@ reopen_tables(const Attachment &attachment, Request *request)
 	request->price = relation_open(attachment.price, NoLock);
 }
 
-// Whether an attachment other than "own" keeps its values in this column.
-bool
+// The prices of an attachment other than "own" that keeps its values in this column, as its
+// triggers name them; nullptr: there is none.
+const char *
 kept_by_another(Relation listing, const char *name, const Trigger *own)
 {
 	const Oid function = trigger_function(listing_changed);
@@ -43,10 +44,10 @@ kept_by_another(Relation listing, const char *name, const Trigger *own)
 		{
 			if (definition.column[target] != nullptr &&
 			    strcmp(definition.column[target], name) == 0)
-				return true;
+				return definition.price;
 		}
 	}
-	return false;
+	return nullptr;
 }
 
 bool
@@ -90,11 +91,15 @@ check_target(const Request &request, const ResolvedColumn &target, const Resolve
 			(errcode(ERRCODE_INVALID_TABLE_DEFINITION),
 		     errmsg("column \"%s\" of table \"%s\" is in a unique index", name, table),
 		     errdetail("Each new price would then lock the listing against its foreign keys.")));
-	if (kept_by_another(request.listing, name, own))
+	if (const char *other = kept_by_another(request.listing, name, own); other != nullptr)
 		ereport(ERROR,
 		        (errcode(ERRCODE_DUPLICATE_OBJECT),
 		         errmsg("column \"%s\" of table \"%s\" is kept by another attachment", name, table),
-		         errhint("Name another column: attach(..., last_price => '...').")));
+		         errdetail("It is that of table %s.", other),
+		         errhint("Name another column, attach(..., last_price => '...'), or call "
+		                 "listing_stats.detach(%s, %s) first.",
+		                 quote_literal_cstr(qualified_name(RelationGetRelid(request.listing))),
+		                 quote_literal_cstr(other))));
 	if (column_fit(source, target) != Fit::exact)
 		ereport(ERROR,
 		        (errcode(ERRCODE_DATATYPE_MISMATCH),
@@ -289,6 +294,33 @@ existing_attachment(Request *request)
 	return found;
 }
 
+// Where one table has taken the place of another, the old one is to be detached.
+void
+tell_of_other_listing(const Request &request, const Attachment &attachment)
+{
+	ListCell *cell = nullptr;
+
+	foreach (cell, our_triggers(request.price))
+	{
+		const Trigger *trigger = static_cast<Trigger *>(lfirst(cell));
+		if (!is_attachment(request.price, trigger))
+			continue;
+		const char *key = key_of_price(request.price, trigger);
+		const Oid other = other_half(request.price, trigger, Side::price);
+		if (key == nullptr || strcmp(key, NameStr(attachment.column[price_key].name)) != 0 ||
+		    !OidIsValid(other) || other == attachment.listing)
+			continue;
+		ereport(
+			NOTICE,
+			(errmsg("table \"%s\" is attached to table \"%s\" by key \"%s\" as well",
+		            RelationGetRelationName(request.price), get_rel_name(other), key),
+		     errhint("If table \"%s\" has taken its place: SELECT listing_stats.detach(%s, %s);",
+		             RelationGetRelationName(request.listing),
+		             quote_literal_cstr(qualified_name(other)),
+		             quote_literal_cstr(qualified_name(attachment.price)))));
+	}
+}
+
 Oid
 attach(FunctionCallInfo fcinfo)
 {
@@ -304,13 +336,18 @@ attach(FunctionCallInfo fcinfo)
 	SPI_connect();
 	attach_targets(&request, &attachment, existing);
 	create_index(&request, attachment);
+	if (existing == nullptr)
+		tell_of_other_listing(request, attachment);
 	close_tables(request);
 	const Oid trigger = create_triggers(attachment, existing, request.replication);
 	SPI_finish();
 	if (!request.backfill)
 		return trigger;
 	warn_of_publications(attachment.listing);
-	recompute_all(attachment_of(attachment.price, trigger, Side::price));
+	Attachment *attached = attachment_of(attachment.price, trigger, Side::price);
+	const Actor before = restrict_to(attached->owner);
+	recompute_all(attached);
+	resume_as(before);
 	return trigger;
 }
 

@@ -115,6 +115,18 @@ make_trigger(const TriggerMaker &maker, Oid table, const char *function, const c
 	return now.name;
 }
 
+// As they stand in CREATE TRIGGER.
+const char *
+quoted_arguments(const Trigger *trigger)
+{
+	StringInfoData out;
+
+	initStringInfo(&out);
+	for (int i = 0; i < trigger->tgnargs; ++i)
+		appendStringInfo(&out, "%s%s", i == 0 ? "" : ", ", quote_literal_cstr(trigger->tgargs[i]));
+	return out.data;
+}
+
 }  // namespace
 
 void
@@ -157,6 +169,40 @@ create_triggers(const Attachment &attachment, const Trigger *existing, char repl
 }
 
 void
+create_part_triggers(Oid table, const Trigger *like)
+{
+	const TriggerMaker maker = {free_trigger_name(table, NIL), quoted_arguments(like), like,
+	                            like->tgenabled == TRIGGER_DISABLED ? '\0' : like->tgenabled};
+
+	// Partitions get clones of the row trigger, and none of the other.
+	if (!OidIsValid(find_trigger(table, price_changed, like, true)))
+		make_trigger(maker, table, price_changed, "INSERT OR UPDATE OR DELETE");
+	if (get_rel_relkind(table) != RELKIND_FOREIGN_TABLE &&
+	    !OidIsValid(find_trigger(table, price_truncated, like, false)))
+		make_trigger(maker, table, price_truncated, "TRUNCATE");
+}
+
+void
+drop_triggers_of(Oid table, const Trigger *like)
+{
+	Relation relation = relation_open(table, NoLock);
+	List *names = NIL;
+	ListCell *cell = nullptr;
+
+	foreach (cell, our_triggers(relation))
+	{
+		const Trigger *trigger = static_cast<Trigger *>(lfirst(cell));
+		if (!trigger->tgisclone && same_arguments(trigger, like))
+			names = lappend(names, trigger->tgname);
+	}
+	relation_close(relation, NoLock);
+	foreach (cell, names)
+		run_command(psprintf("DROP TRIGGER %s ON %s",
+		                     quote_identifier(static_cast<const char *>(lfirst(cell))),
+		                     qualified_name(table)));
+}
+
+void
 drop_triggers(Oid relation, Oid other, const Trigger *trigger)
 {
 	check_ownership(relation);
@@ -173,23 +219,7 @@ drop_triggers(Oid relation, Oid other, const Trigger *trigger)
 		                                find_all_inheritors(other, AccessExclusiveLock, nullptr));
 	}
 	foreach (cell, tables)
-	{
-		const Oid table = lfirst_oid(cell);
-		Relation open = relation_open(table, NoLock);
-		List *names = NIL;
-		ListCell *name = nullptr;
-		foreach (name, our_triggers(open))
-		{
-			const Trigger *candidate = static_cast<Trigger *>(lfirst(name));
-			if (!candidate->tgisclone && same_arguments(candidate, trigger))
-				names = lappend(names, candidate->tgname);
-		}
-		relation_close(open, NoLock);
-		foreach (name, names)
-			run_command(psprintf("DROP TRIGGER %s ON %s",
-			                     quote_identifier(static_cast<const char *>(lfirst(name))),
-			                     qualified_name(table)));
-	}
+		drop_triggers_of(lfirst_oid(cell), trigger);
 	CommandCounterIncrement();
 }
 

@@ -10,6 +10,14 @@ namespace listing_stats {
 // the row trigger on price.
 Oid create_triggers(const Attachment &attachment, const Trigger *existing, char replication);
 
+// Gives a table that has become a part of an attached price table the triggers that it needs and
+// has not got.  "like" is the row trigger of that price table, or a part's.  Within SPI_connect().
+void create_part_triggers(Oid table, const Trigger *like);
+
+// Drops the triggers of a table, which is locked, that have the arguments of "like", except those
+// that are a partition's clones.  Within SPI_connect().
+void drop_triggers_of(Oid table, const Trigger *like);
+
 // Drops what "trigger" is part of, on its table and on the other one, if there is one.
 void drop_triggers(Oid relation, Oid other, const Trigger *trigger);
 

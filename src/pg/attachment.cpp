@@ -22,27 +22,6 @@ carries_other_half(Oid relation, const Trigger *trigger, Side side)
 	                               trigger, false));
 }
 
-// Inheritance parents, and of a partition the table it is a partition of.
-List *
-parents_of(Oid relation)
-{
-	Relation catalog = table_open(InheritsRelationId, AccessShareLock);
-	ScanKeyData scan_key;
-	List *parents = NIL;
-
-	ScanKeyInit(&scan_key, Anum_pg_inherits_inhrelid, BTEqualStrategyNumber, F_OIDEQ,
-	            ObjectIdGetDatum(relation));
-	SysScanDesc scan =
-		systable_beginscan(catalog, InheritsRelidSeqnoIndexId, true, nullptr, 1, &scan_key);
-	for (HeapTuple tuple = systable_getnext(scan); HeapTupleIsValid(tuple);
-	     tuple = systable_getnext(scan))
-		parents =
-			lappend_oid(parents, reinterpret_cast<Form_pg_inherits>(GETSTRUCT(tuple))->inhparent);
-	systable_endscan(scan);
-	table_close(catalog, AccessShareLock);
-	return parents;
-}
-
 // Not by RangeVarGetRelid(), which would ask whether the user may use the schema.
 Oid
 table_by_name(const char *name)
@@ -368,6 +347,26 @@ find_trigger(Oid relation, const char *function, const Trigger *like, bool clone
 			found = candidate->tgoid;
 	}
 	return found;
+}
+
+List *
+parents_of(Oid relation)
+{
+	Relation catalog = table_open(InheritsRelationId, AccessShareLock);
+	ScanKeyData scan_key;
+	List *parents = NIL;
+
+	ScanKeyInit(&scan_key, Anum_pg_inherits_inhrelid, BTEqualStrategyNumber, F_OIDEQ,
+	            ObjectIdGetDatum(relation));
+	SysScanDesc scan =
+		systable_beginscan(catalog, InheritsRelidSeqnoIndexId, true, nullptr, 1, &scan_key);
+	for (HeapTuple tuple = systable_getnext(scan); HeapTupleIsValid(tuple);
+	     tuple = systable_getnext(scan))
+		parents =
+			lappend_oid(parents, reinterpret_cast<Form_pg_inherits>(GETSTRUCT(tuple))->inhparent);
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+	return parents;
 }
 
 Oid

@@ -24,15 +24,11 @@ enum Query
 	write_all,
 	insert_one,
 	insert_many,
-	write_unkeyed,
-	write_all_unkeyed,
 	check_one,
 	check_many,
 	check_all,
 	check_added_one,
 	check_added_many,
-	check_unkeyed,
-	check_all_unkeyed,
 	query_count
 };
 
@@ -93,6 +89,9 @@ bool same_arguments(const Trigger *a, const Trigger *b);
 // The trigger on "relation" that calls the function with the arguments of "like"; InvalidOid: none.
 // With "clones", also that which a partition has from the table it is a partition of.
 Oid find_trigger(Oid relation, const char *function, const Trigger *like, bool clones);
+
+// Inheritance parents, and of a partition the table it is a partition of.
+List *parents_of(Oid relation);
 
 // The price table that is attached where a trigger on "relation" is of it, a partition or an
 // inheritance child; "relation" itself otherwise.

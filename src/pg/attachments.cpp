@@ -3,6 +3,7 @@
 
 #include "pg/price_index.hpp"
 #include "pg/queries.hpp"
+#include "pg/replaced_tables.hpp"
 #include "pg/trigger_catalog.hpp"
 
 namespace listing_stats {
@@ -61,9 +62,9 @@ trigger_state(char enabled)
 	}
 }
 
-// Warns of those that are disabled, and shows all if "shown".
+// Shows those of a table, and warns of each that is disabled.
 void
-add_triggers(Row *row, Oid table, const Trigger *like, bool shown)
+add_triggers(Row *row, Oid table, const Trigger *like)
 {
 	Relation relation = try_relation_open(table, AccessShareLock);
 	ListCell *cell = nullptr;
@@ -75,10 +76,9 @@ add_triggers(Row *row, Oid table, const Trigger *like, bool shown)
 		const Trigger *trigger = static_cast<Trigger *>(lfirst(cell));
 		if (!same_arguments(trigger, like))
 			continue;
-		if (shown)
-			append_text(&row->triggers,
-			            psprintf("%s on %s: %s", trigger->tgname, RelationGetRelationName(relation),
-			                     trigger_state(trigger->tgenabled)));
+		append_text(&row->triggers,
+		            psprintf("%s on %s: %s", trigger->tgname, RelationGetRelationName(relation),
+		                     trigger_state(trigger->tgenabled)));
 		if (trigger->tgenabled == TRIGGER_DISABLED)
 			append_text(
 				&row->warnings,
@@ -89,10 +89,54 @@ add_triggers(Row *row, Oid table, const Trigger *like, bool shown)
 	relation_close(relation, AccessShareLock);
 }
 
-// What goes on in the parts of the price table that no trigger sees.
+bool
+has_disabled_trigger(Oid table, const Trigger *like)
+{
+	ListCell *cell = nullptr;
+
+	foreach (cell, triggers_of(table, nullptr))
+	{
+		const Trigger *trigger = static_cast<Trigger *>(lfirst(cell));
+		if (trigger->tgenabled == TRIGGER_DISABLED && same_arguments(trigger, like))
+			return true;
+	}
+	return false;
+}
+
+// Tables of which one thing is to be said: the first by name, and how many there are.
+struct Tables
+{
+	const char *first;
+	int count;
+};
+
+void
+add_table(Tables *tables, const char *name)
+{
+	tables->first = tables->count++ == 0 ? name : tables->first;
+}
+
+// "warning" has a place for the tables.
+void
+warn_of_tables(Row *row, const Tables &tables, const char *warning)
+{
+	const char *names = psprintf("table \"%s\"", tables.first);
+
+	if (tables.count > 1)
+		names = psprintf("%s and %d more", names, tables.count - 1);
+	if (tables.count > 0)
+		append_text(&row->warnings, psprintf(warning, names));
+}
+
+// What goes on in the parts of the price table that no trigger sees: one warning of each kind,
+// however many parts there are.
 void
 add_unseen_parts(Row *row, Oid price, const Trigger *like)
 {
+	Tables remote = {};
+	Tables unseen = {};
+	Tables truncated = {};
+	Tables disabled = {};
 	ListCell *cell = nullptr;
 
 	foreach (cell, find_all_inheritors(price, AccessShareLock, nullptr))
@@ -100,21 +144,21 @@ add_unseen_parts(Row *row, Oid price, const Trigger *like)
 		const Oid part = lfirst_oid(cell);
 		const char *name = get_rel_name(part);
 		if (get_rel_relkind(part) == RELKIND_FOREIGN_TABLE)
-			append_text(
-				&row->warnings,
-				psprintf("changes made on the remote side of foreign table \"%s\" are not seen",
-			             name));
+			add_table(&remote, name);
 		else if (!OidIsValid(find_trigger(part, price_changed, like, true)))
-			append_text(&row->warnings, psprintf("changes of table \"%s\", which inherits, are not "
-			                                     "seen until attach() is called again",
-			                                     name));
+			add_table(&unseen, name);
 		else if (!OidIsValid(find_trigger(part, price_truncated, like, false)))
-			append_text(&row->warnings, psprintf("TRUNCATE of table \"%s\" alone is not seen until "
-			                                     "attach() is called again",
-			                                     name));
-		if (part != price)
-			add_triggers(row, part, like, false);
+			add_table(&truncated, name);
+		if (part != price && has_disabled_trigger(part, like))
+			add_table(&disabled, name);
 	}
+	warn_of_tables(row, remote, "changes made on the remote side of foreign %s are not seen");
+	warn_of_tables(row, unseen,
+	               "changes of %s, which inherit, are not seen until attach() is called again");
+	warn_of_tables(row, truncated,
+	               "TRUNCATE of %s alone is not seen until attach() is called again");
+	warn_of_tables(row, disabled,
+	               "triggers on %s are disabled: what they miss has to be repaired by refresh()");
 }
 
 // The publications of a table or partition.
@@ -433,6 +477,9 @@ fill_row(Row *row, Relation relation, const Trigger *trigger, Side side,
 		             RelationGetRelationName(relation), index_columns(attachment)));
 	if (good)
 	{
+		ListCell *cell = nullptr;
+		foreach (cell, replaced_tables(attachment))
+			append_text(&row->warnings, static_cast<const char *>(lfirst(cell)));
 		check_names(row, definition, attachment);
 		check_widths(row, attachment);
 		check_publications(row, attachment.listing);
@@ -442,8 +489,8 @@ fill_row(Row *row, Relation relation, const Trigger *trigger, Side side,
 		check_matches(row, attachment);
 		check_subscriptions(row, attachment.price, trigger);
 	}
-	add_triggers(row, DatumGetObjectId(row->value[row_listing]), trigger, true);
-	add_triggers(row, DatumGetObjectId(row->value[row_price]), trigger, true);
+	add_triggers(row, DatumGetObjectId(row->value[row_listing]), trigger);
+	add_triggers(row, DatumGetObjectId(row->value[row_price]), trigger);
 	if (side == Side::price)
 		add_unseen_parts(row, RelationGetRelid(relation), trigger);
 }
@@ -455,7 +502,7 @@ fill_wrong_row(Row *row, Relation relation, const Trigger *trigger, Side side, c
 	memset(row->null, true, sizeof row->null);
 	row->null[row_triggers] = row->null[row_warnings] = false;
 	set_oid(row, side == Side::listing ? row_listing : row_price, RelationGetRelid(relation));
-	add_triggers(row, RelationGetRelid(relation), trigger, true);
+	add_triggers(row, RelationGetRelid(relation), trigger);
 	append_text(&row->warnings, psprintf("trigger \"%s\" has wrong arguments for listing_stats: %s",
 	                                     trigger->tgname, problem));
 }

@@ -1,46 +1,79 @@
-// What the two event triggers share, see ddl_event.hpp.
+// What the event triggers share, see ddl_event.hpp.
 #include "pg/ddl_event.hpp"
 
 namespace listing_stats {
 
-const Node *
-ddl_command(FunctionCallInfo fcinfo, const char *function, const char *event)
-{
-	if (!CALLED_AS_EVENT_TRIGGER(fcinfo) ||
-	    strcmp(reinterpret_cast<EventTriggerData *>(fcinfo->context)->event, event) != 0)
-		ereport(ERROR,
-		        (errcode(ERRCODE_E_R_I_E_EVENT_TRIGGER_PROTOCOL_VIOLATED),
-		         errmsg("function listing_stats.%s() must be called by an event trigger on %s",
-		                function, event),
-		         errhint("The extension has that event trigger already.")));
-	return reinterpret_cast<EventTriggerData *>(fcinfo->context)->parsetree;
-}
+namespace {
 
+// The rows of one of PostgreSQL's functions for event triggers, each made an element of the list.
+// The plan is kept: making it takes longer than the rest of following most commands.
 List *
-ddl_objects(const char *query)
+read_rows(const char *query, SPIPlanPtr *plan, void *(*read)(HeapTuple row, TupleDesc description))
 {
 	MemoryContext context = CurrentMemoryContext;
-	List *objects = NIL;
+	List *list = NIL;
 
 	SPI_connect();
-	if (SPI_execute(query, true, 0) != SPI_OK_SELECT)
-		elog(ERROR, "\"%s\" failed: %s", query, SPI_result_code_string(SPI_result));
+	if (*plan == nullptr)
+	{
+		SPIPlanPtr prepared = SPI_prepare(query, 0, nullptr);
+		if (prepared == nullptr || SPI_keepplan(prepared) != 0)
+			elog(ERROR, "\"%s\" failed: %s", query, SPI_result_code_string(SPI_result));
+		*plan = prepared;
+	}
+	const int result = SPI_execute_plan(*plan, nullptr, nullptr, true, 0);
+	if (result != SPI_OK_SELECT)
+		elog(ERROR, "\"%s\" failed: %s", query, SPI_result_code_string(result));
 	for (uint64 i = 0; i < SPI_processed; ++i)
 	{
-		HeapTuple row = SPI_tuptable->vals[i];
-		TupleDesc description = SPI_tuptable->tupdesc;
-		bool is_null = false;
 		MemoryContext old = MemoryContextSwitchTo(context);
-		DdlObject *object = static_cast<DdlObject *>(palloc0(sizeof(DdlObject)));
-		object->catalog = DatumGetObjectId(SPI_getbinval(row, description, 1, &is_null));
-		object->oid = DatumGetObjectId(SPI_getbinval(row, description, 2, &is_null));
-		object->column = DatumGetInt32(SPI_getbinval(row, description, 3, &is_null));
-		object->name = SPI_getvalue(row, description, 4);
-		objects = lappend(objects, object);
+		list = lappend(list, read(SPI_tuptable->vals[i], SPI_tuptable->tupdesc));
 		MemoryContextSwitchTo(old);
 	}
 	SPI_finish();
-	return objects;
+	return list;
+}
+
+void *
+read_command(HeapTuple row, TupleDesc description)
+{
+	bool is_null = false;
+
+	return DatumGetPointer(SPI_getbinval(row, description, 1, &is_null));
+}
+
+void *
+read_object(HeapTuple row, TupleDesc description)
+{
+	DroppedObject *object = static_cast<DroppedObject *>(palloc0(sizeof(DroppedObject)));
+	bool is_null = false;
+
+	object->catalog = DatumGetObjectId(SPI_getbinval(row, description, 1, &is_null));
+	object->oid = DatumGetObjectId(SPI_getbinval(row, description, 2, &is_null));
+	object->column = DatumGetInt32(SPI_getbinval(row, description, 3, &is_null));
+	object->name = SPI_getvalue(row, description, 4);
+	return object;
+}
+
+}  // namespace
+
+List *
+ddl_commands()
+{
+	static SPIPlanPtr plan = nullptr;
+
+	return read_rows("SELECT command FROM pg_catalog.pg_event_trigger_ddl_commands()", &plan,
+	                 read_command);
+}
+
+List *
+dropped_objects()
+{
+	static SPIPlanPtr plan = nullptr;
+
+	return read_rows("SELECT classid, objid, objsubid, address_names[3] "
+	                 "FROM pg_catalog.pg_event_trigger_dropped_objects()",
+	                 &plan, read_object);
 }
 
 void

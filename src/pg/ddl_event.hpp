@@ -1,25 +1,26 @@
-// What the two event triggers share: the objects of a DDL command, and work on them that cannot
-// make the command fail.
+// What the event triggers share: what a DDL command has done, and work on it that cannot make the
+// command fail.
+//
+// The functions in C are called by one in plpgsql, which the event triggers call: it makes an error
+// in them a warning, also that there is no module to call.
 #pragma once
 
 #include "pg/pg.hpp"
 
 namespace listing_stats {
 
-struct DdlObject
+struct DroppedObject
 {
 	Oid catalog;
 	Oid oid;
 	int column;        // attribute number; 0: the object itself
-	const char *name;  // of a column that was dropped
+	const char *name;  // of a column
 };
 
-// The parse tree of the command, if the function is called by an event trigger for this event.
-const Node *ddl_command(FunctionCallInfo fcinfo, const char *function, const char *event);
-
-// The objects as one of PostgreSQL's functions for event triggers gives them: a query of class,
-// OID, column number and name.  Lists of DdlObject.
-List *ddl_objects(const char *query);
+// The commands under way, lists of CollectedCommand, and what they have dropped, of DroppedObject.
+// An error unless called by an event trigger.
+List *ddl_commands();
+List *dropped_objects();
 
 // Does the work; an error in it becomes a warning, and leaves the attachment as it was.  Nothing is
 // wrong then: the next write says what to do.

@@ -26,7 +26,7 @@ struct Work
 // they added must not be added again.
 CommandId recomputed_before = FirstCommandId;
 
-bool committing = false;  // late keys are handled
+bool looking_again = false;  // for the listings of late keys
 
 template <typename T>
 T *
@@ -67,13 +67,6 @@ bool
 is_write(Query query)
 {
 	return !is_lock(query) && query < check_one;
-}
-
-// What those have to leave depends on no price.
-bool
-is_of_unkeyed(Query query)
-{
-	return query == write_unkeyed || query == write_all_unkeyed;
 }
 
 // What a statement sees: all that is committed by now, or above READ COMMITTED what its transaction
@@ -118,10 +111,6 @@ check_of(Query write)
 		return check_added_one;
 	case insert_many:
 		return check_added_many;
-	case write_unkeyed:
-		return check_unkeyed;
-	case write_all_unkeyed:
-		return check_all_unkeyed;
 	default:
 		return check_many;
 	}
@@ -300,7 +289,7 @@ write(Attachment *attachment, Query query, Datum *parameters, const char *nulls)
 	AsOwner as_owner;
 
 	unsure = unsure || can_be_undone(*attachment);
-	if (disturbed && !is_of_unkeyed(query))
+	if (disturbed)
 	{
 		query = query == insert_one ? write_one : query == insert_many ? write_many : query;
 		disturbed = false;
@@ -309,11 +298,10 @@ write(Attachment *attachment, Query query, Datum *parameters, const char *nulls)
 		unsure = unsure || (disturbed && attachment->guard != Guard::off);
 	}
 	begin_as_owner(&as_owner, attachment);
-	// The places of listings without a key are others now.
-	if (unsure && query != write_unkeyed)
+	if (unsure)
 		check_written(attachment, query, parameters);
 	// TRUNCATE and DDL change what older snapshots see anyway.
-	if (query != write_all && !is_of_unkeyed(query))
+	if (query != write_all)
 		check_seen(attachment, query, parameters);
 	end_as_owner(as_owner);
 	return DatumGetUInt64(changed);
@@ -531,72 +519,6 @@ write_listings(const Work &work)
 	pfree(added);
 }
 
-// Sets "tid" to where listings of one table are now: what another attachment wrote, or a trigger of
-// the owner's, has moved them since.
-void
-find_latest_versions(const UnkeyedListing *listing, Size count, ItemPointerData *tid)
-{
-	Relation table = try_relation_open(listing[0].table, AccessShareLock);
-	// Not so in a foreign table.
-	const bool moves = table != nullptr && RELKIND_HAS_TABLE_AM(table->rd_rel->relkind);
-	TableScanDesc scan = moves ? table_beginscan_tid(table, GetActiveSnapshot()) : nullptr;
-
-	for (Size i = 0; i < count; ++i)
-	{
-		tid[i] = listing[i].tid;
-		if (moves)
-			table_tuple_get_latest_tid(scan, &tid[i]);
-	}
-	if (moves)
-		table_endscan(scan);
-	if (table != nullptr)
-		relation_close(table, AccessShareLock);
-}
-
-// The latest places of listings without a key, as an array.
-Datum
-latest_places(const UnkeyedListing *listing, Size count)
-{
-	ItemPointerData *tid = allocate<ItemPointerData>(count);
-	Datum *place = allocate<Datum>(count);
-
-	push_new_snapshot();
-	for (Size first = 0, end = 0; first < count; first = end)
-	{
-		while (end < count && listing[end].table == listing[first].table)
-			++end;
-		find_latest_versions(listing + first, end - first, tid + first);
-	}
-	PopActiveSnapshot();
-	for (Size i = 0; i < count; ++i)
-		place[i] = PointerGetDatum(&tid[i]);
-	const Datum places = PointerGetDatum(construct_array(
-		place, static_cast<int>(count), TIDOID, sizeof(ItemPointerData), false, TYPALIGN_SHORT));
-	pfree(place);
-	pfree(tid);
-	return places;
-}
-
-void
-write_unkeyed_listings(const PendingKeys &pending, Attachment *attachment)
-{
-	for (Size done = 0; done < pending.unkeyed_count; done += batch)
-	{
-		CHECK_FOR_INTERRUPTS();
-		const UnkeyedListing *listing = pending.unkeyed + done;
-		const Size count = Min(batch, pending.unkeyed_count - done);
-		Datum places = latest_places(listing, count);
-		const bool unsure = can_be_undone(*attachment);
-		write(attachment, write_unkeyed, &places, nullptr);
-		pfree(DatumGetPointer(places));
-		if (!unsure && !can_be_undone(*attachment))
-			continue;
-		places = latest_places(listing, count);
-		check_written(attachment, write_unkeyed, &places);
-		pfree(DatumGetPointer(places));
-	}
-}
-
 // Every session locks in the same order: by listing, then by key.
 int
 compare_work(const void *a, const void *b)
@@ -692,8 +614,9 @@ handle_missing(const Work &work, const PendingKey *missing, Size count)
 			recompute(attachment, found);
 		missing = split_missing(&late, found, &count);
 	}
-	for (Size i = 0; i < count; ++i)
-		add_late_key(*attachment, work.side, missing[i]);
+	// Otherwise the lock has whoever brings a listing see these prices.
+	if (attachment->foreign_key)
+		add_late_keys(*attachment, work.side, missing, count, false);
 }
 
 // Locks the listings of work[0] and of those that follow on the same rows, and leaves only their
@@ -721,7 +644,9 @@ lock_together(Work *work, int count, bool final)
 	{
 		Size missing_count = 0;
 		const PendingKey *missing = split_missing(&work[i], found, &missing_count);
-		if (!final)
+		if (final)
+			keep_late_keys(*work[i].attachment, work[i].side, missing, missing_count);
+		else
 			handle_missing(work[i], missing, missing_count);
 	}
 	return together;
@@ -761,31 +686,55 @@ defer(Level *level)
 		Attachment *attachment = attachment_of(pending->relation, pending->trigger, pending->side);
 		if (attachment == nullptr)
 			continue;
-		write_unkeyed_listings(*pending, attachment);
-		for (Size i = 0; i < pending->count; ++i)
-			add_late_key(*attachment, pending->side, pending->key[i]);
+		add_late_keys(*attachment, pending->side, pending->key, pending->count, true);
 	}
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(level->context);
 }
 
-// Handles what a transaction that is applied in parallel has put off, as its statements would have.
+// An error if a listing with one of the keys, which were looked for in vain, is there now and does
+// not have its prices: somebody has set our deferred trigger IMMEDIATE, so that it came too early.
 void
-flush_deferred()
+check_came_in_time(Attachment *attachment, Datum keys)
 {
-	Level *first = nullptr;
+	if (DatumGetPointer(run(attachment, check_many, &keys, nullptr)) == nullptr)
+		return;
+	ereport(ERROR,
+	        (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+	         errmsg("could not serialize access: a listing of table \"%s\" has come after it was "
+	                "looked for",
+	                NameStr(attachment->listing_name)),
+	         errhint("Leave the constraint listing_stats._late deferred, or try again.")));
+}
 
-	for (Level *level = take_late_level(); level != nullptr; level = take_late_level())
+// A level of these late keys: of those alone for which nothing has been done yet, or of the others.
+Level *
+level_of_late(const LateKeys &late, bool deferred)
+{
+	Level *level = empty_level();
+
+	for (Size i = 0; i < late.count; ++i)
 	{
-		level->outer = first;
-		first = level;
+		CHECK_FOR_INTERRUPTS();
+		const LateKey &key = late.key[i];
+		if (key.deferred != deferred)
+			continue;
+		// None: this transaction has dropped or detached it since.
+		Attachment *attachment = attachment_of(key.relation, key.trigger, key.side);
+		if (attachment == nullptr)
+			continue;
+		if (attachment->key.type != key.type)
+		{
+			recompute_all(attachment);
+			continue;
+		}
+		PendingKey change = {};
+		change.key = key.key;
+		change.arrived = true;
+		change.recompute = true;
+		add_key(level, *attachment, key.side, key.type, change);
 	}
-	while (first != nullptr)
-	{
-		Level *level = first;
-		first = level->outer;
-		flush(level, false);
-	}
+	return level;
 }
 
 }  // namespace
@@ -795,7 +744,7 @@ flush(Level *level, bool final)
 {
 	int count = 0;
 
-	if (applies_in_parallel() && !committing)
+	if (applies_in_parallel() && !looking_again)
 	{
 		defer(level);
 		return;
@@ -811,16 +760,10 @@ flush(Level *level, bool final)
 		Attachment *attachment = locked_attachment(*pending);
 		if (attachment == nullptr)
 			continue;
-		if (final && attachment->key.type != pending->type)
-		{
-			recompute_all(attachment);
-			continue;
-		}
 		if (attachment->key.type != pending->type)
 			elog(ERROR, "the type of a key has changed in mid-statement");
 		if (!final && put_off(*attachment, *pending))
 			continue;
-		write_unkeyed_listings(*pending, attachment);
 		sort_keys(*attachment, pending->key, &pending->count);
 		work[count++] = {attachment, pending->side, pending->key, pending->count};
 	}
@@ -834,31 +777,41 @@ flush(Level *level, bool final)
 }
 
 void
-flush_late_keys(bool prepare)
+flush_late_keys()
 {
-	committing = true;
-	if (applies_in_parallel())
+	const LateKeys late = take_late_keys();
+
+	looking_again = true;
+	// As at the end of their statements, which can bring late keys again.
+	flush(level_of_late(late, true), false);
+	flush(level_of_late(late, false), true);
+	looking_again = false;
+	if (late.context != nullptr)
+		MemoryContextDelete(late.context);
+}
+
+void
+check_late_keys()
+{
+	const LateKeys late = late_keys();
+	if (late.count == 0)
+		return;
+	// No statement runs that would have one.
+	PushActiveSnapshot(GetTransactionSnapshot());
+	for (PendingKeys *pending = level_of_late(late, false)->pending; pending != nullptr;
+	     pending = pending->next)
 	{
-		PushActiveSnapshot(GetTransactionSnapshot());
-		flush_deferred();
-		PopActiveSnapshot();
+		Attachment *attachment = locked_attachment(*pending);
+		if (attachment == nullptr)
+			continue;
+		sort_keys(*attachment, pending->key, &pending->count);
+		in_batches(attachment->key, keys_of(pending->key, pending->count), 0,
+		           [attachment](Datum keys, Size) {
+					   check_came_in_time(attachment, keys);
+					   return true;
+				   });
 	}
-	Level *level = take_late_level();
-	while (level != nullptr)
-	{
-		// No statement runs that would have one, and the server asks for it.
-		PushActiveSnapshot(GetTransactionSnapshot());
-		for (; level != nullptr; level = take_late_level())
-			flush(level, true);
-		PopActiveSnapshot();
-		// What our writes have made triggers of the user's defer, which can bring late keys again,
-		// and open cursors: as the server goes about it at this point.
-		do
-			AfterTriggerFireDeferred();
-		while (PreCommit_Portals(prepare));
-		level = take_late_level();
-	}
-	committing = false;
+	PopActiveSnapshot();
 }
 
 uint64
@@ -874,22 +827,13 @@ void
 recompute_all(Attachment *attachment)
 {
 	write(attachment, write_all, nullptr, nullptr);
-	recompute_unkeyed(attachment);
-}
-
-uint64
-recompute_unkeyed(Attachment *attachment)
-{
-	if (attachment->column[listing_key].not_null)
-		return 0;
-	return write(attachment, write_all_unkeyed, nullptr, nullptr);
 }
 
 void
 forget_recomputations()
 {
 	recomputed_before = FirstCommandId;
-	committing = false;
+	looking_again = false;
 }
 
 }  // namespace listing_stats

@@ -9,8 +9,12 @@ namespace listing_stats {
 // and listings that are not there will not be looked for again.
 void flush(Level *level, bool final);
 
-// Handles the keys whose listings were not there.
-void flush_late_keys(bool prepare);
+// Looks once more for the listings that were not there, see late_keys.hpp.
+void flush_late_keys();
+
+// Before a transaction commits: an error if it would leave wrong what flush_late_keys() was to make
+// right.  Runs no code of anybody else's.
+void check_late_keys();
 
 // Does the same for the listings with these keys, which it sorts; returns how many it changed.
 uint64 recompute_keys(Attachment *attachment, Datum *key, Size count);
@@ -18,9 +22,6 @@ uint64 recompute_keys(Attachment *attachment, Datum *key, Size count);
 // Recomputes every listing of the attachment.  The caller holds a lock on price, or on listing,
 // that keeps writers of prices out.
 void recompute_all(Attachment *attachment);
-
-// Does so for the listings without a key alone; returns how many it changed.
-uint64 recompute_unkeyed(Attachment *attachment);
 
 // At the end of a transaction: forgets when it recomputed last, and that it was about to commit.
 void forget_recomputations();

@@ -1,22 +1,33 @@
-// The event trigger that detaches what has lost its table or a column.
+// The event trigger that detaches what has lost its table or a column, and tells of parts of a
+// price table that have gone with prices.
 //
 // A convenience: without it what is left says so at the next write.
 #include "pg/attach_triggers.hpp"
 #include "pg/attachments.hpp"
-#include "pg/ddl_event.hpp"
+#include "pg/follow_changes.hpp"
 #include "pg/trigger_catalog.hpp"
 
 namespace listing_stats {
 
 namespace {
 
-// A half of an attachment on a table that was dropped.
+// A half of an attachment on a table that was dropped, or what a part of the price table had.
 struct LostHalf
 {
 	const char *table;
 	Oid owner;
+	bool had_rows;
 	Side side;
 	const Trigger *trigger;
+};
+
+// A price table of which parts were dropped.
+struct Whole
+{
+	Oid table;
+	const Trigger *trigger;
+	const List *lost;  // LostHalf
+	List **warned;     // of these listings
 };
 
 // The other half.
@@ -33,7 +44,7 @@ struct Affected
 	Oid table;
 	Oid trigger;
 	Side side;
-	const List *dropped;  // DdlObject
+	const List *dropped;  // DroppedObject
 };
 
 bool
@@ -83,6 +94,7 @@ read_dropped_table(Oid table, Snapshot snapshot, LostHalf *half)
 		const Form_pg_class form = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple));
 		half->table = pstrdup(NameStr(form->relname));
 		half->owner = form->relowner;
+		half->had_rows = form->relkind == RELKIND_FOREIGN_TABLE || blocks_of_dropped(form) > 0;
 	}
 	systable_endscan(scan);
 	table_close(catalog, AccessShareLock);
@@ -94,21 +106,25 @@ List *
 lost_halves(const List *objects)
 {
 	Snapshot snapshot = before_command();
+	const Oid price_function = trigger_function(price_changed);
 	List *halves = NIL;
 	ListCell *cell = nullptr;
 
 	foreach (cell, objects)
 	{
-		const DdlObject &object = *static_cast<const DdlObject *>(lfirst(cell));
+		const DroppedObject &object = *static_cast<const DroppedObject *>(lfirst(cell));
 		ListCell *trigger_cell = nullptr;
 		if (object.catalog != RelationRelationId || object.column != 0)
 			continue;
 		foreach (trigger_cell, triggers_of(object.oid, snapshot))
 		{
 			const Trigger *trigger = static_cast<const Trigger *>(lfirst(trigger_cell));
-			const Side side = is_of_side(trigger, Side::price) ? Side::price : Side::listing;
-			LostHalf half = {nullptr, InvalidOid, side, trigger};
-			if (!is_of_side(trigger, side) || !read_dropped_table(object.oid, snapshot, &half))
+			const bool on_price = trigger->tgfoid == price_function;
+			LostHalf half = {};
+			half.side = on_price ? Side::price : Side::listing;
+			half.trigger = trigger;
+			if ((!on_price && !is_of_side(trigger, Side::listing)) ||
+			    !read_dropped_table(object.oid, snapshot, &half))
 				continue;
 			LostHalf *copy = static_cast<LostHalf *>(palloc(sizeof(LostHalf)));
 			*copy = half;
@@ -145,7 +161,7 @@ follow_lost_half(const LostHalf &lost, Oid table)
 	const Side side = lost.side == Side::price ? Side::listing : Side::price;
 	ListCell *cell = nullptr;
 
-	if (relation_owner(table) != lost.owner)
+	if (lost.trigger->tgisclone || relation_owner(table) != lost.owner)
 		return;
 	foreach (cell, triggers_of(table, nullptr))
 	{
@@ -153,6 +169,52 @@ follow_lost_half(const LostHalf &lost, Oid table)
 		Remaining remaining = {table, trigger, &lost};
 		if (is_of_side(trigger, side) && same_arguments(trigger, lost.trigger))
 			without_failing(drop_remaining, &remaining);
+	}
+}
+
+// The prices of parts that are dropped are gone without a trace.
+void
+warn_of_lost_parts(void *argument)
+{
+	const Whole &whole = *static_cast<const Whole *>(argument);
+	const char *first = nullptr;
+	int count = 0;
+	const ListCell *cell = nullptr;
+
+	foreach (cell, whole.lost)
+	{
+		const LostHalf &lost = *static_cast<const LostHalf *>(lfirst(cell));
+		if (lost.side != Side::price || !lost.had_rows ||
+		    !same_arguments(lost.trigger, whole.trigger))
+			continue;
+		first = first == nullptr ? lost.table : first;
+		++count;
+	}
+	if (count == 0 || !ConditionalLockRelationOid(whole.table, AccessShareLock))
+		return;
+	Relation relation = relation_open(whole.table, NoLock);
+	const Oid listing = is_attachment(relation, whole.trigger)
+	                        ? other_half(relation, whole.trigger, Side::price)
+	                        : InvalidOid;
+	relation_close(relation, NoLock);
+	if (!OidIsValid(listing) || list_member_oid(*whole.warned, listing))
+		return;
+	*whole.warned = lappend_oid(*whole.warned, listing);
+	warn_of_gone_prices(listing, whole.table, first, count);
+}
+
+void
+follow_lost_parts(Oid table, const List *halves)
+{
+	List *warned = NIL;
+	ListCell *cell = nullptr;
+
+	foreach (cell, triggers_of(table, nullptr))
+	{
+		const Trigger *trigger = static_cast<const Trigger *>(lfirst(cell));
+		Whole whole = {table, trigger, halves, &warned};
+		if (is_of_side(trigger, Side::price))
+			without_failing(warn_of_lost_parts, &whole);
 	}
 }
 
@@ -169,6 +231,7 @@ follow_dropped_tables(const List *objects)
 	{
 		foreach (half, halves)
 			follow_lost_half(*static_cast<const LostHalf *>(lfirst(half)), lfirst_oid(cell));
+		follow_lost_parts(lfirst_oid(cell), halves);
 	}
 }
 
@@ -188,7 +251,7 @@ column_exists(Oid table, const Place &place)
 
 // The column that an attachment has lost: found neither by name nor by record, and it was one of
 // those dropped.
-const DdlObject *
+const DroppedObject *
 lost_column(const Affected &affected, const Definition &definition, int column)
 {
 	const bool on_listing = affected.side == Side::listing;
@@ -204,7 +267,7 @@ lost_column(const Affected &affected, const Definition &definition, int column)
 		return nullptr;
 	foreach (cell, affected.dropped)
 	{
-		const DdlObject *object = static_cast<const DdlObject *>(lfirst(cell));
+		const DroppedObject *object = static_cast<const DroppedObject *>(lfirst(cell));
 		if (object->catalog != RelationRelationId || object->oid != affected.table ||
 		    object->column == 0 || object->name == nullptr)
 			continue;
@@ -217,16 +280,16 @@ lost_column(const Affected &affected, const Definition &definition, int column)
 
 // Takes the targets that are lost out of the definition.  Returns the column without which nothing
 // can be kept, or nullptr.
-const DdlObject *
-remove_lost(const Affected &affected, Definition *definition, const DdlObject **lost_target)
+const DroppedObject *
+remove_lost(const Affected &affected, Definition *definition, const DroppedObject **lost_target)
 {
-	const DdlObject *needed = nullptr;
+	const DroppedObject *needed = nullptr;
 	bool keeps_any = false;
 
 	*lost_target = nullptr;
 	for (int i = 0; i < column_count; ++i)
 	{
-		const DdlObject *lost = lost_column(affected, *definition, i);
+		const DroppedObject *lost = lost_column(affected, *definition, i);
 		if (lost != nullptr && is_target(i))
 		{
 			*lost_target = lost;
@@ -244,7 +307,7 @@ follow_dropped_columns(void *argument)
 {
 	const Affected &affected = *static_cast<const Affected *>(argument);
 	const Trigger *trigger = trigger_by_oid(affected.table, affected.trigger);
-	const DdlObject *lost_target = nullptr;
+	const DroppedObject *lost_target = nullptr;
 
 	if (trigger == nullptr)
 		return;
@@ -257,7 +320,7 @@ follow_dropped_columns(void *argument)
 		return;
 	if (OidIsValid(other) && relation_owner(other) != relation_owner(affected.table))
 		other = InvalidOid;
-	const DdlObject *needed = remove_lost(affected, &definition, &lost_target);
+	const DroppedObject *needed = remove_lost(affected, &definition, &lost_target);
 	const char *table = get_rel_name(affected.table);
 	if (needed != nullptr)
 	{
@@ -302,24 +365,22 @@ using namespace listing_stats;
 
 LISTING_STATS_FUNCTION(listing_stats_follow_drops)
 {
-	ddl_command(fcinfo, "_follow_drops", "sql_drop");
-	const List *objects = ddl_objects("SELECT classid, objid, objsubid, address_names[3] "
-	                                  "FROM pg_catalog.pg_event_trigger_dropped_objects()");
+	const List *objects = dropped_objects();
 	List *tables = NIL;
 	bool triggers = false;
 	const ListCell *cell = nullptr;
 
 	foreach (cell, objects)
 	{
-		const DdlObject &object = *static_cast<const DdlObject *>(lfirst(cell));
+		const DroppedObject &object = *static_cast<const DroppedObject *>(lfirst(cell));
 		triggers = triggers || object.catalog == TriggerRelationId;
 		if (object.catalog == RelationRelationId && object.column > 0)
 			tables = list_append_unique_oid(tables, object.oid);
 	}
-	// A table that had a trigger has lost it.  Most commands that drop something end here.
-	if (triggers && ActiveSnapshotSet())
+	// A table that had a trigger has lost it.
+	if (triggers)
 		follow_dropped_tables(objects);
 	foreach (cell, tables)
 		follow_columns_of(lfirst_oid(cell), objects);
-	PG_RETURN_NULL();
+	PG_RETURN_VOID();
 }

@@ -1,10 +1,10 @@
-// The event trigger that carries renames into the arguments of triggers.
+// What carries renames into the arguments of triggers.
 //
 // A convenience: names that have gone stale are resolved by attachment.cpp.  With it dumps carry
 // the new names, and a column can be renamed where the record in the arguments is of other tables,
 // as after a restore.
 #include "pg/attachments.hpp"
-#include "pg/ddl_event.hpp"
+#include "pg/follow_changes.hpp"
 #include "pg/trigger_catalog.hpp"
 
 namespace listing_stats {
@@ -63,36 +63,36 @@ changes_names(const Node *command)
 // Whether something other than a table, when its name changed, changed names of this table: its
 // schema, the extension that has it, the type that it is of.
 bool
-is_named_by(Oid table, const DdlObject &object)
+is_named_by(Oid table, const ObjectAddress &object)
 {
-	if (object.catalog == NamespaceRelationId)
-		return get_rel_namespace(table) == object.oid;
-	if (object.catalog == ExtensionRelationId)
-		return getExtensionOfObject(RelationRelationId, table) == object.oid;
+	if (object.classId == NamespaceRelationId)
+		return get_rel_namespace(table) == object.objectId;
+	if (object.classId == ExtensionRelationId)
+		return getExtensionOfObject(RelationRelationId, table) == object.objectId;
 	HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table));
 	if (!HeapTupleIsValid(tuple))
 		return false;
 	const Oid type = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple))->reloftype;
 	ReleaseSysCache(tuple);
-	return OidIsValid(type) && get_typ_typrelid(type) == object.oid;
+	return OidIsValid(type) && get_typ_typrelid(type) == object.objectId;
 }
 
 // The tables whose names may have changed with the object.
 List *
-tables_of(const DdlObject &object)
+tables_of(const ObjectAddress &object)
 {
 	List *tables = NIL;
 	ListCell *cell = nullptr;
 
-	if (object.catalog == RelationRelationId)
+	if (object.classId == RelationRelationId)
 	{
-		const char kind = get_rel_relkind(object.oid);
+		const char kind = get_rel_relkind(object.objectId);
 		if (kind == RELKIND_RELATION || kind == RELKIND_PARTITIONED_TABLE)
-			return find_all_inheritors(object.oid, NoLock, nullptr);
+			return find_all_inheritors(object.objectId, NoLock, nullptr);
 		if (kind != RELKIND_COMPOSITE_TYPE)
 			return NIL;
 	}
-	else if (object.catalog != NamespaceRelationId && object.catalog != ExtensionRelationId)
+	else if (object.classId != NamespaceRelationId && object.classId != ExtensionRelationId)
 		return NIL;
 	foreach (cell, attached_tables())
 	{
@@ -243,26 +243,23 @@ follow_table(Oid table, const RenameStmt *rename, int column)
 
 }  // namespace
 
-}  // namespace listing_stats
-
-using namespace listing_stats;
-
-LISTING_STATS_FUNCTION(listing_stats_follow_renames)
+void
+follow_renames(const CollectedCommand &command)
 {
-	const Node *command = ddl_command(fcinfo, "_follow_renames", "ddl_command_end");
-
-	if (!changes_names(command))
-		PG_RETURN_NULL();
-	const RenameStmt *rename =
-		IsA(command, RenameStmt) ? reinterpret_cast<const RenameStmt *>(command) : nullptr;
+	const RenameStmt *rename = IsA(command.parsetree, RenameStmt)
+	                               ? reinterpret_cast<const RenameStmt *>(command.parsetree)
+	                               : nullptr;
+	ObjectAddress object = {};
 	ListCell *cell = nullptr;
-	foreach (cell, ddl_objects("SELECT classid, objid, objsubid, NULL "
-	                           "FROM pg_catalog.pg_event_trigger_ddl_commands()"))
-	{
-		const DdlObject &object = *static_cast<const DdlObject *>(lfirst(cell));
-		ListCell *table = nullptr;
-		foreach (table, tables_of(object))
-			follow_table(lfirst_oid(table), rename, rename == nullptr ? 0 : object.column);
-	}
-	PG_RETURN_NULL();
+
+	if (!changes_names(command.parsetree))
+		return;
+	if (command.type == SCT_AlterTable)
+		ObjectAddressSet(object, command.d.alterTable.classId, command.d.alterTable.objectId);
+	else if (command.type == SCT_Simple)
+		object = command.d.simple.address;
+	foreach (cell, tables_of(object))
+		follow_table(lfirst_oid(cell), rename, rename == nullptr ? 0 : object.objectSubId);
 }
+
+}  // namespace listing_stats

@@ -64,7 +64,7 @@ accumulate(FunctionCallInfo fcinfo, Accumulate accumulate_value)
 	}
 	HistoryRows *rows = make_room(collected(fcinfo), sizeof(Row));
 	const int64 at = PG_GETARG_TIMESTAMPTZ(1);
-	const int64 tie = PG_NARGS() > 3 && !PG_ARGISNULL(3) ? PG_GETARG_INT64(3) : no_tie;
+	const int64 tie = PG_NARGS() > 3 && !PG_ARGISNULL(3) ? checked_tie(PG_GETARG_INT64(3)) : no_tie;
 	if (PG_ARGISNULL(2))
 		append_row(rows, at, tie, no_price);
 	else
@@ -122,9 +122,8 @@ LISTING_STATS_FUNCTION(listing_stats_history_combine)
 LISTING_STATS_FUNCTION(listing_stats_history_finish)
 {
 	require_aggregate(fcinfo);
-	if (PG_ARGISNULL(0))
-		PG_RETURN_NULL();
-	PG_RETURN_DATUM(pack_history(history_rows_of(PG_GETARG_DATUM(0))));
+	PG_RETURN_DATUM(
+		pack_history(PG_ARGISNULL(0) ? new_history_rows() : history_rows_of(PG_GETARG_DATUM(0))));
 }
 
 LISTING_STATS_FUNCTION(listing_stats_history_merge)

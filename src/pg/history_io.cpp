@@ -6,6 +6,7 @@
 // kept, and a time is anything that timestamptz takes and that has no comma.
 #include "pg/pg.hpp"
 
+#include "pg/distribution_state.hpp"
 #include "pg/history_state.hpp"
 
 namespace listing_stats {
@@ -109,8 +110,8 @@ HistoryReader::read_item()
 	const int64 at = DatumGetTimestampTz(DirectFunctionCall3(
 		timestamptz_in, CStringGetDatum(time), ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
 	if (accept('#'))
-		tie = DatumGetInt64(
-			DirectFunctionCall1(int8in, CStringGetDatum(read_until("=,{}", "a tie"))));
+		tie = checked_tie(DatumGetInt64(
+			DirectFunctionCall1(int8in, CStringGetDatum(read_until("=,{}", "a tie")))));
 	if (!accept('='))
 		fail("\"=\" and a price");
 	char *price = read_until(",{}", "a number or null");
@@ -232,7 +233,7 @@ LISTING_STATS_FUNCTION(listing_stats_history_recv)
 	pq_copymsgbytes(message, VARDATA(packed), static_cast<int>(size));
 
 	History history = {};
-	bool good = parse_history(VARDATA(packed), size, history);
+	bool good = parse_history(VARDATA(packed), size, server.pause, history);
 	if (good)
 	{
 		auto *steps = static_cast<Row *>(MemoryContextAllocHuge(
@@ -241,7 +242,10 @@ LISTING_STATS_FUNCTION(listing_stats_history_recv)
 		good = read_steps(history, steps) &&
 		       is_canonical(history, steps, VARDATA(packed), size, scratch);
 		for (uint32 i = 0; good && i < history.count; ++i)
+		{
+			CHECK_FOR_INTERRUPTS();
 			good = TIMESTAMP_NOT_FINITE(steps[i].at) || IS_VALID_TIMESTAMP(steps[i].at);
+		}
 		pfree(scratch);
 		pfree(steps);
 	}

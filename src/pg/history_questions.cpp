@@ -3,7 +3,6 @@
 
 #include "core/history_questions.hpp"
 
-#include "pg/blocks.hpp"
 #include "pg/history_state.hpp"
 
 namespace listing_stats {
@@ -11,7 +10,6 @@ namespace listing_stats {
 namespace {
 
 constexpr UInt128 microseconds_per_day = USECS_PER_DAY;
-constexpr int longest_sparkline = 1000;
 
 Numeric
 call(PGFunction function, Numeric a, Numeric b)
@@ -294,31 +292,6 @@ LISTING_STATS_FUNCTION(listing_stats_history_days_on_market)
 	if (!first_step(history_of(PG_GETARG_DATUM(0)), first))
 		PG_RETURN_NULL();
 	return answer_days(fcinfo, first.at);
-}
-
-LISTING_STATS_FUNCTION(listing_stats_history_sparkline)
-{
-	const int width = PG_GETARG_INT32(1);
-	if (width < 1 || width > longest_sparkline)
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-		                errmsg("width of a sparkline must be between 1 and %d, not %d",
-		                       longest_sparkline, width)));
-	double prices[longest_sparkline];
-	unsigned char cells[longest_sparkline];
-	draw(history_of(PG_GETARG_DATUM(0)), prices, cells, static_cast<std::size_t>(width),
-	     full_block);
-	const char *const *blocks = block_characters();
-	auto *line = static_cast<char *>(palloc(VARHDRSZ + longest_block * static_cast<Size>(width)));
-	char *out = VARDATA(line);
-	for (int i = 0; i < width; ++i)
-	{
-		const char *block = blocks[cells[i]];
-		const Size size = IS_HIGHBIT_SET(*block) ? longest_block : 1;
-		memcpy(out, block, size);
-		out += size;
-	}
-	SET_VARSIZE(line, out - line);
-	PG_RETURN_TEXT_P(line);
 }
 
 }  // namespace listing_stats

@@ -3,6 +3,8 @@
 
 #include "pg/history_state.hpp"
 
+#include "pg/distribution_state.hpp"
+
 namespace listing_stats {
 
 namespace {
@@ -89,6 +91,7 @@ rescale(HistoryRows *rows, int scale)
 	std::size_t wide = 0;
 	for (uint32 i = 0; i < rows->count; ++i)
 	{
+		CHECK_FOR_INTERRUPTS();
 		const int64 price = rows->rows()[i].price;
 		wide += is_scaled(price) && (price > largest || price < -largest) ? 1 : 0;
 	}
@@ -127,6 +130,15 @@ void
 report_damaged_history()
 {
 	ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED), errmsg("invalid price_history")));
+	pg_unreachable();
+}
+
+void
+report_least_tie()
+{
+	ereport(ERROR, (errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+	                errmsg("tie " INT64_FORMAT " is out of range for a price_history", no_tie),
+	                errhint("Ties are greater than that.  One that is NULL is the least.")));
 	pg_unreachable();
 }
 
@@ -207,14 +219,14 @@ Datum
 pack_history(HistoryRows *rows)
 {
 	const Prices prices = prices_of(rows);
-	sort_rows(rows->rows(), rows->count, prices);
-	const PackingPlan plan = plan_packing(rows->rows(), rows->count, prices);
+	sort_rows(rows->rows(), rows->count, prices, server.pause);
+	const PackingPlan plan = plan_packing(rows->rows(), rows->count, prices, server.pause);
 	if (plan.size > MaxAllocSize - VARHDRSZ)
 		report_too_long();
 	auto *packed = static_cast<char *>(palloc(VARHDRSZ + plan.size));
 	SET_VARSIZE(packed, VARHDRSZ + plan.size);
 	pack(rows->rows(), rows->count, prices, plan,
-	     reinterpret_cast<unsigned char *>(VARDATA(packed)));
+	     reinterpret_cast<unsigned char *>(VARDATA(packed)), server.pause);
 	return PointerGetDatum(packed);
 }
 
@@ -239,7 +251,7 @@ history_of(Datum datum)
 {
 	const Bytes bytes = packed_bytes_of(datum);
 	History history = {};
-	if (!parse_history(bytes.data, bytes.size, history))
+	if (!parse_history(bytes.data, bytes.size, server.pause, history))
 		report_damaged_history();
 	return history;
 }

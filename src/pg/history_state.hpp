@@ -34,6 +34,16 @@ HistoryRows *new_history_rows();
 // Rows that can be changed only if the datum itself can.  Packed steps are unpacked.
 HistoryRows *history_rows_of(Datum datum);
 
+// A tie that is given.  The least bigint means that there is none: error 22003.
+[[noreturn]] void report_least_tie();
+inline int64
+checked_tie(int64 tie)
+{
+	if (unlikely(tie == no_tie))
+		report_least_tie();
+	return tie;
+}
+
 inline std::size_t
 room_of(const HistoryRows *rows)
 {

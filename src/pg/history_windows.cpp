@@ -1,5 +1,5 @@
 // Questions on a price_history that take a window of calendar time: candles(), series(),
-// prior_price().
+// sparkline(), prior_price().
 //
 // Widths of months and days begin at midnight in the session's time zone: months as
 // date_trunc('month') counts them, several from January of year 0, so that quarters and years are
@@ -10,6 +10,7 @@
 #include "pg/pg.hpp"
 
 #include "core/history_questions.hpp"
+#include "pg/blocks.hpp"
 #include "pg/history_state.hpp"
 
 namespace listing_stats {
@@ -20,6 +21,7 @@ constexpr int64 origin = 2 * USECS_PER_DAY;  // 2000-01-03 00:00 UTC
 constexpr int64 origin_day = POSTGRES_EPOCH_JDATE + 2;
 constexpr int64 before_all_times = INT64_MIN + 1;  // but after -infinity
 constexpr int64 end_of_time = INT64_MAX;
+constexpr int longest_sparkline = 1000;
 
 int64
 floor_divide(int64 value, int64 divisor)
@@ -175,12 +177,14 @@ report_endless(const char *argument)
 	pg_unreachable();
 }
 
-// The arguments "since" and "until"; NULL is the first and the last step's time.
+// The arguments "since" and "until" of a history that has steps.  NULL: from the first step; up to
+// now, or to the last step if that is later.  (A transaction that has just written a price may have
+// begun before its time.)
 struct Bounds
 {
 	int64 since;
 	int64 until;
-	bool until_is_last;
+	bool until_is_last;  // and that step counts
 };
 
 Bounds
@@ -189,9 +193,18 @@ bounds_argument(FunctionCallInfo fcinfo, const History &history)
 	Step first = {};
 	if (!first_step(history, first))
 		report_damaged_history();
-	const Bounds bounds = {PG_ARGISNULL(2) ? first.at : PG_GETARG_TIMESTAMPTZ(2),
-	                       PG_ARGISNULL(3) ? last_time(history) : PG_GETARG_TIMESTAMPTZ(3),
-	                       PG_ARGISNULL(3)};
+	const int64 since = PG_ARGISNULL(2) ? first.at : PG_GETARG_TIMESTAMPTZ(2);
+	if (!PG_ARGISNULL(3))
+		return Bounds{since, PG_GETARG_TIMESTAMPTZ(3), false};
+	const int64 last = last_time(history);
+	const int64 now = GetCurrentTransactionStartTimestamp();
+	return Bounds{since, Max(last, now), last >= now};
+}
+
+Bounds
+finite_bounds_argument(FunctionCallInfo fcinfo, const History &history)
+{
+	const Bounds bounds = bounds_argument(fcinfo, history);
 	if (TIMESTAMP_NOT_FINITE(bounds.since))
 		report_endless("since");
 	if (TIMESTAMP_NOT_FINITE(bounds.until))
@@ -327,10 +340,9 @@ LISTING_STATS_FUNCTION(listing_stats_history_candles)
 	Buckets buckets(PG_GETARG_INTERVAL_P(1));
 	if (history.count == 0)
 		PG_RETURN_NULL();
-	Bounds bounds = bounds_argument(fcinfo, history);
+	Bounds bounds = finite_bounds_argument(fcinfo, history);
 	if (bounds.until_is_last)
-		++bounds.until;  // the last step counts
-
+		++bounds.until;
 	if (bounds.since >= bounds.until)
 		PG_RETURN_NULL();
 
@@ -367,7 +379,7 @@ LISTING_STATS_FUNCTION(listing_stats_history_series)
 		                errmsg("step of a series must be positive")));
 	if (history.count == 0)
 		PG_RETURN_NULL();
-	const Bounds bounds = bounds_argument(fcinfo, history);
+	const Bounds bounds = finite_bounds_argument(fcinfo, history);
 
 	Follower follower(history);
 	int64 next = 0;
@@ -385,6 +397,35 @@ LISTING_STATS_FUNCTION(listing_stats_history_series)
 			                errmsg("step of a series must be positive")));
 	}
 	PG_RETURN_NULL();
+}
+
+LISTING_STATS_FUNCTION(listing_stats_history_sparkline)
+{
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
+		PG_RETURN_NULL();
+	const History history = history_of(PG_GETARG_DATUM(0));
+	const int width = PG_GETARG_INT32(1);
+	if (width < 1 || width > longest_sparkline)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+		                errmsg("width of a sparkline must be between 1 and %d, not %d",
+		                       longest_sparkline, width)));
+	double prices[longest_sparkline];
+	unsigned char cells[longest_sparkline];
+	const Bounds bounds = history.count == 0 ? Bounds{} : bounds_argument(fcinfo, history);
+	draw(history, bounds.since, bounds.until, prices, cells, static_cast<std::size_t>(width),
+	     full_block);
+	const char *const *blocks = block_characters();
+	auto *line = static_cast<char *>(palloc(VARHDRSZ + longest_block * static_cast<Size>(width)));
+	char *out = VARDATA(line);
+	for (int i = 0; i < width; ++i)
+	{
+		const char *block = blocks[cells[i]];
+		const Size size = IS_HIGHBIT_SET(*block) ? longest_block : 1;
+		memcpy(out, block, size);
+		out += size;
+	}
+	SET_VARSIZE(line, out - line);
+	PG_RETURN_TEXT_P(line);
 }
 
 LISTING_STATS_FUNCTION(listing_stats_history_prior_price)

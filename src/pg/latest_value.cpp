@@ -27,9 +27,10 @@ struct State
 	std::uint32_t block_header;  // the varlena's, which covers the room for the value
 	Kind kind;
 	bool is_null;
-	std::uint16_t unused;
+	bool has_tie;
+	std::uint8_t unused;
 	int64 at;
-	int64 tie;
+	int64 tie;    // 0 where there is none
 	int64 fixed;  // the value, but for a numeric, which follows
 
 	char *bytes() { return reinterpret_cast<char *>(this + 1); }
@@ -37,7 +38,6 @@ struct State
 };
 
 constexpr std::size_t smallest_state = 64;
-constexpr int64 no_tie = INT64_MIN;
 
 static_assert(sizeof(State) == 32);
 
@@ -45,6 +45,7 @@ struct Candidate
 {
 	Kind kind;
 	bool is_null;
+	bool has_tie;
 	int64 at;
 	int64 tie;
 	Datum value;
@@ -74,6 +75,8 @@ compare_places(State *state, const Candidate &candidate)
 {
 	if (candidate.at != state->at)
 		return candidate.at < state->at ? -1 : 1;
+	if (candidate.has_tie != state->has_tie)
+		return candidate.has_tie ? 1 : -1;
 	if (candidate.tie != state->tie)
 		return candidate.tie < state->tie ? -1 : 1;
 	if (candidate.is_null || state->is_null)
@@ -101,6 +104,7 @@ keep(State *state, const Candidate &candidate)
 	}
 	state->kind = candidate.kind;
 	state->is_null = candidate.is_null;
+	state->has_tie = candidate.has_tie;
 	state->at = candidate.at;
 	state->tie = candidate.tie;
 	state->fixed = 0;
@@ -159,8 +163,12 @@ accumulate(FunctionCallInfo fcinfo, Kind kind, int sign)
 		require_kind(state, kind);
 	if (PG_ARGISNULL(2))
 		return answer_state(fcinfo, state);
-	const Candidate candidate = {kind, PG_ARGISNULL(1), PG_GETARG_TIMESTAMPTZ(2),
-	                             PG_NARGS() > 3 && !PG_ARGISNULL(3) ? PG_GETARG_INT64(3) : no_tie,
+	const bool has_tie = PG_NARGS() > 3 && !PG_ARGISNULL(3);
+	const Candidate candidate = {kind,
+	                             PG_ARGISNULL(1),
+	                             has_tie,
+	                             PG_GETARG_TIMESTAMPTZ(2),
+	                             has_tie ? PG_GETARG_INT64(3) : 0,
 	                             PG_GETARG_DATUM(1)};
 	if (state == nullptr || sign * compare_places(state, candidate) > 0)
 		state = keep(state, candidate);
@@ -184,8 +192,8 @@ combine(FunctionCallInfo fcinfo, int sign)
 	if (state == nullptr || other == nullptr)
 		return answer_state(fcinfo, state == nullptr ? other : state);
 	require_kind(other, state->kind);
-	const Candidate candidate = {other->kind, other->is_null, other->at, other->tie,
-	                             value_of(other)};
+	const Candidate candidate = {other->kind, other->is_null, other->has_tie,
+	                             other->at,   other->tie,     value_of(other)};
 	if (sign * compare_places(state, candidate) > 0)
 		state = keep(state, candidate);
 	PG_RETURN_POINTER(state);

@@ -13,6 +13,16 @@
 // heap after the page is released, as nbtree allows for MVCC snapshots, and in the order of the
 // heap's blocks for many keys at once.  Of each key a few entries in doubt are kept, up to the
 // first that is certain; a key of which none is visible is read again by itself, page by page.
+//
+// What holds:
+// - Pages of a level are read from left to right.  A link leads right, and a page is left for a
+//   descent only if its high key is before the target: then the target is on a page further right,
+//   whatever is split meanwhile.  A descent goes right or down a level.  So every loop ends.
+// - Entries come in the order of the index: those that an as_of excludes, those that it includes,
+//   those without a time, which are the end of a key that is read as of a time.
+// - No page is locked while the heap is read, rows are given or interrupts are served.
+// - key_, open_ and kept_ are of the key that the pages are at.  Reading a key again by itself
+//   leaves them as they were.
 #include "pg/leaf_reader.hpp"
 
 #include <algorithm>
@@ -22,10 +32,18 @@ namespace listing_stats {
 
 namespace {
 
-constexpr int doubts_per_key = 4;            // before a key is read by itself
-constexpr std::size_t rows_at_once = 60000;  // that wait for the heap: about 4 MB
-constexpr int keys_at_once = 512;            // whose pages are found before any is read
-constexpr int pages_ahead = 8;               // pinned and fetched into the processor's caches
+constexpr int doubts_per_key = 4;  // before a key is read by itself
+
+// How many rows wait for the heap (of 60000, about 4 MB), and of how many keys the pages are found
+// before any is read.  Few for assertions, so that tests with few rows come to the limits.
+#ifdef USE_ASSERT_CHECKING
+constexpr std::size_t rows_at_once = 50;
+constexpr int keys_at_once = 5;
+#else
+constexpr std::size_t rows_at_once = 60000;
+constexpr int keys_at_once = 512;
+#endif
+constexpr int pages_ahead = 8;   // pinned and fetched into the processor's caches
 constexpr int pages_of_key = 3;  // of one key in a row, before it is left by another descent
 constexpr int slice = 16;        // entries of one key in doubt that are looked up together
 
@@ -114,7 +132,7 @@ struct UuidColumn
 
 	static Key read(const char *bytes)
 	{
-		return {pg_bswap64(load<uint64>(bytes)), pg_bswap64(load<uint64>(bytes + 8))};
+		return {pg_ntoh64(load<uint64>(bytes)), pg_ntoh64(load<uint64>(bytes + 8))};
 	}
 };
 
@@ -127,7 +145,7 @@ key_datum(const IntegerKey &key, pg_uuid_t *)
 Datum
 key_datum(const UuidKey &key, pg_uuid_t *room)
 {
-	const uint64 bytes[] = {pg_bswap64(key.high), pg_bswap64(key.low)};
+	const uint64 bytes[] = {pg_hton64(key.high), pg_hton64(key.low)};
 
 	memcpy(room->data, bytes, UUID_LEN);
 	return UUIDPGetDatum(room);
@@ -232,9 +250,9 @@ private:
 	Key key_ = {};
 	bool open_ = false;  // more of its entries are needed
 	int kept_ = 0;
-	int pages_ = 0;   // that have had no other key
-	int seen_ = 0;    // how many entries it has so far
-	int length_ = 8;  // and the one before had
+	int pages_ = 0;     // that have had no other key
+	int64 seen_ = 0;    // how many entries it has so far
+	int64 length_ = 8;  // and the one before had
 
 	void set_page(Buffer buffer);
 	void lock_page(Buffer buffer);
@@ -242,6 +260,7 @@ private:
 	void release_page();
 	void step_right();
 	void skip_ignored();
+	void move_right(const Target<Key> &target);
 	Target<Key> target_of(const Key &key) const;
 	bool descend(const Target<Key> *target, uint32 level);
 	BlockNumber child(const Target<Key> *target);
@@ -256,7 +275,7 @@ private:
 	bool ends_before(const Target<Key> &target) const;
 	OffsetNumber first_at_least(OffsetNumber from, const Target<Key> &target) const;
 	OffsetNumber first_in_time(OffsetNumber from) const;
-	OffsetNumber end_of_key(OffsetNumber from, int guess) const;
+	OffsetNumber end_of_key(OffsetNumber from, int64 guess) const;
 
 	void start_key(const Key &key);
 	OffsetNumber collect(OffsetNumber offset, int most);
@@ -264,8 +283,8 @@ private:
 	void keep_value(Entry<Key> *entry, Datum value);
 	void grow();
 	void read_key();
-	void read_page();
-	bool leave_key();
+	bool read_page();
+	bool leaves_key(Target<Key> *target);
 	bool find_pages(const Key *keys, int count, BlockNumber *blocks);
 	void read_pages(const Key *keys, int count, const BlockNumber *blocks);
 	void look_up(std::size_t from, std::size_t to);
@@ -381,10 +400,10 @@ prefetch_entry(Page page, int offset)
 
 // Where keys begin from this entry on if all have so many.
 inline void
-prefetch_keys(Page page, int from, int max, int length)
+prefetch_keys(Page page, int64 from, int max, int64 length)
 {
-	for (int i = from; i <= max; i += Max(length, 4))
-		prefetch_entry(page, i);
+	for (int64 i = from; i <= max; i += Max(length, 4))
+		prefetch_entry(page, static_cast<int>(i));
 }
 
 // Pages.
@@ -414,6 +433,8 @@ template <typename Column>
 void
 LeafReader<Column>::get_page(BlockNumber block)
 {
+	Assert(!BufferIsValid(buffer_));
+	CHECK_FOR_INTERRUPTS();
 	lock_page(ReadBuffer(index_, block));
 }
 
@@ -431,6 +452,7 @@ LeafReader<Column>::step_right()
 {
 	const BlockNumber next = opaque_->btpo_next;
 
+	Assert(!P_RIGHTMOST(opaque_));
 	release_page();
 	get_page(next);
 }
@@ -446,6 +468,19 @@ LeafReader<Column>::skip_ignored()
 			        (errcode(ERRCODE_INDEX_CORRUPTED),
 			         errmsg("fell off the end of index \"%s\"", RelationGetRelationName(index_))));
 		step_right();
+	}
+}
+
+// To the page that the target is on, which is this one or one that was split from it.
+template <typename Column>
+void
+LeafReader<Column>::move_right(const Target<Key> &target)
+{
+	skip_ignored();
+	while (ends_before(target))
+	{
+		step_right();
+		skip_ignored();
 	}
 }
 
@@ -466,20 +501,21 @@ LeafReader<Column>::descend(const Target<Key> *target, uint32 level)
 
 	if (!BufferIsValid(root))
 		return false;
+	Assert(!BufferIsValid(buffer_));
 	set_page(root);
 	for (;;)
 	{
-		skip_ignored();
-		if (target != nullptr && ends_before(*target))
-		{
-			step_right();
-			continue;
-		}
+		if (target != nullptr)
+			move_right(*target);
+		else
+			skip_ignored();
 		if (opaque_->btpo_level <= level)
 			return true;
 		const BlockNumber next = child(target);
+		[[maybe_unused]] const uint32 above = opaque_->btpo_level;
 		release_page();
 		get_page(next);
+		Assert(P_IGNORE(opaque_) || opaque_->btpo_level == above - 1);
 	}
 }
 
@@ -627,13 +663,14 @@ LeafReader<Column>::first_in_time(OffsetNumber from) const
 // The first entry that is not one of the key: near "guess" entries further, most often.
 template <typename Column>
 OffsetNumber
-LeafReader<Column>::end_of_key(OffsetNumber from, int guess) const
+LeafReader<Column>::end_of_key(OffsetNumber from, int64 guess) const
 {
 	int low = from;       // all before are of the key
 	int high = max_ + 1;  // those from here are not
 	int step = 1;
 
-	for (int probe = low + Max(guess, 0); low < high;)
+	// Each round takes the one that it looks at out of those between low and high.
+	for (int probe = low + static_cast<int>(Min(Max(guess, 0), max_)); low < high;)
 	{
 		if (probe >= high || probe < low)
 			probe = low + (high - low) / 2;
@@ -729,8 +766,9 @@ LeafReader<Column>::start_key(const Key &key)
 	kept_ = 0;
 }
 
-// Keeps entries of the key from this one on, until one is certain, "most" are kept (0: all), or
-// there are no more on the page.  Returns where it stopped.
+// Keeps entries of the key from this one on, which is not before the bound, until one is certain,
+// "most" are kept (0: all), or there are no more within the bound or on the page.  Returns where it
+// stopped.
 template <typename Column>
 OffsetNumber
 LeafReader<Column>::collect(OffsetNumber offset, int most)
@@ -738,9 +776,13 @@ LeafReader<Column>::collect(OffsetNumber offset, int most)
 	for (; open_ && offset <= max_ && is(offset, key_); ++offset)
 	{
 		IndexTuple tuple = item(offset);
-		if (trust_dead_items_ && ItemIdIsDead(PageGetItemId(page_, offset)))
-			continue;
 		if (bounded_ && at_is_null(tuple))
+		{
+			open_ = false;
+			break;
+		}
+		Assert(!bounded_ || at_of(tuple) <= as_of_);
+		if (trust_dead_items_ && ItemIdIsDead(PageGetItemId(page_, offset)))
 			continue;
 		if (skip_null_ && value_position_ != 0 && IndexTupleHasNulls(tuple) &&
 		    att_isnull(value_position_ - 1, nulls_of(tuple)))
@@ -802,7 +844,9 @@ LeafReader<Column>::look_up(std::size_t from, std::size_t to)
 	{
 		if (i % 64 == 0)
 			CHECK_FOR_INTERRUPTS();
-		fetch(&entries_[order_[i] & PG_UINT32_MAX]);
+		Entry<Key> *entry = &entries_[order_[i] & PG_UINT32_MAX];
+		fetch(entry);
+		Assert(entry->state != State::doubtful);
 	}
 	ExecClearTuple(slot_);
 }
@@ -889,50 +933,61 @@ LeafReader<Column>::all()
 	for (bool more = true; more;)
 	{
 		const BlockNumber next = opaque_->btpo_next;
+		Target<Key> target;
+		bool leaves = false;
 		more = !P_RIGHTMOST(opaque_);
 		if (!P_IGNORE(opaque_))
-			read_page();
+		{
+			more = read_page() && more;
+			leaves = more && leaves_key(&target);
+		}
 		release_page();
 		// A key that goes on on the next page has all its entries in one batch.
 		if (!open_ && (!doubts_ || count_ > rows_at_once))
 			finish_entries();
-		CHECK_FOR_INTERRUPTS();
-		if (more && pages_ >= pages_of_key && (!open_ || (bounded_ && kept_ == 0)))
-			more = leave_key();
+		if (leaves)
+			more = descend(&target, 0);
 		else if (more)
 			get_page(next);
 	}
 	finish_entries();
 }
 
-// To the page on which the key's wanted entries begin, or the next key.  false: there is none.
+// Whether to go on at a target that is further right than the next page may be: where the key's
+// wanted entries begin, or the next key does.
 template <typename Column>
 bool
-LeafReader<Column>::leave_key()
+LeafReader<Column>::leaves_key(Target<Key> *target)
 {
-	Target<Key> target = target_of(key_);
-
-	pages_ = 0;
+	if (pages_ < pages_of_key)
+		return false;
+	*target = target_of(key_);
 	if (!open_)
 	{
-		target.bounded = false;
-		if (!next_key(&target.key))
+		target->bounded = false;
+		if (!next_key(&target->key))
 			return false;
 	}
-	return descend(&target, 0);
+	if (!ends_before(*target))
+		return false;
+	Assert(max_ < P_FIRSTDATAKEY(opaque_) || before(max_, *target));
+	pages_ = 0;
+	return true;
 }
 
+// false: the keys from here on are NULL.
 template <typename Column>
-void
+bool
 LeafReader<Column>::read_page()
 {
 	OffsetNumber offset = P_FIRSTDATAKEY(opaque_);
 
 	// The key that the page before ended with may go on.
-	const int rest = kept_ < 0 ? 0 : Max(length_ - seen_, 0);
+	const int64 rest = kept_ < 0 ? 0 : Max(length_ - seen_, 0);
 	prefetch_keys(page_, offset + rest, max_, length_);
 	if (kept_ >= 0 && offset <= max_)
 	{
+		Assert(key_is_null(item(offset)) || !(key_of(item(offset)) < key_));
 		const OffsetNumber end =
 			end_of_key(open_ ? collect(first_in_time(offset), doubts_per_key) : offset, rest - 1);
 		seen_ += end - offset;
@@ -944,7 +999,8 @@ LeafReader<Column>::read_page()
 	{
 		IndexTuple tuple = item(offset);
 		if (key_is_null(tuple))
-			return;
+			return false;
+		Assert(kept_ < 0 || key_ < key_of(tuple));
 		start_key(key_of(tuple));
 		const OffsetNumber end =
 			end_of_key(collect(first_in_time(offset), doubts_per_key), length_ - 2);
@@ -956,6 +1012,7 @@ LeafReader<Column>::read_page()
 		}
 		offset = end;
 	}
+	return true;
 }
 
 // From the page on which key_ would begin, and those to the right of it.
@@ -965,12 +1022,7 @@ LeafReader<Column>::read_key()
 {
 	const Target<Key> target = target_of(key_);
 
-	skip_ignored();
-	while (ends_before(target))
-	{
-		step_right();
-		skip_ignored();
-	}
+	move_right(target);
 	OffsetNumber offset = first_at_least(P_FIRSTDATAKEY(opaque_), target);
 	for (;;)
 	{
@@ -1139,13 +1191,16 @@ LeafReader<Column>::give_all(std::size_t start, int64 max_rows)
 }
 
 // The entries of one key, page by page.  They stand behind those that are there, and are gone again
-// when it returns.
+// when it returns, and so is what it has read of the key.
 template <typename Column>
 void
 LeafReader<Column>::history(Key key, int64 max_rows, bool known_only)
 {
 	const std::size_t start = count_;
 	const bool skip_null = skip_null_;
+	const Key key_before = key_;
+	const bool open_before = open_;
+	const int kept_before = kept_;
 	int64 rows = 0;
 
 	const Target<Key> target = target_of(key);
@@ -1170,7 +1225,6 @@ LeafReader<Column>::history(Key key, int64 max_rows, bool known_only)
 		rows += give_all(start, max_rows < 0 ? -1 : max_rows - rows);
 		count_ = start;
 		more = more && rows != max_rows;
-		CHECK_FOR_INTERRUPTS();
 		if (more)
 		{
 			get_page(next);
@@ -1178,6 +1232,9 @@ LeafReader<Column>::history(Key key, int64 max_rows, bool known_only)
 		}
 	}
 	skip_null_ = skip_null;
+	key_ = key_before;
+	open_ = open_before;
+	kept_ = kept_before;
 }
 
 // Finding out whether all this applies.
@@ -1451,8 +1508,7 @@ may_read_directly(const PriceTable &table, Relation relation)
 	    RELATION_IS_OTHER_TEMP(relation) ||
 	    (RecoveryInProgress() && relation->rd_rel->relpersistence != RELPERSISTENCE_PERMANENT))
 		return false;
-	// Citus plans queries of tables whose rows are elsewhere.
-	if (planner_hook != nullptr && OidIsValid(get_extension_oid("citus", true)))
+	if (table.distributed)
 		return false;
 	if (ExecutorCheckPerms_hook != nullptr ||
 	    check_enable_rls(oid, InvalidOid, true) == RLS_ENABLED)

@@ -14,7 +14,7 @@ void
 _PG_init(void)
 {
 	listing_stats::define_direct_path_setting();
-	listing_stats::follow_statements();
-	listing_stats::register_transaction_callbacks(listing_stats::flush_late_keys,
+	listing_stats::follow_statements(listing_stats::take_up);
+	listing_stats::register_transaction_callbacks(listing_stats::check_late_keys,
 	                                              listing_stats::forget_recomputations);
 }

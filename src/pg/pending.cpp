@@ -10,10 +10,9 @@ namespace listing_stats {
 namespace {
 
 Level *innermost_level = nullptr;
-Level *late_levels = nullptr;     // one for each subtransaction that has late keys
 Level *put_off_levels = nullptr;  // of statements that are not done with their rows
 OwnWrite *innermost_write = nullptr;
-void (*flush_late_keys)(bool prepare) = nullptr;
+void (*before_commit_of_transaction)() = nullptr;
 void (*at_end_of_transaction)() = nullptr;
 SPIPlanPtr anchor_plan = nullptr;
 Oid anchor_owner = InvalidOid;
@@ -191,15 +190,6 @@ compare_pending(const void *a, const void *b, void *argument)
 	                   static_cast<const PendingKey *>(b)->key);
 }
 
-// The level for the late keys of the running subtransaction.
-Level *
-late_level()
-{
-	if (late_levels != nullptr && late_levels->subtransaction == GetCurrentSubTransactionId())
-		return late_levels;
-	return push_level(&late_levels);
-}
-
 // Appends a key to what a level holds, copying it and its prices.
 void
 append_key(const Attachment &attachment, Level *level, PendingKeys *pending,
@@ -220,10 +210,98 @@ append_key(const Attachment &attachment, Level *level, PendingKeys *pending,
 	pending->key[pending->count++] = copy;
 }
 
-// Adds a key as its column holds it.
 void
-add_to_level(Level *level, const Attachment &attachment, Side side, Oid column_type,
-             const PendingKey &change)
+drop_subtransaction(Level **levels, SubTransactionId subtransaction)
+{
+	while (*levels != nullptr && (*levels)->subtransaction >= subtransaction)
+	{
+		Level *level = *levels;
+		*levels = level->outer;
+		MemoryContextDelete(level->context);
+	}
+}
+
+void
+drop_levels(SubTransactionId subtransaction)
+{
+	drop_subtransaction(&innermost_level, subtransaction);
+	drop_subtransaction(&put_off_levels, subtransaction);
+	while (innermost_write != nullptr && innermost_write->subtransaction >= subtransaction)
+		innermost_write = innermost_write->outer;
+}
+
+void
+inherit_subtransaction(Level *level, SubTransactionId own, SubTransactionId parent)
+{
+	for (; level != nullptr && level->subtransaction == own; level = level->outer)
+		level->subtransaction = parent;
+}
+
+void
+inherit_levels(SubTransactionId own, SubTransactionId parent)
+{
+	inherit_subtransaction(innermost_level, own, parent);
+	inherit_subtransaction(put_off_levels, own, parent);
+	for (OwnWrite *write = innermost_write; write != nullptr && write->subtransaction == own;
+	     write = write->outer)
+		write->subtransaction = parent;
+}
+
+void
+end_subtransaction(SubXactEvent event, SubTransactionId own, SubTransactionId parent, void *)
+{
+	if (event == SUBXACT_EVENT_ABORT_SUB)
+	{
+		drop_levels(own);
+		drop_late_keys(own);
+	}
+	else if (event == SUBXACT_EVENT_COMMIT_SUB)
+	{
+		inherit_levels(own, parent);
+		inherit_late_keys(own, parent);
+	}
+}
+
+void
+end_transaction(XactEvent event, void *)
+{
+	switch (event)
+	{
+	case XACT_EVENT_PRE_COMMIT:
+	case XACT_EVENT_PRE_PREPARE:
+		before_commit_of_transaction();
+		// Cannot happen while the anchor fires.  If it ever does not, no wrong value is kept.
+		if (innermost_level != nullptr)
+			elog(ERROR, "a statement has ended without the flush of listing_stats");
+		break;
+	case XACT_EVENT_COMMIT:
+	case XACT_EVENT_ABORT:
+	case XACT_EVENT_PREPARE:
+		// Their memory goes with the transaction.
+		innermost_level = nullptr;
+		put_off_levels = nullptr;
+		innermost_write = nullptr;
+		forget_late_keys();
+		at_end_of_transaction();
+		free_stale_attachments();
+		break;
+	default:
+		break;
+	}
+}
+
+}  // namespace
+
+int
+compare_key(const ComparedType &type, Datum a, Datum b)
+{
+	return DatumGetInt32(
+		FunctionCall2Coll(const_cast<FmgrInfo *>(&type.compare), type.collation, a, b));
+}
+
+void
+add_key(Level *level, const Attachment &attachment, Side side, Oid column_type,
+        const PendingKey &change)
 {
 	PendingKeys *pending = pending_of(level, attachment, side);
 	PendingKey added = change;
@@ -249,153 +327,24 @@ add_to_level(Level *level, const Attachment &attachment, Side side, Oid column_t
 }
 
 void
-add_unkeyed_to_level(Level *level, const Attachment &attachment, const UnkeyedListing &listing)
-{
-	PendingKeys *pending = pending_of(level, attachment, Side::listing);
-
-	if (pending->unkeyed_count == pending->unkeyed_capacity)
-	{
-		pending->unkeyed_capacity = Max(64, 2 * pending->unkeyed_capacity);
-		const Size size = pending->unkeyed_capacity * sizeof(UnkeyedListing);
-		pending->unkeyed = static_cast<UnkeyedListing *>(
-			pending->unkeyed == nullptr ? MemoryContextAlloc(level->context, size)
-										: repalloc_huge(pending->unkeyed, size));
-	}
-	pending->unkeyed[pending->unkeyed_count++] = listing;
-}
-
-void
-drop_subtransaction(Level **levels, SubTransactionId subtransaction)
-{
-	while (*levels != nullptr && (*levels)->subtransaction >= subtransaction)
-	{
-		Level *level = *levels;
-		*levels = level->outer;
-		MemoryContextDelete(level->context);
-	}
-}
-
-void
-drop_levels(SubTransactionId subtransaction)
-{
-	drop_subtransaction(&innermost_level, subtransaction);
-	drop_subtransaction(&late_levels, subtransaction);
-	drop_subtransaction(&put_off_levels, subtransaction);
-	while (innermost_write != nullptr && innermost_write->subtransaction >= subtransaction)
-		innermost_write = innermost_write->outer;
-}
-
-void
-inherit_levels(Level *level, SubTransactionId own, SubTransactionId parent)
-{
-	for (; level != nullptr && level->subtransaction == own; level = level->outer)
-		level->subtransaction = parent;
-}
-
-void
-end_subtransaction(SubXactEvent event, SubTransactionId own, SubTransactionId parent, void *)
-{
-	if (event == SUBXACT_EVENT_ABORT_SUB)
-		drop_levels(own);
-	else if (event == SUBXACT_EVENT_COMMIT_SUB)
-	{
-		inherit_levels(innermost_level, own, parent);
-		inherit_levels(late_levels, own, parent);
-		inherit_levels(put_off_levels, own, parent);
-		for (OwnWrite *write = innermost_write; write != nullptr; write = write->outer)
-		{
-			if (write->subtransaction == own)
-				write->subtransaction = parent;
-		}
-	}
-}
-
-void
-end_transaction(XactEvent event, void *)
-{
-	switch (event)
-	{
-	case XACT_EVENT_PRE_COMMIT:
-	case XACT_EVENT_PRE_PREPARE:
-		flush_late_keys(event == XACT_EVENT_PRE_PREPARE);
-		// Cannot happen while the anchor fires.  If it ever does not, no wrong value is kept.
-		if (innermost_level != nullptr)
-			elog(ERROR, "a statement has ended without the flush of listing_stats");
-		break;
-	case XACT_EVENT_COMMIT:
-	case XACT_EVENT_ABORT:
-	case XACT_EVENT_PREPARE:
-		// Their memory goes with the transaction.
-		innermost_level = nullptr;
-		late_levels = nullptr;
-		put_off_levels = nullptr;
-		innermost_write = nullptr;
-		at_end_of_transaction();
-		free_stale_attachments();
-		break;
-	default:
-		break;
-	}
-}
-
-}  // namespace
-
-int
-trigger_depth()
-{
-	LOCAL_FCINFO(fcinfo, 0);
-
-	InitFunctionCallInfoData(*fcinfo, nullptr, 0, InvalidOid, nullptr, nullptr);
-	return DatumGetInt32(pg_trigger_depth(fcinfo));
-}
-
-int
-compare_key(const ComparedType &type, Datum a, Datum b)
-{
-	return DatumGetInt32(
-		FunctionCall2Coll(const_cast<FmgrInfo *>(&type.compare), type.collation, a, b));
-}
-
-void
 add_pending_key(const Attachment &attachment, Side side, Oid column_type, const PendingKey &change)
 {
-	add_to_level(level_at(trigger_depth()), attachment, side, column_type, change);
+	add_key(level_at(trigger_depth()), attachment, side, column_type, change);
 }
 
-void
-add_pending_unkeyed(const Attachment &attachment, const UnkeyedListing &listing)
+Level *
+empty_level()
 {
-	add_unkeyed_to_level(level_at(trigger_depth()), attachment, listing);
+	return make_level(CurTransactionContext);
 }
 
 Level *
 level_of_one(const Attachment &attachment, Side side, Oid column_type, const PendingKey &change)
 {
-	Level *level = make_level(CurTransactionContext);
+	Level *level = empty_level();
 
-	add_to_level(level, attachment, side, column_type, change);
+	add_key(level, attachment, side, column_type, change);
 	return level;
-}
-
-Level *
-level_of_one_unkeyed(const Attachment &attachment, const UnkeyedListing &listing)
-{
-	Level *level = make_level(CurTransactionContext);
-
-	add_unkeyed_to_level(level, attachment, listing);
-	return level;
-}
-
-void
-add_late_key(const Attachment &attachment, Side side, const PendingKey &key)
-{
-	Level *level = late_level();
-	PendingKey late = {};
-
-	late.key = key.key;
-	late.arrived = true;
-	late.recompute = true;
-	append_key(attachment, level, pending_of(level, attachment, side), late);
 }
 
 // To be recomputed: what was added may be rolled back meanwhile, or counted.
@@ -420,10 +369,10 @@ put_off(const Attachment &attachment, const PendingKeys &pending)
 		key.key = pending.key[i].key;
 		key.recompute = true;
 		append_key(attachment, level, pending_of(level, attachment, pending.side), key);
-		// It may be none after all.
-		if (statement == nullptr)
-			add_late_key(attachment, pending.side, key);
 	}
+	// It may be none after all.
+	if (statement == nullptr)
+		add_late_keys(attachment, pending.side, pending.key, pending.count, false);
 	return true;
 }
 
@@ -459,16 +408,6 @@ take_level(int depth)
 	innermost_level = level->outer;
 	// Should the flush fail in a subtransaction, its memory goes with that.
 	MemoryContextSetParent(level->context, CurTransactionContext);
-	return level;
-}
-
-Level *
-take_late_level()
-{
-	Level *level = late_levels;
-
-	if (level != nullptr)
-		late_levels = level->outer;
 	return level;
 }
 
@@ -536,9 +475,9 @@ in_own_write(const Attachment &attachment)
 }
 
 void
-register_transaction_callbacks(void (*flush_late)(bool prepare), void (*at_end)())
+register_transaction_callbacks(void (*before_commit)(), void (*at_end)())
 {
-	flush_late_keys = flush_late;
+	before_commit_of_transaction = before_commit;
 	at_end_of_transaction = at_end;
 	RegisterXactCallback(end_transaction, nullptr);
 	RegisterSubXactCallback(end_subtransaction, nullptr);

@@ -6,7 +6,7 @@
 // subtransaction.
 #pragma once
 
-#include "pg/attachment_cache.hpp"
+#include "pg/late_keys.hpp"
 
 namespace listing_stats {
 
@@ -25,13 +25,6 @@ struct PendingKey
 	CommandId command;
 };
 
-// Where a listing without a key is, or was when its trigger fired; "table" may be a partition.
-struct UnkeyedListing
-{
-	Oid table;
-	ItemPointerData tid;
-};
-
 // Keys of one attachment, each at least once.
 struct PendingKeys
 {
@@ -42,9 +35,6 @@ struct PendingKeys
 	PendingKey *key;
 	Size count;
 	Size capacity;
-	UnkeyedListing *unkeyed;
-	Size unkeyed_count;
-	Size unkeyed_capacity;
 	PendingKeys *next;
 };
 
@@ -68,24 +58,19 @@ struct OwnWrite
 	OwnWrite *outer;
 };
 
-int trigger_depth();
-
 // Adds a key as its column holds it, and the lowest and highest price as theirs does.  Queues the
 // flush if this statement has none queued.
 void add_pending_key(const Attachment &attachment, Side side, Oid column_type,
                      const PendingKey &change);
 
-// Adds the place of a listing without a key, of which the columns are not those without prices.
-void add_pending_unkeyed(const Attachment &attachment, const UnkeyedListing &listing);
+// A level of no statement, and another key for it: the caller owns it.
+Level *empty_level();
+void add_key(Level *level, const Attachment &attachment, Side side, Oid column_type,
+             const PendingKey &change);
 
-// A level with the only key of its statement, or the only listing without one, which needs no flush
-// at its end: the caller owns it.
+// A level with the only key of its statement, which needs no flush at its end: the caller owns it.
 Level *level_of_one(const Attachment &attachment, Side side, Oid column_type,
                     const PendingKey &change);
-Level *level_of_one_unkeyed(const Attachment &attachment, const UnkeyedListing &listing);
-
-// Remembers a key that has prices and no listing yet.
-void add_late_key(const Attachment &attachment, Side side, const PendingKey &key);
 
 // Where the listings are rows that a statement under way may be about to change, as where its
 // BEFORE trigger has changed their prices: what is written to them now would make it fail, so they
@@ -98,9 +83,6 @@ void take_up(const QueryDesc *statement, int depth);
 
 // Takes what the statement at this depth has collected; nullptr: nothing.  The caller owns it.
 Level *take_level(int depth);
-
-// Takes late keys, of the innermost subtransaction that has any; nullptr: there are none.
-Level *take_late_level();
 
 // Sorts the keys by the type's btree order and merges repeated ones.
 void sort_keys(const Attachment &attachment, PendingKey *key, Size *count);
@@ -117,8 +99,8 @@ bool end_own_write();
 // function of the owner's has added to it.
 bool in_own_write(const Attachment &attachment);
 
-// Once per backend, when the module is loaded.  Before a transaction commits it looks again for the
-// listings of late keys by "flush_late", and when it has ended calls "at_end".
-void register_transaction_callbacks(void (*flush_late)(bool prepare), void (*at_end)());
+// Once per backend, when the module is loaded.  Calls "before_commit", which runs no code of
+// anybody else's, and "at_end" when the transaction has ended.
+void register_transaction_callbacks(void (*before_commit)(), void (*at_end)());
 
 }  // namespace listing_stats

@@ -73,6 +73,8 @@ extern "C" {
 #include "replication/worker_internal.h"
 #include "storage/bufmgr.h"
 #include "storage/lmgr.h"
+#include "storage/smgr.h"
+#include "tcop/deparse_utility.h"
 #include "tcop/pquery.h"
 #include "utils/acl.h"
 #include "utils/array.h"
@@ -126,6 +128,9 @@ extern "C" {
 #endif
 
 namespace listing_stats {
+
+static_assert(sizeof(Datum) == 8 && sizeof(void *) == 8,
+              "listing_stats passes 64-bit integers by value and needs a 64-bit machine");
 
 // Whether this process applies a replicated transaction beside others, before it is committed on
 // the publisher.
@@ -260,6 +265,24 @@ relation_owner(Oid relation)
 	return owner;
 }
 
+// How large a table was that this transaction has dropped: its files are there until it commits.
+inline BlockNumber
+blocks_of_dropped(const FormData_pg_class *table)
+{
+	if (!RELKIND_HAS_STORAGE(table->relkind))
+		return 0;
+	const Oid space =
+		OidIsValid(table->reltablespace) ? table->reltablespace : MyDatabaseTableSpace;
+	const bool temporary = table->relpersistence == RELPERSISTENCE_TEMP;
+#if PG_VERSION_NUM >= 170000
+	const ProcNumber backend = temporary ? ProcNumberForTempRelations() : INVALID_PROC_NUMBER;
+#else
+	const BackendId backend = temporary ? BackendIdForTempRelations() : InvalidBackendId;
+#endif
+	SMgrRelation storage = smgropen({space, MyDatabaseId, table->relfilenode}, backend);
+	return smgrexists(storage, MAIN_FORKNUM) ? smgrnblocks(storage, MAIN_FORKNUM) : 0;
+}
+
 // Whether old snapshots may be refused what they see, by old_snapshot_threshold.
 inline bool
 snapshots_expire()
@@ -300,6 +323,15 @@ act_as(Oid role, int restrictions = 0)
 	SetUserIdAndSecContext(role,
 	                       before.security_context | SECURITY_LOCAL_USERID_CHANGE | restrictions);
 	return before;
+}
+
+// Keeps what an owner's triggers and functions can do within what runs for somebody else, who only
+// maintains his tables: nothing is put off until the transaction commits, when it would run as that
+// other.  So the server goes about ANALYZE and REINDEX.  resume_as() ends it.
+inline Actor
+restrict_to(Oid owner)
+{
+	return act_as(GetUserId(), GetUserId() == owner ? 0 : SECURITY_RESTRICTED_OPERATION);
 }
 
 inline void

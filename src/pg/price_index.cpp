@@ -1,11 +1,17 @@
 // The index that serves the latest price, see price_index.hpp.
 #include "pg/price_index.hpp"
 
-#include "pg/queries.hpp"
-
 namespace listing_stats {
 
 namespace {
+
+// PostgreSQL sorts NULLs first when descending, and an index serves only the order it was made
+// for.  Where there can be NULLs they are last; where there cannot, both mean the same.
+const char *
+descending(const ResolvedColumn &column)
+{
+	return column.not_null ? "DESC" : "DESC NULLS LAST";
+}
 
 // Whether the index column is this one with its type's default operator class and collation.
 bool
@@ -85,6 +91,16 @@ find_index(Oid table, const Attachment &attachment, bool (*serves)(Relation, con
 }
 
 }  // namespace
+
+const char *
+latest_first(const Attachment &attachment, const char *prefix)
+{
+	const ResolvedColumn &at = attachment.column[price_at];
+	const ResolvedColumn &tie = attachment.column[price_tie];
+
+	return psprintf("%s%s %s, %s%s %s", prefix, quote_identifier(NameStr(at.name)), descending(at),
+	                prefix, quote_identifier(NameStr(tie.name)), descending(tie));
+}
 
 char *
 index_columns(const Attachment &attachment)

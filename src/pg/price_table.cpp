@@ -6,6 +6,7 @@
 #include "pg/price_table.hpp"
 
 #include "pg/attachment.hpp"
+#include "pg/distributed.hpp"
 #include "pg/leaf_reader.hpp"
 
 namespace listing_stats {
@@ -180,6 +181,7 @@ resolve_table(Relation relation, const ColumnNames &names)
 		table.tie = {};
 	check_column_type(relation, table.at, true, true);
 	check_column_type(relation, table.value, false, true);
+	table.distributed = is_distributed(table.relation);
 	choose_leaf_index(relation, &table);
 	return table;
 }

@@ -14,8 +14,9 @@ struct PriceTable
 	ResolvedColumn at;
 	ResolvedColumn tie;  // attnum 0: the order of prices of one time is not defined
 	ResolvedColumn value;
-	bool skip_null;  // the latest known price counts, not the latest row
-	Oid index;       // from which leaf_reader can read the latest price; InvalidOid: none
+	bool skip_null;    // the latest known price counts, not the latest row
+	bool distributed;  // the rows are elsewhere
+	Oid index;         // from which leaf_reader can read the latest price; InvalidOid: none
 };
 
 // What the caller named; nullptr: find it.

@@ -2,6 +2,7 @@
 #include "pg/queries.hpp"
 
 #include "pg/attachment_cache.hpp"
+#include "pg/price_index.hpp"
 
 #include <initializer_list>
 
@@ -79,14 +80,6 @@ differs_from(const Attachment &attachment, int column, const char *expression)
 
 	return psprintf("((%s %s %s) IS NOT TRUE AND NOT (%s IS NULL AND %s IS NULL))", stored,
 	                equality(attachment.column[column].type), expression, stored, expression);
-}
-
-// PostgreSQL sorts NULLs first when descending, and an index serves only the order it was made
-// for.  Where there can be NULLs they are last; where there cannot, both mean the same.
-const char *
-descending(const ResolvedColumn &column)
-{
-	return column.not_null ? "DESC" : "DESC NULLS LAST";
 }
 
 // Whether any of the targets is kept.
@@ -303,56 +296,6 @@ write_query(const Attachment &attachment, const char *keys, bool added)
 	                key_equals(attachment, listing_key, "l", "u.k"), differs.data);
 }
 
-// What a kept column has where there are no prices.
-const char *
-without_prices(const Attachment &attachment, int column)
-{
-	return psprintf("%s::%s", column == price_count ? "0" : "NULL",
-	                type_name(attachment.column[column]));
-}
-
-// Listings without a key have no prices.  "which" is a condition on l.
-const char *
-write_unkeyed_query(const Attachment &attachment, const char *which)
-{
-	StringInfoData set;
-	StringInfoData differs;
-
-	initStringInfo(&set);
-	initStringInfo(&differs);
-	for (int i = first_target; i < end_of_targets; ++i)
-	{
-		if (attachment.column[i].attnum == 0)
-			continue;
-		const char *value = without_prices(attachment, i);
-		appendStringInfo(&set, "%s%s = %s", set.len > 0 ? ", " : "", column_name(attachment, i),
-		                 value);
-		appendStringInfo(&differs, "%s%s", differs.len > 0 ? " OR " : "",
-		                 differs_from(attachment, i, value));
-	}
-	return psprintf("UPDATE %s AS l SET %s WHERE %sl.%s IS NULL AND (%s)", from_listing(attachment),
-	                set.data, which, column_name(attachment, listing_key), differs.data);
-}
-
-const char *
-check_unkeyed_query(const Attachment &attachment, const char *which)
-{
-	StringInfoData columns;
-
-	initStringInfo(&columns);
-	for (int i = first_target; i < end_of_targets; ++i)
-	{
-		if (attachment.column[i].attnum != 0)
-			appendStringInfo(&columns, "%s(%s, %s)", columns.len > 0 ? ", " : "",
-			                 quote_literal_cstr(NameStr(attachment.column[i].name)),
-			                 differs_from(attachment, i, without_prices(attachment, i)));
-	}
-	return psprintf("SELECT d.c FROM %s AS l CROSS JOIN LATERAL (VALUES %s) AS d (c, differs) "
-	                "WHERE %sl.%s IS NULL AND d.differs LIMIT 1",
-	                from_listing(attachment), columns.data, which,
-	                column_name(attachment, listing_key));
-}
-
 // A key column as the attachment's keys are held.
 const char *
 held_key(const Attachment &attachment, int column, const char *alias)
@@ -408,6 +351,9 @@ differences(const Attachment &kept, const char *keys, bool added)
 		separator = ", ";
 	}
 	appendStringInfoString(&out, ") AS d (c, stored, expected, differs) WHERE d.differs");
+	// Of a listing without a key nothing is kept.
+	if (keys == nullptr && !attachment.column[listing_key].not_null)
+		appendStringInfo(&out, " AND l.%s IS NOT NULL", column_name(attachment, listing_key));
 	return out.data;
 }
 
@@ -422,7 +368,6 @@ const char *
 query_text(const Attachment &attachment, Query query)
 {
 	const char *from = from_listing(attachment);
-	const char *at_places = "l.ctid OPERATOR(pg_catalog.=) ANY ($1) AND ";
 
 	switch (query)
 	{
@@ -449,14 +394,6 @@ query_text(const Attachment &attachment, Query query)
 		                   "pg_catalog.unnest($3), pg_catalog.unnest($4)) AS u (k, added, lowest, "
 		                   "highest)",
 		                   true);
-	case write_unkeyed:
-		return write_unkeyed_query(attachment, at_places);
-	case write_all_unkeyed:
-		return write_unkeyed_query(attachment, "");
-	case check_unkeyed:
-		return check_unkeyed_query(attachment, at_places);
-	case check_all_unkeyed:
-		return check_unkeyed_query(attachment, "");
 	case check_one:
 	case check_added_one:
 		return check_query(attachment, "(SELECT $1) AS u (k)", query == check_added_one);
@@ -473,8 +410,7 @@ query_text(const Attachment &attachment, Query query)
 bool
 is_of_all(Query query)
 {
-	return query == write_all || query == write_all_unkeyed || query == check_all ||
-	       query == check_all_unkeyed;
+	return query == write_all || query == check_all;
 }
 
 // Sets the types of a query's parameters; returns how many there are.
@@ -483,9 +419,8 @@ parameter_types(const Attachment &attachment, Query query, Oid *type)
 {
 	const bool one = query == lock_one || query == write_one || query == insert_one ||
 	                 query == check_one || query == check_added_one;
-	const bool by_place = query == write_unkeyed || query == check_unkeyed;
 
-	type[0] = by_place ? TIDARRAYOID : one ? attachment.key.type : attachment.key.array_type;
+	type[0] = one ? attachment.key.type : attachment.key.array_type;
 	type[1] = one ? INT8OID : INT8ARRAYOID;
 	type[2] = type[3] = one ? attachment.value.type : attachment.value.array_type;
 	return is_of_all(query) ? 0 : query == insert_one || query == insert_many ? 4 : 1;
@@ -500,14 +435,6 @@ set_for_planning(const char *name, const char *value)
 }
 
 }  // namespace
-
-const char *
-latest_first(const Attachment &attachment, const char *prefix)
-{
-	return psprintf("%s%s %s, %s%s %s", prefix, column_name(attachment, price_at),
-	                descending(attachment.column[price_at]), prefix,
-	                column_name(attachment, price_tie), descending(attachment.column[price_tie]));
-}
 
 SPIPlanPtr
 plan_of(Attachment *attachment, Query query)

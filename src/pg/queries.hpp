@@ -1,5 +1,4 @@
-// The SQL that keeps an attachment right, and the only definition of "latest": the greatest time,
-// then the greatest tie, with NULLs last.  Everything in it is qualified, operators included, since
+// The SQL that keeps an attachment right.  Everything in it is qualified, operators included, since
 // it runs as the tables' owner whatever the search_path is.
 #pragma once
 
@@ -16,11 +15,9 @@ namespace listing_stats {
 // listings that differ.  The parameter is one key, an array of keys, or none. insert_one,
 // insert_many: the same where rows have only been added since the columns were right.  The
 // parameters are the keys, how many known prices were added to each, the lowest and the highest of
-// them. write_unkeyed, write_all_unkeyed: give listings without a key what those without prices
-// have. The parameter is an array of places (ctid), or none. check_one, check_many, check_all: a
-// row with the name of a column that is not what write_one and so on have to leave, if there is
-// one. check_added_one, check_added_many: but of those columns that depend on all prices of a
-// listing. check_unkeyed, check_all_unkeyed: the same for write_unkeyed and write_all_unkeyed.
+// them. check_one, check_many, check_all: a row with the name of a column that is not what
+// write_one and so on have to leave, if there is one. check_added_one, check_added_many: the same
+// without those columns that depend on all prices of a listing.
 SPIPlanPtr plan_of(Attachment *attachment, Query query);
 
 // The keys of all listings in their order, or those that a table of prices has: at most "limit" of
@@ -36,9 +33,5 @@ char *verify_query(const Attachment &attachment);
 // A row if, of the first hundred of each, prices have keys of which none is that of a listing, and
 // no listing has a price.
 char *unmatched_query(const Attachment &attachment);
-
-// The order of "latest", without the key: columns with this prefix, as ORDER BY and CREATE INDEX
-// have them.
-const char *latest_first(const Attachment &attachment, const char *prefix);
 
 }  // namespace listing_stats

@@ -134,7 +134,7 @@ read_history(FunctionCallInfo fcinfo, KeyKind kind)
 		                errhint("A price_history needs a timestamp with or without time zone, or a "
 		                        "date: name another column with at => '...'.")));
 	if (PG_ARGISNULL(1))
-		PG_RETURN_NULL();
+		PG_RETURN_DATUM(pack_history(new_history_rows()));
 
 	Collector collector = {};
 	collector.rows = make_room(new_history_rows(), usual_prices * sizeof(Row));
@@ -150,8 +150,6 @@ read_history(FunctionCallInfo fcinfo, KeyKind kind)
 	                                                    ALLOCSET_SMALL_SIZES);
 	if (kind == KeyKind::text || !read_directly(*table, PG_GETARG_DATUM(1), &collector))
 		read_by_query(*table, kind, PG_GETARG_DATUM(1), &collector);
-	if (collector.rows->count == 0)
-		PG_RETURN_NULL();
 	PG_RETURN_DATUM(pack_history(collector.rows));
 }
 

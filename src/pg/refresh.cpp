@@ -279,7 +279,10 @@ refresh_pass(const Refresh &refresh, const Datum *key, Size count, uint32 pass, 
 		if (murmurhash32(static_cast<uint32>(i) + seed) % passes == pass)
 			chosen[chosen_count++] = key[i];
 	}
-	const uint64 changed = recompute_keys(find_attachment(refresh), chosen, chosen_count);
+	Attachment *attachment = find_attachment(refresh);
+	const Actor before = restrict_to(attachment->owner);
+	const uint64 changed = recompute_keys(attachment, chosen, chosen_count);
+	resume_as(before);
 	pfree(chosen);
 	return changed;
 }
@@ -312,8 +315,6 @@ refresh_batch(Refresh *refresh)
 	}
 	progress->done += static_cast<int64>(count);
 	progress->finished = count < static_cast<Size>(refresh->batch_size);
-	if (progress->finished && !OidIsValid(refresh->only_in))
-		progress->changed += static_cast<int64>(recompute_unkeyed(find_attachment(*refresh)));
 	progress->total = progress->finished ? progress->done : Max(progress->total, progress->done);
 	progress->updated = GetCurrentTimestamp();
 	write_progress(*progress);

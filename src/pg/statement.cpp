@@ -5,8 +5,6 @@
 // a word, but ends the subtransaction that they began in.
 #include "pg/statement.hpp"
 
-#include "pg/pending.hpp"
-
 namespace listing_stats {
 
 namespace {
@@ -24,6 +22,7 @@ struct Running
 Running *running = nullptr;
 int running_count = 0;
 int running_capacity = 0;
+void (*take_up_put_off)(const QueryDesc *statement, int depth) = nullptr;
 ExecutorRun_hook_type next_run = nullptr;
 ExecutorFinish_hook_type next_finish = nullptr;
 
@@ -103,11 +102,11 @@ queue_put_off(const QueryDesc *query)
 	const bool skips = (query->estate->es_top_eflags & EXEC_FLAG_SKIP_TRIGGERS) != 0;
 	const int depth = trigger_depth() + (skips ? 0 : 1);
 
-	take_up(query, depth);
+	take_up_put_off(query, depth);
 	if (OidIsValid(unseen_change) && changes(query, unseen_change))
 	{
 		unseen_change = InvalidOid;
-		take_up(nullptr, depth);
+		take_up_put_off(nullptr, depth);
 	}
 }
 
@@ -167,8 +166,9 @@ is_event_of(const TriggerData *event, CmdType operation)
 }  // namespace
 
 void
-follow_statements()
+follow_statements(void (*take_up)(const QueryDesc *statement, int depth))
 {
+	take_up_put_off = take_up;
 	next_run = ExecutorRun_hook;
 	ExecutorRun_hook = run;
 	next_finish = ExecutorFinish_hook;
@@ -176,6 +176,15 @@ follow_statements()
 	loaded_by = GetCurrentStatementStartTimestamp();
 	RegisterXactCallback(forget_at_end, nullptr);
 	RegisterSubXactCallback(forget_at_subtransaction_abort, nullptr);
+}
+
+int
+trigger_depth()
+{
+	LOCAL_FCINFO(fcinfo, 0);
+
+	InitFunctionCallInfoData(*fcinfo, nullptr, 0, InvalidOid, nullptr, nullptr);
+	return DatumGetInt32(pg_trigger_depth(fcinfo));
 }
 
 bool

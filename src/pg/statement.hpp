@@ -5,8 +5,13 @@
 
 namespace listing_stats {
 
-// Once per backend, when the module is loaded.
-void follow_statements();
+// Once per backend, when the module is loaded.  Calls "take_up" when a statement is done with its
+// rows and its triggers are about to fire at this depth; nullptr in place of a statement: the one
+// that was under way when the module was loaded.
+void follow_statements(void (*take_up)(const QueryDesc *statement, int depth));
+
+// How many triggers are running, each within the next.
+int trigger_depth();
 
 // Whether the event's row is the only one that the statement under way has inserted into "table",
 // updated or deleted there.  False also where that is not known: for COPY, MERGE, rows that move to

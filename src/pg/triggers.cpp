@@ -63,11 +63,12 @@ column_changed(const TriggerData *event, AttrNumber attnum)
 }
 
 // Whether an UPDATE can have changed any of the columns at all: it names one of them, or a BEFORE
-// trigger may have.  Saves reading the rows.
+// trigger may have.  Saves reading the rows.  A module that applies changes by itself, as pglogical
+// does, names none.
 bool
 can_have_changed(const TriggerData *event, const TriggerColumns *columns)
 {
-	if (event->tg_relation->trigdesc->trig_update_before_row)
+	if (event->tg_relation->trigdesc->trig_update_before_row || bms_is_empty(event->tg_updatedcols))
 		return true;
 	for (const AttrNumber attnum : columns->attnum)
 	{
@@ -128,17 +129,30 @@ can_flush_now(const TriggerData *event, const TriggerColumns *columns)
 	return attachments == 1;
 }
 
-// Whether the kept columns can be other than those of a listing without prices.
-bool
-may_have_prices(const TriggerColumns *columns, TupleTableSlot *slot)
+// A listing without a key has no prices, and nothing is kept for it.  It must not show what was
+// kept before.
+void
+check_without_key(const TriggerData *event, const TriggerColumns *columns, TupleTableSlot *slot)
 {
+	const ResolvedColumn *column = columns->attachment->column;
+
 	for (int i = first_target; i < end_of_targets; ++i)
 	{
-		if (columns->attnum[i] != InvalidAttrNumber &&
-		    (i == price_count || !slot_attisnull(slot, columns->attnum[i])))
-			return true;
+		bool is_null = true;
+		if (columns->attnum[i] == InvalidAttrNumber)
+			continue;
+		const Datum value = slot_getattr(slot, columns->attnum[i], &is_null);
+		if (is_null || (i == price_count && DatumGetInt64(value) == 0))
+			continue;
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_NOT_NULL_VIOLATION),
+		     errmsg("a row of table \"%s\" whose key \"%s\" is NULL cannot have a price",
+		            RelationGetRelationName(event->tg_relation), NameStr(column[listing_key].name)),
+		     errdetail("Its column \"%s\" is kept by listing_stats.", NameStr(column[i].name)),
+		     errhint(i == price_count ? "Set the column to 0 in the same statement."
+		                              : "Set the column to NULL in the same statement.")));
 	}
-	return false;
 }
 
 // Adds the key that the row has, or handles it at once, which a replicated row needs.
@@ -161,13 +175,8 @@ add_key(const TriggerData *event, const TriggerColumns *columns, Side side, Tupl
 	change.key = slot_getattr(slot, attnum, &is_null);
 	if (is_null)
 	{
-		if (side != Side::listing || !may_have_prices(columns, slot))
-			return;
-		const UnkeyedListing listing = {RelationGetRelid(event->tg_relation), slot->tts_tid};
-		if (is_replicated_row())
-			flush(level_of_one_unkeyed(*columns->attachment, listing), false);
-		else
-			add_pending_unkeyed(*columns->attachment, listing);
+		if (side == Side::listing)
+			check_without_key(event, columns, slot);
 		return;
 	}
 	const Oid type = getBaseType(attribute->atttypid);
@@ -312,6 +321,26 @@ LISTING_STATS_FUNCTION(listing_stats_price_truncated)
 	const TriggerColumns *columns = columns_of_trigger(event, Side::price);
 	if (columns != nullptr)
 		recompute_all(columns->attachment);
+	PG_RETURN_POINTER(nullptr);
+}
+
+// Fires when its transaction is about to commit.
+LISTING_STATS_FUNCTION(listing_stats_late)
+{
+	const char *use = "of its own";
+	bool is_null = false;
+
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		wrong_use("_late", use);
+	const TriggerData *event = reinterpret_cast<TriggerData *>(fcinfo->context);
+	if (!TRIGGER_FIRED_AFTER(event->tg_event) || !TRIGGER_FIRED_FOR_ROW(event->tg_event) ||
+	    !TRIGGER_FIRED_BY_INSERT(event->tg_event) || !event->tg_trigger->tgdeferrable)
+		wrong_use("_late", use);
+	const int32 step = DatumGetInt32(slot_getattr(event->tg_trigslot, 1, &is_null));
+	if (step == static_cast<int32>(LateStep::first))
+		queue_last_step();
+	else
+		flush_late_keys();
 	PG_RETURN_POINTER(nullptr);
 }
 
