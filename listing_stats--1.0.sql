@@ -70,6 +70,10 @@ CREATE FUNCTION listing_stats._accumulate(listing_stats.price_distribution, doub
 	AS 'MODULE_PATHNAME', 'listing_stats_accumulate_double' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._accumulate(listing_stats.price_distribution, double precision) IS
 	'the aggregates'' transition: one more number, or one more NULL; a double counts as its shortest decimal; error 0A000 outside of an aggregate, 54000 when the distribution is full';
+CREATE FUNCTION listing_stats._accumulate(listing_stats.price_distribution, real) RETURNS listing_stats.price_distribution
+	AS 'MODULE_PATHNAME', 'listing_stats_accumulate_real' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats._accumulate(listing_stats.price_distribution, real) IS
+	'the aggregates'' transition: one more number, or one more NULL; a real counts as its shortest decimal; error 0A000 outside of an aggregate, 54000 when the distribution is full';
 CREATE FUNCTION listing_stats._combine(listing_stats.price_distribution, listing_stats.price_distribution) RETURNS listing_stats.price_distribution
 	AS 'MODULE_PATHNAME', 'listing_stats_combine' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._combine(listing_stats.price_distribution, listing_stats.price_distribution) IS
@@ -105,6 +109,10 @@ COMMENT ON FUNCTION listing_stats._accumulate_percentile(listing_stats.price_dis
 CREATE FUNCTION listing_stats._accumulate_percentile(listing_stats.price_distribution, double precision, numeric) RETURNS listing_stats.price_distribution
 	AS 'MODULE_PATHNAME', 'listing_stats_accumulate_percentile_double' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._accumulate_percentile(listing_stats.price_distribution, double precision, numeric) IS
+	'the transition of the aggregate percentile(), whose state has the percentile asked for in place of the number of NULLs; error 22003 unless it is between 0 and 1 and has at most 18 decimals, 22023 unless it is the same for all rows, 42804 with a state of another aggregate, 0A000 outside of one';
+CREATE FUNCTION listing_stats._accumulate_percentile(listing_stats.price_distribution, real, numeric) RETURNS listing_stats.price_distribution
+	AS 'MODULE_PATHNAME', 'listing_stats_accumulate_percentile_real' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats._accumulate_percentile(listing_stats.price_distribution, real, numeric) IS
 	'the transition of the aggregate percentile(), whose state has the percentile asked for in place of the number of NULLs; error 22003 unless it is between 0 and 1 and has at most 18 decimals, 22023 unless it is the same for all rows, 42804 with a state of another aggregate, 0A000 outside of one';
 CREATE FUNCTION listing_stats._combine_percentile(listing_stats.price_distribution, listing_stats.price_distribution) RETURNS listing_stats.price_distribution
 	AS 'MODULE_PATHNAME', 'listing_stats_combine_percentile' LANGUAGE C IMMUTABLE PARALLEL SAFE;
@@ -151,6 +159,15 @@ CREATE AGGREGATE listing_stats.price_stats(v double precision) (
 	PARALLEL = SAFE);
 COMMENT ON AGGREGATE listing_stats.price_stats(double precision) IS
 	'the exact distribution of the values as one value, which can be stored, merged and asked; NULLs are counted apart; of no rows the empty distribution; error 54000 when it takes more than a gigabyte; doubles count as their shortest decimals, -0 as 0';
+CREATE AGGREGATE listing_stats.price_stats(v real) (
+	SFUNC = listing_stats._accumulate,
+	STYPE = listing_stats.price_distribution,
+	SSPACE = 256,
+	FINALFUNC = listing_stats._finish_stats,
+	COMBINEFUNC = listing_stats._combine,
+	PARALLEL = SAFE);
+COMMENT ON AGGREGATE listing_stats.price_stats(real) IS
+	'the exact distribution of the values as one value, which can be stored, merged and asked; NULLs are counted apart; of no rows the empty distribution; error 54000 when it takes more than a gigabyte; reals count as their shortest decimals, -0 as 0';
 CREATE AGGREGATE listing_stats.price_summary(v numeric) (
 	SFUNC = listing_stats._accumulate,
 	STYPE = listing_stats.price_distribution,
@@ -187,6 +204,15 @@ CREATE AGGREGATE listing_stats.price_summary(v double precision) (
 	PARALLEL = SAFE);
 COMMENT ON AGGREGATE listing_stats.price_summary(double precision) IS
 	'count, nulls, min, quartiles, max, mean, stddev and sum of the values, in their unit and exact; NULLs are counted and left out; of no rows: counts of 0, all else NULL; error 22003 where sum() has it, 54000 beyond four gigabytes of values; doubles count as their shortest decimals, -0 as 0';
+CREATE AGGREGATE listing_stats.price_summary(v real) (
+	SFUNC = listing_stats._accumulate,
+	STYPE = listing_stats.price_distribution,
+	SSPACE = 256,
+	FINALFUNC = listing_stats._finish_summary,
+	COMBINEFUNC = listing_stats._combine,
+	PARALLEL = SAFE);
+COMMENT ON AGGREGATE listing_stats.price_summary(real) IS
+	'count, nulls, min, quartiles, max, mean, stddev and sum of the values, in their unit and exact; NULLs are counted and left out; of no rows: counts of 0, all else NULL; error 22003 where sum() has it, 54000 beyond four gigabytes of values; reals count as their shortest decimals, -0 as 0';
 CREATE AGGREGATE listing_stats.price_stats_json(v numeric) (
 	SFUNC = listing_stats._accumulate,
 	STYPE = listing_stats.price_distribution,
@@ -223,6 +249,15 @@ CREATE AGGREGATE listing_stats.price_stats_json(v double precision) (
 	PARALLEL = SAFE);
 COMMENT ON AGGREGATE listing_stats.price_stats_json(double precision) IS
 	'price_summary() as a JSON object: exact numbers in the unit of the values, NaN and infinities as strings, null where there is no answer; of no rows: counts of 0, all else null; error 22003 where sum() has it, 54000 beyond four gigabytes of values; doubles count as their shortest decimals, -0 as 0';
+CREATE AGGREGATE listing_stats.price_stats_json(v real) (
+	SFUNC = listing_stats._accumulate,
+	STYPE = listing_stats.price_distribution,
+	SSPACE = 256,
+	FINALFUNC = listing_stats._finish_stats_json,
+	COMBINEFUNC = listing_stats._combine,
+	PARALLEL = SAFE);
+COMMENT ON AGGREGATE listing_stats.price_stats_json(real) IS
+	'price_summary() as a JSON object: exact numbers in the unit of the values, NaN and infinities as strings, null where there is no answer; of no rows: counts of 0, all else null; error 22003 where sum() has it, 54000 beyond four gigabytes of values; reals count as their shortest decimals, -0 as 0';
 CREATE AGGREGATE listing_stats.median(v numeric) (
 	SFUNC = listing_stats._accumulate,
 	STYPE = listing_stats.price_distribution,
@@ -259,6 +294,15 @@ CREATE AGGREGATE listing_stats.median(v double precision) (
 	PARALLEL = SAFE);
 COMMENT ON AGGREGATE listing_stats.median(double precision) IS
 	'the middle value, or what lies halfway between the middle two, exact; NULLs are left out; NULL of no values, NaN between infinities; error 54000 beyond four gigabytes of values; doubles count as their shortest decimals, -0 as 0';
+CREATE AGGREGATE listing_stats.median(v real) (
+	SFUNC = listing_stats._accumulate,
+	STYPE = listing_stats.price_distribution,
+	SSPACE = 256,
+	FINALFUNC = listing_stats._finish_median,
+	COMBINEFUNC = listing_stats._combine,
+	PARALLEL = SAFE);
+COMMENT ON AGGREGATE listing_stats.median(real) IS
+	'the middle value, or what lies halfway between the middle two, exact; NULLs are left out; NULL of no values, NaN between infinities; error 54000 beyond four gigabytes of values; reals count as their shortest decimals, -0 as 0';
 CREATE AGGREGATE listing_stats.percentile(v numeric, p numeric) (
 	SFUNC = listing_stats._accumulate_percentile,
 	STYPE = listing_stats.price_distribution,
@@ -295,6 +339,15 @@ CREATE AGGREGATE listing_stats.percentile(v double precision, p numeric) (
 	PARALLEL = SAFE);
 COMMENT ON AGGREGATE listing_stats.percentile(double precision, numeric) IS
 	'the value below which a part (0 to 1) of all values lies: lo + (hi - lo) * fraction as percentile_cont has it, but exact; NULLs are left out; NULL of no values or where the part is NULL; error 22003 unless the part is between 0 and 1 and has at most 18 decimals, 22023 unless it is the same for all rows, 54000 beyond four gigabytes of values; doubles count as their shortest decimals, -0 as 0';
+CREATE AGGREGATE listing_stats.percentile(v real, p numeric) (
+	SFUNC = listing_stats._accumulate_percentile,
+	STYPE = listing_stats.price_distribution,
+	SSPACE = 256,
+	FINALFUNC = listing_stats._finish_percentile,
+	COMBINEFUNC = listing_stats._combine_percentile,
+	PARALLEL = SAFE);
+COMMENT ON AGGREGATE listing_stats.percentile(real, numeric) IS
+	'the value below which a part (0 to 1) of all values lies: lo + (hi - lo) * fraction as percentile_cont has it, but exact; NULLs are left out; NULL of no values or where the part is NULL; error 22003 unless the part is between 0 and 1 and has at most 18 decimals, 22023 unless it is the same for all rows, 54000 beyond four gigabytes of values; reals count as their shortest decimals, -0 as 0';
 CREATE AGGREGATE listing_stats.price_stats_merge(s listing_stats.price_distribution) (
 	SFUNC = listing_stats._combine,
 	STYPE = listing_stats.price_distribution,
@@ -492,6 +545,7 @@ REVOKE ALL ON FUNCTION
 	listing_stats._accumulate(listing_stats.price_distribution, bigint),
 	listing_stats._accumulate(listing_stats.price_distribution, integer),
 	listing_stats._accumulate(listing_stats.price_distribution, double precision),
+	listing_stats._accumulate(listing_stats.price_distribution, real),
 	listing_stats._combine(listing_stats.price_distribution, listing_stats.price_distribution),
 	listing_stats._finish_stats(listing_stats.price_distribution),
 	listing_stats._finish_summary(listing_stats.price_distribution),
@@ -501,6 +555,7 @@ REVOKE ALL ON FUNCTION
 	listing_stats._accumulate_percentile(listing_stats.price_distribution, bigint, numeric),
 	listing_stats._accumulate_percentile(listing_stats.price_distribution, integer, numeric),
 	listing_stats._accumulate_percentile(listing_stats.price_distribution, double precision, numeric),
+	listing_stats._accumulate_percentile(listing_stats.price_distribution, real, numeric),
 	listing_stats._combine_percentile(listing_stats.price_distribution, listing_stats.price_distribution),
 	listing_stats._finish_percentile(listing_stats.price_distribution),
 	listing_stats._price_distribution_cmp(listing_stats.price_distribution, listing_stats.price_distribution),
@@ -579,6 +634,14 @@ CREATE FUNCTION listing_stats._history_accumulate(listing_stats.price_history, t
 	AS 'MODULE_PATHNAME', 'listing_stats_history_accumulate_double' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._history_accumulate(listing_stats.price_history, timestamptz, double precision, bigint) IS
 	'the aggregates'' transition: one more price; error 0A000 outside of an aggregate, 22003 where the tie is the least bigint, 54000 beyond a gigabyte';
+CREATE FUNCTION listing_stats._history_accumulate(listing_stats.price_history, timestamptz, real) RETURNS listing_stats.price_history
+	AS 'MODULE_PATHNAME', 'listing_stats_history_accumulate_real' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats._history_accumulate(listing_stats.price_history, timestamptz, real) IS
+	'the aggregates'' transition: one more price; error 0A000 outside of an aggregate, 54000 beyond a gigabyte';
+CREATE FUNCTION listing_stats._history_accumulate(listing_stats.price_history, timestamptz, real, bigint) RETURNS listing_stats.price_history
+	AS 'MODULE_PATHNAME', 'listing_stats_history_accumulate_real' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats._history_accumulate(listing_stats.price_history, timestamptz, real, bigint) IS
+	'the aggregates'' transition: one more price; error 0A000 outside of an aggregate, 22003 where the tie is the least bigint, 54000 beyond a gigabyte';
 CREATE AGGREGATE listing_stats.price_history(at timestamptz, v numeric) (
 	SFUNC = listing_stats._history_accumulate,
 	STYPE = listing_stats.price_history,
@@ -651,6 +714,24 @@ CREATE AGGREGATE listing_stats.price_history(at timestamptz, v double precision,
 	PARALLEL = SAFE);
 COMMENT ON AGGREGATE listing_stats.price_history(timestamptz, double precision, bigint) IS
 	'the prices v as a step function of time, each in force from its time at until the next one''s, NULL where unavailable; in any order; of equal times the greatest tie is in force (NULL is least), of equal ties the greatest price (NULL is least); rows without a time are left out; the shortest decimal of each double; the empty history of no rows; error 22003 where a tie is the least bigint, 54000 beyond a gigabyte';
+CREATE AGGREGATE listing_stats.price_history(at timestamptz, v real) (
+	SFUNC = listing_stats._history_accumulate,
+	STYPE = listing_stats.price_history,
+	SSPACE = 1024,
+	FINALFUNC = listing_stats._history_finish,
+	COMBINEFUNC = listing_stats._history_combine,
+	PARALLEL = SAFE);
+COMMENT ON AGGREGATE listing_stats.price_history(timestamptz, real) IS
+	'the prices v as a step function of time, each in force from its time at until the next one''s, NULL where unavailable; in any order; of equal times the greatest price (NULL is least); rows without a time are left out; the shortest decimal of each real; the empty history of no rows; error 54000 beyond a gigabyte';
+CREATE AGGREGATE listing_stats.price_history(at timestamptz, v real, tie bigint) (
+	SFUNC = listing_stats._history_accumulate,
+	STYPE = listing_stats.price_history,
+	SSPACE = 1024,
+	FINALFUNC = listing_stats._history_finish,
+	COMBINEFUNC = listing_stats._history_combine,
+	PARALLEL = SAFE);
+COMMENT ON AGGREGATE listing_stats.price_history(timestamptz, real, bigint) IS
+	'the prices v as a step function of time, each in force from its time at until the next one''s, NULL where unavailable; in any order; of equal times the greatest tie is in force (NULL is least), of equal ties the greatest price (NULL is least); rows without a time are left out; the shortest decimal of each real; the empty history of no rows; error 22003 where a tie is the least bigint, 54000 beyond a gigabyte';
 CREATE AGGREGATE listing_stats.price_history_merge(history listing_stats.price_history) (
 	SFUNC = listing_stats._history_combine,
 	STYPE = listing_stats.price_history,
@@ -1042,6 +1123,8 @@ REVOKE ALL ON FUNCTION
 	listing_stats._history_accumulate(listing_stats.price_history, timestamptz, integer, bigint),
 	listing_stats._history_accumulate(listing_stats.price_history, timestamptz, double precision),
 	listing_stats._history_accumulate(listing_stats.price_history, timestamptz, double precision, bigint),
+	listing_stats._history_accumulate(listing_stats.price_history, timestamptz, real),
+	listing_stats._history_accumulate(listing_stats.price_history, timestamptz, real, bigint),
 	listing_stats._latest_state_in(cstring),
 	listing_stats._latest_state_out(listing_stats._latest_state),
 	listing_stats._latest_combine(listing_stats._latest_state, listing_stats._latest_state),

@@ -77,7 +77,7 @@ SELECT price_history_merge(h) FROM (VALUES ('{2026-01-03=3}'::price_history), (N
 
 -- Typed overloads; a double is its shortest decimal
 SELECT price_history('2026-01-01', 1.50) AS "numeric", price_history('2026-01-01', 1::bigint) AS "bigint", price_history('2026-01-01', 1) AS "integer",
-	price_history('2026-01-01', 0.1::float8) AS "double", price_history('2026-01-01', 1e300::float8 / 3) AS large, price_history('2026-01-01', 'NaN'::float8) AS nan;
+	price_history('2026-01-01', 0.1::float8) AS "double", price_history('2026-01-01', 0.1::real) AS "real", price_history('2026-01-01', 1e22::real, 7) AS tied, price_history('2026-01-01', 1e300::float8 / 3) AS large, price_history('2026-01-01', 'NaN'::float8) AS nan;
 
 -- Numbers of any size are exact
 CREATE TABLE wide AS SELECT price_history('2026-01-01'::timestamptz + i * interval '1 day', v) AS h

@@ -119,19 +119,23 @@ struct DoubleInput
 	}
 	static void add(State &state, Datum datum)
 	{
-		const double number = DatumGetFloat8(datum);
-		char text[DOUBLE_SHORTEST_DECIMAL_LEN];
-		if (std::isnan(number))
-			state.add(NumberKind::NotANumber, 1);
-		else if (std::isinf(number))
-			state.add(number > 0 ? NumberKind::PositiveInfinity : NumberKind::NegativeInfinity, 1);
-		else
-		{
-			double_to_shortest_decimal_buf(number, text);
-			const Datum numeric = DirectFunctionCall3(
-				numeric_in, CStringGetDatum(text), ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
-			NumericInput::add(state, numeric);
-		}
+		NumericInput::add(state, NumericGetDatum(shortest_decimal(DatumGetFloat8(datum))));
+	}
+};
+
+// So does a real.  It is not added as the double of that decimal: of a decimal halfway between two
+// doubles the server shows more digits.
+struct RealInput
+{
+	static bool try_value(Datum datum, int scale, int64 &value)
+	{
+		char text[FLOAT_SHORTEST_DECIMAL_LEN];
+		float_to_shortest_decimal_buf(DatumGetFloat4(datum), text);
+		return DoubleInput::try_value(Float8GetDatum(strtod(text, nullptr)), scale, value);
+	}
+	static void add(State &state, Datum datum)
+	{
+		NumericInput::add(state, NumericGetDatum(shortest_decimal(DatumGetFloat4(datum))));
 	}
 };
 
@@ -324,6 +328,11 @@ LISTING_STATS_FUNCTION(listing_stats_accumulate_double)
 	return accumulate<DoubleInput>(fcinfo);
 }
 
+LISTING_STATS_FUNCTION(listing_stats_accumulate_real)
+{
+	return accumulate<RealInput>(fcinfo);
+}
+
 LISTING_STATS_FUNCTION(listing_stats_accumulate_percentile_numeric)
 {
 	return accumulate_percentile<NumericInput>(fcinfo);
@@ -342,6 +351,11 @@ LISTING_STATS_FUNCTION(listing_stats_accumulate_percentile_integer)
 LISTING_STATS_FUNCTION(listing_stats_accumulate_percentile_double)
 {
 	return accumulate_percentile<DoubleInput>(fcinfo);
+}
+
+LISTING_STATS_FUNCTION(listing_stats_accumulate_percentile_real)
+{
+	return accumulate_percentile<RealInput>(fcinfo);
 }
 
 LISTING_STATS_FUNCTION(listing_stats_combine)

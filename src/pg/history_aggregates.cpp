@@ -96,7 +96,16 @@ LISTING_STATS_FUNCTION(listing_stats_history_accumulate_integer)
 LISTING_STATS_FUNCTION(listing_stats_history_accumulate_double)
 {
 	return accumulate(fcinfo, [](HistoryRows *rows, int64 at, int64 tie, Datum value) {
-		return add_price(rows, at, tie, shortest_decimal(DatumGetFloat8(value)));
+		const Numeric price = shortest_decimal(DatumGetFloat8(value));
+		return add_price(rows, at, tie, numeric_bytes(NumericGetDatum(price)));
+	});
+}
+
+LISTING_STATS_FUNCTION(listing_stats_history_accumulate_real)
+{
+	return accumulate(fcinfo, [](HistoryRows *rows, int64 at, int64 tie, Datum value) {
+		const Numeric price = shortest_decimal(DatumGetFloat4(value));
+		return add_price(rows, at, tie, numeric_bytes(NumericGetDatum(price)));
 	});
 }
 

@@ -280,13 +280,4 @@ price_numeric(const Prices &prices, int64 price)
 	return show_scale(reinterpret_cast<Numeric>(numeric), prices.scale);
 }
 
-NumericBytes
-shortest_decimal(float8 number)
-{
-	char text[DOUBLE_SHORTEST_DECIMAL_LEN];
-	double_to_shortest_decimal_buf(number, text);
-	return numeric_bytes(DirectFunctionCall3(numeric_in, CStringGetDatum(text),
-	                                         ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
-}
-
 }  // namespace listing_stats

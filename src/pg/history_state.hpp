@@ -94,7 +94,4 @@ Row *steps_of(const History &history);
 // A price that is not none.
 Numeric price_numeric(const Prices &prices, int64 price);
 
-// A double as its shortest decimal, as it is shown.
-NumericBytes shortest_decimal(float8 number);
-
 }  // namespace listing_stats

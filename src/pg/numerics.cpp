@@ -51,6 +51,13 @@ square_root(Numeric number)
 	return call(numeric_sub, rounded, make_numeric(1, scale));
 }
 
+Numeric
+read_numeric(const char *text)
+{
+	return DatumGetNumeric(DirectFunctionCall3(numeric_in, CStringGetDatum(text),
+	                                           ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
+}
+
 }  // namespace
 
 Decimal
@@ -60,6 +67,22 @@ parse_numeric(NumericBytes bytes)
 	if (!parse_decimal(bytes.data, bytes.size, decimal))
 		ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED), errmsg("invalid numeric value")));
 	return decimal;
+}
+
+Numeric
+shortest_decimal(float8 number)
+{
+	char text[DOUBLE_SHORTEST_DECIMAL_LEN];
+	double_to_shortest_decimal_buf(number, text);
+	return read_numeric(text);
+}
+
+Numeric
+shortest_decimal(float4 number)
+{
+	char text[FLOAT_SHORTEST_DECIMAL_LEN];
+	float_to_shortest_decimal_buf(number, text);
+	return read_numeric(text);
 }
 
 Numeric
@@ -82,8 +105,7 @@ make_special(NumberKind kind)
 	const char *text = kind == NumberKind::NotANumber         ? "NaN"
 	                   : kind == NumberKind::PositiveInfinity ? "Infinity"
 	                                                          : "-Infinity";
-	return DatumGetNumeric(DirectFunctionCall3(numeric_in, CStringGetDatum(text),
-	                                           ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
+	return read_numeric(text);
 }
 
 Numeric

@@ -26,6 +26,10 @@ numeric_bytes(Datum datum)
 
 Decimal parse_numeric(NumericBytes bytes);
 
+// A double or real as its shortest decimal, as it is shown.
+Numeric shortest_decimal(float8 number);
+Numeric shortest_decimal(float4 number);
+
 Numeric make_numeric(Int128 value, int scale);
 Numeric make_numeric(const Decimal &decimal, int scale);
 Numeric make_special(NumberKind kind);

@@ -40,8 +40,6 @@ instant(Oid type, Datum at)
 NumericBytes
 price_bytes(Oid type, Datum value)
 {
-	char text[FLOAT_SHORTEST_DECIMAL_LEN];
-
 	switch (type)
 	{
 	case INT2OID:
@@ -51,11 +49,9 @@ price_bytes(Oid type, Datum value)
 	case INT8OID:
 		return numeric_bytes(NumericGetDatum(make_numeric(DatumGetInt64(value), 0)));
 	case FLOAT4OID:
-		float_to_shortest_decimal_buf(DatumGetFloat4(value), text);
-		return numeric_bytes(DirectFunctionCall3(numeric_in, CStringGetDatum(text),
-		                                         ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
+		return numeric_bytes(NumericGetDatum(shortest_decimal(DatumGetFloat4(value))));
 	case FLOAT8OID:
-		return shortest_decimal(DatumGetFloat8(value));
+		return numeric_bytes(NumericGetDatum(shortest_decimal(DatumGetFloat8(value))));
 	default:
 		return numeric_bytes(value);
 	}
