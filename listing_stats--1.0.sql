@@ -1316,27 +1316,24 @@ COMMENT ON FUNCTION listing_stats.latest_prices(regclass, uuid[], timestamptz, n
 
 CREATE FUNCTION listing_stats.latest_price(
     price regclass, key bigint, as_of timestamptz DEFAULT NULL,
-    key_column name DEFAULT NULL, at name DEFAULT NULL, value name DEFAULT NULL,
-    OUT key bigint, OUT at timestamptz, OUT value numeric)
-RETURNS SETOF record
-AS 'MODULE_PATHNAME', 'listing_stats_latest_price' LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1;
-COMMENT ON FUNCTION listing_stats.latest_price(regclass, bigint, timestamptz, name, name, name) IS 'the latest price of one listing, as latest_prices() gives it: a key of an integer type; no row if it has none, or the key is NULL';
+    key_column name DEFAULT NULL, at name DEFAULT NULL, value name DEFAULT NULL)
+RETURNS numeric
+AS 'MODULE_PATHNAME', 'listing_stats_latest_price_bigint' LANGUAGE C STABLE PARALLEL RESTRICTED COST 100;
+COMMENT ON FUNCTION listing_stats.latest_price(regclass, bigint, timestamptz, name, name, name) IS 'the latest price of one listing, as one value, as latest_prices() gives it: the key is an integer; NULL if the listing has no price, its latest one is NULL, or the key is NULL; as_of: the latest that is not after it. Columns, privileges and errors as for latest_prices()';
 
 CREATE FUNCTION listing_stats.latest_price(
     price regclass, key text, as_of timestamptz DEFAULT NULL,
-    key_column name DEFAULT NULL, at name DEFAULT NULL, value name DEFAULT NULL,
-    OUT key text, OUT at timestamptz, OUT value numeric)
-RETURNS SETOF record
-AS 'MODULE_PATHNAME', 'listing_stats_latest_price' LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1;
-COMMENT ON FUNCTION listing_stats.latest_price(regclass, text, timestamptz, name, name, name) IS 'the latest price of one listing, as latest_prices() gives it: a key of any type, as its text; no row if it has none, or the key is NULL';
+    key_column name DEFAULT NULL, at name DEFAULT NULL, value name DEFAULT NULL)
+RETURNS numeric
+AS 'MODULE_PATHNAME', 'listing_stats_latest_price_text' LANGUAGE C STABLE PARALLEL RESTRICTED COST 100;
+COMMENT ON FUNCTION listing_stats.latest_price(regclass, text, timestamptz, name, name, name) IS 'the latest price of one listing, as one value, as latest_prices() gives it: the key is of any type, as its text; NULL if the listing has no price, its latest one is NULL, or the key is NULL; as_of: the latest that is not after it. Columns, privileges and errors as for latest_prices()';
 
 CREATE FUNCTION listing_stats.latest_price(
     price regclass, key uuid, as_of timestamptz DEFAULT NULL,
-    key_column name DEFAULT NULL, at name DEFAULT NULL, value name DEFAULT NULL,
-    OUT key uuid, OUT at timestamptz, OUT value numeric)
-RETURNS SETOF record
-AS 'MODULE_PATHNAME', 'listing_stats_latest_price' LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1;
-COMMENT ON FUNCTION listing_stats.latest_price(regclass, uuid, timestamptz, name, name, name) IS 'the latest price of one listing, as latest_prices() gives it: a key of type uuid; no row if it has none, or the key is NULL';
+    key_column name DEFAULT NULL, at name DEFAULT NULL, value name DEFAULT NULL)
+RETURNS numeric
+AS 'MODULE_PATHNAME', 'listing_stats_latest_price_uuid' LANGUAGE C STABLE PARALLEL RESTRICTED COST 100;
+COMMENT ON FUNCTION listing_stats.latest_price(regclass, uuid, timestamptz, name, name, name) IS 'the latest price of one listing, as one value, as latest_prices() gives it: the key is a uuid; NULL if the listing has no price, its latest one is NULL, or the key is NULL; as_of: the latest that is not after it. Columns, privileges and errors as for latest_prices()';
 
 CREATE FUNCTION listing_stats.price_history_json(
     price regclass, key bigint, max_rows integer DEFAULT NULL,

@@ -29,19 +29,26 @@ SELECT count(*) FROM listing_stats.latest_prices('price', as_of => 'infinity');
 SELECT count(*) FROM listing_stats.latest_prices('price', ARRAY[]::bigint[]);
 SELECT count(*) FROM listing_stats.latest_prices('price', ARRAY[NULL]::bigint[]);
 SELECT count(*) FROM listing_stats.latest_prices('price', ARRAY[[1, 2], [3, 4]]);
-SELECT * FROM listing_stats.latest_price('price', 1);
-SELECT * FROM listing_stats.latest_price('price', 1, '2026-01-02 12:00');
-SELECT * FROM listing_stats.latest_price('price', 5);
-SELECT * FROM listing_stats.latest_price('price', NULL::bigint);
-SELECT l.id, p.value FROM listing l LEFT JOIN LATERAL listing_stats.latest_price('price', l.id) AS p ON true ORDER BY l.id;
+SELECT listing_stats.latest_price('price', 1);
+SELECT listing_stats.latest_price('price', 1, '2026-01-02 12:00');
+SELECT listing_stats.latest_price('price', 5);
+SELECT listing_stats.latest_price('price', NULL::bigint);
+-- one value: a listing without prices keeps its row, and it stands where an expression may
+SELECT id, listing_stats.latest_price('price', id) FROM listing ORDER BY id;
+SELECT id, CASE WHEN listing_stats.latest_price('price', id) IS NULL THEN 'none' ELSE 'some' END FROM listing WHERE listing_stats.latest_price('price', id) < 20 OR listing_stats.latest_price('price', id) IS NULL ORDER BY listing_stats.latest_price('price', id) DESC, id;
 -- keys as text, whatever their type is
 SELECT * FROM listing_stats.latest_prices('price', '{3,1}'::text[]) ORDER BY key;
 SELECT count(*) FROM listing_stats.latest_prices('price', NULL::text[]);
-SELECT * FROM listing_stats.latest_price('price', '2'::text);
+SELECT listing_stats.latest_price('price', '2'::text);
+-- a parameter without a type: refused, or a text
+PREPARE several AS SELECT * FROM listing_stats.latest_prices('price', $1);
+PREPARE one AS SELECT listing_stats.latest_price('price', $1);
+SELECT name, parameter_types FROM pg_prepared_statements;
+EXECUTE one(2);
 
 -- 'skip': the latest known price
 SELECT null_value FROM listing_stats.attach('listing', 'price', null_value => 'skip');
-SELECT * FROM listing_stats.latest_price('price', 3);
+SELECT listing_stats.latest_price('price', 3);
 SELECT * FROM listing_stats.latest_prices('price', ARRAY[3]);
 SELECT value FROM listing_stats.latest_prices('price') WHERE key = 3;
 SELECT null_value FROM listing_stats.attach('listing', 'price', null_value => 'keep');
@@ -49,12 +56,12 @@ SELECT null_value FROM listing_stats.attach('listing', 'price', null_value => 'k
 -- as the statement sees the table: its own transaction's changes, not its own statement's
 BEGIN;
 INSERT INTO price (listing_id, created, value) VALUES (5, '2026-02-01', 50);
-SELECT * FROM listing_stats.latest_price('price', 5);
+SELECT listing_stats.latest_price('price', 5);
 WITH added AS (INSERT INTO price (listing_id, created, value) VALUES (5, '2026-02-02', 51) RETURNING listing_id)
-SELECT p.value FROM added, listing_stats.latest_price('price', listing_id) AS p;
-SELECT * FROM listing_stats.latest_price('price', 5);
+SELECT listing_stats.latest_price('price', listing_id) FROM added;
+SELECT listing_stats.latest_price('price', 5);
 DELETE FROM price WHERE value = 51;
-SELECT * FROM listing_stats.latest_price('price', 5);
+SELECT listing_stats.latest_price('price', 5);
 SAVEPOINT a;
 DELETE FROM price WHERE listing_id = 5;
 SELECT count(*) FROM listing_stats.latest_prices('price');
@@ -96,7 +103,7 @@ BEGIN
         ), few_answer AS MATERIALIZED (
             SELECT a.* FROM keys, listing_stats.latest_prices(%1$L, keys || keys || NULL::%6$s, $1, %2$L, %3$L, %5$L) a
         ), one_answer AS MATERIALIZED (
-            SELECT a.* FROM few CROSS JOIN LATERAL listing_stats.latest_price(%1$L, few.key, $1, %2$L, %3$L, %5$L) a
+            SELECT few.key, few.at, listing_stats.latest_price(%1$L, few.key, $1, %2$L, %3$L, %5$L) FROM few
         )
         SELECT (SELECT count(*) FROM (SELECT * FROM expected EXCEPT ALL SELECT * FROM answer) _)
             + (SELECT count(*) FROM (SELECT * FROM answer EXCEPT ALL SELECT * FROM expected) _)
@@ -247,7 +254,7 @@ INSERT INTO doubles (k, created, value) VALUES (1, '2026-01-01', 0.1::float8 + 0
 SET extra_float_digits = 0;
 SELECT * FROM listing_stats.latest_prices('doubles', key => 'k') ORDER BY key;
 RESET extra_float_digits;
-SELECT * FROM listing_stats.latest_price('doubles', 1, key_column => 'k');
+SELECT listing_stats.latest_price('doubles', 1, key_column => 'k');
 -- no primary key column is left to break ties, and none is needed
 CREATE TABLE daily (k int, created date, value int, PRIMARY KEY (k, created));
 INSERT INTO daily SELECT i % 3, date '2026-01-01' + i, i FROM generate_series(1, 9) i;
@@ -331,9 +338,9 @@ SELECT differences('parts', 'bigint', 'listing_id', 'created', 'id', 'value', NU
 SELECT listing_stats.detach('listing', 'parts');
 CREATE TABLE children () INHERITS (price);
 INSERT INTO children (listing_id, created, value) VALUES (1, '2026-03-01', 99);
-SELECT * FROM listing_stats.latest_price('price', 1);
+SELECT listing_stats.latest_price('price', 1);
 DROP TABLE children;
-SELECT * FROM listing_stats.latest_price('price', 1);
+SELECT listing_stats.latest_price('price', 1);
 CREATE VIEW prices AS SELECT id AS number, listing_id AS of, created AS "when", value + 1 AS v FROM price;
 SELECT * FROM listing_stats.latest_prices('prices', ARRAY[1, 3], key => 'of', at => 'when', value => 'v') ORDER BY key;
 CREATE MATERIALIZED VIEW kept_prices AS SELECT * FROM prices;
@@ -367,7 +374,7 @@ BEGIN
     FOR i IN 1..250 LOOP
         CREATE TEMPORARY TABLE passing (id serial PRIMARY KEY, k int, created timestamptz, value int);
         INSERT INTO passing (k, created, value) VALUES (1, now(), i);
-        IF (SELECT value FROM listing_stats.latest_price('passing', 1, key_column => 'k')) <> i OR (SELECT value FROM listing_stats.latest_prices('passing', key => 'k')) <> i THEN
+        IF listing_stats.latest_price('passing', 1, key_column => 'k') <> i OR (SELECT value FROM listing_stats.latest_prices('passing', key => 'k')) <> i THEN
             RAISE EXCEPTION 'another table''s';
         END IF;
         DROP TABLE passing;
@@ -404,36 +411,36 @@ COMMIT;
 GRANT USAGE ON SCHEMA latest TO regress_listing_stats_reader;
 SET SESSION AUTHORIZATION regress_listing_stats_reader;
 SELECT * FROM listing_stats.latest_prices('latest.price');
-SELECT * FROM listing_stats.latest_price('latest.price', 1);
+SELECT listing_stats.latest_price('latest.price', 1);
 SET SESSION AUTHORIZATION regress_listing_stats;
 GRANT SELECT (listing_id, created, value) ON price TO regress_listing_stats_reader;
 SET SESSION AUTHORIZATION regress_listing_stats_reader;
-SELECT * FROM listing_stats.latest_price('latest.price', 1);
+SELECT listing_stats.latest_price('latest.price', 1);
 SET SESSION AUTHORIZATION regress_listing_stats;
 GRANT SELECT (id) ON price TO regress_listing_stats_reader;
 SET SESSION AUTHORIZATION regress_listing_stats_reader;
-SELECT * FROM listing_stats.latest_price('latest.price', 1);
+SELECT listing_stats.latest_price('latest.price', 1);
 SELECT count(*) FROM listing_stats.latest_prices('latest.price');
 SET SESSION AUTHORIZATION regress_listing_stats;
 ALTER TABLE price ENABLE ROW LEVEL SECURITY;
 CREATE POLICY before_2026_01_03 ON price USING (created < '2026-01-03');
 SET SESSION AUTHORIZATION regress_listing_stats_reader;
-SELECT * FROM listing_stats.latest_price('latest.price', 1);
+SELECT listing_stats.latest_price('latest.price', 1);
 SELECT * FROM listing_stats.latest_prices('latest.price') ORDER BY key;
 SET SESSION AUTHORIZATION regress_listing_stats;
-SELECT * FROM listing_stats.latest_price('price', 1);
+SELECT listing_stats.latest_price('price', 1);
 ALTER TABLE price FORCE ROW LEVEL SECURITY;
-SELECT * FROM listing_stats.latest_price('price', 1);
+SELECT listing_stats.latest_price('price', 1);
 SET row_security = off;
-SELECT * FROM listing_stats.latest_price('price', 1);
+SELECT listing_stats.latest_price('price', 1);
 RESET row_security;
 ALTER TABLE price NO FORCE ROW LEVEL SECURITY, DISABLE ROW LEVEL SECURITY;
 -- a function that runs as somebody else reads as him
-CREATE FUNCTION read_as_owner(bigint) RETURNS numeric LANGUAGE sql SECURITY DEFINER SET search_path = latest AS 'SELECT value FROM listing_stats.latest_price(''price'', $1)';
+CREATE FUNCTION read_as_owner(bigint) RETURNS numeric LANGUAGE sql SECURITY DEFINER SET search_path = latest AS 'SELECT listing_stats.latest_price(''price'', $1)';
 REVOKE SELECT ON price FROM regress_listing_stats_reader;
 SET SESSION AUTHORIZATION regress_listing_stats_reader;
 SELECT latest.read_as_owner(1);
-SELECT * FROM listing_stats.latest_price('latest.price', 1);
+SELECT listing_stats.latest_price('latest.price', 1);
 SET SESSION AUTHORIZATION regress_listing_stats;
 -- and who may not use the schema does not either, also where he knows the table's number
 SELECT 'price'::regclass::oid AS price_oid \gset
@@ -454,7 +461,7 @@ SELECT * FROM listing_stats.latest_prices(NULL);
 SELECT * FROM listing_stats.latest_prices('listing');
 SELECT * FROM listing_stats.latest_prices('prices');
 SELECT * FROM listing_stats.latest_prices('price', key => 'nothing');
-SELECT * FROM listing_stats.latest_price('price', 1, key_column => 'nothing');
+SELECT listing_stats.latest_price('price', 1, key_column => 'nothing');
 SELECT * FROM listing_stats.latest_prices('price', at => 'nothing');
 SELECT * FROM listing_stats.latest_prices('price', value => 'ctid');
 SELECT * FROM listing_stats.latest_prices('by_name', key => 'k');

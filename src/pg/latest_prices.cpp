@@ -8,11 +8,15 @@ namespace {
 // How many prices of one key are read in the time in which a query goes to the next key.
 constexpr double prices_worth_reading = 130;
 
-// Takes rows as the table has them and stores them as the function gives them.
+// Takes rows as the table has them and keeps them as the functions give them: rows in a store, or
+// one value.
 struct Result
 {
 	Tuplestorestate *store;
 	TupleDesc description;
+	MemoryContext value_context;
+	Datum value;
+	bool has_value;
 	KeyKind kind;
 	Oid key_type;  // of the rows taken; text for a key asked for as text
 	Oid at_type;
@@ -107,6 +111,26 @@ take_row(void *result, Datum *value, bool *null)
 	put_row(*static_cast<const Result *>(result), value, null);
 }
 
+void
+take_value(void *state, Datum *value, bool *null)
+{
+	Result *result = static_cast<Result *>(state);
+
+	result->has_value = !null[2];
+	if (null[2])
+		return;
+	MemoryContext old = MemoryContextSwitchTo(result->value_context);
+	const Datum numeric = result_value(*result, value[2]);
+	result->value = datumCopy(numeric, false, -1);
+	MemoryContextSwitchTo(old);
+}
+
+RowSink
+sink_of(Result *result)
+{
+	return {result->store == nullptr ? take_value : take_row, result};
+}
+
 // What is asked.
 struct Request
 {
@@ -125,21 +149,21 @@ read_by_query(const PriceTable &table, const Request &request, Result *result)
 	const char null[] = {request.has_keys ? ' ' : 'n', request.has_as_of ? ' ' : 'n', '\0'};
 
 	read_rows(latest_query(table, result->kind, request.has_keys, request.has_as_of), 2, type,
-	          parameter, null, {take_row, result});
+	          parameter, null, sink_of(result));
 }
 
 bool
-read_directly(const PriceTable &table, const Request &request, Result result)
+read_directly(const PriceTable &table, const Request &request, Result *result)
 {
 	Relation relation = relation_open(table.relation, NoLock);
 
-	result.key_type = key_kind_type(result.kind);
-	bool done = result.kind != KeyKind::text && may_read_directly(table, relation);
+	result->key_type = key_kind_type(result->kind);
+	bool done = result->kind != KeyKind::text && may_read_directly(table, relation);
 	if (done && !read_latest_from_leaves(table, relation, request.has_keys, request.keys,
-	                                     request.has_as_of, request.as_of, {take_row, &result}))
+	                                     request.has_as_of, request.as_of, sink_of(result)))
 		done = !request.has_keys && !skipping_pays(table, prices_worth_reading) &&
 		       read_latest_from_heap(table, relation, request.has_as_of, request.as_of,
-		                             {take_row, &result});
+		                             sink_of(result));
 	relation_close(relation, NoLock);
 	return done;
 }
@@ -172,51 +196,68 @@ as_of_argument(const PriceTable &table, Oid type, Datum as_of)
 	}
 }
 
-// The arguments are (price, keys or one key, as_of, and the names of key, at and value).
+// Of all keys without an array of them.  The arguments are (price, the key or keys, as_of, and the
+// names of key, at and value).
 void
-read_latest(FunctionCallInfo fcinfo, bool one)
+read_latest(FunctionCallInfo fcinfo, bool has_keys, Datum keys, Result *result)
 {
-	InitMaterializedSRF(fcinfo, 0);
-	ReturnSetInfo *set = reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo);
 	if (PG_ARGISNULL(0))
 		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("price must not be NULL")));
-	if (one && PG_ARGISNULL(1))
-		return;
-
 	const ColumnNames names = {name_argument(fcinfo, 3), name_argument(fcinfo, 4),
 	                           name_argument(fcinfo, 5)};
 	const PriceTable *table = find_price_table(PG_GETARG_OID(0), names);
+	check_key_kind(*table, result->kind);
+	result->at_type = getBaseType(table->at.type);
+	result->value_type = getBaseType(table->value.type);
+
+	Request request = {};
+	request.has_keys = has_keys;
+	request.keys = keys;
+	request.has_as_of = !PG_ARGISNULL(2);
+	request.as_of_type = result->at_type;
+	if (request.has_as_of)
+		request.as_of = as_of_argument(*table, result->at_type, PG_GETARG_DATUM(2));
+	if (read_directly(*table, request, result))
+		return;
+	result->key_type = result->kind == KeyKind::text ? TEXTOID : getBaseType(table->key.type);
+	read_by_query(*table, request, result);
+}
+
+Datum
+latest_prices(FunctionCallInfo fcinfo)
+{
+	InitMaterializedSRF(fcinfo, 0);
+	ReturnSetInfo *set = reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo);
+	const Oid type = TupleDescAttr(set->setDesc, 0)->atttypid;
 	Result result = {};
+
 	result.store = set->setResult;
 	result.description = set->setDesc;
-	const Oid type = TupleDescAttr(set->setDesc, 0)->atttypid;
 	result.kind = type == INT8OID   ? KeyKind::integer
 	              : type == TEXTOID ? KeyKind::text
 	                                : KeyKind::uuid;
-	check_key_kind(*table, result.kind);
-	result.key_type = result.kind == KeyKind::text ? TEXTOID : getBaseType(table->key.type);
-	result.at_type = getBaseType(table->at.type);
-	result.value_type = getBaseType(table->value.type);
 	result.row_context = AllocSetContextCreate(CurrentMemoryContext, "listing_stats latest price",
 	                                           ALLOCSET_SMALL_SIZES);
+	read_latest(fcinfo, !PG_ARGISNULL(1), PG_ARGISNULL(1) ? 0 : PG_GETARG_DATUM(1), &result);
+	PG_RETURN_NULL();
+}
 
-	Request request = {};
-	request.has_keys = !PG_ARGISNULL(1);
-	if (one)
-	{
-		Datum key = PG_GETARG_DATUM(1);
-		const TypeCacheEntry *entry = lookup_type_cache(type, 0);
-		request.keys = PointerGetDatum(
-			construct_array(&key, 1, type, entry->typlen, entry->typbyval, entry->typalign));
-	}
-	else if (request.has_keys)
-		request.keys = PG_GETARG_DATUM(1);
-	request.has_as_of = !PG_ARGISNULL(2);
-	request.as_of_type = result.at_type;
-	if (request.has_as_of)
-		request.as_of = as_of_argument(*table, result.at_type, PG_GETARG_DATUM(2));
-	if (!read_directly(*table, request, result))
-		read_by_query(*table, request, &result);
+Datum
+latest_price(FunctionCallInfo fcinfo, KeyKind kind)
+{
+	const TypeCacheEntry *entry = lookup_type_cache(key_kind_type(kind), 0);
+	Datum key = PG_GETARG_DATUM(1);
+	Result result = {};
+
+	result.kind = kind;
+	result.value_context = CurrentMemoryContext;
+	ArrayType *keys = PG_ARGISNULL(1) ? construct_empty_array(entry->type_id)
+	                                  : construct_array(&key, 1, entry->type_id, entry->typlen,
+	                                                    entry->typbyval, entry->typalign);
+	read_latest(fcinfo, true, PointerGetDatum(keys), &result);
+	if (!result.has_value)
+		PG_RETURN_NULL();
+	PG_RETURN_DATUM(result.value);
 }
 
 }  // namespace
@@ -227,12 +268,20 @@ using namespace listing_stats;
 
 LISTING_STATS_FUNCTION(listing_stats_latest_prices)
 {
-	read_latest(fcinfo, false);
-	PG_RETURN_NULL();
+	return latest_prices(fcinfo);
 }
 
-LISTING_STATS_FUNCTION(listing_stats_latest_price)
+LISTING_STATS_FUNCTION(listing_stats_latest_price_bigint)
 {
-	read_latest(fcinfo, true);
-	PG_RETURN_NULL();
+	return latest_price(fcinfo, KeyKind::integer);
+}
+
+LISTING_STATS_FUNCTION(listing_stats_latest_price_text)
+{
+	return latest_price(fcinfo, KeyKind::text);
+}
+
+LISTING_STATS_FUNCTION(listing_stats_latest_price_uuid)
+{
+	return latest_price(fcinfo, KeyKind::uuid);
 }
