@@ -305,7 +305,9 @@ LISTING_STATS_FUNCTION(listing_stats_listing_changed)
 	const bool written = columns->attachment->guard != Guard::off &&
 	                     !is_own_write(event, columns) &&
 	                     any_changed(event, columns, first_target, end_of_targets);
-	if (written && columns->attachment->guard == Guard::error)
+	// Who takes its key from a listing has to take its prices too.
+	if (written && columns->attachment->guard == Guard::error &&
+	    !(key_changed && slot_attisnull(event->tg_newslot, columns->attnum[listing_key])))
 		check_guard(event, columns);
 	if (key_changed || written)
 		add_key(event, columns, Side::listing, event->tg_newslot, to_recompute(key_changed));
