@@ -163,6 +163,30 @@ forget_at_subtransaction_abort(SubXactEvent event, SubTransactionId subtransacti
 		--running_count;
 }
 
+// Whether somebody may be about to write rows of the table, and has BEFORE ROW triggers run: it has
+// some, is in use, and is locked as for an UPDATE.
+bool
+can_be_changing(Oid table)
+{
+	Relation relation = relation_open(table, AccessShareLock);
+	const TriggerDesc *triggers = relation->trigdesc;
+	const bool can = triggers != nullptr &&
+	                 (triggers->trig_update_before_row || triggers->trig_delete_before_row) &&
+	                 relation->rd_refcnt > 1 &&
+	                 CheckRelationLockedByMe(relation, RowExclusiveLock, true);
+
+	relation_close(relation, NoLock);
+	return can;
+}
+
+// Whether what fires the outermost trigger is a row that logical replication applies.
+bool
+is_within_applied_row()
+{
+	return MyLogicalRepWorker != nullptr && trigger_depth() > 1 &&
+	       (running_count == 0 || running[0].depth > 0);
+}
+
 // The statement whose triggers are firing; nullptr: none is, or it is not known.
 const QueryDesc *
 firing_statement()
@@ -240,13 +264,8 @@ look_for_unseen_change(Oid listing, bool by_price)
 	// One that fires the triggers of listing is past its rows.
 	if (!by_price || trigger_depth() < 2 || loaded_by != GetCurrentStatementStartTimestamp())
 		return;
-	Relation relation = relation_open(listing, AccessShareLock);
-	const TriggerDesc *triggers = relation->trigdesc;
-	if (triggers != nullptr &&
-	    (triggers->trig_update_before_row || triggers->trig_delete_before_row) &&
-	    relation->rd_refcnt > 1 && CheckRelationLockedByMe(relation, RowExclusiveLock, true))
+	if (can_be_changing(listing))
 		unseen_change = listing;
-	relation_close(relation, NoLock);
 }
 
 bool
@@ -263,7 +282,8 @@ is_being_changed(Oid listing, const QueryDesc **statement)
 			return true;
 	}
 	*statement = nullptr;
-	return may_be_unseen() && unseen_change == listing;
+	return (may_be_unseen() && unseen_change == listing) ||
+	       (is_within_applied_row() && can_be_changing(listing));
 }
 
 bool

@@ -181,7 +181,7 @@ add_key(const TriggerData *event, const TriggerColumns *columns, Side side, Tupl
 	}
 	const Oid type = getBaseType(attribute->atttypid);
 	if (now || is_replicated_row())
-		flush(level_of_one(*columns->attachment, side, type, change), false);
+		flush(level_of_one(*columns->attachment, side, type, change), Round::first);
 	else
 		add_pending_key(*columns->attachment, side, type, change);
 }
@@ -352,6 +352,6 @@ LISTING_STATS_FUNCTION(listing_stats_flush)
 	Level *level = take_level(trigger_depth());
 
 	if (level != nullptr)
-		flush(level, false);
+		flush(level, Round::first);
 	PG_RETURN_POINTER(nullptr);
 }
