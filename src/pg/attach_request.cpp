@@ -1,6 +1,8 @@
 // What attach() was asked for, see attach_request.hpp.
 #include "pg/attach_request.hpp"
 
+#include "pg/distributed.hpp"
+
 #include <initializer_list>
 
 namespace listing_stats {
@@ -67,6 +69,12 @@ check_table(Relation relation)
 		ereport(ERROR,
 		        (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 		         errmsg("cannot attach \"%s\": it is a temporary table of another session", name)));
+	if (is_distributed(RelationGetRelid(relation)))
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+		     errmsg("cannot attach \"%s\": it is a table of Citus, whose rows are in shards", name),
+		     errhint("undistribute_table() makes it an ordinary table, which can be attached.")));
 }
 
 // Whether statements on the table lock the other one with writing in mind.

@@ -8,6 +8,7 @@
 // half: a trigger of ours with the same arguments.
 #include "pg/attachment.hpp"
 
+#include "pg/distributed.hpp"
 #include "pg/trigger_catalog.hpp"
 
 namespace listing_stats {
@@ -259,6 +260,58 @@ same_owner(Oid a, Oid b)
 	return relation_owner(a) == relation_owner(b);
 }
 
+// The table that the key of price refers to where the one that its trigger names does not exist, or
+// is a shard: so it is with tables that Citus has, or has had for a while, and whose names it has
+// changed.  InvalidOid: none.
+Oid
+referred_listing(const Definition &definition, Relation price, bool recorded)
+{
+	ResolvedColumn key = {};
+	Problem problem = {};
+	ListCell *cell = nullptr;
+
+	if ((OidIsValid(table_by_name(definition.listing)) &&
+	     !is_distributed(RelationGetRelid(price))) ||
+	    !resolve_column(definition, price_key, price, recorded, &key, &problem))
+		return InvalidOid;
+	foreach (cell, RelationGetFKeyList(price))
+	{
+		const ForeignKeyCacheInfo *foreign_key = static_cast<ForeignKeyCacheInfo *>(lfirst(cell));
+		if (foreign_key->nkeys == 1 && foreign_key->conkey[0] == key.attnum)
+			return foreign_key->confrelid;
+	}
+	return InvalidOid;
+}
+
+// What to do where the other half is missing.
+const char *
+lost_half_hint(Definition definition, Relation relation, Side side)
+{
+	const char *name = qualified_name(RelationGetRelid(relation));
+	const Oid referred = side == Side::price
+	                         ? referred_listing(definition, relation,
+	                                            record_is_of(definition, relation, Side::price))
+	                         : InvalidOid;
+
+	(side == Side::price ? definition.price : definition.listing) = name;
+	if (OidIsValid(referred))
+		definition.listing = qualified_name(referred);
+	const char *detach =
+		psprintf("SELECT listing_stats.detach(%s, %s)", quote_literal_cstr(definition.listing),
+	             quote_literal_cstr(definition.price));
+	if (is_distributed(RelationGetRelid(relation)))
+		return psprintf("It is a table of Citus, whose rows are in shards. Make both tables "
+		                "ordinary ones with undistribute_table(), clean up with %s, and attach "
+		                "them anew with SELECT %s.",
+		                detach, attach_call(definition));
+	if (OidIsValid(referred))
+		return psprintf("Clean up with %s, and attach them anew with SELECT %s.", detach,
+		                attach_call(definition));
+	return psprintf("Attach it anew with SELECT %s, or clean up with SELECT "
+	                "listing_stats.detach(%s).",
+	                attach_call(definition), quote_literal_cstr(name));
+}
+
 }  // namespace
 
 bool
@@ -278,9 +331,7 @@ resolve(Relation relation, const Trigger *trigger, Side side, Attachment *result
 		                     "or has lost its trigger",
 		                     side == Side::price ? definition.listing : definition.price,
 		                     RelationGetRelationName(relation)),
-		            psprintf("Attach it anew with SELECT %s, or clean up with SELECT "
-		                     "listing_stats.detach(%s).",
-		                     attach_call(definition), quote_literal_cstr(name)));
+		            lost_half_hint(definition, relation, side));
 
 	Relation listing = side == Side::listing ? relation : other_relation;
 	Relation price = side == Side::price ? relation : other_relation;
@@ -480,8 +531,12 @@ is_orphan_of(Relation relation, const Trigger *trigger, Side side, Oid other)
 {
 	const Definition definition = parse_definition(relation, trigger);
 
-	return table_by_name(side == Side::price ? definition.listing : definition.price) == other &&
-	       !OidIsValid(other_half(relation, trigger, side));
+	if (OidIsValid(other_half(relation, trigger, side)))
+		return false;
+	return table_by_name(side == Side::price ? definition.listing : definition.price) == other ||
+	       (side == Side::price &&
+	        referred_listing(definition, relation,
+	                         record_is_of(definition, relation, Side::price)) == other);
 }
 
 const char *

@@ -1,6 +1,7 @@
 // The view "attachments": one row for each attachment, and what is wrong with it.
 #include "pg/attachments.hpp"
 
+#include "pg/distributed.hpp"
 #include "pg/price_index.hpp"
 #include "pg/queries.hpp"
 #include "pg/replaced_tables.hpp"
@@ -379,6 +380,24 @@ check_subscriptions(Row *row, Oid price, const Trigger *trigger)
 	table_close(catalog, AccessShareLock);
 }
 
+// attach() refuses them, but Citus makes a table its own without asking: where a foreign key leads
+// to or from a reference table.
+void
+check_distributed(Row *row, const Attachment &attachment)
+{
+	const bool of_listing = is_distributed(attachment.listing);
+
+	if (of_listing || is_distributed(attachment.price))
+		append_text(
+			&row->warnings,
+			psprintf("table \"%s\" is a table of Citus, whose rows are in shards: SELECT "
+		             "listing_stats.detach(%s, %s), and attach() again when both are ordinary "
+		             "tables",
+		             NameStr(of_listing ? attachment.listing_name : attachment.price_name),
+		             quote_literal_cstr(qualified_name(attachment.listing)),
+		             quote_literal_cstr(qualified_name(attachment.price))));
+}
+
 void
 check_names(Row *row, const Definition &definition, const Attachment &attachment)
 {
@@ -480,13 +499,15 @@ fill_row(Row *row, Relation relation, const Trigger *trigger, Side side,
 		ListCell *cell = nullptr;
 		foreach (cell, replaced_tables(attachment))
 			append_text(&row->warnings, static_cast<const char *>(lfirst(cell)));
+		check_distributed(row, attachment);
 		check_names(row, definition, attachment);
 		check_widths(row, attachment);
 		check_publications(row, attachment.listing);
 		check_fillfactor(row, attachment);
 		check_unique_indexes(row, attachment);
 		check_persistence(row, attachment);
-		check_matches(row, attachment);
+		if (!is_distributed(attachment.listing) && !is_distributed(attachment.price))
+			check_matches(row, attachment);
 		check_subscriptions(row, attachment.price, trigger);
 	}
 	add_triggers(row, DatumGetObjectId(row->value[row_listing]), trigger);

@@ -1,6 +1,7 @@
 // The direct path, see direct_path.hpp.
 #include "pg/direct_path.hpp"
 
+#include "pg/distributed.hpp"
 #include "pg/leaf_reader.hpp"
 #include "pg/price_index.hpp"
 
@@ -90,7 +91,8 @@ bool
 is_plain(Relation relation)
 {
 	return relation->rd_rel->relkind == RELKIND_RELATION &&
-	       relation->rd_rel->relam == HEAP_TABLE_AM_OID && !RELATION_IS_OTHER_TEMP(relation);
+	       relation->rd_rel->relam == HEAP_TABLE_AM_OID && !RELATION_IS_OTHER_TEMP(relation) &&
+	       !is_distributed(RelationGetRelid(relation));
 }
 
 bool

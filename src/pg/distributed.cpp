@@ -5,7 +5,7 @@ namespace listing_stats {
 
 // Citus's catalogue lies in pg_catalog, where nobody else can put one.
 bool
-is_distributed(Oid table)
+is_distributed(Oid table, Snapshot snapshot)
 {
 	const Oid catalogue = get_relname_relid("pg_dist_partition", PG_CATALOG_NAMESPACE);
 
@@ -19,7 +19,7 @@ is_distributed(Oid table)
 	ScanKeyData key;
 	Relation relation = table_open(catalogue, AccessShareLock);
 	ScanKeyInit(&key, attnum, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(table));
-	SysScanDesc scan = systable_beginscan(relation, index, OidIsValid(index), nullptr, 1, &key);
+	SysScanDesc scan = systable_beginscan(relation, index, OidIsValid(index), snapshot, 1, &key);
 	const bool found = HeapTupleIsValid(systable_getnext(scan));
 	systable_endscan(scan);
 	table_close(relation, AccessShareLock);

@@ -8,7 +8,8 @@ namespace listing_stats {
 
 // Whether Citus knows the table: a distributed, reference or local one of its own.  Its shards are
 // ordinary tables.  Not remembered: whoever asks often keeps the answer until the relation cache
-// says that the table has changed, as Citus sees to that it does.
-bool is_distributed(Oid table);
+// says that the table has changed, as Citus sees to that it does.  "snapshot" says when; nullptr:
+// now.
+bool is_distributed(Oid table, Snapshot snapshot = nullptr);
 
 }  // namespace listing_stats

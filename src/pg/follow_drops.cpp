@@ -4,6 +4,7 @@
 // A convenience: without it what is left says so at the next write.
 #include "pg/attach_triggers.hpp"
 #include "pg/attachments.hpp"
+#include "pg/distributed.hpp"
 #include "pg/follow_changes.hpp"
 #include "pg/trigger_catalog.hpp"
 
@@ -17,6 +18,7 @@ struct LostHalf
 	const char *table;
 	Oid owner;
 	bool had_rows;
+	bool distributed;
 	Side side;
 	const Trigger *trigger;
 };
@@ -53,6 +55,21 @@ is_of_side(const Trigger *trigger, Side side)
 	return !trigger->tgisclone &&
 	       trigger->tgfoid ==
 	           trigger_function(side == Side::price ? price_changed : listing_changed);
+}
+
+// Citus would send a DROP TRIGGER to all machines, in transactions that no subtransaction of ours
+// undoes.
+bool
+is_left(Oid table)
+{
+	if (!OidIsValid(table) || !is_distributed(table))
+		return false;
+	ereport(WARNING, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+	                  errmsg("triggers on table \"%s\" are left, because it is a table of Citus",
+	                         get_rel_name(table)),
+	                  errhint("SELECT listing_stats.detach(%s);",
+	                          quote_literal_cstr(qualified_name(table)))));
+	return true;
 }
 
 // As the owner of the tables: whoever was allowed to drop the one need not own the other.
@@ -94,6 +111,7 @@ read_dropped_table(Oid table, Snapshot snapshot, LostHalf *half)
 		const Form_pg_class form = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple));
 		half->table = pstrdup(NameStr(form->relname));
 		half->owner = form->relowner;
+		half->distributed = is_distributed(table, snapshot);
 		half->had_rows = form->relkind == RELKIND_FOREIGN_TABLE || blocks_of_dropped(form) > 0;
 	}
 	systable_endscan(scan);
@@ -142,6 +160,8 @@ drop_remaining(void *argument)
 	const Remaining &remaining = *static_cast<const Remaining *>(argument);
 	const Side side = remaining.lost->side == Side::price ? Side::listing : Side::price;
 
+	if (is_left(remaining.table))
+		return;
 	Relation relation = relation_open(remaining.table, AccessExclusiveLock);
 	const bool whole = side == Side::listing || is_attachment(relation, remaining.trigger);
 	const Oid third = other_half(relation, remaining.trigger, side);
@@ -161,7 +181,9 @@ follow_lost_half(const LostHalf &lost, Oid table)
 	const Side side = lost.side == Side::price ? Side::listing : Side::price;
 	ListCell *cell = nullptr;
 
-	if (lost.trigger->tgisclone || relation_owner(table) != lost.owner)
+	// What Citus drops of its own may have the shards of the other table locked by other sessions.
+	if (lost.trigger->tgisclone || relation_owner(table) != lost.owner ||
+	    (lost.distributed && !is_distributed(table)))
 		return;
 	foreach (cell, triggers_of(table, nullptr))
 	{
@@ -184,7 +206,7 @@ warn_of_lost_parts(void *argument)
 	foreach (cell, whole.lost)
 	{
 		const LostHalf &lost = *static_cast<const LostHalf *>(lfirst(cell));
-		if (lost.side != Side::price || !lost.had_rows ||
+		if (lost.side != Side::price || !lost.had_rows || lost.distributed ||
 		    !same_arguments(lost.trigger, whole.trigger))
 			continue;
 		first = first == nullptr ? lost.table : first;
@@ -322,7 +344,7 @@ follow_dropped_columns(void *argument)
 		other = InvalidOid;
 	const DroppedObject *needed = remove_lost(affected, &definition, &lost_target);
 	const char *table = get_rel_name(affected.table);
-	if (needed != nullptr)
+	if (needed != nullptr && !is_left(affected.table) && !is_left(other))
 	{
 		const char *other_name =
 			affected.side == Side::listing ? definition.price : definition.listing;
@@ -331,7 +353,7 @@ follow_dropped_columns(void *argument)
 		        (errmsg("detached table \"%s\" from table \"%s\": column \"%s\" is dropped", table,
 		                OidIsValid(other) ? get_rel_name(other) : other_name, needed->name)));
 	}
-	else if (lost_target != nullptr && OidIsValid(other))
+	else if (needed == nullptr && lost_target != nullptr && OidIsValid(other))
 	{
 		if (!rewrite_arguments(affected.table, other, trigger, definition))
 			ereport(ERROR,

@@ -7,6 +7,7 @@
 // Nothing is waited for.  The command has locked the part so strongly that it need not be; a table
 // below it is left alone if it is not free.
 #include "pg/attach_triggers.hpp"
+#include "pg/distributed.hpp"
 #include "pg/follow_changes.hpp"
 #include "pg/trigger_catalog.hpp"
 
@@ -95,7 +96,8 @@ follow_part(void *argument)
 	const Oid listing = attached_listing(part, &price);
 	ListCell *cell = nullptr;
 
-	if (!OidIsValid(listing))
+	// Citus makes the triggers of its partitions itself.
+	if (!OidIsValid(listing) || is_distributed(part.table) || is_distributed(price))
 		return;
 	warn_of_rows(part, listing, price);
 	SPI_connect();
