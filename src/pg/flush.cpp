@@ -289,9 +289,17 @@ write(Attachment *attachment, Query query, Datum *parameters, const char *nulls)
 	AsOwner as_owner;
 
 	unsure = unsure || can_be_undone(*attachment);
+	// What only adds also leaves what a statement under way has still to put right.
+	const Query all = query == insert_one ? write_one : query == insert_many ? write_many : query;
+	if (!disturbed && unsure && all != query)
+	{
+		disturbed =
+			DatumGetPointer(wrong_column(attachment, query, parameters, Sees::latest)) != nullptr;
+		unsure = disturbed;
+	}
 	if (disturbed)
 	{
-		query = query == insert_one ? write_one : query == insert_many ? write_many : query;
+		query = all;
 		disturbed = false;
 		if (DatumGetPointer(wrong_column(attachment, query, parameters, Sees::latest)) != nullptr)
 			run(attachment, query, parameters, nullptr, Sees::latest, &disturbed);
