@@ -2,8 +2,13 @@
 //
 // Blocks are read in their order; visible rows are found under a share lock and used under the pin,
 // as a sequential scan does it.  A hash table keeps the latest of each key.  Where it would need
-// more than work_mem allows a hash, only the half of the keys is kept in it, by their hash, and the
-// other half has a pass of its own; and so on.
+// more than work_mem allows a hash, only a half or a quarter of the keys is kept in it, by their
+// hash, and each part has a pass of its own.  What does not fit then is left to a query.
+//
+// What holds:
+// - Half of the slots are free, so that looking for a key ends.
+// - A value is copied before the pin on its page is released.
+// - The parts are of different keys and together all of them, so each key is given once.
 //
 // Its time is that of memory, so each page is gone through in steps that fetch what the next one
 // needs: the rows, while the page after it comes; their slots; their entries.
@@ -15,7 +20,11 @@ namespace {
 
 constexpr int fewest_slots_bits = 10;
 constexpr int most_slots_bits = 31;
-constexpr int most_passes_bits = 10;
+
+// Into how many parts the keys may be divided: reading a table again that does not stay in memory
+// takes longer than sorting.
+constexpr int most_passes_bits = 1;
+constexpr int most_passes_bits_in_memory = 2;
 
 struct IntegerKey
 {
@@ -146,7 +155,7 @@ class HeapReader
 public:
 	HeapReader(const PriceTable &table, Relation relation, bool has_as_of, Datum as_of,
 	           RowSink sink);
-	void read(uint64 part, int bits);
+	bool read(double keys);
 
 private:
 	const PriceTable &table_;
@@ -175,7 +184,9 @@ private:
 	uint64 part_mask_ = 0;
 
 	RowColumn column(const ResolvedColumn &resolved) const;
+	bool fits(int bits) const;
 	bool make_room(int bits);
+	bool read_part(uint64 part, int bits, int most_bits);
 	Slot *slot_of(const Key &key, uint64 hash) const;
 	uint32 probable_entry(uint64 hash) const;
 	int read_page(Buffer buffer, Row<Key> *rows) const;
@@ -238,6 +249,17 @@ HeapReader<Key>::column(const ResolvedColumn &resolved) const
 
 // The hash table.
 
+template <typename Key>
+bool
+HeapReader<Key>::fits(int bits) const
+{
+	const uint64 slots = UINT64CONST(1) << bits;
+
+	return bits <= fewest_slots_bits ||
+	       (bits <= most_slots_bits &&
+	        slots * sizeof(Slot) + slots / 2 * sizeof(Latest<Key>) <= memory_);
+}
+
 // So many slots, half of which may be taken: a key is then found at the first look, most often.
 // false: that is more memory than is allowed.
 template <typename Key>
@@ -247,8 +269,7 @@ HeapReader<Key>::make_room(int bits)
 	const uint64 slots = UINT64CONST(1) << bits;
 	const uint64 room = slots / 2;
 
-	if ((slots * sizeof(Slot) + room * sizeof(Latest<Key>) > memory_ && bits > fewest_slots_bits) ||
-	    bits > most_slots_bits)
+	if (!fits(bits))
 		return false;
 	if (entries_ == nullptr)
 		entries_ = static_cast<Latest<Key> *>(
@@ -277,6 +298,7 @@ HeapReader<Key>::slot_of(const Key &key, uint64 hash) const
 {
 	const uint64 mask = (UINT64CONST(1) << slots_bits_) - 1;
 
+	Assert(count_ <= room_ && room_ <= mask);
 	for (uint64 i = hash >> (64 - slots_bits_);; i = (i + 1) & mask)
 	{
 		Slot *slot = &slots_[i];
@@ -538,10 +560,10 @@ HeapReader<Key>::give()
 	}
 }
 
-// The keys whose hash ends with these bits.
+// The keys whose hash ends with these bits.  false: they do not fit.
 template <typename Key>
-void
-HeapReader<Key>::read(uint64 part, int bits)
+bool
+HeapReader<Key>::read_part(uint64 part, int bits, int most_bits)
 {
 	context_ = AllocSetContextCreate(CurrentMemoryContext, "listing_stats latest prices",
 	                                 ALLOCSET_DEFAULT_SIZES);
@@ -553,17 +575,37 @@ HeapReader<Key>::read(uint64 part, int bits)
 	const bool fits = pass();
 	if (fits)
 		give();
-	else if (bits == most_passes_bits)
-		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY),
-		                errmsg("too many keys in table \"%s\" for work_mem",
-		                       RelationGetRelationName(relation_)),
-		                errhint("Increase work_mem.")));
 	MemoryContextDelete(context_);
-	if (!fits)
+	return fits || (bits < most_bits && read_part(part, bits + 1, most_bits) &&
+	                read_part(part | UINT64CONST(1) << bits, bits + 1, most_bits));
+}
+
+// Of so many keys, or nobody knows how many.
+template <typename Key>
+bool
+HeapReader<Key>::read(double keys)
+{
+	const int most_bits =
+		RelationGetNumberOfBlocks(relation_) <= static_cast<BlockNumber>(NBuffers / 4)
+			? most_passes_bits_in_memory
+			: most_passes_bits;
+	int bits = fewest_slots_bits;
+	int first_bits = 0;
+
+	while (fits(bits + 1))
+		++bits;
+	const double room = static_cast<double>(UINT64CONST(1) << (bits - 1));
+	while (keys > room * static_cast<double>(UINT64CONST(1) << first_bits))
 	{
-		read(part, bits + 1);
-		read(part | UINT64CONST(1) << bits, bits + 1);
+		if (++first_bits > most_bits)
+			return false;
 	}
+	for (uint64 part = 0; part < UINT64CONST(1) << first_bits; ++part)
+	{
+		if (!read_part(part, first_bits, most_bits))
+			return false;
+	}
+	return true;
 }
 
 }  // namespace
@@ -580,15 +622,14 @@ read_latest_from_heap(const PriceTable &table, Relation relation, bool has_as_of
 	    (tie != INT2OID && tie != INT4OID && tie != INT8OID) ||
 	    is_virtual(TupleDescAttr(RelationGetDescr(relation), table.value.attnum - 1)))
 		return false;
+	const double keys = estimate_size(table).keys;
 	switch (key)
 	{
 	case INT4OID:
 	case INT8OID:
-		HeapReader<IntegerKey>(table, relation, has_as_of, as_of, sink).read(0, 0);
-		return true;
+		return HeapReader<IntegerKey>(table, relation, has_as_of, as_of, sink).read(keys);
 	case UUIDOID:
-		HeapReader<UuidKey>(table, relation, has_as_of, as_of, sink).read(0, 0);
-		return true;
+		return HeapReader<UuidKey>(table, relation, has_as_of, as_of, sink).read(keys);
 	default:
 		return false;
 	}

@@ -6,7 +6,8 @@
 
 namespace listing_stats {
 
-// false: it has to be asked by query; nothing has been given.  may_read_directly() has been asked.
+// false: it has to be asked by query, which can sort on disk; what has been given so far is not to
+// be used.  may_read_directly() has been asked.
 bool read_latest_from_heap(const PriceTable &table, Relation relation, bool has_as_of, Datum as_of,
                            RowSink sink);
 

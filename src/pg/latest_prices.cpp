@@ -131,29 +131,8 @@ sink_of(Result *result)
 	return {result->store == nullptr ? take_value : take_row, result};
 }
 
-// What is asked.
-struct Request
-{
-	bool has_keys;
-	Datum keys;  // an array
-	bool has_as_of;
-	Datum as_of;  // of the type of the column at
-	Oid as_of_type;
-};
-
-void
-read_by_query(const PriceTable &table, const Request &request, Result *result)
-{
-	Oid type[] = {key_kind_array_type(result->kind), request.as_of_type};
-	Datum parameter[] = {request.keys, request.as_of};
-	const char null[] = {request.has_keys ? ' ' : 'n', request.has_as_of ? ' ' : 'n', '\0'};
-
-	read_rows(latest_query(table, result->kind, request.has_keys, request.has_as_of), 2, type,
-	          parameter, null, sink_of(result));
-}
-
 bool
-read_directly(const PriceTable &table, const Request &request, Result *result)
+read_directly(const PriceTable &table, const LatestRequest &request, Result *result)
 {
 	Relation relation = relation_open(table.relation, NoLock);
 
@@ -161,9 +140,13 @@ read_directly(const PriceTable &table, const Request &request, Result *result)
 	bool done = result->kind != KeyKind::text && may_read_directly(table, relation);
 	if (done && !read_latest_from_leaves(table, relation, request.has_keys, request.keys,
 	                                     request.has_as_of, request.as_of, sink_of(result)))
+	{
 		done = !request.has_keys && !skipping_pays(table, prices_worth_reading) &&
 		       read_latest_from_heap(table, relation, request.has_as_of, request.as_of,
 		                             sink_of(result));
+		if (!done && result->store != nullptr)
+			tuplestore_clear(result->store);
+	}
 	relation_close(relation, NoLock);
 	return done;
 }
@@ -196,10 +179,9 @@ as_of_argument(const PriceTable &table, Oid type, Datum as_of)
 	}
 }
 
-// Of all keys without an array of them.  The arguments are (price, the key or keys, as_of, and the
-// names of key, at and value).
-void
-read_latest(FunctionCallInfo fcinfo, bool has_keys, Datum keys, Result *result)
+// The arguments are (price, the key or keys, as_of, and the names of key, at and value).
+const PriceTable *
+table_argument(FunctionCallInfo fcinfo, Result *result, LatestRequest *request)
 {
 	if (PG_ARGISNULL(0))
 		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("price must not be NULL")));
@@ -209,18 +191,10 @@ read_latest(FunctionCallInfo fcinfo, bool has_keys, Datum keys, Result *result)
 	check_key_kind(*table, result->kind);
 	result->at_type = getBaseType(table->at.type);
 	result->value_type = getBaseType(table->value.type);
-
-	Request request = {};
-	request.has_keys = has_keys;
-	request.keys = keys;
-	request.has_as_of = !PG_ARGISNULL(2);
-	request.as_of_type = result->at_type;
-	if (request.has_as_of)
-		request.as_of = as_of_argument(*table, result->at_type, PG_GETARG_DATUM(2));
-	if (read_directly(*table, request, result))
-		return;
-	result->key_type = result->kind == KeyKind::text ? TEXTOID : getBaseType(table->key.type);
-	read_by_query(*table, request, result);
+	request->has_as_of = !PG_ARGISNULL(2);
+	if (request->has_as_of)
+		request->as_of = as_of_argument(*table, result->at_type, PG_GETARG_DATUM(2));
+	return table;
 }
 
 Datum
@@ -230,6 +204,7 @@ latest_prices(FunctionCallInfo fcinfo)
 	ReturnSetInfo *set = reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo);
 	const Oid type = TupleDescAttr(set->setDesc, 0)->atttypid;
 	Result result = {};
+	LatestRequest request = {};
 
 	result.store = set->setResult;
 	result.description = set->setDesc;
@@ -238,7 +213,14 @@ latest_prices(FunctionCallInfo fcinfo)
 	                                : KeyKind::uuid;
 	result.row_context = AllocSetContextCreate(CurrentMemoryContext, "listing_stats latest price",
 	                                           ALLOCSET_SMALL_SIZES);
-	read_latest(fcinfo, !PG_ARGISNULL(1), PG_ARGISNULL(1) ? 0 : PG_GETARG_DATUM(1), &result);
+	request.has_keys = !PG_ARGISNULL(1);
+	request.keys = request.has_keys ? PG_GETARG_DATUM(1) : 0;
+	const PriceTable *table = table_argument(fcinfo, &result, &request);
+	if (!read_directly(*table, request, &result))
+	{
+		result.key_type = result.kind == KeyKind::text ? TEXTOID : getBaseType(table->key.type);
+		read_latest_by_query(*table, result.kind, request, sink_of(&result));
+	}
 	PG_RETURN_NULL();
 }
 
@@ -248,13 +230,19 @@ latest_price(FunctionCallInfo fcinfo, KeyKind kind)
 	const TypeCacheEntry *entry = lookup_type_cache(key_kind_type(kind), 0);
 	Datum key = PG_GETARG_DATUM(1);
 	Result result = {};
+	LatestRequest request = {};
 
 	result.kind = kind;
 	result.value_context = CurrentMemoryContext;
-	ArrayType *keys = PG_ARGISNULL(1) ? construct_empty_array(entry->type_id)
-	                                  : construct_array(&key, 1, entry->type_id, entry->typlen,
-	                                                    entry->typbyval, entry->typalign);
-	read_latest(fcinfo, true, PointerGetDatum(keys), &result);
+	const PriceTable *table = table_argument(fcinfo, &result, &request);
+	if (PG_ARGISNULL(1))
+		PG_RETURN_NULL();
+	request.has_keys = true;
+	request.keys = PointerGetDatum(
+		construct_array(&key, 1, entry->type_id, entry->typlen, entry->typbyval, entry->typalign));
+	if (!read_directly(*table, request, &result))
+		read_one(*table, kind, request.has_as_of ? Reading::latest : Reading::latest_ever, key,
+		         {request.as_of, !request.has_as_of}, sink_of(&result));
 	if (!result.has_value)
 		PG_RETURN_NULL();
 	PG_RETURN_DATUM(result.value);

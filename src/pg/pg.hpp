@@ -67,6 +67,8 @@ extern "C" {
 #include "parser/parse_coerce.h"
 #include "parser/parsetree.h"
 #include "parser/scansup.h"
+#include "partitioning/partbounds.h"
+#include "partitioning/partdesc.h"
 #include "pgstat.h"
 #include "pgtime.h"
 #include "port/pg_bswap.h"
@@ -93,6 +95,7 @@ extern "C" {
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/numeric.h"
+#include "utils/partcache.h"
 #include "utils/plancache.h"
 #include "utils/regproc.h"
 #include "utils/rel.h"
@@ -303,6 +306,13 @@ array_length(PlannerInfo *root, Node *array)
 #else
 	return estimate_array_length(array);
 #endif
+}
+
+// For the plans made until the level of settings that was begun before ends.
+inline void
+set_for_planning(const char *name, const char *value)
+{
+	set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 }
 
 // Who acts, and within which restrictions.

@@ -12,26 +12,31 @@ name_argument(FunctionCallInfo fcinfo, int argument)
 	return PG_ARGISNULL(argument) ? nullptr : NameStr(*PG_GETARG_NAME(argument));
 }
 
+// Takes the one value of Reading::json.
+struct Value
+{
+	MemoryContext context;
+	text *json;
+};
+
+void
+take_value(void *state, Datum *value, bool *)
+{
+	Value *result = static_cast<Value *>(state);
+	MemoryContext old = MemoryContextSwitchTo(result->context);
+
+	result->json = DatumGetTextPCopy(value[0]);
+	MemoryContextSwitchTo(old);
+}
+
 Datum
 read_by_query(const PriceTable &table, KeyKind kind, Datum key, int64 max_rows)
 {
-	Oid type[] = {key_kind_type(kind), INT8OID};
-	Datum parameter[] = {key, Int64GetDatum(max_rows)};
-	const char null[] = {' ', max_rows < 0 ? 'n' : ' ', '\0'};
-	bool is_null = false;
-	MemoryContext caller = CurrentMemoryContext;
+	Value result = {CurrentMemoryContext, nullptr};
 
-	SPI_connect();
-	if (SPI_execute_with_args(history_query(table, kind), 2, type, parameter, null, true, 0) !=
-	        SPI_OK_SELECT ||
-	    SPI_processed != 1)
-		elog(ERROR, "could not read prices: %s", SPI_result_code_string(SPI_result));
-	const Datum json = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null);
-	MemoryContext old = MemoryContextSwitchTo(caller);
-	text *result = DatumGetTextPCopy(json);
-	MemoryContextSwitchTo(old);
-	SPI_finish();
-	return PointerGetDatum(result);
+	read_one(table, kind, Reading::json, key, {Int64GetDatum(max_rows), max_rows < 0},
+	         {take_value, &result});
+	return PointerGetDatum(result.json);
 }
 
 // Writes rows as objects.

@@ -1,4 +1,12 @@
 // The SQL that reads prices, see price_queries.hpp.
+//
+// What holds:
+// - A plan that is kept is run only if it is valid: re-analysing its text would use names that a
+//   rename has made old.  The table is locked from before its columns were resolved, so that no
+//   rename comes in between.  Whose privileges and policies count is decided when it is run, except
+//   for that on the schema.
+// - Plans are freed only when no call runs one of them (PricePlans.users), also after an error.
+// - All ways to the latest prices give the same rows; which is taken is a matter of time alone.
 #include "pg/price_queries.hpp"
 
 #include "pg/attachment.hpp"
@@ -7,9 +15,11 @@ namespace listing_stats {
 
 namespace {
 
-// From how many prices of a key it pays to go from key to key in the index, rather than to read all
-// prices: where the two meet on an index of key and time.
-constexpr double prices_worth_skipping = 20;
+// What takes as long as one price takes in a sort.  Measured; what is beyond twofold matters.
+constexpr double cost_of_lookup = 10;      // of one key's latest price in an index
+constexpr double cost_of_skip = 20;        // and of the key itself
+constexpr double cost_of_grouping = 0.33;  // of a price, where keys have several
+constexpr double prices_worth_grouping = 4;
 
 const char *
 column_of(const ResolvedColumn &column)
@@ -111,23 +121,150 @@ given_key(const PriceTable &table, KeyKind kind, const char *key)
 	                    table.key.collation);
 }
 
+// The keys of the array $1, each once.
 const char *
-latest_of_given(const PriceTable &table, KeyKind kind, bool as_of)
+given_keys(const PriceTable &table, KeyKind kind)
+{
+	return psprintf("(SELECT DISTINCT %s AS k FROM pg_catalog.unnest($1) AS g (k) WHERE g.k IS NOT "
+	                "NULL) AS u",
+	                given_key(table, kind, "g.k"));
+}
+
+// Each looked up by itself.
+const char *
+latest_by_lookups(const PriceTable &table, KeyKind kind, bool as_of)
 {
 	return psprintf(
-		"SELECT l.* FROM (SELECT DISTINCT %s AS k FROM pg_catalog.unnest($1) AS g (k) WHERE g.k IS "
-		"NOT NULL) AS u CROSS JOIN LATERAL (%s) AS l",
-		given_key(table, kind, "g.k"),
+		"SELECT l.* FROM %s CROSS JOIN LATERAL (%s) AS l", given_keys(table, kind),
 		head(table, kind, key_compares(table, kind, BTEqualStrategyNumber, "u.k"), as_of));
 }
 
+// The keys of the attached listings, each looked up.
 const char *
-latest_by_sorting(const PriceTable &table, KeyKind kind, bool as_of)
+latest_of_listings(const PriceTable &table, KeyKind kind, bool as_of)
 {
-	return psprintf("SELECT DISTINCT ON (%s) %s %s WHERE %s IS NOT NULL%s ORDER BY %s, %s",
-	                column_of(table.key), columns(table, kind), from_prices(table),
-	                column_of(table.key), conditions(table, as_of), column_of(table.key),
+	const bool only = get_rel_relkind(table.listing) == RELKIND_RELATION;
+	const TypeCacheEntry *entry =
+		lookup_type_cache(getBaseType(table.key.type), TYPECACHE_BTREE_OPFAMILY);
+	const char *equals = qualified_operator(get_opfamily_member(
+		entry->btree_opf, entry->btree_opintype, entry->btree_opintype, BTEqualStrategyNumber));
+	const char *condition = psprintf("%s %s u.%s", column_of(table.key), equals,
+	                                 quote_identifier(NameStr(table.listing_key.name)));
+
+	return psprintf("SELECT l.* FROM %s%s AS u CROSS JOIN LATERAL (%s) AS l", only ? "ONLY " : "",
+	                qualified_name(table.listing), head(table, kind, condition, as_of));
+}
+
+const char *
+latest_by_sorting(const PriceTable &table, KeyKind kind, const char *from, const char *condition)
+{
+	return psprintf("SELECT DISTINCT ON (%s) %s %s WHERE %s ORDER BY %s, %s", column_of(table.key),
+	                columns(table, kind), from, condition, column_of(table.key),
 	                latest_first(table));
+}
+
+// The column at as latest() takes it, in the same order.
+const char *
+instant_of(const PriceTable &table)
+{
+	const char *at = column_of(table.at);
+
+	switch (getBaseType(table.at.type))
+	{
+	case TIMESTAMPTZOID:
+		return psprintf("%s::pg_catalog.timestamptz", at);
+	case TIMESTAMPOID:
+		return psprintf("pg_catalog.timezone('UTC', %s::pg_catalog.timestamp)", at);
+	default:
+		return psprintf("pg_catalog.timezone('UTC', %s::pg_catalog.date::pg_catalog.timestamp)",
+		                at);
+	}
+}
+
+// The value in a type that has a latest() of its own.
+const char *
+aggregated_type(Oid type)
+{
+	switch (type)
+	{
+	case INT2OID:
+	case INT4OID:
+		return "pg_catalog.int4";
+	case INT8OID:
+		return "pg_catalog.int8";
+	case FLOAT4OID:
+	case FLOAT8OID:
+		return "pg_catalog.float8";
+	default:
+		return "pg_catalog.numeric";
+	}
+}
+
+const char *
+latest_by_grouping(const PriceTable &table, KeyKind kind, const char *from, const char *condition)
+{
+	const Oid value = getBaseType(table.value.type);
+	const char *tie =
+		table.tie.attnum == 0 ? "" : psprintf(", %s::pg_catalog.int8", column_of(table.tie));
+
+	return psprintf("SELECT %s%s AS k, pg_catalog.max(%s::%s) AS a, listing_stats.latest(%s::%s, "
+	                "%s%s)::%s AS v %s WHERE %s GROUP BY %s",
+	                column_of(table.key), kind == KeyKind::text ? "::pg_catalog.text" : "",
+	                column_of(table.at), type_name(getBaseType(table.at.type)),
+	                column_of(table.value), aggregated_type(value), instant_of(table), tie,
+	                type_name(value), from, condition, column_of(table.key));
+}
+
+// Whether latest() finds what sorting does: it leaves out rows without a time, takes integers for
+// ties and no tie for the least of them; and keys that are equal must be the same.
+bool
+can_group(const PriceTable &table, bool as_of)
+{
+	const Oid at = getBaseType(table.at.type);
+	const TypeCacheEntry *entry =
+		lookup_type_cache(getBaseType(table.key.type), TYPECACHE_BTREE_OPFAMILY);
+	const Oid equal_image = get_opfamily_proc(entry->btree_opf, entry->btree_opintype,
+	                                          entry->btree_opintype, BTEQUALIMAGE_PROC);
+
+	return !table.distributed && (table.at.not_null || as_of) &&
+	       (at == TIMESTAMPTZOID || at == TIMESTAMPOID || at == DATEOID) &&
+	       (table.tie.attnum == 0 ||
+	        (is_integer(getBaseType(table.tie.type)) && table.tie.not_null)) &&
+	       OidIsValid(equal_image) &&
+	       DatumGetBool(OidFunctionCall1Coll(equal_image, table.key.collation,
+	                                         ObjectIdGetDatum(entry->btree_opintype)));
+}
+
+// Whether grouping takes less time: not where hardly any price is left out, unless keys are slow to
+// sort.
+bool
+groups(const PriceTable &table, bool as_of, const TableSize &size)
+{
+	const bool sorts_fast = get_typbyval(getBaseType(table.key.type));
+
+	return can_group(table, as_of) &&
+	       (!sorts_fast || size.keys < 0 || size.prices >= prices_worth_grouping * size.keys);
+}
+
+// One pass over all prices, or those that have one of the keys in $1.
+const char *
+latest_by_pass(const PriceTable &table, KeyKind kind, bool keys, bool as_of, bool grouping)
+{
+	const char *from = from_prices(table);
+	const char *condition = psprintf("%s IS NOT NULL", column_of(table.key));
+	const char relkind = get_rel_relkind(table.relation);
+
+	// Where the rows are elsewhere, a comparison with an array is made there.
+	if (keys && kind != KeyKind::text && (table.distributed || relkind == RELKIND_FOREIGN_TABLE))
+		condition = key_compares(table, kind, BTEqualStrategyNumber, "ANY ($1)");
+	else if (keys)
+	{
+		from = psprintf("%s CROSS JOIN %s", from, given_keys(table, kind));
+		condition = key_compares(table, kind, BTEqualStrategyNumber, "u.k");
+	}
+	condition = psprintf("%s%s", condition, conditions(table, as_of));
+	return grouping ? latest_by_grouping(table, kind, from, condition)
+	                : latest_by_sorting(table, kind, from, condition);
 }
 
 // From key to key, each found in the index by the one before.
@@ -151,47 +288,309 @@ latest_by_skipping(const PriceTable &table, KeyKind kind, bool as_of)
 		head(table, kind, psprintf("%s %s u.k", key, equals), as_of));
 }
 
-// How many prices a key has, as the planner would guess.
-double
-prices_per_key(Oid relation, AttrNumber key)
+const char *
+json_query(const PriceTable &table, const char *condition)
 {
-	HeapTuple tuple =
-		SearchSysCache3(STATRELATTINH, ObjectIdGetDatum(relation), Int16GetDatum(key),
-	                    BoolGetDatum(get_rel_relkind(relation) == RELKIND_PARTITIONED_TABLE));
-	if (!HeapTupleIsValid(tuple))
-		return 1;
-	const double distinct = reinterpret_cast<Form_pg_statistic>(GETSTRUCT(tuple))->stadistinct;
-	ReleaseSysCache(tuple);
-	if (distinct < 0)
-		return -1 / distinct;
-	HeapTuple relation_tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
-	if (!HeapTupleIsValid(relation_tuple))
-		return 1;
-	const double rows = reinterpret_cast<Form_pg_class>(GETSTRUCT(relation_tuple))->reltuples;
-	ReleaseSysCache(relation_tuple);
-	return distinct == 0 || rows <= 0 ? 1 : rows / distinct;
+	// Not "SELECT h": a column may have that name.
+	return psprintf("SELECT pg_catalog.to_json(ARRAY(SELECT h.*::pg_catalog.record FROM (SELECT "
+	                "%s, %s %s WHERE "
+	                "%s ORDER BY %s LIMIT $2) AS h))",
+	                column_of(table.at), column_of(table.value), from_prices(table), condition,
+	                latest_first(table));
 }
 
-// Whether an index of the table begins with key and time.
-bool
-has_index(const PriceTable &table)
+const char *
+query_of(const PriceTable &table, KeyKind kind, Reading reading)
+{
+	const char *condition =
+		key_compares(table, kind, BTEqualStrategyNumber, given_key(table, kind, "$1"));
+
+	switch (reading)
+	{
+	case Reading::latest:
+		return head(table, kind, condition, true);
+	case Reading::latest_ever:
+		return head(table, kind, condition, false);
+	case Reading::all:
+		return psprintf("SELECT %s %s WHERE %s%s ORDER BY %s", columns(table, kind),
+		                from_prices(table), condition, conditions(table, false),
+		                latest_first(table));
+	case Reading::json:
+		return json_query(table, condition);
+	}
+	pg_unreachable();
+}
+
+// How large a table is.
+
+double
+prices_of(Oid relation)
+{
+	HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
+	if (!HeapTupleIsValid(tuple))
+		return -1;
+	const double rows = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple))->reltuples;
+
+	ReleaseSysCache(tuple);
+	return rows;
+}
+
+TableSize
+size_of(Oid relation, AttrNumber key, bool inherited)
+{
+	TableSize size = {prices_of(relation), -1};
+	HeapTuple tuple = SearchSysCache3(STATRELATTINH, ObjectIdGetDatum(relation), Int16GetDatum(key),
+	                                  BoolGetDatum(inherited));
+	if (!HeapTupleIsValid(tuple))
+		return size;
+	const double distinct = reinterpret_cast<Form_pg_statistic>(GETSTRUCT(tuple))->stadistinct;
+
+	ReleaseSysCache(tuple);
+	if (distinct > 0)
+		size.keys = distinct;
+	else if (distinct < 0 && size.prices >= 0)
+		size.keys = -distinct * size.prices;
+	return size;
+}
+
+// That of a partitioned table which nobody has analysed: of its partitions, which are said to have
+// the same keys.
+TableSize
+size_of_partitions(const PriceTable &table)
+{
+	TableSize size = {-1, -1};
+	Relation relation = relation_open(table.relation, NoLock);
+	const PartitionDesc partitions = RelationGetPartitionDesc(relation, true);
+
+	for (int i = 0; i < partitions->nparts; ++i)
+	{
+		const Oid partition = partitions->oids[i];
+		const TableSize part =
+			size_of(partition, get_attnum(partition, NameStr(table.key.name)), false);
+		if (part.prices > 0)
+			size.prices = Max(size.prices, 0) + part.prices;
+		size.keys = Max(size.keys, part.keys);
+	}
+	relation_close(relation, NoLock);
+	return size;
+}
+
+// In how many partitions the latest price of a key is looked for; 1 where there are none.
+double
+partitions_of_key(const PriceTable &table)
+{
+	if (get_rel_relkind(table.relation) != RELKIND_PARTITIONED_TABLE)
+		return 1;
+	Relation relation = relation_open(table.relation, NoLock);
+	const PartitionKey key = RelationGetPartitionKey(relation);
+	const PartitionDesc partitions = RelationGetPartitionDesc(relation, true);
+	double count = partitions->nparts;
+
+	// Newest first, of which the first may have none; or in the one that has the key.
+	if (count > 2 && key->strategy == PARTITION_STRATEGY_RANGE &&
+	    key->partattrs[0] == table.at.attnum && !partition_bound_has_default(partitions->boundinfo))
+		count = 2;
+	else if (key->partnatts == 1 && key->partattrs[0] == table.key.attnum)
+		count = 1;
+	relation_close(relation, NoLock);
+	return Max(count, 1);
+}
+
+double
+partitions_of(const PriceTable &table)
+{
+	if (get_rel_relkind(table.relation) != RELKIND_PARTITIONED_TABLE)
+		return 1;
+	Relation relation = relation_open(table.relation, NoLock);
+	const int count = RelationGetPartitionDesc(relation, true)->nparts;
+
+	relation_close(relation, NoLock);
+	return Max(count, 1);
+}
+
+// With how many of key and time an index of the table begins.
+int
+indexed_columns(const PriceTable &table)
 {
 	Relation relation = relation_open(table.relation, NoLock);
-	bool found = false;
+	int found = 0;
 	ListCell *cell = nullptr;
 
 	foreach (cell, RelationGetIndexList(relation))
 	{
 		Relation index = index_open(lfirst_oid(cell), AccessShareLock);
-		found = found || (index->rd_rel->relam == BTREE_AM_OID && index->rd_index->indisvalid &&
-		                  heap_attisnull(index->rd_indextuple, Anum_pg_index_indpred, nullptr) &&
-		                  index->rd_index->indnkeyatts > 1 &&
-		                  index->rd_index->indkey.values[0] == table.key.attnum &&
-		                  index->rd_index->indkey.values[1] == table.at.attnum);
+		const Form_pg_index form = index->rd_index;
+		if (index->rd_rel->relam == BTREE_AM_OID && form->indisvalid &&
+		    heap_attisnull(index->rd_indextuple, Anum_pg_index_indpred, nullptr) &&
+		    form->indkey.values[0] == table.key.attnum)
+			found = Max(found,
+			            form->indnkeyatts > 1 && form->indkey.values[1] == table.at.attnum ? 2 : 1);
 		index_close(index, AccessShareLock);
 	}
 	relation_close(relation, NoLock);
 	return found;
+}
+
+// Whether the current user sees all keys in the table of listings.  In a transaction that writes,
+// there may be prices for which the foreign key has not been asked yet.
+bool
+sees_listings(const PriceTable &table)
+{
+	return OidIsValid(table.listing) && !TransactionIdIsValid(GetTopTransactionIdIfAny()) &&
+	       may_use_schema(get_rel_namespace(table.listing), GetUserId()) &&
+	       (pg_class_aclcheck(table.listing, GetUserId(), ACL_SELECT) == ACLCHECK_OK ||
+	        pg_attribute_aclcheck(table.listing, table.listing_key.attnum, GetUserId(),
+	                              ACL_SELECT) == ACLCHECK_OK) &&
+	       check_enable_rls(table.listing, InvalidOid, true) != RLS_ENABLED;
+}
+
+const char *
+latest_of_all(const PriceTable &table, KeyKind kind, bool as_of)
+{
+	const TableSize size = estimate_size(table);
+	const bool grouping = groups(table, as_of, size);
+	const double pass = size.prices * (grouping ? cost_of_grouping : 1);
+
+	if (!table.distributed && indexed_columns(table) == 2)
+	{
+		const double lookup = cost_of_lookup * partitions_of_key(table);
+		const double skip = cost_of_skip * partitions_of(table);
+		const double listings = OidIsValid(table.listing) ? prices_of(table.listing) : -1;
+		if (listings >= 0 && pass > lookup * listings && sees_listings(table))
+			return latest_of_listings(table, kind, as_of);
+		if (size.keys >= 0 && pass > skip * size.keys)
+			return latest_by_skipping(table, kind, as_of);
+	}
+	return latest_by_pass(table, kind, false, as_of, grouping);
+}
+
+const char *
+latest_of_given(const PriceTable &table, KeyKind kind, int keys, bool as_of)
+{
+	const TableSize size = estimate_size(table);
+	const bool grouping = groups(table, as_of, size);
+	const double pass = size.prices * (grouping ? cost_of_grouping : 1);
+	const double lookups = cost_of_lookup * partitions_of_key(table) * keys;
+
+	if (keys > 1 &&
+	    (table.distributed || indexed_columns(table) == 0 || (size.prices >= 0 && lookups > pass)))
+		return latest_by_pass(table, kind, true, as_of, grouping);
+	return latest_by_lookups(table, kind, as_of);
+}
+
+// Running queries.
+
+struct SinkReceiver
+{
+	DestReceiver receiver;
+	RowSink sink;
+};
+
+bool
+receive(TupleTableSlot *slot, DestReceiver *self)
+{
+	constexpr int most_columns = 3;
+	const RowSink &sink = reinterpret_cast<SinkReceiver *>(self)->sink;
+	Datum value[most_columns];
+	bool null[most_columns];
+
+	slot_getallattrs(slot);
+	for (int i = 0; i < Min(slot->tts_tupleDescriptor->natts, most_columns); ++i)
+	{
+		value[i] = slot->tts_values[i];
+		null[i] = slot->tts_isnull[i];
+	}
+	sink.put(sink.sink, value, null);
+	return true;
+}
+
+void
+ignore_start(DestReceiver *, int, TupleDesc)
+{
+}
+
+void
+ignore_end(DestReceiver *)
+{
+}
+
+void
+run_plan(SPIPlanPtr plan, int parameters, const Oid *type, const NullableDatum *parameter,
+         RowSink sink)
+{
+	SinkReceiver receiver = {{receive, ignore_start, ignore_end, ignore_end, DestTuplestore}, sink};
+	SPIExecuteOptions options = {};
+
+	options.params = makeParamList(parameters);
+	for (int i = 0; i < parameters; ++i)
+		options.params->params[i] = {parameter[i].value, parameter[i].isnull, PARAM_FLAG_CONST,
+		                             type[i]};
+	options.read_only = true;
+	options.dest = &receiver.receiver;
+	const int result = SPI_execute_plan_extended(plan, &options);
+	if (result < 0)
+		elog(ERROR, "could not read prices: %s", SPI_result_code_string(result));
+}
+
+SPIPlanPtr
+prepare(const char *query, int parameters, Oid *type, int options)
+{
+	SPIPlanPtr plan = SPI_prepare_cursor(query, parameters, type, options);
+
+	if (plan == nullptr)
+		elog(ERROR, "could not prepare a statement of listing_stats: %s",
+		     SPI_result_code_string(SPI_result));
+	return plan;
+}
+
+// Made once for all keys: it must not rest on the table being small.  Of a view or a foreign table
+// the planner decides.
+SPIPlanPtr
+prepare_reading(const PriceTable &table, KeyKind kind, Reading reading, Oid *type)
+{
+	const char relkind = get_rel_relkind(table.relation);
+	const char *query = query_of(table, kind, reading);
+
+	if (table.distributed || (relkind != RELKIND_RELATION && relkind != RELKIND_MATVIEW &&
+	                          relkind != RELKIND_PARTITIONED_TABLE))
+	{
+		SPIPlanPtr plan = prepare(query, 2, type, 0);
+		SPI_keepplan(plan);
+		return plan;
+	}
+	const int level = NewGUCNestLevel();
+	set_for_planning("enable_seqscan", "off");
+	set_for_planning("enable_bitmapscan", "off");
+	set_for_planning("jit", "off");
+	SPIPlanPtr plan = prepare(query, 2, type, CURSOR_OPT_GENERIC_PLAN);
+	SPI_keepplan(plan);
+	CachedPlan *cached = SPI_plan_get_cached_plan(plan);
+	if (cached != nullptr)
+		ReleaseCachedPlan(cached, CurrentResourceOwner);
+	AtEOXact_GUC(true, level);
+	return plan;
+}
+
+// A plan for this call alone where others are running those that are kept, or where its analysis
+// will say that the caller may not use the schema.
+SPIPlanPtr
+plan_of(const PriceTable &table, KeyKind kind, Reading reading, Oid *type)
+{
+	if (table.plans == nullptr || !may_use_schema(get_rel_namespace(table.relation), GetUserId()))
+		return prepare(query_of(table, kind, reading), 2, type, 0);
+	constexpr int kinds = 3;
+	SPIPlanPtr *kept =
+		&table.plans->plan[static_cast<int>(reading) * kinds + static_cast<int>(kind)];
+	static_assert(lengthof(table.plans->plan) == kinds * (static_cast<int>(Reading::json) + 1));
+	if (*kept != nullptr && SPI_plan_is_valid(*kept))
+		return *kept;
+	if (table.plans->users > 1)
+		return prepare(query_of(table, kind, reading), 2, type, 0);
+	if (*kept != nullptr)
+		SPI_freeplan(*kept);
+	*kept = nullptr;
+	*kept = prepare_reading(table, kind, reading, type);
+	return *kept;
 }
 
 }  // namespace
@@ -200,14 +599,6 @@ Oid
 key_kind_type(KeyKind kind)
 {
 	return kind == KeyKind::integer ? INT8OID : kind == KeyKind::text ? TEXTOID : UUIDOID;
-}
-
-Oid
-key_kind_array_type(KeyKind kind)
-{
-	return kind == KeyKind::integer ? INT8ARRAYOID
-	       : kind == KeyKind::text  ? TEXTARRAYOID
-	                                : UUIDARRAYOID;
 }
 
 void
@@ -233,87 +624,77 @@ check_key_kind(const PriceTable &table, KeyKind kind)
 		                       format_type_be(table.key.type))));
 }
 
+TableSize
+estimate_size(const PriceTable &table)
+{
+	const bool partitioned = get_rel_relkind(table.relation) == RELKIND_PARTITIONED_TABLE;
+	const TableSize size = size_of(table.relation, table.key.attnum, partitioned);
+
+	return partitioned && (size.prices < 0 || size.keys < 0) ? size_of_partitions(table) : size;
+}
+
 bool
 skipping_pays(const PriceTable &table, double prices)
 {
-	return prices_per_key(table.relation, table.key.attnum) > prices && has_index(table);
+	const TableSize size = estimate_size(table);
+
+	return size.keys >= 0 && size.prices > prices * size.keys && indexed_columns(table) == 2;
 }
 
 double
 estimate_keys(Oid relation, const ColumnNames &names)
 {
 	const PriceTable *table = known_price_table(relation, names);
-
 	if (table == nullptr)
 		return -1;
-	HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
-	if (!HeapTupleIsValid(tuple))
-		return -1;
-	const double rows = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple))->reltuples;
-	ReleaseSysCache(tuple);
-	return rows < 0 ? -1 : rows / prices_per_key(relation, table->key.attnum);
-}
+	const TableSize size = estimate_size(*table);
 
-char *
-latest_query(const PriceTable &table, KeyKind kind, bool keys, bool as_of)
-{
-	const char *query = nullptr;
-
-	if (keys)
-		query = latest_of_given(table, kind, as_of);
-	else if (skipping_pays(table, prices_worth_skipping))
-		query = latest_by_skipping(table, kind, as_of);
-	else
-		query = latest_by_sorting(table, kind, as_of);
-	return pstrdup(query);
-}
-
-char *
-history_query(const PriceTable &table, KeyKind kind)
-{
-	// Not "SELECT h": a column may have that name.
-	return psprintf("SELECT pg_catalog.to_json(ARRAY(SELECT h.*::pg_catalog.record FROM (SELECT "
-	                "%s, %s %s WHERE "
-	                "%s ORDER BY %s LIMIT $2) AS h))",
-	                column_of(table.at), column_of(table.value), from_prices(table),
-	                key_compares(table, kind, BTEqualStrategyNumber, given_key(table, kind, "$1")),
-	                latest_first(table));
-}
-
-char *
-prices_query(const PriceTable &table, KeyKind kind)
-{
-	return psprintf("SELECT %s %s WHERE %s%s ORDER BY %s", columns(table, kind), from_prices(table),
-	                key_compares(table, kind, BTEqualStrategyNumber, given_key(table, kind, "$1")),
-	                conditions(table, false), latest_first(table));
+	return size.keys < 0 ? size.prices : size.keys;
 }
 
 void
-read_rows(const char *query, int parameters, Oid *type, Datum *parameter, const char *null,
-          RowSink sink)
+read_one(const PriceTable &table, KeyKind kind, Reading reading, Datum key, NullableDatum parameter,
+         RowSink sink)
 {
-	constexpr int rows_per_fetch = 1000;
+	Oid type[] = {key_kind_type(kind),
+	              reading == Reading::json ? INT8OID : getBaseType(table.at.type)};
+	const NullableDatum parameters[] = {{key, false}, parameter};
 
-	SPI_connect();
-	Portal portal =
-		SPI_cursor_open_with_args(nullptr, query, parameters, type, parameter, null, true, 0);
-	for (;;)
+	if (table.plans != nullptr)
+		++table.plans->users;
+	PG_TRY();
 	{
-		SPI_cursor_fetch(portal, true, rows_per_fetch);
-		if (SPI_processed == 0)
-			break;
-		for (uint64 i = 0; i < SPI_processed; ++i)
-		{
-			Datum value[3];
-			bool is_null[3];
-			for (int j = 0; j < 3; ++j)
-				value[j] =
-					SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, j + 1, &is_null[j]);
-			sink.put(sink.sink, value, is_null);
-		}
-		SPI_freetuptable(SPI_tuptable);
+		SPI_connect();
+		run_plan(plan_of(table, kind, reading, type), 2, type, parameters, sink);
+		SPI_finish();
 	}
-	SPI_cursor_close(portal);
+	PG_FINALLY();
+	{
+		if (table.plans != nullptr)
+			--table.plans->users;
+	}
+	PG_END_TRY();
+}
+
+void
+read_latest_by_query(const PriceTable &table, KeyKind kind, const LatestRequest &request,
+                     RowSink sink)
+{
+	Oid type[] = {get_array_type(key_kind_type(kind)), getBaseType(table.at.type)};
+	const NullableDatum parameter[] = {{request.keys, !request.has_keys},
+	                                   {request.as_of, !request.has_as_of}};
+	const char *query = nullptr;
+
+	if (request.has_keys)
+	{
+		ArrayType *keys = DatumGetArrayTypeP(request.keys);
+		query = latest_of_given(table, kind, ArrayGetNItems(ARR_NDIM(keys), ARR_DIMS(keys)),
+		                        request.has_as_of);
+	}
+	else
+		query = latest_of_all(table, kind, request.has_as_of);
+	SPI_connect();
+	run_plan(prepare(query, 2, type, CURSOR_OPT_PARALLEL_OK), 2, type, parameter, sink);
 	SPI_finish();
 }
 

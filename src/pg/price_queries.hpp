@@ -1,6 +1,6 @@
 // The SQL that reads prices, for every table that leaf_reader and heap_reader do not take.  It runs
-// as the caller and everything in it is qualified.  All of it gives (key, at, value) in the
-// columns' own types, but for a key that is asked for as text.
+// as the caller, with the snapshot that is active, and everything in it is qualified.  It gives
+// (key, at, value) in the columns' own types, except that a key asked for as text is one.
 #pragma once
 
 #include "pg/price_table.hpp"
@@ -24,31 +24,47 @@ struct RowSink
 };
 
 Oid key_kind_type(KeyKind kind);
-Oid key_kind_array_type(KeyKind kind);
 
-// The latest price of the keys in the array $1, or of all keys, at the time $2 (of the type of the
-// column at) or ever.  An error if the key column cannot be asked for in this way.
-char *latest_query(const PriceTable &table, KeyKind kind, bool keys, bool as_of);
+// What is asked of one key, each by a plan that is kept with the table.
+enum class Reading
+{
+	latest,       // as of the time $2, of the type of the column at
+	latest_ever,  // $2 is not there
+	all,          // that count, newest first
+	json          // of all, newest first, as an array of objects, at most $2 of them: one value
+};
 
-// The prices of the key $1 as a JSON array of objects, newest first, at most $2 of them.
-char *history_query(const PriceTable &table, KeyKind kind);
+void read_one(const PriceTable &table, KeyKind kind, Reading reading, Datum key,
+              NullableDatum parameter, RowSink sink);
 
-// Whether a query can go from key to key in an index, and that beats reading all prices, each of
-// which costs 1 / "prices" of what a key costs.
+// Which latest prices are wanted.
+struct LatestRequest
+{
+	bool has_keys;  // otherwise of all
+	Datum keys;     // an array
+	bool has_as_of;
+	Datum as_of;  // of the type of the column at
+};
+
+void read_latest_by_query(const PriceTable &table, KeyKind kind, const LatestRequest &request,
+                          RowSink sink);
+
+// How many prices and keys a table has, as the planner would guess; negative: nobody knows.
+struct TableSize
+{
+	double prices;
+	double keys;
+};
+TableSize estimate_size(const PriceTable &table);
+
+// Whether a query can go from key to key in an index, and that beats reading all prices, of which
+// so many take as long as going to the next key.
 bool skipping_pays(const PriceTable &table, double prices);
 
-// How many keys the table has, as the planner would guess, if it has been read before; negative:
-// nobody knows.
+// How many keys the table has if it has been read before; negative: nobody knows.
 double estimate_keys(Oid relation, const ColumnNames &names);
 
-// All prices of the key $1 that count, newest first.
-char *prices_query(const PriceTable &table, KeyKind kind);
-
-// Gives the sink all rows of one of these queries.
-void read_rows(const char *query, int parameters, Oid *type, Datum *parameter, const char *null,
-               RowSink sink);
-
-// Raises the error that latest_query() does.
+// An error if the key column cannot be asked for in this way.
 void check_key_kind(const PriceTable &table, KeyKind kind);
 
 }  // namespace listing_stats

@@ -24,13 +24,14 @@ struct Question
 struct Answer
 {
 	Question question;  // hash key
-	PriceTable table;
+	PriceTable table;   // with plans of its own
 	bool valid;
 };
 
 HTAB *answers = nullptr;
 Answer *latest = nullptr;  // that was given, while it is valid: most questions are asked again
 uint64 invalidations = 0;  // how often the relation cache has called
+List *old_plans = NIL;     // of answers that are no longer valid; in CacheMemoryContext
 
 void
 forget_relation(Datum, Oid relation)
@@ -43,7 +44,8 @@ forget_relation(Datum, Oid relation)
 	while (void *entry = hash_seq_search(&status))
 	{
 		Answer *answer = static_cast<Answer *>(entry);
-		if (!OidIsValid(relation) || answer->question.relation == relation)
+		if (!OidIsValid(relation) || answer->question.relation == relation ||
+		    answer->table.listing == relation)
 			answer->valid = false;
 	}
 }
@@ -143,6 +145,17 @@ attachment_of_table(Relation relation, const char *key)
 	return found;
 }
 
+// Whether a price's key is that of a listing in every respect, also how it compares.
+bool
+has_all_keys(const Attachment &attachment)
+{
+	const ResolvedColumn &key = attachment.column[listing_key];
+	const ResolvedColumn &reference = attachment.column[price_key];
+
+	return attachment.foreign_key && getBaseType(key.type) == getBaseType(reference.type) &&
+	       key.collation == reference.collation && !is_distributed(attachment.listing);
+}
+
 PriceTable
 resolve_table(Relation relation, const ColumnNames &names)
 {
@@ -158,6 +171,11 @@ resolve_table(Relation relation, const ColumnNames &names)
 		table.tie = attachment->column[price_tie];
 		table.value = attachment->column[price_value];
 		table.skip_null = attachment->skip_null;
+		if (has_all_keys(*attachment))
+		{
+			table.listing = attachment->listing;
+			table.listing_key = attachment->column[listing_key];
+		}
 	}
 	else if (names.key != nullptr)
 		table.key = named_column(relation, names.key, key_argument);
@@ -186,6 +204,35 @@ resolve_table(Relation relation, const ColumnNames &names)
 	return table;
 }
 
+// Plans that are running are needed until they have ended.
+void
+free_old_plans()
+{
+	ListCell *cell = nullptr;
+
+	foreach (cell, old_plans)
+	{
+		PricePlans *plans = static_cast<PricePlans *>(lfirst(cell));
+		if (plans->users > 0)
+			continue;
+		old_plans = foreach_delete_current(old_plans, cell);
+		for (SPIPlanPtr plan : plans->plan)
+			SPI_freeplan(plan);
+		pfree(plans);
+	}
+}
+
+void
+drop_plans(Answer *answer)
+{
+	MemoryContext old = MemoryContextSwitchTo(CacheMemoryContext);
+
+	if (answer->table.plans != nullptr)
+		old_plans = lappend(old_plans, answer->table.plans);
+	answer->table.plans = nullptr;
+	MemoryContextSwitchTo(old);
+}
+
 // Those of tables that are gone would stay for as long as the session.
 void
 forget_stale_answers()
@@ -199,8 +246,10 @@ forget_stale_answers()
 	while (void *entry = hash_seq_search(&status))
 	{
 		Answer *answer = static_cast<Answer *>(entry);
-		if (!answer->valid)
-			hash_search(answers, &answer->question, HASH_REMOVE, nullptr);
+		if (answer->valid)
+			continue;
+		drop_plans(answer);
+		hash_search(answers, &answer->question, HASH_REMOVE, nullptr);
 	}
 }
 
@@ -256,9 +305,15 @@ find_price_table(Oid oid, const ColumnNames &names)
 		*copy = resolve_table(relation, names);
 		forget_stale_answers();
 		Answer *answer = static_cast<Answer *>(hash_search(answers, &question, HASH_ENTER, &found));
-		answer->table = *copy;
+		if (found)
+			drop_plans(answer);
+		free_old_plans();
 		// What came in meanwhile may concern what was read: use it this once.
 		answer->valid = invalidations == before;
+		answer->table = *copy;
+		if (answer->valid)
+			copy->plans = answer->table.plans = static_cast<PricePlans *>(
+				MemoryContextAllocZero(CacheMemoryContext, sizeof(PricePlans)));
 	}
 	relation_close(relation, NoLock);  // until the transaction ends, as a query's
 	return copy;

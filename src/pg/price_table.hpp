@@ -6,6 +6,13 @@
 
 namespace listing_stats {
 
+// Plans of the queries about one key, see price_queries.hpp.
+struct PricePlans
+{
+	SPIPlanPtr plan[12];
+	int users;  // calls that are running one of them
+};
+
 struct PriceTable
 {
 	Oid relation;
@@ -17,6 +24,13 @@ struct PriceTable
 	bool skip_null;    // the latest known price counts, not the latest row
 	bool distributed;  // the rows are elsewhere
 	Oid index;         // from which leaf_reader can read the latest price; InvalidOid: none
+
+	// The table that has all keys, each once, as an attachment's foreign key sees to; InvalidOid:
+	// none has for sure.
+	Oid listing;
+	ResolvedColumn listing_key;
+
+	PricePlans *plans;  // nullptr: none are kept
 };
 
 // What the caller named; nullptr: find it.

@@ -426,14 +426,6 @@ parameter_types(const Attachment &attachment, Query query, Oid *type)
 	return is_of_all(query) ? 0 : query == insert_one || query == insert_many ? 4 : 1;
 }
 
-// The plans live as long as the session and are made when tables may still be small: they must not
-// rest on a table being small.
-void
-set_for_planning(const char *name, const char *value)
-{
-	set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-}
-
 }  // namespace
 
 SPIPlanPtr
@@ -449,6 +441,8 @@ plan_of(Attachment *attachment, Query query)
 		attachment->plan[query] = nullptr;
 	}
 
+	// The plans live as long as the session and are made when tables may still be small: they must
+	// not rest on a table being small.
 	Oid type[4];
 	const int parameters = parameter_types(*attachment, query, type);
 	const int guc_level = NewGUCNestLevel();

@@ -98,14 +98,6 @@ read_directly(const PriceTable &table, Datum key, Collector *collector)
 	return done;
 }
 
-void
-read_by_query(const PriceTable &table, KeyKind kind, Datum key, Collector *collector)
-{
-	Oid type[] = {key_kind_type(kind)};
-
-	read_rows(prices_query(table, kind), 1, type, &key, nullptr, {collect, collector});
-}
-
 const char *
 name_argument(FunctionCallInfo fcinfo, int argument)
 {
@@ -145,7 +137,7 @@ read_history(FunctionCallInfo fcinfo, KeyKind kind)
 	                            : AllocSetContextCreate(CurrentMemoryContext, "listing_stats price",
 	                                                    ALLOCSET_SMALL_SIZES);
 	if (kind == KeyKind::text || !read_directly(*table, PG_GETARG_DATUM(1), &collector))
-		read_by_query(*table, kind, PG_GETARG_DATUM(1), &collector);
+		read_one(*table, kind, Reading::all, PG_GETARG_DATUM(1), {0, true}, {collect, &collector});
 	PG_RETURN_DATUM(pack_history(collector.rows));
 }
 
