@@ -214,7 +214,9 @@ warn_of_lost_parts(void *argument)
 	}
 	if (count == 0 || !ConditionalLockRelationOid(whole.table, AccessShareLock))
 		return;
-	Relation relation = relation_open(whole.table, NoLock);
+	Relation relation = try_relation_open(whole.table, NoLock);
+	if (relation == nullptr)
+		return;
 	const Oid listing = is_attachment(relation, whole.trigger)
 	                        ? other_half(relation, whole.trigger, Side::price)
 	                        : InvalidOid;

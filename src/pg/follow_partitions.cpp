@@ -38,7 +38,9 @@ may_have_rows(Oid table)
 			return true;
 		if (!RELKIND_HAS_STORAGE(kind))
 			continue;
-		Relation relation = relation_open(lfirst_oid(cell), NoLock);
+		Relation relation = try_relation_open(lfirst_oid(cell), NoLock);
+		if (relation == nullptr)
+			continue;
 		const bool has_rows = RelationGetNumberOfBlocks(relation) > 0;
 		relation_close(relation, NoLock);
 		if (has_rows)
