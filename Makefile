@@ -13,7 +13,7 @@ PG   = src/pg/module.o \
        src/pg/queries.o src/pg/price_index.o src/pg/pending.o src/pg/late_keys.o src/pg/direct_path.o src/pg/flush.o src/pg/statement.o src/pg/triggers.o \
        src/pg/attach_request.o src/pg/attach_triggers.o src/pg/attach.o src/pg/detach.o \
        src/pg/attachments.o src/pg/replaced_tables.o src/pg/verify.o src/pg/refresh.o src/pg/refresh_progress.o \
-       src/pg/price_table.o src/pg/price_queries.o src/pg/leaf_reader.o src/pg/heap_reader.o src/pg/latest_prices.o src/pg/latest_prices_support.o \
+       src/pg/price_table.o src/pg/price_queries.o src/pg/leaf_reader.o src/pg/key_reader.o src/pg/heap_reader.o src/pg/latest_prices.o src/pg/latest_prices_support.o \
        src/pg/json_text.o src/pg/price_history_json.o src/pg/read_history.o \
        src/pg/ddl_event.o src/pg/follow_changes.o src/pg/follow_renames.o src/pg/follow_partitions.o src/pg/follow_drops.o \
        src/pg/numerics.o src/pg/distribution_state.o src/pg/statistics.o src/pg/summary.o \

@@ -1,5 +1,6 @@
 // latest_prices() and latest_price(): the newest price of the listings asked for, or of all.
 #include "pg/heap_reader.hpp"
+#include "pg/key_reader.hpp"
 
 namespace listing_stats {
 
@@ -8,8 +9,8 @@ namespace {
 // How many prices of one key are read in the time in which a query goes to the next key.
 constexpr double prices_worth_reading = 130;
 
-// Takes rows as the table has them and keeps them as the functions give them: rows in a store, or
-// one value.
+// Takes rows as the table has them and keeps them as the functions give them: in a store, or one
+// value.
 struct Result
 {
 	Tuplestorestate *store;
@@ -125,12 +126,6 @@ take_value(void *state, Datum *value, bool *null)
 	MemoryContextSwitchTo(old);
 }
 
-RowSink
-sink_of(Result *result)
-{
-	return {result->store == nullptr ? take_value : take_row, result};
-}
-
 bool
 read_directly(const PriceTable &table, const LatestRequest &request, Result *result)
 {
@@ -139,12 +134,12 @@ read_directly(const PriceTable &table, const LatestRequest &request, Result *res
 	result->key_type = key_kind_type(result->kind);
 	bool done = result->kind != KeyKind::text && may_read_directly(table, relation);
 	if (done && !read_latest_from_leaves(table, relation, request.has_keys, request.keys,
-	                                     request.has_as_of, request.as_of, sink_of(result)))
+	                                     request.has_as_of, request.as_of, {take_row, result}))
 	{
 		done = !request.has_keys && !skipping_pays(table, prices_worth_reading) &&
 		       read_latest_from_heap(table, relation, request.has_as_of, request.as_of,
-		                             sink_of(result));
-		if (!done && result->store != nullptr)
+		                             {take_row, result});
+		if (!done)
 			tuplestore_clear(result->store);
 	}
 	relation_close(relation, NoLock);
@@ -219,7 +214,7 @@ latest_prices(FunctionCallInfo fcinfo)
 	if (!read_directly(*table, request, &result))
 	{
 		result.key_type = result.kind == KeyKind::text ? TEXTOID : getBaseType(table->key.type);
-		read_latest_by_query(*table, result.kind, request, sink_of(&result));
+		read_latest_by_query(*table, result.kind, request, {take_row, &result});
 	}
 	PG_RETURN_NULL();
 }
@@ -227,8 +222,7 @@ latest_prices(FunctionCallInfo fcinfo)
 Datum
 latest_price(FunctionCallInfo fcinfo, KeyKind kind)
 {
-	const TypeCacheEntry *entry = lookup_type_cache(key_kind_type(kind), 0);
-	Datum key = PG_GETARG_DATUM(1);
+	const Datum key = PG_GETARG_DATUM(1);
 	Result result = {};
 	LatestRequest request = {};
 
@@ -237,12 +231,14 @@ latest_price(FunctionCallInfo fcinfo, KeyKind kind)
 	const PriceTable *table = table_argument(fcinfo, &result, &request);
 	if (PG_ARGISNULL(1))
 		PG_RETURN_NULL();
-	request.has_keys = true;
-	request.keys = PointerGetDatum(
-		construct_array(&key, 1, entry->type_id, entry->typlen, entry->typbyval, entry->typalign));
-	if (!read_directly(*table, request, &result))
-		read_one(*table, kind, request.has_as_of ? Reading::latest : Reading::latest_ever, key,
-		         {request.as_of, !request.has_as_of}, sink_of(&result));
+	const NullableDatum as_of = {request.as_of, !request.has_as_of};
+	const RowSink sink = {take_value, &result};
+	if (kind == KeyKind::text || !read_latest_of_key(*table, key, as_of, sink))
+	{
+		result.has_value = false;
+		read_one(*table, kind, as_of.isnull ? Reading::latest_ever : Reading::latest, key, as_of,
+		         sink);
+	}
 	if (!result.has_value)
 		PG_RETURN_NULL();
 	PG_RETURN_DATUM(result.value);

@@ -1372,7 +1372,8 @@ sort_keys(Key *keys, std::size_t count)
 
 struct Request
 {
-	bool one;  // the history of one key
+	bool one;  // the history of one key, or its latest price
+	bool latest;
 	Datum key;
 	int64 max_rows;
 	bool has_keys;
@@ -1405,9 +1406,11 @@ read_leaves(const PriceTable &table, Relation relation, Relation index, const Re
 		return false;
 	if (request.has_as_of)
 		reader.bound(request.as_of);
-	if (request.one)
-		reader.history(key_from_datum(request.key, static_cast<Key *>(nullptr)), request.max_rows,
-		               false);
+	Key key = request.one ? key_from_datum(request.key, static_cast<Key *>(nullptr)) : Key{};
+	if (request.latest)
+		reader.given(&key, 1);
+	else if (request.one)
+		reader.history(key, request.max_rows, false);
 	else if (request.has_keys)
 	{
 		Key *keys = nullptr;
@@ -1471,17 +1474,23 @@ is_readable_key(Oid type)
 
 }  // namespace
 
+bool
+can_be_read(const PriceTable &table)
+{
+	const Oid at = getBaseType(table.at.type);
+
+	return is_readable_key(getBaseType(table.key.type)) &&
+	       (at == TIMESTAMPTZOID || at == TIMESTAMPOID || at == DATEOID);
+}
+
 void
 choose_leaf_index(Relation relation, PriceTable *table)
 {
-	const Oid at = getBaseType(table->at.type);
 	ListCell *cell = nullptr;
 
 	table->index = InvalidOid;
 	if (relation->rd_rel->relkind != RELKIND_RELATION ||
-	    relation->rd_tableam != GetHeapamTableAmRoutine() ||
-	    !is_readable_key(getBaseType(table->key.type)) ||
-	    (at != TIMESTAMPTZOID && at != TIMESTAMPOID && at != DATEOID) ||
+	    relation->rd_tableam != GetHeapamTableAmRoutine() || !can_be_read(*table) ||
 	    is_virtual(TupleDescAttr(RelationGetDescr(relation), table->value.attnum - 1)))
 		return;
 	foreach (cell, RelationGetIndexList(relation))
@@ -1495,7 +1504,7 @@ choose_leaf_index(Relation relation, PriceTable *table)
 }
 
 bool
-may_read_directly(const PriceTable &table, Relation relation)
+may_read(const PriceTable &table, Relation relation)
 {
 	const Oid oid = RelationGetRelid(relation);
 
@@ -1503,14 +1512,7 @@ may_read_directly(const PriceTable &table, Relation relation)
 	// the snapshot sees, queries know what to do.
 	if (IsolationIsSerializable() || snapshots_expire() || !IsMVCCSnapshot(GetActiveSnapshot()))
 		return false;
-	if (relation->rd_rel->relkind != RELKIND_RELATION ||
-	    relation->rd_tableam != GetHeapamTableAmRoutine() || relation->rd_rel->relhassubclass ||
-	    RELATION_IS_OTHER_TEMP(relation) ||
-	    (RecoveryInProgress() && relation->rd_rel->relpersistence != RELPERSISTENCE_PERMANENT))
-		return false;
-	if (table.distributed)
-		return false;
-	if (ExecutorCheckPerms_hook != nullptr ||
+	if (table.distributed || ExecutorCheckPerms_hook != nullptr ||
 	    check_enable_rls(oid, InvalidOid, true) == RLS_ENABLED)
 		return false;
 	// Its number names a table in any schema; a query says what is missing.
@@ -1519,6 +1521,21 @@ may_read_directly(const PriceTable &table, Relation relation)
 	return pg_class_aclcheck(oid, GetUserId(), ACL_SELECT) == ACLCHECK_OK ||
 	       (may_select(oid, table.key.attnum) && may_select(oid, table.at.attnum) &&
 	        may_select(oid, table.tie.attnum) && may_select(oid, table.value.attnum));
+}
+
+bool
+is_readable(Relation relation)
+{
+	return relation->rd_rel->relkind == RELKIND_RELATION &&
+	       relation->rd_tableam == GetHeapamTableAmRoutine() && !relation->rd_rel->relhassubclass &&
+	       !RELATION_IS_OTHER_TEMP(relation) &&
+	       (!RecoveryInProgress() || relation->rd_rel->relpersistence == RELPERSISTENCE_PERMANENT);
+}
+
+bool
+may_read_directly(const PriceTable &table, Relation relation)
+{
+	return is_readable(relation) && may_read(table, relation);
 }
 
 bool
@@ -1531,6 +1548,20 @@ read_latest_from_leaves(const PriceTable &table, Relation relation, bool has_key
 	request.keys = keys;
 	request.has_as_of = has_as_of;
 	request.as_of = as_of;
+	return read(table, relation, request, sink);
+}
+
+bool
+read_latest_of_key_from_leaves(const PriceTable &table, Relation relation, Datum key,
+                               NullableDatum as_of, RowSink sink)
+{
+	Request request = {};
+
+	request.one = true;
+	request.latest = true;
+	request.key = key;
+	request.has_as_of = !as_of.isnull;
+	request.as_of = as_of.value;
 	return read(table, relation, request, sink);
 }
 

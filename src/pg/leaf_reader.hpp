@@ -12,14 +12,27 @@ namespace listing_stats {
 // description changing.
 void choose_leaf_index(Relation relation, PriceTable *table);
 
+// Whether key and time have types that can be read from leaves.
+bool can_be_read(const PriceTable &table);
+
 // Whether the current user may read the table, in this transaction, without the executor: the parts
 // of a SELECT other than finding rows.
+bool may_read(const PriceTable &table, Relation relation);
+
+// Whether the rows are where they are in an ordinary table.
+bool is_readable(Relation relation);
+
+// All of this.
 bool may_read_directly(const PriceTable &table, Relation relation);
 
 // The latest price of the keys in the array, or of all without one, as of a time of the type of the
 // column at, or ever.  false: it has to be asked by query; nothing has been given.
 bool read_latest_from_leaves(const PriceTable &table, Relation relation, bool has_keys, Datum keys,
                              bool has_as_of, Datum as_of, RowSink sink);
+
+// The latest price of one key.  false: the same.
+bool read_latest_of_key_from_leaves(const PriceTable &table, Relation relation, Datum key,
+                                    NullableDatum as_of, RowSink sink);
 
 // The prices of one key, newest first, at most so many if max_rows is not negative.  false: the
 // same.

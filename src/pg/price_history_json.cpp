@@ -1,6 +1,6 @@
 // price_history_json(): the prices of one listing as the nested list of an API's response.
 #include "pg/json_text.hpp"
-#include "pg/leaf_reader.hpp"
+#include "pg/key_reader.hpp"
 
 namespace listing_stats {
 
@@ -78,36 +78,31 @@ write_row(void *state, Datum *value, bool *null)
 bool
 read_directly(const PriceTable &table, Datum key, int64 max_rows, Datum *result)
 {
-	Relation relation = relation_open(table.relation, NoLock);
-	bool done = false;
+	Writer writer = {};
+	StringInfoData name;
 
-	if (OidIsValid(table.index) && may_read_directly(table, relation))
-	{
-		Writer writer = {};
-		StringInfoData name;
-		initStringInfo(&name);
-		appendStringInfoChar(&name, '{');
-		escape_json(&name, NameStr(table.at.name));
-		appendStringInfoChar(&name, ':');
-		writer.before_at_length = name.len;
-		appendStringInfoChar(&name, ',');
-		escape_json(&name, NameStr(table.value.name));
-		appendStringInfoChar(&name, ':');
-		writer.before_at = name.data;
-		writer.before_value = name.data + writer.before_at_length;
-		writer.before_value_length = name.len - writer.before_at_length;
-		writer.at_type = getBaseType(table.at.type);
-		writer.value_type = getBaseType(table.value.type);
-		initStringInfo(&writer.out);
-		appendStringInfoSpaces(&writer.out, VARHDRSZ);
-		appendStringInfoChar(&writer.out, '[');
-		done = read_history_from_leaves(table, relation, key, max_rows, {write_row, &writer});
-		appendStringInfoChar(&writer.out, ']');
-		SET_VARSIZE(writer.out.data, writer.out.len);
-		*result = PointerGetDatum(writer.out.data);
-	}
-	relation_close(relation, NoLock);
-	return done;
+	initStringInfo(&name);
+	appendStringInfoChar(&name, '{');
+	escape_json(&name, NameStr(table.at.name));
+	appendStringInfoChar(&name, ':');
+	writer.before_at_length = name.len;
+	appendStringInfoChar(&name, ',');
+	escape_json(&name, NameStr(table.value.name));
+	appendStringInfoChar(&name, ':');
+	writer.before_at = name.data;
+	writer.before_value = name.data + writer.before_at_length;
+	writer.before_value_length = name.len - writer.before_at_length;
+	writer.at_type = getBaseType(table.at.type);
+	writer.value_type = getBaseType(table.value.type);
+	initStringInfo(&writer.out);
+	appendStringInfoSpaces(&writer.out, VARHDRSZ);
+	appendStringInfoChar(&writer.out, '[');
+	if (!read_history_of_key(table, key, max_rows, {write_row, &writer}))
+		return false;
+	appendStringInfoChar(&writer.out, ']');
+	SET_VARSIZE(writer.out.data, writer.out.len);
+	*result = PointerGetDatum(writer.out.data);
+	return true;
 }
 
 // The arguments are (price, key, max_rows, and the names of key, at and value).

@@ -5,7 +5,7 @@
 //   rename has made old.  The table is locked from before its columns were resolved, so that no
 //   rename comes in between.  Whose privileges and policies count is decided when it is run, except
 //   for that on the schema.
-// - Plans are freed only when no call runs one of them (PricePlans.users), also after an error.
+// - Plans are freed only when no call runs one of them (Kept.users), also after an error.
 // - All ways to the latest prices give the same rows; which is taken is a matter of time alone.
 #include "pg/price_queries.hpp"
 
@@ -576,15 +576,15 @@ prepare_reading(const PriceTable &table, KeyKind kind, Reading reading, Oid *typ
 SPIPlanPtr
 plan_of(const PriceTable &table, KeyKind kind, Reading reading, Oid *type)
 {
-	if (table.plans == nullptr || !may_use_schema(get_rel_namespace(table.relation), GetUserId()))
+	if (table.kept == nullptr || !may_use_schema(get_rel_namespace(table.relation), GetUserId()))
 		return prepare(query_of(table, kind, reading), 2, type, 0);
 	constexpr int kinds = 3;
 	SPIPlanPtr *kept =
-		&table.plans->plan[static_cast<int>(reading) * kinds + static_cast<int>(kind)];
-	static_assert(lengthof(table.plans->plan) == kinds * (static_cast<int>(Reading::json) + 1));
+		&table.kept->plan[static_cast<int>(reading) * kinds + static_cast<int>(kind)];
+	static_assert(lengthof(table.kept->plan) == kinds * (static_cast<int>(Reading::json) + 1));
 	if (*kept != nullptr && SPI_plan_is_valid(*kept))
 		return *kept;
-	if (table.plans->users > 1)
+	if (table.kept->users > 1)
 		return prepare(query_of(table, kind, reading), 2, type, 0);
 	if (*kept != nullptr)
 		SPI_freeplan(*kept);
@@ -660,8 +660,8 @@ read_one(const PriceTable &table, KeyKind kind, Reading reading, Datum key, Null
 	              reading == Reading::json ? INT8OID : getBaseType(table.at.type)};
 	const NullableDatum parameters[] = {{key, false}, parameter};
 
-	if (table.plans != nullptr)
-		++table.plans->users;
+	if (table.kept != nullptr)
+		++table.kept->users;
 	PG_TRY();
 	{
 		SPI_connect();
@@ -670,8 +670,8 @@ read_one(const PriceTable &table, KeyKind kind, Reading reading, Datum key, Null
 	}
 	PG_FINALLY();
 	{
-		if (table.plans != nullptr)
-			--table.plans->users;
+		if (table.kept != nullptr)
+			--table.kept->users;
 	}
 	PG_END_TRY();
 }

@@ -28,10 +28,17 @@ struct Answer
 	bool valid;
 };
 
+struct Partition
+{
+	Oid relation;  // hash key
+	PriceTable table;
+	bool valid;
+};
+
 HTAB *answers = nullptr;
 Answer *latest = nullptr;  // that was given, while it is valid: most questions are asked again
 uint64 invalidations = 0;  // how often the relation cache has called
-List *old_plans = NIL;     // of answers that are no longer valid; in CacheMemoryContext
+List *old_kept = NIL;      // of answers that are no longer valid; in CacheMemoryContext
 
 void
 forget_relation(Datum, Oid relation)
@@ -47,6 +54,13 @@ forget_relation(Datum, Oid relation)
 		if (!OidIsValid(relation) || answer->question.relation == relation ||
 		    answer->table.listing == relation)
 			answer->valid = false;
+		Partition *partition =
+			answer->valid && answer->table.kept->partitions != nullptr
+				? static_cast<Partition *>(
+					  hash_search(answer->table.kept->partitions, &relation, HASH_FIND, nullptr))
+				: nullptr;
+		if (partition != nullptr)
+			partition->valid = false;
 	}
 }
 
@@ -206,30 +220,32 @@ resolve_table(Relation relation, const ColumnNames &names)
 
 // Plans that are running are needed until they have ended.
 void
-free_old_plans()
+free_old()
 {
 	ListCell *cell = nullptr;
 
-	foreach (cell, old_plans)
+	foreach (cell, old_kept)
 	{
-		PricePlans *plans = static_cast<PricePlans *>(lfirst(cell));
-		if (plans->users > 0)
+		Kept *kept = static_cast<Kept *>(lfirst(cell));
+		if (kept->users > 0)
 			continue;
-		old_plans = foreach_delete_current(old_plans, cell);
-		for (SPIPlanPtr plan : plans->plan)
+		old_kept = foreach_delete_current(old_kept, cell);
+		for (SPIPlanPtr plan : kept->plan)
 			SPI_freeplan(plan);
-		pfree(plans);
+		if (kept->partitions != nullptr)
+			hash_destroy(kept->partitions);
+		pfree(kept);
 	}
 }
 
 void
-drop_plans(Answer *answer)
+drop_kept(Answer *answer)
 {
 	MemoryContext old = MemoryContextSwitchTo(CacheMemoryContext);
 
-	if (answer->table.plans != nullptr)
-		old_plans = lappend(old_plans, answer->table.plans);
-	answer->table.plans = nullptr;
+	if (answer->table.kept != nullptr)
+		old_kept = lappend(old_kept, answer->table.kept);
+	answer->table.kept = nullptr;
 	MemoryContextSwitchTo(old);
 }
 
@@ -248,7 +264,7 @@ forget_stale_answers()
 		Answer *answer = static_cast<Answer *>(entry);
 		if (answer->valid)
 			continue;
-		drop_plans(answer);
+		drop_kept(answer);
 		hash_search(answers, &answer->question, HASH_REMOVE, nullptr);
 	}
 }
@@ -306,17 +322,59 @@ find_price_table(Oid oid, const ColumnNames &names)
 		forget_stale_answers();
 		Answer *answer = static_cast<Answer *>(hash_search(answers, &question, HASH_ENTER, &found));
 		if (found)
-			drop_plans(answer);
-		free_old_plans();
-		// What came in meanwhile may concern what was read: use it this once.
-		answer->valid = invalidations == before;
+			drop_kept(answer);
+		free_old();
+		answer->valid = false;
 		answer->table = *copy;
-		if (answer->valid)
-			copy->plans = answer->table.plans = static_cast<PricePlans *>(
-				MemoryContextAllocZero(CacheMemoryContext, sizeof(PricePlans)));
+		// What came in meanwhile may concern what was read: use it this once.
+		if (invalidations == before)
+		{
+			answer->table.kept =
+				static_cast<Kept *>(MemoryContextAllocZero(CacheMemoryContext, sizeof(Kept)));
+			answer->valid = true;
+			*copy = answer->table;
+		}
 	}
 	relation_close(relation, NoLock);  // until the transaction ends, as a query's
 	return copy;
+}
+
+const PriceTable *
+find_partition(const PriceTable &table, Relation partition)
+{
+	const Oid oid = RelationGetRelid(partition);
+	bool found = false;
+
+	if (table.kept == nullptr)
+		return nullptr;
+	if (table.kept->partitions == nullptr)
+	{
+		HASHCTL control = {};
+		control.keysize = sizeof(Oid);
+		control.entrysize = sizeof(Partition);
+		control.hcxt = CacheMemoryContext;
+		table.kept->partitions = hash_create("listing_stats partitions", 16, &control,
+		                                     HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	}
+	Partition *known =
+		static_cast<Partition *>(hash_search(table.kept->partitions, &oid, HASH_FIND, nullptr));
+	if (known != nullptr && known->valid)
+		return &known->table;
+
+	const uint64 before = invalidations;
+	PriceTable columns = table;
+	columns.relation = oid;
+	ResolvedColumn *const resolved[] = {&columns.key, &columns.at, &columns.tie, &columns.value};
+	for (ResolvedColumn *column : resolved)
+	{
+		if (column->attnum != 0)
+			*column = read_column(partition, get_attnum(oid, NameStr(column->name)));
+	}
+	choose_leaf_index(partition, &columns);
+	known = static_cast<Partition *>(hash_search(table.kept->partitions, &oid, HASH_ENTER, &found));
+	known->table = columns;
+	known->valid = invalidations == before;
+	return &known->table;
 }
 
 const PriceTable *

@@ -6,11 +6,13 @@
 
 namespace listing_stats {
 
-// Plans of the queries about one key, see price_queries.hpp.
-struct PricePlans
+// What is kept with a table for as long as what is known of it is right: plans of the queries about
+// one key, see price_queries.hpp, and the tables that are its partitions.
+struct Kept
 {
 	SPIPlanPtr plan[12];
 	int users;  // calls that are running one of them
+	HTAB *partitions;
 };
 
 struct PriceTable
@@ -30,7 +32,7 @@ struct PriceTable
 	Oid listing;
 	ResolvedColumn listing_key;
 
-	PricePlans *plans;  // nullptr: none are kept
+	Kept *kept;  // nullptr: nothing
 };
 
 // What the caller named; nullptr: find it.
@@ -47,5 +49,9 @@ const PriceTable *find_price_table(Oid relation, const ColumnNames &names);
 
 // The same if it has been found already, without looking; nullptr: not yet.
 const PriceTable *known_price_table(Oid relation, const ColumnNames &names);
+
+// The columns of a partition, which have the names of the table's, and the index that serves.
+// nullptr: what is known of the table is not kept.
+const PriceTable *find_partition(const PriceTable &table, Relation partition);
 
 }  // namespace listing_stats

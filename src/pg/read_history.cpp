@@ -4,7 +4,7 @@
 // The rows come newest first, and of equal times the one in force comes first: the others are left
 // out, and so are the ties, which nothing is left to decide.
 #include "pg/history_state.hpp"
-#include "pg/leaf_reader.hpp"
+#include "pg/key_reader.hpp"
 
 namespace listing_stats {
 
@@ -88,16 +88,6 @@ collect(void *state, Datum *value, bool *null)
 	collector->rows = rows;
 }
 
-bool
-read_directly(const PriceTable &table, Datum key, Collector *collector)
-{
-	Relation relation = relation_open(table.relation, NoLock);
-	const bool done = OidIsValid(table.index) && may_read_directly(table, relation) &&
-	                  read_history_from_leaves(table, relation, key, -1, {collect, collector});
-	relation_close(relation, NoLock);
-	return done;
-}
-
 const char *
 name_argument(FunctionCallInfo fcinfo, int argument)
 {
@@ -136,8 +126,12 @@ read_history(FunctionCallInfo fcinfo, KeyKind kind)
 	                            ? nullptr
 	                            : AllocSetContextCreate(CurrentMemoryContext, "listing_stats price",
 	                                                    ALLOCSET_SMALL_SIZES);
-	if (kind == KeyKind::text || !read_directly(*table, PG_GETARG_DATUM(1), &collector))
-		read_one(*table, kind, Reading::all, PG_GETARG_DATUM(1), {0, true}, {collect, &collector});
+	const RowSink sink = {collect, &collector};
+	if (kind == KeyKind::text || !read_history_of_key(*table, PG_GETARG_DATUM(1), -1, sink))
+	{
+		collector.rows = make_room(new_history_rows(), usual_prices * sizeof(Row));
+		read_one(*table, kind, Reading::all, PG_GETARG_DATUM(1), {0, true}, sink);
+	}
 	PG_RETURN_DATUM(pack_history(collector.rows));
 }
 
