@@ -8,6 +8,8 @@
 // - The list of partitions is the one that the snapshot sees, and locks on the table keep it.
 #include "pg/key_reader.hpp"
 
+#include "pg/price_index.hpp"
+
 namespace listing_stats {
 
 namespace {

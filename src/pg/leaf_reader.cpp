@@ -25,6 +25,8 @@
 //   leaves them as they were.
 #include "pg/leaf_reader.hpp"
 
+#include "pg/price_index.hpp"
+
 #include <algorithm>
 #include <type_traits>
 
@@ -1239,77 +1241,11 @@ LeafReader<Column>::history(Key key, int64 max_rows, bool known_only)
 
 // Finding out whether all this applies.
 
-// The options of an index column that is read forwards as a descending one with NULLs last.
-bool
-descends(Relation index, int position, const ResolvedColumn &column)
-{
-	const int option = index->rd_indoption[position];
-
-	return (option & INDOPTION_DESC) != 0 &&
-	       (column.not_null || (option & INDOPTION_NULLS_FIRST) == 0);
-}
-
-bool
-ascends(Relation index, int position, const ResolvedColumn &column)
-{
-	const int option = index->rd_indoption[position];
-
-	return (option & INDOPTION_DESC) == 0 &&
-	       (column.not_null || (option & INDOPTION_NULLS_FIRST) == 0);
-}
-
-// The column itself, with its type's default operator class and its own collation.
-bool
-column_is(Relation index, int position, const ResolvedColumn &column)
-{
-	const TypeCacheEntry *entry =
-		lookup_type_cache(getBaseType(column.type), TYPECACHE_BTREE_OPFAMILY);
-
-	return position < index->rd_index->indnkeyatts &&
-	       index->rd_index->indkey.values[position] == column.attnum &&
-	       index->rd_opfamily[position] == entry->btree_opf &&
-	       index->rd_indcollation[position] == column.collation;
-}
-
-bool
-has_column(Relation index, AttrNumber attnum)
-{
-	for (int i = 0; i < index->rd_index->indnatts; ++i)
-	{
-		if (index->rd_index->indkey.values[i] == attnum)
-			return true;
-	}
-	return false;
-}
-
-bool
-index_fits(Relation index, const PriceTable &table)
-{
-	return index->rd_rel->relam == BTREE_AM_OID && index->rd_index->indisvalid &&
-	       index->rd_index->indisready &&
-	       heap_attisnull(index->rd_indextuple, Anum_pg_index_indpred, nullptr) &&
-	       column_is(index, 0, table.key) && ascends(index, 0, table.key) &&
-	       column_is(index, 1, table.at) && descends(index, 1, table.at) &&
-	       (table.tie.attnum == 0 ||
-	        (column_is(index, 2, table.tie) && descends(index, 2, table.tie))) &&
-	       (!table.skip_null || table.value.not_null || has_column(index, table.value.attnum));
-}
-
 bool
 may_select(Oid relation, AttrNumber attnum)
 {
 	return attnum == 0 ||
 	       pg_attribute_aclcheck(relation, attnum, GetUserId(), ACL_SELECT) == ACLCHECK_OK;
-}
-
-// A query waits for an index that was made over broken HOT chains to become usable by its snapshot.
-bool
-index_is_usable(Relation index)
-{
-	return index->rd_index->indisvalid &&
-	       (!index->rd_index->indcheckxmin ||
-	        TransactionIdPrecedes(HeapTupleHeaderGetXmin(index->rd_indextuple->t_data),
-	                              TransactionXmin));
 }
 
 // The keys of an array in order, each once; NULLs are none.
@@ -1466,42 +1402,7 @@ read_places(Relation relation, Relation index, Datum array, RowSink sink)
 	return true;
 }
 
-bool
-is_readable_key(Oid type)
-{
-	return type == INT4OID || type == INT8OID || type == UUIDOID;
-}
-
 }  // namespace
-
-bool
-can_be_read(const PriceTable &table)
-{
-	const Oid at = getBaseType(table.at.type);
-
-	return is_readable_key(getBaseType(table.key.type)) &&
-	       (at == TIMESTAMPTZOID || at == TIMESTAMPOID || at == DATEOID);
-}
-
-void
-choose_leaf_index(Relation relation, PriceTable *table)
-{
-	ListCell *cell = nullptr;
-
-	table->index = InvalidOid;
-	if (relation->rd_rel->relkind != RELKIND_RELATION ||
-	    relation->rd_tableam != GetHeapamTableAmRoutine() || !can_be_read(*table) ||
-	    is_virtual(TupleDescAttr(RelationGetDescr(relation), table->value.attnum - 1)))
-		return;
-	foreach (cell, RelationGetIndexList(relation))
-	{
-		Relation index = index_open(lfirst_oid(cell), AccessShareLock);
-		const bool covers = has_column(index, table->value.attnum);
-		if ((covers || !OidIsValid(table->index)) && index_fits(index, *table))
-			table->index = RelationGetRelid(index);
-		index_close(index, AccessShareLock);
-	}
-}
 
 bool
 may_read(const PriceTable &table, Relation relation)
@@ -1575,13 +1476,6 @@ read_history_from_leaves(const PriceTable &table, Relation relation, Datum key, 
 	request.key = key;
 	request.max_rows = max_rows;
 	return read(table, relation, request, sink);
-}
-
-bool
-has_places_of_keys(Relation index, const ResolvedColumn &key)
-{
-	return index->rd_rel->relam == BTREE_AM_OID && is_readable_key(getBaseType(key.type)) &&
-	       column_is(index, 0, key) && ascends(index, 0, key);
 }
 
 bool

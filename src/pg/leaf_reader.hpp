@@ -8,13 +8,6 @@
 
 namespace listing_stats {
 
-// Sets table->index to the index that serves best, from what does not change without the table's
-// description changing.
-void choose_leaf_index(Relation relation, PriceTable *table);
-
-// Whether key and time have types that can be read from leaves.
-bool can_be_read(const PriceTable &table);
-
 // Whether the current user may read the table, in this transaction, without the executor: the parts
 // of a SELECT other than finding rows.
 bool may_read(const PriceTable &table, Relation relation);
@@ -38,10 +31,6 @@ bool read_latest_of_key_from_leaves(const PriceTable &table, Relation relation, 
 // same.
 bool read_history_from_leaves(const PriceTable &table, Relation relation, Datum key, int64 max_rows,
                               RowSink sink);
-
-// Whether the places of rows with given keys can be read from the index, of which this is the first
-// column.
-bool has_places_of_keys(Relation index, const ResolvedColumn &key);
 
 // Gives (key, tid) for each entry of the keys in the array, which are in order, each once: in that
 // order, and an entry for each version of a row that had to have one.  To be looked up with the

@@ -90,6 +90,54 @@ find_index(Oid table, const Attachment &attachment, bool (*serves)(Relation, con
 	return found;
 }
 
+// The options of an index column that is read forwards as a descending one with NULLs last.
+bool
+descends(Relation index, int position, const ResolvedColumn &column)
+{
+	const int option = index->rd_indoption[position];
+
+	return (option & INDOPTION_DESC) != 0 &&
+	       (column.not_null || (option & INDOPTION_NULLS_FIRST) == 0);
+}
+
+bool
+ascends(Relation index, int position, const ResolvedColumn &column)
+{
+	const int option = index->rd_indoption[position];
+
+	return (option & INDOPTION_DESC) == 0 &&
+	       (column.not_null || (option & INDOPTION_NULLS_FIRST) == 0);
+}
+
+bool
+has_column(Relation index, AttrNumber attnum)
+{
+	for (int i = 0; i < index->rd_index->indnatts; ++i)
+	{
+		if (index->rd_index->indkey.values[i] == attnum)
+			return true;
+	}
+	return false;
+}
+
+// Whether leaf pages of the index, read forwards, have the latest price of each key first.
+bool
+serves_leaves(Relation index, const PriceTable &table)
+{
+	return is_complete_btree(index) && index_column_is(index, 0, table.key) &&
+	       ascends(index, 0, table.key) && index_column_is(index, 1, table.at) &&
+	       descends(index, 1, table.at) &&
+	       (table.tie.attnum == 0 ||
+	        (index_column_is(index, 2, table.tie) && descends(index, 2, table.tie))) &&
+	       (!table.skip_null || table.value.not_null || has_column(index, table.value.attnum));
+}
+
+bool
+is_readable_key(Oid type)
+{
+	return type == INT4OID || type == INT8OID || type == UUIDOID;
+}
+
 }  // namespace
 
 const char *
@@ -126,6 +174,51 @@ Oid
 listing_key_index(const Attachment &attachment)
 {
 	return find_index(attachment.listing, attachment, serves_listing_key);
+}
+
+bool
+can_be_read(const PriceTable &table)
+{
+	const Oid at = getBaseType(table.at.type);
+
+	return is_readable_key(getBaseType(table.key.type)) &&
+	       (at == TIMESTAMPTZOID || at == TIMESTAMPOID || at == DATEOID);
+}
+
+void
+choose_leaf_index(Relation relation, PriceTable *table)
+{
+	ListCell *cell = nullptr;
+
+	table->index = InvalidOid;
+	if (relation->rd_rel->relkind != RELKIND_RELATION ||
+	    relation->rd_tableam != GetHeapamTableAmRoutine() || !can_be_read(*table) ||
+	    is_virtual(TupleDescAttr(RelationGetDescr(relation), table->value.attnum - 1)))
+		return;
+	foreach (cell, RelationGetIndexList(relation))
+	{
+		Relation index = index_open(lfirst_oid(cell), AccessShareLock);
+		const bool covers = has_column(index, table->value.attnum);
+		if ((covers || !OidIsValid(table->index)) && serves_leaves(index, *table))
+			table->index = RelationGetRelid(index);
+		index_close(index, AccessShareLock);
+	}
+}
+
+bool
+has_places_of_keys(Relation index, const ResolvedColumn &key)
+{
+	return index->rd_rel->relam == BTREE_AM_OID && is_readable_key(getBaseType(key.type)) &&
+	       index_column_is(index, 0, key) && ascends(index, 0, key);
+}
+
+bool
+index_is_usable(Relation index)
+{
+	return index->rd_index->indisvalid &&
+	       (!index->rd_index->indcheckxmin ||
+	        TransactionIdPrecedes(HeapTupleHeaderGetXmin(index->rd_indextuple->t_data),
+	                              TransactionXmin));
 }
 
 }  // namespace listing_stats

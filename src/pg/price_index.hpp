@@ -3,6 +3,7 @@
 #pragma once
 
 #include "pg/attachment.hpp"
+#include "pg/price_table.hpp"
 
 namespace listing_stats {
 
@@ -21,5 +22,20 @@ bool is_read_backwards(Relation index);
 
 // A unique index of listing by its key; InvalidOid: none.
 Oid listing_key_index(const Attachment &attachment);
+
+// Whether key and time have types that are read from leaf pages, see leaf_reader.hpp.
+bool can_be_read(const PriceTable &table);
+
+// Sets table->index to the index whose leaf pages serve best, from what does not change without the
+// table's description changing.
+void choose_leaf_index(Relation relation, PriceTable *table);
+
+// Whether the places of rows with given keys can be read from the index, of which this is the first
+// column.
+bool has_places_of_keys(Relation index, const ResolvedColumn &key);
+
+// Whether the index serves the transaction's snapshots: a query waits for one that was made over
+// broken HOT chains.
+bool index_is_usable(Relation index);
 
 }  // namespace listing_stats

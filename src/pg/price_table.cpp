@@ -7,7 +7,7 @@
 
 #include "pg/attachment.hpp"
 #include "pg/distributed.hpp"
-#include "pg/leaf_reader.hpp"
+#include "pg/price_index.hpp"
 
 namespace listing_stats {
 
