@@ -1,0 +1,29 @@
+// Making kept columns right: the protocol of HACKING.md, "How the column stays right".
+#pragma once
+
+#include "tracking/collected_keys.hpp"
+
+namespace listing_stats {
+
+// Handles and frees what one statement has collected.  "final": the transaction is about to commit,
+// and listings that are not there will not be looked for again.
+void flush(Level *level, bool final);
+
+// Looks once more for the listings that were not there, see late_keys.hpp.
+void flush_late_keys();
+
+// Before a transaction commits: an error if it would leave wrong what flush_late_keys() was to make
+// right.  Runs no code of anybody else's.
+void check_late_keys();
+
+// Does the same for the listings with these keys, which it sorts; returns how many it changed.
+uint64 recompute_keys(Attachment *attachment, Datum *key, Size count);
+
+// Recomputes every listing of the attachment.  The caller holds a lock on price, or on listing,
+// that keeps writers of prices out.
+void recompute_all(Attachment *attachment);
+
+// At the end of a transaction: forgets when it recomputed last, and that it was about to commit.
+void forget_recomputations();
+
+}  // namespace listing_stats
