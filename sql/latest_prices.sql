@@ -390,6 +390,87 @@ ALTER TABLE listing RENAME number TO id;
 SELECT listing_stats.detach('listing', 'parts');
 SELECT scans_of('listing', $$SELECT listing_stats.latest_prices('parts')$$) AS listing, differences('parts', 'bigint', 'listing_id', 'created', 'id', 'value', NULL);
 
+-- Of the partitions of a table one key locks and reads those that it has to: from the newest on, or the one that the key is in
+CREATE FUNCTION locked(query text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    answer text;
+BEGIN
+    EXECUTE 'SELECT ' || query INTO answer;
+    RETURN format('%s, %s', coalesce(answer, 'NULL'), (SELECT string_agg(c.relname, ' ' ORDER BY c.relname) FROM pg_locks l JOIN pg_class c ON c.oid = l.relation WHERE l.pid = pg_backend_pid() AND c.relispartition AND c.relkind IN ('r', 'p')));
+END $$;
+CREATE TABLE ranges (id bigserial, k int NOT NULL, created timestamptz NOT NULL, value numeric, PRIMARY KEY (id, created, k)) PARTITION BY RANGE (created);
+CREATE INDEX ON ranges (k, created DESC, id DESC) INCLUDE (value);
+CREATE TABLE ranges_1 PARTITION OF ranges FOR VALUES FROM (MINVALUE) TO ('2026-02-01');
+CREATE TABLE ranges_3 (value numeric, gone int, id bigint NOT NULL, created timestamptz NOT NULL, k int NOT NULL, PRIMARY KEY (id, created, k));
+ALTER TABLE ranges_3 DROP COLUMN gone;
+ALTER TABLE ranges ATTACH PARTITION ranges_3 FOR VALUES FROM ('2026-03-01') TO ('2026-04-01');
+CREATE TABLE ranges_4 PARTITION OF ranges FOR VALUES FROM ('2026-04-01') TO ('2026-05-01');
+INSERT INTO ranges (k, created, value) SELECT i % 3, timestamptz '2026-01-01 12:00' + i * interval '1 day', i FROM generate_series(0, 30) i;
+INSERT INTO ranges (k, created, value) SELECT i % 2, timestamptz '2026-03-01 12:00' + i * interval '1 day', 100 + i FROM generate_series(0, 30) i;
+INSERT INTO ranges (k, created, value) VALUES (0, '2026-04-02', 200);
+SELECT locked($$listing_stats.latest_price('ranges', 0, key_column => 'k')$$) AS newest;
+SELECT locked($$listing_stats.latest_price('ranges', 1, key_column => 'k')$$) AS second;
+SELECT locked($$listing_stats.latest_price('ranges', 2, key_column => 'k')$$) AS oldest;
+SELECT locked($$listing_stats.latest_price('ranges', 1, '2026-03-02', 'k')$$) AS as_of;
+SELECT locked($$listing_stats.latest_price('ranges', 1, '2026-02-10', 'k')$$) AS between;
+SELECT locked($$listing_stats.latest_price('ranges', 1, '-infinity', 'k')$$) AS before;
+SELECT locked($$listing_stats.price_history_json('ranges', 1, 2, 'k')$$) AS two;
+SELECT locked($$listing_stats.changes(listing_stats.read_price_history('ranges', 1, 'k'))$$) AS history;
+SELECT differences('ranges', 'bigint', 'k', 'created', 'id', 'value', NULL), differences('ranges', 'bigint', 'k', 'created', 'id', 'value', '2026-03-10'), differences('ranges', 'bigint', 'k', 'created', 'id', 'value', '2026-01-15');
+-- a default partition has any time; one that is empty has none
+CREATE TABLE ranges_other PARTITION OF ranges DEFAULT;
+SELECT locked($$listing_stats.latest_price('ranges', 0, key_column => 'k')$$) AS empty_default;
+INSERT INTO ranges (k, created, value) VALUES (0, '2026-02-10', 50), (1, '2027-01-01', 300);
+SELECT locked($$listing_stats.latest_price('ranges', 1, key_column => 'k')$$) AS with_default, locked($$listing_stats.latest_price('ranges', 0, '2026-02-20', 'k')$$) AS as_of;
+DROP TABLE ranges_other;
+-- a partition without the index, one that has partitions of its own, one that has gone
+CREATE TABLE ranges_5 PARTITION OF ranges FOR VALUES FROM ('2026-05-01') TO ('2026-06-01') PARTITION BY HASH (k);
+CREATE TABLE ranges_5_0 PARTITION OF ranges_5 FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+CREATE TABLE ranges_5_1 PARTITION OF ranges_5 FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+INSERT INTO ranges (k, created, value) VALUES (0, '2026-05-01', 400);
+SELECT locked($$listing_stats.latest_price('ranges', 0, key_column => 'k')$$) LIKE '400, ranges_5 ranges_5__' AS one_of_two;
+SELECT differences('ranges', 'bigint', 'k', 'created', 'id', 'value', NULL), differences('ranges', 'bigint', 'k', 'created', 'id', 'value', '2026-05-10');
+DROP TABLE ranges_5;
+DROP INDEX ranges_k_created_id_value_idx;
+CREATE INDEX ON ranges_4 (k, created DESC, id DESC);
+SELECT locked($$listing_stats.latest_price('ranges', 0, key_column => 'k')$$) AS in_the_first;
+SELECT locked($$listing_stats.latest_price('ranges', 1, key_column => 'k')$$) AS by_query;
+ALTER TABLE ranges DETACH PARTITION ranges_4;
+SELECT locked($$listing_stats.latest_price('ranges', 0, key_column => 'k')$$) AS detached;
+-- the rights are those on the table, not on its partitions; and policies of the table hold
+CREATE INDEX ON ranges (k, created DESC, id DESC) INCLUDE (value);
+GRANT SELECT ON ranges TO regress_listing_stats_reader;
+GRANT SELECT ON ranges_1 TO regress_listing_stats_reader;
+SET SESSION AUTHORIZATION regress_listing_stats_reader;
+SELECT latest.locked($$listing_stats.latest_price('latest.ranges', 1, key_column => 'k')$$);
+SET SESSION AUTHORIZATION regress_listing_stats;
+REVOKE SELECT ON ranges FROM regress_listing_stats_reader;
+SET SESSION AUTHORIZATION regress_listing_stats_reader;
+SELECT listing_stats.latest_price('latest.ranges', 1, key_column => 'k');
+SELECT listing_stats.latest_price('latest.ranges_1', 1, key_column => 'k');
+SET SESSION AUTHORIZATION regress_listing_stats;
+GRANT SELECT ON ranges TO regress_listing_stats_reader;
+ALTER TABLE ranges ENABLE ROW LEVEL SECURITY;
+CREATE POLICY first_ten ON ranges USING (created < '2026-03-10');
+SET SESSION AUTHORIZATION regress_listing_stats_reader;
+SELECT latest.locked($$listing_stats.latest_price('latest.ranges', 1, key_column => 'k')$$);
+SET SESSION AUTHORIZATION regress_listing_stats;
+-- by key
+CREATE TABLE by_key (id bigserial, k uuid NOT NULL, created date, value int, PRIMARY KEY (id, k)) PARTITION BY HASH (k);
+SELECT format('CREATE TABLE by_key_%s PARTITION OF by_key FOR VALUES WITH (MODULUS 4, REMAINDER %s)', i, i) FROM generate_series(0, 3) i \gexec
+CREATE INDEX ON by_key (k, created DESC NULLS LAST, id DESC);
+INSERT INTO by_key (k, created, value) SELECT md5((i % 7)::text)::uuid, CASE WHEN i % 5 > 0 THEN date '2026-01-01' + i % 9 END, i FROM generate_series(1, 100) i;
+SELECT array_length(string_to_array(locked($$listing_stats.latest_price('by_key', md5('3')::uuid, key_column => 'k')$$), ' '), 1) AS value_and_one_table;
+SELECT differences('by_key', 'uuid', 'k', 'created', 'id', 'value', NULL), differences('by_key', 'uuid', 'k', 'created', 'id', 'value', '2026-01-05');
+CREATE TABLE by_list (id bigserial, k int NOT NULL, created timestamp NOT NULL, value int, PRIMARY KEY (id, k)) PARTITION BY LIST (k);
+CREATE TABLE by_list_1 PARTITION OF by_list FOR VALUES IN (1, 3);
+CREATE TABLE by_list_2 PARTITION OF by_list FOR VALUES IN (2);
+CREATE INDEX ON by_list (k, created DESC, id DESC);
+INSERT INTO by_list (k, created, value) SELECT i % 3 + 1, timestamp '2026-01-01' + i * interval '1 h', i FROM generate_series(1, 100) i;
+SELECT locked(format($$listing_stats.latest_price('by_list', %s, key_column => 'k')$$, k)) FROM unnest('{1, 2, 3, 4, 4294967297}'::bigint[]) k;
+CREATE TABLE by_list_other PARTITION OF by_list DEFAULT;
+SELECT locked($$listing_stats.latest_price('by_list', 4, key_column => 'k')$$), differences('by_list', 'bigint', 'k', 'created', 'id', 'value', NULL);
+
 -- Plans that are kept follow what they rest on: names, types, partitions, indexes, roles and their policies
 CREATE TABLE kept (id bigserial, k bigint NOT NULL, created timestamptz NOT NULL, value numeric, PRIMARY KEY (id, created)) PARTITION BY RANGE (created);
 CREATE TABLE kept_2025 PARTITION OF kept FOR VALUES FROM ('2025-01-01') TO ('2026-01-01');

@@ -128,8 +128,7 @@ bool
 read_partition(const PriceTable &table, Oid oid, const KeyRequest &request, RowSink sink)
 {
 	Relation partition = table_open(oid, AccessShareLock);
-	const PriceTable *columns = find_partition(table, partition);
-	const bool done = columns != nullptr && read(*columns, partition, request, sink);
+	const bool done = read(*find_partition(table, partition), partition, request, sink);
 
 	table_close(partition, NoLock);  // until the transaction ends, as a query's
 	return done;

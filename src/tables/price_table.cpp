@@ -296,6 +296,22 @@ known_answer(const Question &question)
 	return answer;
 }
 
+// nullptr: nothing is kept with the table.
+HTAB *
+partitions_of(const PriceTable &table)
+{
+	HASHCTL control = {};
+
+	if (table.kept == nullptr || table.kept->partitions != nullptr)
+		return table.kept == nullptr ? nullptr : table.kept->partitions;
+	control.keysize = sizeof(Oid);
+	control.entrysize = sizeof(Partition);
+	control.hcxt = CacheMemoryContext;
+	table.kept->partitions = hash_create("listing_stats partitions", 16, &control,
+	                                     HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	return table.kept->partitions;
+}
+
 }  // namespace
 
 const PriceTable *
@@ -343,38 +359,33 @@ const PriceTable *
 find_partition(const PriceTable &table, Relation partition)
 {
 	const Oid oid = RelationGetRelid(partition);
-	bool found = false;
-
-	if (table.kept == nullptr)
-		return nullptr;
-	if (table.kept->partitions == nullptr)
-	{
-		HASHCTL control = {};
-		control.keysize = sizeof(Oid);
-		control.entrysize = sizeof(Partition);
-		control.hcxt = CacheMemoryContext;
-		table.kept->partitions = hash_create("listing_stats partitions", 16, &control,
-		                                     HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-	}
+	HTAB *partitions = partitions_of(table);
 	Partition *known =
-		static_cast<Partition *>(hash_search(table.kept->partitions, &oid, HASH_FIND, nullptr));
+		partitions == nullptr
+			? nullptr
+			: static_cast<Partition *>(hash_search(partitions, &oid, HASH_FIND, nullptr));
 	if (known != nullptr && known->valid)
 		return &known->table;
 
 	const uint64 before = invalidations;
-	PriceTable columns = table;
-	columns.relation = oid;
-	ResolvedColumn *const resolved[] = {&columns.key, &columns.at, &columns.tie, &columns.value};
+	PriceTable *columns = static_cast<PriceTable *>(palloc(sizeof(PriceTable)));
+	ResolvedColumn *const resolved[] = {&columns->key, &columns->at, &columns->tie,
+	                                    &columns->value};
+	*columns = table;
+	columns->relation = oid;
 	for (ResolvedColumn *column : resolved)
 	{
 		if (column->attnum != 0)
 			*column = read_column(partition, get_attnum(oid, NameStr(column->name)));
 	}
-	choose_leaf_index(partition, &columns);
-	known = static_cast<Partition *>(hash_search(table.kept->partitions, &oid, HASH_ENTER, &found));
-	known->table = columns;
-	known->valid = invalidations == before;
-	return &known->table;
+	choose_leaf_index(partition, columns);
+	if (partitions != nullptr && invalidations == before)
+	{
+		known = static_cast<Partition *>(hash_search(partitions, &oid, HASH_ENTER, nullptr));
+		known->table = *columns;
+		known->valid = true;
+	}
+	return columns;
 }
 
 const PriceTable *

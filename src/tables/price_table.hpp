@@ -51,7 +51,6 @@ const PriceTable *find_price_table(Oid relation, const ColumnNames &names);
 const PriceTable *known_price_table(Oid relation, const ColumnNames &names);
 
 // The columns of a partition, which have the names of the table's, and the index that serves.
-// nullptr: what is known of the table is not kept.
 const PriceTable *find_partition(const PriceTable &table, Relation partition);
 
 }  // namespace listing_stats
