@@ -193,6 +193,25 @@ CREATE TRIGGER raise AFTER UPDATE ON listing REFERENCING NEW TABLE AS written FO
 INSERT INTO price (listing_id, created, value) SELECT i, 1, i FROM generate_series(1, 50010) i;
 SELECT id, price_count, lowest_price FROM listing WHERE id > 50007 ORDER BY id;
 
+-- P3: what is written in the middle of a statement whose own flush is still to come is checked against all prices, also that statement's
+CALL "begin"();
+SELECT last_price FROM listing_stats.attach('listing', 'price', key => 'listing_id', previous_price => 'previous_price', price_count => 'price_count');
+CREATE FUNCTION pass_on() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN new; END $$;
+CREATE TRIGGER pass_on BEFORE UPDATE ON listing FOR EACH ROW EXECUTE FUNCTION pass_on();
+CREATE FUNCTION once_more() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO price (listing_id, created, value) VALUES (1, 3, 3), (2, 3, 3);
+    DELETE FROM price WHERE value < 0;
+    INSERT INTO price (listing_id, created, value) VALUES (1, 3, 3);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER "Once more" AFTER INSERT ON price FOR EACH ROW WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION once_more();
+CREATE TRIGGER "Once more" AFTER UPDATE ON listing FOR EACH ROW WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION once_more();
+INSERT INTO price (listing_id, created, value) VALUES (1, 2, 2.5), (2, 2, 2.5);
+SELECT id, last_price, previous_price, price_count FROM listing ORDER BY id;
+UPDATE listing SET previous_price = 9 WHERE id = 1;
+SELECT id, last_price, previous_price, price_count FROM listing ORDER BY id;
+
 -- C10: a kept column that is the key of another attachment
 DROP TABLE price, listing;
 CREATE TABLE listing (id bigint PRIMARY KEY, code bigint UNIQUE);

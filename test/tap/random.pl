@@ -551,6 +551,7 @@ sub attach_call
 sub type_of_target
 {
 	my ($a, $target) = @_;
+	return $a->{type}{$target} if $a->{type}{$target};
 	return 'bigint' if $target eq 'price_count';
 	return $a->{at_type} if $target eq 'last_price_at';
 	return $a->{value_type} =~ s/public\.amount/numeric(12,3)/r;
@@ -584,6 +585,7 @@ sub add_attachment
 		{
 			my $type = type_of_target($a, $target);
 			$type = 'numeric' if $type =~ /^numeric|int/ && $target ne 'last_price_at' && $target ne 'price_count' && chance(0.5);
+			$a->{type}{$target} = $type;
 			run(resolve("ALTER TABLE {$l} ADD COLUMN {$role} $type"));
 			$type =~ /numeric|int|double/ && chance(0.3) && run(resolve("CREATE INDEX ON {$l} ({$role})"));
 		}
@@ -692,8 +694,9 @@ sub refusals
 	my @codes = @refusals;
 	push @codes, '23001' if $version >= 18;
 	push @codes, '428C9' if grep { $_->{guard} eq 'error' } @{ $m->{attachments} };
-	# And what would have to go to another partition then
-	push @codes, qw(27000 0A000) if $m->{before_triggers};
+	# A row that a BEFORE trigger has changed may be one for another partition, or be gone.
+	push @codes, '0A000' if $m->{before_triggers};
+	push @codes, '27000' if $m->{before_actions};
 	return @codes;
 }
 
@@ -965,10 +968,11 @@ sub add_trigger
 			? pick("IF TG_OP <> 'DELETE' THEN NEW.{$t.note} := 'before'; END IF;", "IF TG_OP <> 'DELETE' THEN NEW.{$t.value} := " . price_value($t) . '; END IF;', "IF TG_OP = 'INSERT' AND NEW.{$t.value} = 3 THEN RETURN NULL; END IF;")
 			: pick("IF TG_OP <> 'DELETE' THEN NEW.{$t.note} := 'before'; END IF;", "IF TG_OP = 'INSERT' THEN NEW.{$t.n} := 7; END IF;");
 		$body = $harmless;
+		$m->{before_triggers} = 1;
 		if (chance(0.35))
 		{
 			$body .= ' ' . action($t);
-			$m->{before_triggers} = 1;
+			$m->{before_actions} = 1;
 		}
 	}
 	else
@@ -991,6 +995,9 @@ sub add_trigger
 	run(resolve($trigger->{function}));
 	run(resolve($trigger->{create}), ['55006']) or push @{ $m->{triggers} }, $trigger;
 }
+
+# Whether one of them names this, which then cannot go.
+sub in_triggers { my ($role) = @_; return grep { $_->{function} =~ /\{\Q$role\E\}/ } @{ $m->{triggers} } }
 
 # Their functions have names in them.
 sub rename_in_triggers { run(resolve($_->{function})) for @{ $m->{triggers} } }
@@ -1171,7 +1178,8 @@ sub alter_type
 	my $key = $t->{key};
 	my $new = $key_types{ $key->{type} }{alters};
 	return unless $new && $t->{kind} !~ /list|hash_key|two_levels/;
-	ddl("ALTER TABLE {$p} ALTER {$p.key} TYPE $new", sub { $key->{type} = $new });
+	# Its foreign key is checked, which may have been put off.
+	ddl("ALTER TABLE {$p} ALTER {$p.key} TYPE $new", sub { $key->{type} = $new }, '23503');
 }
 
 # The options of an attachment, said once more.
@@ -1198,7 +1206,7 @@ sub attach_again
 	}
 	$new->{name_key} = 1;
 	$m->{ddl} = 1;
-	try_to(attach_call($new, options => 1, map { $_ => 1 } @none), ['55006'], sub { %$a = %$new });
+	try_to(attach_call($new, options => 1, map { $_ => 1 } @none), [ refusals(), '55006' ], sub { %$a = %$new });
 }
 
 sub detach_and_attach
@@ -1209,9 +1217,8 @@ sub detach_and_attach
 	my $detach = 'SELECT FROM listing_stats.detach(' . literal(resolve("{$a->{l}}")) . ', ' . literal(resolve("{$a->{p}}")) . ') d WHERE d = 0';
 	return if try_to($detach, ['55006']);
 	try_to(insert_prices($a->{p}), [refusals()]) if !$m->{transaction};
-	try_to(attach_call($a, options => 1), ['55006']);
-	# Refused, in no transaction: once more.
-	$m->{lost} = 1 if $m->{transaction} eq 'failed';
+	# A trigger of the user's may be against it.
+	die { lost => 1 } if try_to(attach_call($a, options => 1), [ refusals(), '55006' ]);
 }
 
 sub drop_kept_column
@@ -1219,7 +1226,7 @@ sub drop_kept_column
 	my ($a) = grep { keys %{ $_->{target} } > 1 && !$_->{fixed} } @{ $m->{attachments} };
 	return if !$a;
 	my $target = pick(sort keys %{ $a->{target} });
-	ddl("ALTER TABLE {$a->{l}} DROP COLUMN {$a->{target}{$target}}", sub { delete $a->{target}{$target} }) if !$m->{uses}{ $a->{target}{$target} };
+	ddl("ALTER TABLE {$a->{l}} DROP COLUMN {$a->{target}{$target}}", sub { delete $a->{target}{$target} }) if !$m->{uses}{ $a->{target}{$target} } && !in_triggers($a->{target}{$target});
 }
 
 sub other_ddl
@@ -1258,9 +1265,11 @@ sub lose_partition
 	my $t = $m->{table}{$p};
 	return if $m->{transaction} || !$t->{partitions} || $t->{kind} =~ /two_levels/;
 	my $part = pick(@{ $t->{parts} });
+	return if !$part || in_triggers($part);
 	my $drop = chance(0.5);
 	++$done{statements};
-	run(resolve(($drop ? "DROP TABLE {$part}" : "ALTER TABLE {$p} DETACH PARTITION {$part}") . ";\n" . join(";\n", map { refresh_call($_) } grep { $_->{p} eq $p } @{ $m->{attachments} }) . ($drop ? '' : ";\nDROP TABLE {$part}")), [ refusals(), '2BP01' ]);
+	my $code = run(resolve(($drop ? "DROP TABLE {$part}" : "ALTER TABLE {$p} DETACH PARTITION {$part}") . ";\n" . join(";\n", map { refresh_call($_) } grep { $_->{p} eq $p } @{ $m->{attachments} }) . ($drop ? '' : ";\nDROP TABLE {$part}")), [ refusals(), '2BP01' ]);
+	die { lost => 1 } if $code;
 	$t->{parts} = [ grep { $_ ne $part } @{ $t->{parts} } ];
 }
 
@@ -1316,7 +1325,7 @@ my @ways = (
 	[ 0.7, sub { as_owner(); add_trigger() }, sub { !$m->{transaction} && @{ $m->{triggers} } < 4 } ],
 	[ 1.5, sub { as_owner(); truncate_something() } ],
 	[ 2, sub { as_owner(); maintenance() }, sub { !$m->{transaction} } ],
-	[ 1, sub { as_owner(); run($_) for map { refresh_call($_) } @{ $m->{attachments} } }, sub { !$plain && !$m->{transaction} } ],
+	[ 1, sub { as_owner(); run($_, [refusals()]) for map { refresh_call($_) } @{ $m->{attachments} } }, sub { !$plain && !$m->{transaction} } ],
 	[ 1, sub { as_owner(); my ($p) = grep { $m->{table}{$_}{partitions} && !$m->{table}{$_}{later} } tables_of('p'); if ($p && !$m->{transaction}) { new_partition($p) } } ],
 	[ 0.7, sub { as_owner(); lose_partition() if !$plain } ]);
 
@@ -1563,6 +1572,7 @@ for my $i (0 .. $schemas - 1)
 	next if $ok;
 	my $failure = $@;
 	die $failure if !ref $failure;
+	next if $failure->{lost};
 	handle_failure($number, $failure);
 	last if ++$failures >= 10;
 }

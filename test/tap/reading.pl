@@ -11,6 +11,7 @@ use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Psql;
 use Test::More;
+use Time::Piece;
 
 my $seconds = $ENV{LISTING_STATS_STRESS_SECONDS} // 12;
 my $seed = $ENV{LISTING_STATS_SEED} // int rand 1e6;
@@ -63,6 +64,8 @@ $node->safe_psql('postgres', q{
 			UNION ALL SELECT 'wrong ' || _::text FROM (TABLE answer EXCEPT ALL TABLE expected) _
 			UNION ALL SELECT 'missing of some ' || _::text FROM (SELECT expected.* FROM expected, keys WHERE key = ANY (keys) EXCEPT ALL TABLE few) _
 			UNION ALL SELECT 'wrong of some ' || _::text FROM (TABLE few EXCEPT ALL SELECT expected.* FROM expected, keys WHERE key = ANY (keys)) _
+			UNION ALL SELECT 'one: ' || k || ' ' || coalesce(one::text, 'NULL') FROM (SELECT k, listing_stats.latest_price(%1$L, k, $1, 'k', 'at', %6$L) AS one FROM keys, unnest(keys) k OFFSET 0) _
+				WHERE one IS DISTINCT FROM (SELECT value FROM expected WHERE key = k)
 			UNION ALL SELECT 'history of ' || $2 FROM (SELECT
 				listing_stats.price_history_json(%1$L, key_of($2, NULL::%3$s), NULL, 'k', 'at', 'v')::text AS all_prices,
 				listing_stats.price_history_json(%1$L, key_of($2, NULL::%3$s), 3, 'k', 'at', 'v')::text AS three,
@@ -100,13 +103,43 @@ cmp_ok($node->safe_psql('postgres', $posting_lists), '>', 10, 'there are posting
 # Random shapes.
 sub any { return $_[ int rand @_ ] }
 
+sub partition { return "CREATE TABLE shape_$_[0] PARTITION OF shape $_[1]" . ($_[2] // '') . ';' }
+
+sub partitions
+{
+	my ($parts, $days, $keys, $key) = @_;
+	my $count = any(1, 2, 5, 9);
+	return () unless $parts;
+	return map { partition($_, "FOR VALUES WITH (MODULUS $count, REMAINDER $_)") } 0 .. $count - 1 if $parts =~ /hash|id/;
+	my @default = any(0, 1) ? partition('other', 'DEFAULT') : ();
+	if ($parts eq 'list' || $parts eq 'keys' && $key eq 'uuid')
+	{
+		return partition(0, $parts eq 'list' ? 'DEFAULT' : 'FOR VALUES FROM (MINVALUE) TO (MAXVALUE)') if $key eq 'uuid';
+		my @of = map { [] } 1 .. $count;
+		push @{ any(@of) }, $_ for 0 .. $keys;
+		return (partition('other', 'DEFAULT'), map { @{ $of[$_] } ? partition($_, 'FOR VALUES IN (' . join(', ', @{ $of[$_] }) . ')') : () } 0 .. $#of);
+	}
+	my @bounds = sort { $a <=> $b } keys %{ { map { int(rand($parts eq 'keys' ? $keys + 1 : $days)) => 1 } 1 .. $count } };
+	my @sql = map { $parts eq 'keys' ? $_ : "'" . (Time::Piece->strptime('2026-01-01', '%Y-%m-%d') + 86400 * $_)->strftime('%Y-%m-%d') . "'" } @bounds;
+	my $of = 0;
+	my @result = map {
+		my $name = $of++;
+		(partition($name, "FOR VALUES FROM (" . ($_ == 0 ? 'MINVALUE' : $sql[ $_ - 1 ]) . ') TO (' . ($_ == @sql ? 'MAXVALUE' : $sql[$_]) . ')', $parts eq 'both' && $name ? ' PARTITION BY HASH (k)' : ''),
+			$parts eq 'both' && $name ? map { "CREATE TABLE shape_${name}_$_ PARTITION OF shape_$name FOR VALUES WITH (MODULUS 2, REMAINDER $_);" } 0, 1 : ());
+	} 0 .. @sql;
+	# What is in no other one is in the default
+	splice @result, int(rand @result), 1 if @default && @result > 2 && $parts ne 'both' && rand() < 0.5;
+	return (@result, @default);
+}
+
 # An index with long entries has few on a page, so that few rows make many pages.
 sub shape
 {
 	my $keys = any(1, 3, 12, 60);
 	my ($key, $at) = (any(qw(bigint int uuid)), any(qw(timestamptz timestamp date)));
 	my $days = any(1, 20, 500);
-	my $nullable = rand() < 0.5;
+	my $parts = any('', '', '', '', 'range', 'range', 'range', 'hash', 'list', 'keys', 'both', 'id');
+	my $nullable = !$parts && rand() < 0.5;
 	my $skip = $key ne 'uuid' && rand() < 0.3 ? 'true' : 'false';
 	my $one_key = sub { "key_of(" . int(rand $keys) . ", NULL::" . ($key eq 'uuid' ? 'uuid' : 'bigint') . ')' };
 	my $time = sub { "(timestamptz '2026-01-01' + interval '1 h' * " . int(rand(1.2) * 24 * $days - 2.4 * $days) . ")::$at" };
@@ -122,7 +155,10 @@ sub shape
 		. join(', ', (rand() < 0.7 || $skip eq 'true' ? 'v' : ()), 'filler') . ') WITH (fillfactor = ' . any(10, 30, 50, 81, 90, 100) . ');';
 	my @steps = (
 		"SELECT setseed(" . rand(1) . ");",
-		"CREATE TABLE shape (id " . any('bigserial', 'serial') . " PRIMARY KEY, v " . any('numeric', 'int', 'numeric(10,2)') . ", filler text, k $key" . any('', ' NOT NULL') . ", at $at" . ($nullable ? '' : ' NOT NULL') . ');',
+		"CREATE TABLE shape (id " . any('bigserial', 'serial') . ', v ' . any('numeric', 'int', 'numeric(10,2)') . ", filler text, k $key" . ($parts ? ' NOT NULL' : any('', ' NOT NULL')) . ", at $at" . ($nullable ? '' : ' NOT NULL')
+			. ', PRIMARY KEY (id' . ($parts eq 'id' ? ')) PARTITION BY HASH (id' : $parts =~ /range/ ? ', at)) PARTITION BY RANGE (at' : $parts eq 'both' ? ', at, k)) PARTITION BY RANGE (at'
+				: $parts eq 'hash' ? ', k)) PARTITION BY HASH (k' : $parts eq 'list' ? ', k)) PARTITION BY LIST (k' : $parts eq 'keys' ? ', k)) PARTITION BY RANGE (k' : ')') . ');',
+		partitions($parts, $days, $keys, $key),
 		"CREATE OR REPLACE FUNCTION long_text() RETURNS text LANGUAGE sql VOLATILE AS \$\$ SELECT string_agg(md5(random()::text), '') FROM generate_series(1, " . any(1, 4, 20, 60) . ") \$\$;");
 	push @steps, $index if rand() < 0.5;
 	push @steps, $insert->(any(5, 50, 300), "key_of((random() * $keys)::bigint, NULL::" . ($key eq 'uuid' ? 'uuid' : 'bigint') . ')') if rand() < 0.8;
@@ -142,8 +178,10 @@ sub shape
 			sub { 'DELETE FROM shape WHERE random() < ' . any(0.1, 0.5, 0.95) . ';' },
 			sub { 'DELETE FROM shape WHERE at IS NULL;' },
 			sub { 'UPDATE shape SET v = v + 1 WHERE random() < ' . any(0.1, 0.9) . ';' },
+			sub { $parts eq 'range' ? 'DROP TABLE IF EXISTS shape_0;' : 'VACUUM (TRUNCATE off) shape;' },
 			sub { 'VACUUM (TRUNCATE off) shape;' })->();
-		push @steps, $insert->(any(1, 3, 40), $one_key->()) if rand() < 0.4;
+		$parts = '' if $steps[-1] =~ /DROP/;
+		push @steps, $insert->(any(1, 3, 40), $one_key->()) if rand() < 0.4 && !grep { /DROP/ } @steps;
 		# index scans mark what is dead
 		push @steps, 'SET enable_seqscan = off;', 'SET enable_bitmapscan = off;',
 			"SELECT FROM (SELECT count(at) FROM shape WHERE k = ${\ $one_key->()} OFFSET 0) _;",
