@@ -130,7 +130,7 @@ can_flush_now(const TriggerData *event, const TriggerColumns *columns)
 }
 
 // A listing without a key has no prices, and nothing is kept for it.  It must not show what was
-// kept before.
+// kept before.  Where it was replicated an error would stop all that comes after it.
 void
 check_without_key(const TriggerData *event, const TriggerColumns *columns, TupleTableSlot *slot)
 {
@@ -145,13 +145,14 @@ check_without_key(const TriggerData *event, const TriggerColumns *columns, Tuple
 		if (is_null || (i == price_count && DatumGetInt64(value) == 0))
 			continue;
 		ereport(
-			ERROR,
+			is_replicated_row() ? WARNING : ERROR,
 			(errcode(ERRCODE_NOT_NULL_VIOLATION),
 		     errmsg("a row of table \"%s\" whose key \"%s\" is NULL cannot have a price",
 		            RelationGetRelationName(event->tg_relation), NameStr(column[listing_key].name)),
 		     errdetail("Its column \"%s\" is kept by listing_stats.", NameStr(column[i].name)),
 		     errhint(i == price_count ? "Set the column to 0 in the same statement."
 		                              : "Set the column to NULL in the same statement.")));
+		return;
 	}
 }
 

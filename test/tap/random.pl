@@ -618,7 +618,7 @@ sub comparison
 		LEFT JOIN LATERAL (SELECT p.{$a->{value}} AS v, p.{$a->{at}} AS t $of $known $order) last ON true
 		LEFT JOIN LATERAL (SELECT p.{$a->{value}} AS v $of AND p.{$a->{value}} IS NOT NULL AND p.{$a->{value}} IS DISTINCT FROM last.v $order) previous ON true
 		LEFT JOIN LATERAL (SELECT min(p.{$a->{value}}) AS low, max(p.{$a->{value}}) AS high, count(p.{$a->{value}}) AS n $of) every ON true
-		WHERE $stored IS DISTINCT FROM $right") =~ s/\s+/ /gr;
+		WHERE l.{$a->{lkey}} IS NOT NULL AND $stored IS DISTINCT FROM $right") =~ s/\s+/ /gr;
 }
 
 sub verification
