@@ -4,24 +4,33 @@ MODULE_big = listing_stats
 DATA       = listing_stats--1.0.sql
 EXTENSION_VERSION = $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" $(srcdir)/listing_stats.control)
 
-CORE = src/core/decimal.o src/core/distribution.o src/core/division.o src/core/ranking.o \
-       src/core/stored_form.o \
-       src/core/decimal_form.o src/core/history.o src/core/history_questions.o
-PG   = src/pg/module.o \
-       src/pg/column.o src/pg/definition.o src/pg/trigger_catalog.o \
-       src/pg/attachment.o src/pg/attachment_cache.o \
-       src/pg/queries.o src/pg/price_index.o src/pg/pending.o src/pg/direct_path.o src/pg/flush.o src/pg/statement.o src/pg/triggers.o \
-       src/pg/attach_request.o src/pg/attach_triggers.o src/pg/attach.o src/pg/detach.o \
-       src/pg/attachments.o src/pg/verify.o src/pg/refresh.o src/pg/refresh_progress.o \
-       src/pg/price_table.o src/pg/price_queries.o src/pg/leaf_reader.o src/pg/heap_reader.o src/pg/latest_prices.o src/pg/latest_prices_support.o \
-       src/pg/json_text.o src/pg/price_history_json.o src/pg/read_history.o \
-       src/pg/ddl_event.o src/pg/follow_renames.o src/pg/follow_drops.o \
-       src/pg/numerics.o src/pg/distribution_state.o src/pg/statistics.o src/pg/summary.o \
-       src/pg/aggregates.o src/pg/accessors.o src/pg/histogram.o \
-       src/pg/distribution_io.o src/pg/distribution_order.o \
-       src/pg/history_state.o src/pg/history_io.o src/pg/history_aggregates.o \
-       src/pg/history_questions.o src/pg/history_windows.o src/pg/latest_value.o
-OBJS = $(CORE) $(PG)
+# A folder for each room of the house, from the ground floor up; see HACKING.md.
+CORE_OBJS      = src/core/decimal.o src/core/decimal_form.o src/core/distribution.o src/core/division.o \
+                 src/core/history.o src/core/history_questions.o src/core/ranking.o \
+                 src/core/stored_form.o
+SERVER_OBJS    = src/server/column.o src/server/numeric.o src/server/roles.o
+TABLES_OBJS    = src/tables/attachment.o src/tables/distributed.o src/tables/price_index.o \
+                 src/tables/price_table.o src/tables/trigger_arguments.o src/tables/trigger_catalog.o
+STATISTICS_OBJS = src/statistics/accessors.o src/statistics/aggregates.o \
+                 src/statistics/distribution_order.o src/statistics/distribution_state.o \
+                 src/statistics/distribution_text.o src/statistics/histogram.o \
+                 src/statistics/statistics.o src/statistics/summary.o
+READING_OBJS   = src/reading/heap_reader.o src/reading/json_text.o src/reading/key_reader.o \
+                 src/reading/latest_prices.o src/reading/latest_prices_support.o \
+                 src/reading/leaf_reader.o src/reading/price_history_json.o src/reading/reading_sql.o
+HISTORY_OBJS   = src/history/history_aggregates.o src/history/history_questions.o \
+                 src/history/history_state.o src/history/history_text.o src/history/history_windows.o \
+                 src/history/latest_aggregate.o src/history/read_history.o
+TRACKING_OBJS  = src/tracking/attachment_cache.o src/tracking/collected_keys.o src/tracking/direct_path.o \
+                 src/tracking/flush.o src/tracking/late_keys.o src/tracking/maintenance_sql.o \
+                 src/tracking/statement.o src/tracking/triggers.o
+ATTACHING_OBJS = src/attaching/attach.o src/attaching/attach_request.o src/attaching/attach_triggers.o \
+                 src/attaching/attachments_view.o src/attaching/ddl_event.o src/attaching/detach.o \
+                 src/attaching/follow_changes.o src/attaching/follow_drops.o \
+                 src/attaching/follow_partitions.o src/attaching/follow_renames.o src/attaching/refresh.o \
+                 src/attaching/refresh_progress.o src/attaching/replaced_tables.o src/attaching/verify.o
+OBJS           = $(CORE_OBJS) $(SERVER_OBJS) $(TABLES_OBJS) $(STATISTICS_OBJS) $(READING_OBJS) \
+                 $(HISTORY_OBJS) $(TRACKING_OBJS) $(ATTACHING_OBJS) src/module.o
 
 # Nothing here can unwind: no exceptions, no run-time types, no guarded statics.  A longjmp out of
 # ereport() therefore crosses only frames without destructors.
@@ -34,9 +43,9 @@ PG_CXXFLAGS  = $(DIALECT) -Wextra -Wold-style-cast -Wno-register -Wno-unused-par
 PG_LDFLAGS  += $(EXTRA_LDFLAGS)
 
 # What keeps columns; tools/check runs it twice, directly and by SQL.
-TRACKING       = attach blog tracking targets interference own_write write_paths partitions types names follow_ddl roles errors refresh
+TRACKING       = attach blog tracking targets interference own_write before_triggers write_paths partitions types names follow_ddl follow_partitions replaced_tables citus roles errors refresh
 REGRESS        = setup surface $(TRACKING) price_summary price_stats latest_prices price_history_json price_history
-ISOLATION      = races order locks attach late unlocked unchecked renames drops snapshots verify partitions
+ISOLATION      = races order locks attach late guess unlocked unchecked renames drops snapshots verify partitions savepoints
 ISOLATION_OPTS = --inputdir=$(srcdir)/test/isolation --load-extension=listing_stats
 TAP_TESTS      = 1
 PROVE_TESTS    = test/tap/*.pl
@@ -54,7 +63,7 @@ ifdef VPATH
 $(OBJS): | vpath-dirs
 .PHONY: vpath-dirs
 vpath-dirs:
-	$(MKDIR_P) src/core src/pg
+	$(MKDIR_P) $(sort $(dir $(OBJS)))
 endif
 
 # The module needs libc alone, exports what SQL calls and nothing else, and constructs nothing when

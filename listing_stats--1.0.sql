@@ -70,6 +70,10 @@ CREATE FUNCTION listing_stats._accumulate(listing_stats.price_distribution, doub
 	AS 'MODULE_PATHNAME', 'listing_stats_accumulate_double' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._accumulate(listing_stats.price_distribution, double precision) IS
 	'the aggregates'' transition: one more number, or one more NULL; a double counts as its shortest decimal; error 0A000 outside of an aggregate, 54000 when the distribution is full';
+CREATE FUNCTION listing_stats._accumulate(listing_stats.price_distribution, real) RETURNS listing_stats.price_distribution
+	AS 'MODULE_PATHNAME', 'listing_stats_accumulate_real' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats._accumulate(listing_stats.price_distribution, real) IS
+	'the aggregates'' transition: one more number, or one more NULL; a real counts as its shortest decimal; error 0A000 outside of an aggregate, 54000 when the distribution is full';
 CREATE FUNCTION listing_stats._combine(listing_stats.price_distribution, listing_stats.price_distribution) RETURNS listing_stats.price_distribution
 	AS 'MODULE_PATHNAME', 'listing_stats_combine' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._combine(listing_stats.price_distribution, listing_stats.price_distribution) IS
@@ -105,6 +109,10 @@ COMMENT ON FUNCTION listing_stats._accumulate_percentile(listing_stats.price_dis
 CREATE FUNCTION listing_stats._accumulate_percentile(listing_stats.price_distribution, double precision, numeric) RETURNS listing_stats.price_distribution
 	AS 'MODULE_PATHNAME', 'listing_stats_accumulate_percentile_double' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._accumulate_percentile(listing_stats.price_distribution, double precision, numeric) IS
+	'the transition of the aggregate percentile(), whose state has the percentile asked for in place of the number of NULLs; error 22003 unless it is between 0 and 1 and has at most 18 decimals, 22023 unless it is the same for all rows, 42804 with a state of another aggregate, 0A000 outside of one';
+CREATE FUNCTION listing_stats._accumulate_percentile(listing_stats.price_distribution, real, numeric) RETURNS listing_stats.price_distribution
+	AS 'MODULE_PATHNAME', 'listing_stats_accumulate_percentile_real' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats._accumulate_percentile(listing_stats.price_distribution, real, numeric) IS
 	'the transition of the aggregate percentile(), whose state has the percentile asked for in place of the number of NULLs; error 22003 unless it is between 0 and 1 and has at most 18 decimals, 22023 unless it is the same for all rows, 42804 with a state of another aggregate, 0A000 outside of one';
 CREATE FUNCTION listing_stats._combine_percentile(listing_stats.price_distribution, listing_stats.price_distribution) RETURNS listing_stats.price_distribution
 	AS 'MODULE_PATHNAME', 'listing_stats_combine_percentile' LANGUAGE C IMMUTABLE PARALLEL SAFE;
@@ -151,6 +159,15 @@ CREATE AGGREGATE listing_stats.price_stats(v double precision) (
 	PARALLEL = SAFE);
 COMMENT ON AGGREGATE listing_stats.price_stats(double precision) IS
 	'the exact distribution of the values as one value, which can be stored, merged and asked; NULLs are counted apart; of no rows the empty distribution; error 54000 when it takes more than a gigabyte; doubles count as their shortest decimals, -0 as 0';
+CREATE AGGREGATE listing_stats.price_stats(v real) (
+	SFUNC = listing_stats._accumulate,
+	STYPE = listing_stats.price_distribution,
+	SSPACE = 256,
+	FINALFUNC = listing_stats._finish_stats,
+	COMBINEFUNC = listing_stats._combine,
+	PARALLEL = SAFE);
+COMMENT ON AGGREGATE listing_stats.price_stats(real) IS
+	'the exact distribution of the values as one value, which can be stored, merged and asked; NULLs are counted apart; of no rows the empty distribution; error 54000 when it takes more than a gigabyte; reals count as their shortest decimals, -0 as 0';
 CREATE AGGREGATE listing_stats.price_summary(v numeric) (
 	SFUNC = listing_stats._accumulate,
 	STYPE = listing_stats.price_distribution,
@@ -187,6 +204,15 @@ CREATE AGGREGATE listing_stats.price_summary(v double precision) (
 	PARALLEL = SAFE);
 COMMENT ON AGGREGATE listing_stats.price_summary(double precision) IS
 	'count, nulls, min, quartiles, max, mean, stddev and sum of the values, in their unit and exact; NULLs are counted and left out; of no rows: counts of 0, all else NULL; error 22003 where sum() has it, 54000 beyond four gigabytes of values; doubles count as their shortest decimals, -0 as 0';
+CREATE AGGREGATE listing_stats.price_summary(v real) (
+	SFUNC = listing_stats._accumulate,
+	STYPE = listing_stats.price_distribution,
+	SSPACE = 256,
+	FINALFUNC = listing_stats._finish_summary,
+	COMBINEFUNC = listing_stats._combine,
+	PARALLEL = SAFE);
+COMMENT ON AGGREGATE listing_stats.price_summary(real) IS
+	'count, nulls, min, quartiles, max, mean, stddev and sum of the values, in their unit and exact; NULLs are counted and left out; of no rows: counts of 0, all else NULL; error 22003 where sum() has it, 54000 beyond four gigabytes of values; reals count as their shortest decimals, -0 as 0';
 CREATE AGGREGATE listing_stats.price_stats_json(v numeric) (
 	SFUNC = listing_stats._accumulate,
 	STYPE = listing_stats.price_distribution,
@@ -223,6 +249,15 @@ CREATE AGGREGATE listing_stats.price_stats_json(v double precision) (
 	PARALLEL = SAFE);
 COMMENT ON AGGREGATE listing_stats.price_stats_json(double precision) IS
 	'price_summary() as a JSON object: exact numbers in the unit of the values, NaN and infinities as strings, null where there is no answer; of no rows: counts of 0, all else null; error 22003 where sum() has it, 54000 beyond four gigabytes of values; doubles count as their shortest decimals, -0 as 0';
+CREATE AGGREGATE listing_stats.price_stats_json(v real) (
+	SFUNC = listing_stats._accumulate,
+	STYPE = listing_stats.price_distribution,
+	SSPACE = 256,
+	FINALFUNC = listing_stats._finish_stats_json,
+	COMBINEFUNC = listing_stats._combine,
+	PARALLEL = SAFE);
+COMMENT ON AGGREGATE listing_stats.price_stats_json(real) IS
+	'price_summary() as a JSON object: exact numbers in the unit of the values, NaN and infinities as strings, null where there is no answer; of no rows: counts of 0, all else null; error 22003 where sum() has it, 54000 beyond four gigabytes of values; reals count as their shortest decimals, -0 as 0';
 CREATE AGGREGATE listing_stats.median(v numeric) (
 	SFUNC = listing_stats._accumulate,
 	STYPE = listing_stats.price_distribution,
@@ -259,6 +294,15 @@ CREATE AGGREGATE listing_stats.median(v double precision) (
 	PARALLEL = SAFE);
 COMMENT ON AGGREGATE listing_stats.median(double precision) IS
 	'the middle value, or what lies halfway between the middle two, exact; NULLs are left out; NULL of no values, NaN between infinities; error 54000 beyond four gigabytes of values; doubles count as their shortest decimals, -0 as 0';
+CREATE AGGREGATE listing_stats.median(v real) (
+	SFUNC = listing_stats._accumulate,
+	STYPE = listing_stats.price_distribution,
+	SSPACE = 256,
+	FINALFUNC = listing_stats._finish_median,
+	COMBINEFUNC = listing_stats._combine,
+	PARALLEL = SAFE);
+COMMENT ON AGGREGATE listing_stats.median(real) IS
+	'the middle value, or what lies halfway between the middle two, exact; NULLs are left out; NULL of no values, NaN between infinities; error 54000 beyond four gigabytes of values; reals count as their shortest decimals, -0 as 0';
 CREATE AGGREGATE listing_stats.percentile(v numeric, p numeric) (
 	SFUNC = listing_stats._accumulate_percentile,
 	STYPE = listing_stats.price_distribution,
@@ -295,6 +339,15 @@ CREATE AGGREGATE listing_stats.percentile(v double precision, p numeric) (
 	PARALLEL = SAFE);
 COMMENT ON AGGREGATE listing_stats.percentile(double precision, numeric) IS
 	'the value below which a part (0 to 1) of all values lies: lo + (hi - lo) * fraction as percentile_cont has it, but exact; NULLs are left out; NULL of no values or where the part is NULL; error 22003 unless the part is between 0 and 1 and has at most 18 decimals, 22023 unless it is the same for all rows, 54000 beyond four gigabytes of values; doubles count as their shortest decimals, -0 as 0';
+CREATE AGGREGATE listing_stats.percentile(v real, p numeric) (
+	SFUNC = listing_stats._accumulate_percentile,
+	STYPE = listing_stats.price_distribution,
+	SSPACE = 256,
+	FINALFUNC = listing_stats._finish_percentile,
+	COMBINEFUNC = listing_stats._combine_percentile,
+	PARALLEL = SAFE);
+COMMENT ON AGGREGATE listing_stats.percentile(real, numeric) IS
+	'the value below which a part (0 to 1) of all values lies: lo + (hi - lo) * fraction as percentile_cont has it, but exact; NULLs are left out; NULL of no values or where the part is NULL; error 22003 unless the part is between 0 and 1 and has at most 18 decimals, 22023 unless it is the same for all rows, 54000 beyond four gigabytes of values; reals count as their shortest decimals, -0 as 0';
 CREATE AGGREGATE listing_stats.price_stats_merge(s listing_stats.price_distribution) (
 	SFUNC = listing_stats._combine,
 	STYPE = listing_stats.price_distribution,
@@ -492,6 +545,7 @@ REVOKE ALL ON FUNCTION
 	listing_stats._accumulate(listing_stats.price_distribution, bigint),
 	listing_stats._accumulate(listing_stats.price_distribution, integer),
 	listing_stats._accumulate(listing_stats.price_distribution, double precision),
+	listing_stats._accumulate(listing_stats.price_distribution, real),
 	listing_stats._combine(listing_stats.price_distribution, listing_stats.price_distribution),
 	listing_stats._finish_stats(listing_stats.price_distribution),
 	listing_stats._finish_summary(listing_stats.price_distribution),
@@ -501,6 +555,7 @@ REVOKE ALL ON FUNCTION
 	listing_stats._accumulate_percentile(listing_stats.price_distribution, bigint, numeric),
 	listing_stats._accumulate_percentile(listing_stats.price_distribution, integer, numeric),
 	listing_stats._accumulate_percentile(listing_stats.price_distribution, double precision, numeric),
+	listing_stats._accumulate_percentile(listing_stats.price_distribution, real, numeric),
 	listing_stats._combine_percentile(listing_stats.price_distribution, listing_stats.price_distribution),
 	listing_stats._finish_percentile(listing_stats.price_distribution),
 	listing_stats._price_distribution_cmp(listing_stats.price_distribution, listing_stats.price_distribution),
@@ -515,7 +570,7 @@ CREATE TYPE listing_stats.price_history;
 CREATE FUNCTION listing_stats._price_history_in(cstring) RETURNS listing_stats.price_history
 	AS 'MODULE_PATHNAME', 'listing_stats_history_in' LANGUAGE C STABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._price_history_in(cstring) IS
-	'reads {2026-01-01 00:00:00+00=100.00, 2026-02-01 00:00:00+00#7=null}: times, each with a tie if it has one, and the price from then on, in any order; error 22P02 on anything else, or what timestamptz, bigint and numeric have';
+	'reads {2026-01-01 00:00:00+00=100.00, 2026-02-01 00:00:00+00#7=null}: times, each with a tie if it has one, and the price from then on, in any order; error 22P02 on anything else, 22003 where a tie is the least bigint, or what timestamptz, bigint and numeric have';
 CREATE FUNCTION listing_stats._price_history_out(listing_stats.price_history) RETURNS cstring
 	AS 'MODULE_PATHNAME', 'listing_stats_history_out' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._price_history_out(listing_stats.price_history) IS
@@ -546,7 +601,7 @@ COMMENT ON FUNCTION listing_stats._history_combine(listing_stats.price_history, 
 CREATE FUNCTION listing_stats._history_finish(listing_stats.price_history) RETURNS listing_stats.price_history
 	AS 'MODULE_PATHNAME', 'listing_stats_history_finish' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._history_finish(listing_stats.price_history) IS
-	'the aggregates'' final function: the steps in order; NULL for NULL; error 0A000 outside of an aggregate';
+	'the aggregates'' final function: the steps in order; NULL is the empty history; error 0A000 outside of an aggregate';
 CREATE FUNCTION listing_stats._history_accumulate(listing_stats.price_history, timestamptz, numeric) RETURNS listing_stats.price_history
 	AS 'MODULE_PATHNAME', 'listing_stats_history_accumulate' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._history_accumulate(listing_stats.price_history, timestamptz, numeric) IS
@@ -554,7 +609,7 @@ COMMENT ON FUNCTION listing_stats._history_accumulate(listing_stats.price_histor
 CREATE FUNCTION listing_stats._history_accumulate(listing_stats.price_history, timestamptz, numeric, bigint) RETURNS listing_stats.price_history
 	AS 'MODULE_PATHNAME', 'listing_stats_history_accumulate' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._history_accumulate(listing_stats.price_history, timestamptz, numeric, bigint) IS
-	'the aggregates'' transition: one more price; error 0A000 outside of an aggregate, 54000 beyond a gigabyte';
+	'the aggregates'' transition: one more price; error 0A000 outside of an aggregate, 22003 where the tie is the least bigint, 54000 beyond a gigabyte';
 CREATE FUNCTION listing_stats._history_accumulate(listing_stats.price_history, timestamptz, bigint) RETURNS listing_stats.price_history
 	AS 'MODULE_PATHNAME', 'listing_stats_history_accumulate_bigint' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._history_accumulate(listing_stats.price_history, timestamptz, bigint) IS
@@ -562,7 +617,7 @@ COMMENT ON FUNCTION listing_stats._history_accumulate(listing_stats.price_histor
 CREATE FUNCTION listing_stats._history_accumulate(listing_stats.price_history, timestamptz, bigint, bigint) RETURNS listing_stats.price_history
 	AS 'MODULE_PATHNAME', 'listing_stats_history_accumulate_bigint' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._history_accumulate(listing_stats.price_history, timestamptz, bigint, bigint) IS
-	'the aggregates'' transition: one more price; error 0A000 outside of an aggregate, 54000 beyond a gigabyte';
+	'the aggregates'' transition: one more price; error 0A000 outside of an aggregate, 22003 where the tie is the least bigint, 54000 beyond a gigabyte';
 CREATE FUNCTION listing_stats._history_accumulate(listing_stats.price_history, timestamptz, integer) RETURNS listing_stats.price_history
 	AS 'MODULE_PATHNAME', 'listing_stats_history_accumulate_integer' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._history_accumulate(listing_stats.price_history, timestamptz, integer) IS
@@ -570,7 +625,7 @@ COMMENT ON FUNCTION listing_stats._history_accumulate(listing_stats.price_histor
 CREATE FUNCTION listing_stats._history_accumulate(listing_stats.price_history, timestamptz, integer, bigint) RETURNS listing_stats.price_history
 	AS 'MODULE_PATHNAME', 'listing_stats_history_accumulate_integer' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._history_accumulate(listing_stats.price_history, timestamptz, integer, bigint) IS
-	'the aggregates'' transition: one more price; error 0A000 outside of an aggregate, 54000 beyond a gigabyte';
+	'the aggregates'' transition: one more price; error 0A000 outside of an aggregate, 22003 where the tie is the least bigint, 54000 beyond a gigabyte';
 CREATE FUNCTION listing_stats._history_accumulate(listing_stats.price_history, timestamptz, double precision) RETURNS listing_stats.price_history
 	AS 'MODULE_PATHNAME', 'listing_stats_history_accumulate_double' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._history_accumulate(listing_stats.price_history, timestamptz, double precision) IS
@@ -578,7 +633,15 @@ COMMENT ON FUNCTION listing_stats._history_accumulate(listing_stats.price_histor
 CREATE FUNCTION listing_stats._history_accumulate(listing_stats.price_history, timestamptz, double precision, bigint) RETURNS listing_stats.price_history
 	AS 'MODULE_PATHNAME', 'listing_stats_history_accumulate_double' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._history_accumulate(listing_stats.price_history, timestamptz, double precision, bigint) IS
+	'the aggregates'' transition: one more price; error 0A000 outside of an aggregate, 22003 where the tie is the least bigint, 54000 beyond a gigabyte';
+CREATE FUNCTION listing_stats._history_accumulate(listing_stats.price_history, timestamptz, real) RETURNS listing_stats.price_history
+	AS 'MODULE_PATHNAME', 'listing_stats_history_accumulate_real' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats._history_accumulate(listing_stats.price_history, timestamptz, real) IS
 	'the aggregates'' transition: one more price; error 0A000 outside of an aggregate, 54000 beyond a gigabyte';
+CREATE FUNCTION listing_stats._history_accumulate(listing_stats.price_history, timestamptz, real, bigint) RETURNS listing_stats.price_history
+	AS 'MODULE_PATHNAME', 'listing_stats_history_accumulate_real' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats._history_accumulate(listing_stats.price_history, timestamptz, real, bigint) IS
+	'the aggregates'' transition: one more price; error 0A000 outside of an aggregate, 22003 where the tie is the least bigint, 54000 beyond a gigabyte';
 CREATE AGGREGATE listing_stats.price_history(at timestamptz, v numeric) (
 	SFUNC = listing_stats._history_accumulate,
 	STYPE = listing_stats.price_history,
@@ -587,7 +650,7 @@ CREATE AGGREGATE listing_stats.price_history(at timestamptz, v numeric) (
 	COMBINEFUNC = listing_stats._history_combine,
 	PARALLEL = SAFE);
 COMMENT ON AGGREGATE listing_stats.price_history(timestamptz, numeric) IS
-	'the prices v as a step function of time, each in force from its time at until the next one''s, NULL where unavailable; in any order; of equal times the greatest price (NULL is least); rows without a time are left out; NULL of no rows; error 54000 beyond a gigabyte';
+	'the prices v as a step function of time, each in force from its time at until the next one''s, NULL where unavailable; in any order; of equal times the greatest price (NULL is least); rows without a time are left out; the empty history of no rows; error 54000 beyond a gigabyte';
 CREATE AGGREGATE listing_stats.price_history(at timestamptz, v numeric, tie bigint) (
 	SFUNC = listing_stats._history_accumulate,
 	STYPE = listing_stats.price_history,
@@ -596,7 +659,7 @@ CREATE AGGREGATE listing_stats.price_history(at timestamptz, v numeric, tie bigi
 	COMBINEFUNC = listing_stats._history_combine,
 	PARALLEL = SAFE);
 COMMENT ON AGGREGATE listing_stats.price_history(timestamptz, numeric, bigint) IS
-	'the prices v as a step function of time, each in force from its time at until the next one''s, NULL where unavailable; in any order; of equal times the greatest tie is in force (NULL is least), of equal ties the greatest price (NULL is least); rows without a time are left out; NULL of no rows; error 54000 beyond a gigabyte';
+	'the prices v as a step function of time, each in force from its time at until the next one''s, NULL where unavailable; in any order; of equal times the greatest tie is in force (NULL is least), of equal ties the greatest price (NULL is least); rows without a time are left out; the empty history of no rows; error 22003 where a tie is the least bigint, 54000 beyond a gigabyte';
 CREATE AGGREGATE listing_stats.price_history(at timestamptz, v bigint) (
 	SFUNC = listing_stats._history_accumulate,
 	STYPE = listing_stats.price_history,
@@ -605,7 +668,7 @@ CREATE AGGREGATE listing_stats.price_history(at timestamptz, v bigint) (
 	COMBINEFUNC = listing_stats._history_combine,
 	PARALLEL = SAFE);
 COMMENT ON AGGREGATE listing_stats.price_history(timestamptz, bigint) IS
-	'the prices v as a step function of time, each in force from its time at until the next one''s, NULL where unavailable; in any order; of equal times the greatest price (NULL is least); rows without a time are left out; NULL of no rows; error 54000 beyond a gigabyte';
+	'the prices v as a step function of time, each in force from its time at until the next one''s, NULL where unavailable; in any order; of equal times the greatest price (NULL is least); rows without a time are left out; the empty history of no rows; error 54000 beyond a gigabyte';
 CREATE AGGREGATE listing_stats.price_history(at timestamptz, v bigint, tie bigint) (
 	SFUNC = listing_stats._history_accumulate,
 	STYPE = listing_stats.price_history,
@@ -614,7 +677,7 @@ CREATE AGGREGATE listing_stats.price_history(at timestamptz, v bigint, tie bigin
 	COMBINEFUNC = listing_stats._history_combine,
 	PARALLEL = SAFE);
 COMMENT ON AGGREGATE listing_stats.price_history(timestamptz, bigint, bigint) IS
-	'the prices v as a step function of time, each in force from its time at until the next one''s, NULL where unavailable; in any order; of equal times the greatest tie is in force (NULL is least), of equal ties the greatest price (NULL is least); rows without a time are left out; NULL of no rows; error 54000 beyond a gigabyte';
+	'the prices v as a step function of time, each in force from its time at until the next one''s, NULL where unavailable; in any order; of equal times the greatest tie is in force (NULL is least), of equal ties the greatest price (NULL is least); rows without a time are left out; the empty history of no rows; error 22003 where a tie is the least bigint, 54000 beyond a gigabyte';
 CREATE AGGREGATE listing_stats.price_history(at timestamptz, v integer) (
 	SFUNC = listing_stats._history_accumulate,
 	STYPE = listing_stats.price_history,
@@ -623,7 +686,7 @@ CREATE AGGREGATE listing_stats.price_history(at timestamptz, v integer) (
 	COMBINEFUNC = listing_stats._history_combine,
 	PARALLEL = SAFE);
 COMMENT ON AGGREGATE listing_stats.price_history(timestamptz, integer) IS
-	'the prices v as a step function of time, each in force from its time at until the next one''s, NULL where unavailable; in any order; of equal times the greatest price (NULL is least); rows without a time are left out; NULL of no rows; error 54000 beyond a gigabyte';
+	'the prices v as a step function of time, each in force from its time at until the next one''s, NULL where unavailable; in any order; of equal times the greatest price (NULL is least); rows without a time are left out; the empty history of no rows; error 54000 beyond a gigabyte';
 CREATE AGGREGATE listing_stats.price_history(at timestamptz, v integer, tie bigint) (
 	SFUNC = listing_stats._history_accumulate,
 	STYPE = listing_stats.price_history,
@@ -632,7 +695,7 @@ CREATE AGGREGATE listing_stats.price_history(at timestamptz, v integer, tie bigi
 	COMBINEFUNC = listing_stats._history_combine,
 	PARALLEL = SAFE);
 COMMENT ON AGGREGATE listing_stats.price_history(timestamptz, integer, bigint) IS
-	'the prices v as a step function of time, each in force from its time at until the next one''s, NULL where unavailable; in any order; of equal times the greatest tie is in force (NULL is least), of equal ties the greatest price (NULL is least); rows without a time are left out; NULL of no rows; error 54000 beyond a gigabyte';
+	'the prices v as a step function of time, each in force from its time at until the next one''s, NULL where unavailable; in any order; of equal times the greatest tie is in force (NULL is least), of equal ties the greatest price (NULL is least); rows without a time are left out; the empty history of no rows; error 22003 where a tie is the least bigint, 54000 beyond a gigabyte';
 CREATE AGGREGATE listing_stats.price_history(at timestamptz, v double precision) (
 	SFUNC = listing_stats._history_accumulate,
 	STYPE = listing_stats.price_history,
@@ -641,7 +704,7 @@ CREATE AGGREGATE listing_stats.price_history(at timestamptz, v double precision)
 	COMBINEFUNC = listing_stats._history_combine,
 	PARALLEL = SAFE);
 COMMENT ON AGGREGATE listing_stats.price_history(timestamptz, double precision) IS
-	'the prices v as a step function of time, each in force from its time at until the next one''s, NULL where unavailable; in any order; of equal times the greatest price (NULL is least); rows without a time are left out; the shortest decimal of each double; NULL of no rows; error 54000 beyond a gigabyte';
+	'the prices v as a step function of time, each in force from its time at until the next one''s, NULL where unavailable; in any order; of equal times the greatest price (NULL is least); rows without a time are left out; the shortest decimal of each double; the empty history of no rows; error 54000 beyond a gigabyte';
 CREATE AGGREGATE listing_stats.price_history(at timestamptz, v double precision, tie bigint) (
 	SFUNC = listing_stats._history_accumulate,
 	STYPE = listing_stats.price_history,
@@ -650,7 +713,25 @@ CREATE AGGREGATE listing_stats.price_history(at timestamptz, v double precision,
 	COMBINEFUNC = listing_stats._history_combine,
 	PARALLEL = SAFE);
 COMMENT ON AGGREGATE listing_stats.price_history(timestamptz, double precision, bigint) IS
-	'the prices v as a step function of time, each in force from its time at until the next one''s, NULL where unavailable; in any order; of equal times the greatest tie is in force (NULL is least), of equal ties the greatest price (NULL is least); rows without a time are left out; the shortest decimal of each double; NULL of no rows; error 54000 beyond a gigabyte';
+	'the prices v as a step function of time, each in force from its time at until the next one''s, NULL where unavailable; in any order; of equal times the greatest tie is in force (NULL is least), of equal ties the greatest price (NULL is least); rows without a time are left out; the shortest decimal of each double; the empty history of no rows; error 22003 where a tie is the least bigint, 54000 beyond a gigabyte';
+CREATE AGGREGATE listing_stats.price_history(at timestamptz, v real) (
+	SFUNC = listing_stats._history_accumulate,
+	STYPE = listing_stats.price_history,
+	SSPACE = 1024,
+	FINALFUNC = listing_stats._history_finish,
+	COMBINEFUNC = listing_stats._history_combine,
+	PARALLEL = SAFE);
+COMMENT ON AGGREGATE listing_stats.price_history(timestamptz, real) IS
+	'the prices v as a step function of time, each in force from its time at until the next one''s, NULL where unavailable; in any order; of equal times the greatest price (NULL is least); rows without a time are left out; the shortest decimal of each real; the empty history of no rows; error 54000 beyond a gigabyte';
+CREATE AGGREGATE listing_stats.price_history(at timestamptz, v real, tie bigint) (
+	SFUNC = listing_stats._history_accumulate,
+	STYPE = listing_stats.price_history,
+	SSPACE = 1024,
+	FINALFUNC = listing_stats._history_finish,
+	COMBINEFUNC = listing_stats._history_combine,
+	PARALLEL = SAFE);
+COMMENT ON AGGREGATE listing_stats.price_history(timestamptz, real, bigint) IS
+	'the prices v as a step function of time, each in force from its time at until the next one''s, NULL where unavailable; in any order; of equal times the greatest tie is in force (NULL is least), of equal ties the greatest price (NULL is least); rows without a time are left out; the shortest decimal of each real; the empty history of no rows; error 22003 where a tie is the least bigint, 54000 beyond a gigabyte';
 CREATE AGGREGATE listing_stats.price_history_merge(history listing_stats.price_history) (
 	SFUNC = listing_stats._history_combine,
 	STYPE = listing_stats.price_history,
@@ -659,7 +740,7 @@ CREATE AGGREGATE listing_stats.price_history_merge(history listing_stats.price_h
 	COMBINEFUNC = listing_stats._history_combine,
 	PARALLEL = SAFE);
 COMMENT ON AGGREGATE listing_stats.price_history_merge(listing_stats.price_history) IS
-	'the steps of all histories as one history, as if their prices had been collected together; NULLs are left out, NULL of no rows; error 54000 beyond a gigabyte';
+	'the steps of all histories as one history, as if their prices had been collected together; NULLs are left out, the empty history of no rows; error 54000 beyond a gigabyte';
 CREATE FUNCTION listing_stats.merge(listing_stats.price_history, listing_stats.price_history) RETURNS listing_stats.price_history
 	AS 'MODULE_PATHNAME', 'listing_stats_history_merge' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats.merge(listing_stats.price_history, listing_stats.price_history) IS
@@ -689,7 +770,7 @@ COMMENT ON FUNCTION listing_stats.step_count(listing_stats.price_history) IS
 CREATE FUNCTION listing_stats.latest(history listing_stats.price_history) RETURNS numeric
 	AS 'MODULE_PATHNAME', 'listing_stats_history_latest' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats.latest(listing_stats.price_history) IS
-	'the price of the last step; NULL: unavailable, or no steps';
+	'the price of the last step, also if its time is still to come; NULL: unavailable, or no steps';
 CREATE FUNCTION listing_stats.latest_at(history listing_stats.price_history) RETURNS timestamptz
 	AS 'MODULE_PATHNAME', 'listing_stats_history_latest_at' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats.latest_at(listing_stats.price_history) IS
@@ -762,18 +843,18 @@ CREATE FUNCTION listing_stats.days_on_market(history listing_stats.price_history
 	AS 'MODULE_PATHNAME', 'listing_stats_history_days_on_market' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats.days_on_market(listing_stats.price_history, timestamptz) IS
 	'how many days of 24 hours lie between the first step and now; NULL: no steps, now is earlier or an infinite time, or an argument is NULL';
-CREATE FUNCTION listing_stats.sparkline(history listing_stats.price_history, width integer DEFAULT 40) RETURNS text
-	AS 'MODULE_PATHNAME', 'listing_stats_history_sparkline' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
-COMMENT ON FUNCTION listing_stats.sparkline(listing_stats.price_history, integer) IS
-	'the history as a line of width characters (at most 1000), for equal lengths of time from the first step to the last, each as high as the price in force at its end, a space without one or with NaN, lowest for -Infinity and highest for Infinity where there are finite prices; blocks, or _.-~=+*# in databases that are not UTF-8; NULL if an argument is; error 22023 for another width';
+CREATE FUNCTION listing_stats.sparkline(history listing_stats.price_history, width integer DEFAULT 40, since timestamptz DEFAULT NULL, until timestamptz DEFAULT NULL) RETURNS text
+	AS 'MODULE_PATHNAME', 'listing_stats_history_sparkline' LANGUAGE C STABLE PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats.sparkline(listing_stats.price_history, integer, timestamptz, timestamptz) IS
+	'the history as a line of width characters (at most 1000), for equal lengths of time from since (NULL: the first step) to until (NULL: now, or the last step if it is later), each as high as the price in force at its end, a space without one or with NaN, lowest for -Infinity and highest for Infinity where there are finite prices; blocks, or _.-~=+*# in databases that are not UTF-8; spaces where the window ends before it begins; NULL if history or width is NULL; error 22023 for another width';
 CREATE FUNCTION listing_stats.candles(history listing_stats.price_history, width interval, since timestamptz DEFAULT NULL, until timestamptz DEFAULT NULL, OUT at timestamptz, OUT open numeric, OUT high numeric, OUT low numeric, OUT close numeric) RETURNS SETOF record
 	AS 'MODULE_PATHNAME', 'listing_stats_history_candles' LANGUAGE C STABLE PARALLEL SAFE ROWS 100;
 COMMENT ON FUNCTION listing_stats.candles(listing_stats.price_history, interval, timestamptz, timestamptz) IS
-	'for each width of time from since (NULL: the first step) up to until (NULL: the last step and it too): when it starts, the price in force then or when since is later or else the first known one in it, the highest, the lowest, and the last known one; NULLs without any; whole months, and whole days, start when the clock of the sessions time zone first shows the midnight that date_trunc() has, or skips it, other widths count from 2000-01-03 00:00 UTC; the first candle of all starts when timestamps do; no rows if history or width is NULL, there are no steps or the window is empty; error 22023 for a width that is not positive or of several units, or a window that is not finite';
+	'for each width of time from since (NULL: the first step) up to until (NULL: now, or the last step and it too if it is later): when it starts, the price in force then or when since is later or else the first known one in it, the highest, the lowest, and the last known one; NULLs without any; whole months, and whole days, start when the clock of the sessions time zone first shows the midnight that date_trunc() has, or skips it, other widths count from 2000-01-03 00:00 UTC; the first candle of all starts when timestamps do; no rows if history or width is NULL, there are no steps or the window is empty; error 22023 for a width that is not positive or of several units, or a window that is not finite';
 CREATE FUNCTION listing_stats.series(history listing_stats.price_history, step interval, since timestamptz DEFAULT NULL, until timestamptz DEFAULT NULL, OUT at timestamptz, OUT price numeric) RETURNS SETOF record
 	AS 'MODULE_PATHNAME', 'listing_stats_history_series' LANGUAGE C STABLE PARALLEL SAFE ROWS 100;
 COMMENT ON FUNCTION listing_stats.series(listing_stats.price_history, interval, timestamptz, timestamptz) IS
-	'the price in force at since (NULL: the first step) and every step of time later, up to and including until (NULL: the last step) or the last time that there is, as generate_series() has the times, in the sessions time zone; NULL prices where unavailable and before the first step; no rows if history or step is NULL or there are no steps; error 22023 for a step that is not positive or a window that is not finite';
+	'the price in force at since (NULL: the first step) and every step of time later, up to and including until (NULL: now, or the last step if it is later) or the last time that there is, as generate_series() has the times, in the sessions time zone; NULL prices where unavailable and before the first step; no rows if history or step is NULL or there are no steps; error 22023 for a step that is not positive or a window that is not finite';
 CREATE FUNCTION listing_stats.prior_price(history listing_stats.price_history, reduced_at timestamptz DEFAULT NULL, within interval DEFAULT '30 days', progressive boolean DEFAULT false, OUT price numeric, OUT at timestamptz, OUT covered boolean, OUT reduction_at timestamptz)
 	AS 'MODULE_PATHNAME', 'listing_stats_history_prior_price' LANGUAGE C STABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats.prior_price(listing_stats.price_history, timestamptz, interval, boolean) IS
@@ -1042,6 +1123,8 @@ REVOKE ALL ON FUNCTION
 	listing_stats._history_accumulate(listing_stats.price_history, timestamptz, integer, bigint),
 	listing_stats._history_accumulate(listing_stats.price_history, timestamptz, double precision),
 	listing_stats._history_accumulate(listing_stats.price_history, timestamptz, double precision, bigint),
+	listing_stats._history_accumulate(listing_stats.price_history, timestamptz, real),
+	listing_stats._history_accumulate(listing_stats.price_history, timestamptz, real, bigint),
 	listing_stats._latest_state_in(cstring),
 	listing_stats._latest_state_out(listing_stats._latest_state),
 	listing_stats._latest_combine(listing_stats._latest_state, listing_stats._latest_state),
@@ -1102,6 +1185,22 @@ CREATE TRIGGER _flush AFTER INSERT ON listing_stats._flush
 FOR EACH STATEMENT EXECUTE FUNCTION listing_stats._flush();
 ALTER TABLE listing_stats._flush ENABLE ALWAYS TRIGGER _flush;
 COMMENT ON TRIGGER _flush ON listing_stats._flush IS 'makes the kept columns of the noted listings right';
+
+-- Deferred triggers of PostgreSQL's call for what has to be done before a transaction commits.  Unlogged, so that
+-- no publication has it; its two rows, "first" and "last", are made when they are first needed after a crash.
+CREATE FUNCTION listing_stats._late() RETURNS trigger
+AS 'MODULE_PATHNAME', 'listing_stats_late' LANGUAGE C;
+COMMENT ON FUNCTION listing_stats._late() IS 'private: looks again for the listings of prices that came before them';
+REVOKE ALL ON FUNCTION listing_stats._late() FROM PUBLIC;
+
+CREATE UNLOGGED TABLE listing_stats._late (step integer) USING heap;
+COMMENT ON TABLE listing_stats._late IS 'private: its deferred trigger runs before a transaction commits that has written prices before their listing';
+REVOKE ALL ON TABLE listing_stats._late FROM PUBLIC;
+
+CREATE CONSTRAINT TRIGGER _late AFTER INSERT ON listing_stats._late
+DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION listing_stats._late();
+ALTER TABLE listing_stats._late ENABLE ALWAYS TRIGGER _late;
+COMMENT ON TRIGGER _late ON listing_stats._late IS 'looks again for the listings of prices that came before them';
 
 CREATE FUNCTION listing_stats._attachments(
     OUT listing regclass, OUT price regclass, OUT listing_key name, OUT last_price name,
@@ -1217,27 +1316,24 @@ COMMENT ON FUNCTION listing_stats.latest_prices(regclass, uuid[], timestamptz, n
 
 CREATE FUNCTION listing_stats.latest_price(
     price regclass, key bigint, as_of timestamptz DEFAULT NULL,
-    key_column name DEFAULT NULL, at name DEFAULT NULL, value name DEFAULT NULL,
-    OUT key bigint, OUT at timestamptz, OUT value numeric)
-RETURNS SETOF record
-AS 'MODULE_PATHNAME', 'listing_stats_latest_price' LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1;
-COMMENT ON FUNCTION listing_stats.latest_price(regclass, bigint, timestamptz, name, name, name) IS 'the latest price of one listing, as latest_prices() gives it: a key of an integer type; no row if it has none, or the key is NULL';
+    key_column name DEFAULT NULL, at name DEFAULT NULL, value name DEFAULT NULL)
+RETURNS numeric
+AS 'MODULE_PATHNAME', 'listing_stats_latest_price_bigint' LANGUAGE C STABLE PARALLEL RESTRICTED COST 100;
+COMMENT ON FUNCTION listing_stats.latest_price(regclass, bigint, timestamptz, name, name, name) IS 'the latest price of one listing, as one value, as latest_prices() gives it: the key is an integer; NULL if the listing has no price, its latest one is NULL, or the key is NULL; as_of: the latest that is not after it. Columns, privileges and errors as for latest_prices()';
 
 CREATE FUNCTION listing_stats.latest_price(
     price regclass, key text, as_of timestamptz DEFAULT NULL,
-    key_column name DEFAULT NULL, at name DEFAULT NULL, value name DEFAULT NULL,
-    OUT key text, OUT at timestamptz, OUT value numeric)
-RETURNS SETOF record
-AS 'MODULE_PATHNAME', 'listing_stats_latest_price' LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1;
-COMMENT ON FUNCTION listing_stats.latest_price(regclass, text, timestamptz, name, name, name) IS 'the latest price of one listing, as latest_prices() gives it: a key of any type, as its text; no row if it has none, or the key is NULL';
+    key_column name DEFAULT NULL, at name DEFAULT NULL, value name DEFAULT NULL)
+RETURNS numeric
+AS 'MODULE_PATHNAME', 'listing_stats_latest_price_text' LANGUAGE C STABLE PARALLEL RESTRICTED COST 100;
+COMMENT ON FUNCTION listing_stats.latest_price(regclass, text, timestamptz, name, name, name) IS 'the latest price of one listing, as one value, as latest_prices() gives it: the key is of any type, as its text; NULL if the listing has no price, its latest one is NULL, or the key is NULL; as_of: the latest that is not after it. Columns, privileges and errors as for latest_prices()';
 
 CREATE FUNCTION listing_stats.latest_price(
     price regclass, key uuid, as_of timestamptz DEFAULT NULL,
-    key_column name DEFAULT NULL, at name DEFAULT NULL, value name DEFAULT NULL,
-    OUT key uuid, OUT at timestamptz, OUT value numeric)
-RETURNS SETOF record
-AS 'MODULE_PATHNAME', 'listing_stats_latest_price' LANGUAGE C STABLE PARALLEL RESTRICTED ROWS 1;
-COMMENT ON FUNCTION listing_stats.latest_price(regclass, uuid, timestamptz, name, name, name) IS 'the latest price of one listing, as latest_prices() gives it: a key of type uuid; no row if it has none, or the key is NULL';
+    key_column name DEFAULT NULL, at name DEFAULT NULL, value name DEFAULT NULL)
+RETURNS numeric
+AS 'MODULE_PATHNAME', 'listing_stats_latest_price_uuid' LANGUAGE C STABLE PARALLEL RESTRICTED COST 100;
+COMMENT ON FUNCTION listing_stats.latest_price(regclass, uuid, timestamptz, name, name, name) IS 'the latest price of one listing, as one value, as latest_prices() gives it: the key is a uuid; NULL if the listing has no price, its latest one is NULL, or the key is NULL; as_of: the latest that is not after it. Columns, privileges and errors as for latest_prices()';
 
 CREATE FUNCTION listing_stats.price_history_json(
     price regclass, key bigint, max_rows integer DEFAULT NULL,
@@ -1265,21 +1361,21 @@ CREATE FUNCTION listing_stats.read_price_history(
     key_column name DEFAULT NULL, at name DEFAULT NULL, value name DEFAULT NULL)
 RETURNS listing_stats.price_history
 AS 'MODULE_PATHNAME', 'listing_stats_read_price_history_bigint' LANGUAGE C STABLE PARALLEL RESTRICTED COST 100;
-COMMENT ON FUNCTION listing_stats.read_price_history(regclass, bigint, name, name, name) IS 'the prices of one listing as a price_history, without ties: of equal times the one in force is read. Rows without a time are left out, and with null_value => ''skip'' prices that are NULL too; NULL if nothing is left or the key is NULL. The key is an integer. Columns, privileges and errors as for latest_prices(), and an error if the column at is a number';
+COMMENT ON FUNCTION listing_stats.read_price_history(regclass, bigint, name, name, name) IS 'the prices of one listing as a price_history, without ties: of equal times the one in force is read. Rows without a time are left out, and with null_value => ''skip'' prices that are NULL too; the empty history if nothing is left or the key is NULL. The key is an integer. Columns, privileges and errors as for latest_prices(), and an error if the column at is a number';
 
 CREATE FUNCTION listing_stats.read_price_history(
     price regclass, key text,
     key_column name DEFAULT NULL, at name DEFAULT NULL, value name DEFAULT NULL)
 RETURNS listing_stats.price_history
 AS 'MODULE_PATHNAME', 'listing_stats_read_price_history_text' LANGUAGE C STABLE PARALLEL RESTRICTED COST 100;
-COMMENT ON FUNCTION listing_stats.read_price_history(regclass, text, name, name, name) IS 'the prices of one listing as a price_history, without ties: of equal times the one in force is read. Rows without a time are left out, and with null_value => ''skip'' prices that are NULL too; NULL if nothing is left or the key is NULL. The key is of any type, as its text. Columns, privileges and errors as for latest_prices(), and an error if the column at is a number';
+COMMENT ON FUNCTION listing_stats.read_price_history(regclass, text, name, name, name) IS 'the prices of one listing as a price_history, without ties: of equal times the one in force is read. Rows without a time are left out, and with null_value => ''skip'' prices that are NULL too; the empty history if nothing is left or the key is NULL. The key is of any type, as its text. Columns, privileges and errors as for latest_prices(), and an error if the column at is a number';
 
 CREATE FUNCTION listing_stats.read_price_history(
     price regclass, key uuid,
     key_column name DEFAULT NULL, at name DEFAULT NULL, value name DEFAULT NULL)
 RETURNS listing_stats.price_history
 AS 'MODULE_PATHNAME', 'listing_stats_read_price_history_uuid' LANGUAGE C STABLE PARALLEL RESTRICTED COST 100;
-COMMENT ON FUNCTION listing_stats.read_price_history(regclass, uuid, name, name, name) IS 'the prices of one listing as a price_history, without ties: of equal times the one in force is read. Rows without a time are left out, and with null_value => ''skip'' prices that are NULL too; NULL if nothing is left or the key is NULL. The key is a uuid. Columns, privileges and errors as for latest_prices(), and an error if the column at is a number';
+COMMENT ON FUNCTION listing_stats.read_price_history(regclass, uuid, name, name, name) IS 'the prices of one listing as a price_history, without ties: of equal times the one in force is read. Rows without a time are left out, and with null_value => ''skip'' prices that are NULL too; the empty history if nothing is left or the key is NULL. The key is a uuid. Columns, privileges and errors as for latest_prices(), and an error if the column at is a number';
 
 ----------------------------------------------------------------------------------------------------
 -- DDL
@@ -1287,23 +1383,47 @@ COMMENT ON FUNCTION listing_stats.read_price_history(regclass, uuid, name, name,
 
 -- What follows DDL.  A convenience: nothing is wrong where these event triggers are disabled.
 
-CREATE FUNCTION listing_stats._follow_renames() RETURNS event_trigger
-AS 'MODULE_PATHNAME', 'listing_stats_follow_renames' LANGUAGE C;
-COMMENT ON FUNCTION listing_stats._follow_renames() IS 'private: carries the new names of tables, columns and schemas into the arguments of the triggers that attach() made; an error unless called by an event trigger on ddl_command_end';
-REVOKE ALL ON FUNCTION listing_stats._follow_renames() FROM PUBLIC;
+CREATE FUNCTION listing_stats._follow_changes() RETURNS void
+AS 'MODULE_PATHNAME', 'listing_stats_follow_changes' LANGUAGE C;
+COMMENT ON FUNCTION listing_stats._follow_changes() IS 'private: carries the new names of tables, columns and schemas into the arguments of the triggers that attach() made, and gives new partitions and inheritance children triggers of their own; an error unless called by an event trigger';
 
-CREATE FUNCTION listing_stats._follow_drops() RETURNS event_trigger
+CREATE FUNCTION listing_stats._follow_drops() RETURNS void
 AS 'MODULE_PATHNAME', 'listing_stats_follow_drops' LANGUAGE C;
 COMMENT ON FUNCTION listing_stats._follow_drops() IS 'private: detaches what has lost its table or a column, and stops keeping a column that is dropped; an error unless called by an event trigger on sql_drop';
-REVOKE ALL ON FUNCTION listing_stats._follow_drops() FROM PUBLIC;
 
--- All commands by which PostgreSQL lets a table or one of its columns be renamed or moved.
-CREATE EVENT TRIGGER listing_stats_renames ON ddl_command_end
-WHEN TAG IN ('ALTER TABLE', 'ALTER SCHEMA', 'ALTER INDEX', 'ALTER VIEW', 'ALTER MATERIALIZED VIEW',
-    'ALTER FOREIGN TABLE', 'ALTER TYPE', 'ALTER EXTENSION')
-EXECUTE FUNCTION listing_stats._follow_renames();
-COMMENT ON EVENT TRIGGER listing_stats_renames IS 'carries renames into the triggers that listing_stats.attach() made, so that dumps have the new names';
+-- Not in C: where the module is gone, a command that a function in C is called for would fail.  STABLE, for that keeps
+-- the snapshot which the command began with: by it _follow_drops() sees what has been dropped.  With the search_path of
+-- the command, whose names it resolves.
+CREATE FUNCTION listing_stats._follow() RETURNS event_trigger LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    drops CONSTANT pg_catalog.bool := TG_EVENT OPERATOR(pg_catalog.=) 'sql_drop';
+BEGIN
+    IF drops AND NOT EXISTS (
+        SELECT FROM pg_catalog.pg_event_trigger_dropped_objects()
+        WHERE classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_trigger'::pg_catalog.regclass OR objsubid OPERATOR(pg_catalog.>) 0) THEN
+        RETURN;
+    END IF;
+    BEGIN
+        IF drops THEN
+            PERFORM listing_stats._follow_drops();
+        ELSE
+            PERFORM listing_stats._follow_changes();
+        END IF;
+    EXCEPTION WHEN OTHERS THEN
+        RAISE WARNING 'listing_stats could not follow this command: %', SQLERRM
+            USING ERRCODE = SQLSTATE, HINT = 'The command goes on. If the files of listing_stats are gone, install them again, or remove the extension with DROP EXTENSION listing_stats CASCADE.';
+    END;
+END $$;
+COMMENT ON FUNCTION listing_stats._follow() IS 'private: an event trigger that follows renames, partitions and drops; an error in it becomes a warning';
+REVOKE ALL ON FUNCTION listing_stats._follow() FROM PUBLIC;
+
+-- All commands by which PostgreSQL lets a table or one of its columns be renamed or moved, or become a part of a table.
+CREATE EVENT TRIGGER listing_stats_changes ON ddl_command_end
+WHEN TAG IN ('CREATE TABLE', 'CREATE FOREIGN TABLE', 'CREATE SCHEMA', 'ALTER TABLE', 'ALTER SCHEMA', 'ALTER INDEX', 'ALTER VIEW',
+    'ALTER MATERIALIZED VIEW', 'ALTER FOREIGN TABLE', 'ALTER TYPE', 'ALTER EXTENSION')
+EXECUTE FUNCTION listing_stats._follow();
+COMMENT ON EVENT TRIGGER listing_stats_changes IS 'carries renames into the triggers that listing_stats.attach() made, so that dumps have the new names, and gives new partitions of prices triggers of their own';
 
 CREATE EVENT TRIGGER listing_stats_drops ON sql_drop
-EXECUTE FUNCTION listing_stats._follow_drops();
+EXECUTE FUNCTION listing_stats._follow();
 COMMENT ON EVENT TRIGGER listing_stats_drops IS 'detaches what has lost its table or a column';

@@ -33,6 +33,23 @@ SELECT id, last_price, current, seen IS NOT NULL AS seen FROM listing ORDER BY i
 INSERT INTO price VALUES (5, 3, '2026-01-03', 30);
 SELECT id, last_price, current, seen IS NOT NULL AS seen FROM listing ORDER BY id;
 
+-- another value by the same key would put an end to the column that is kept; one that is named 'none', or kept for
+-- something else, is not missed
+CREATE TABLE used (id int PRIMARY KEY, price_id bigint);
+CREATE TABLE two_values (id int PRIMARY KEY, used_id int REFERENCES used, at date NOT NULL, a numeric, b numeric, again int GENERATED ALWAYS AS (used_id) STORED REFERENCES used);
+INSERT INTO used VALUES (1);
+INSERT INTO two_values VALUES (1, 1, '2026-01-01', 10, 1);
+SELECT last_price FROM listing_stats.attach('used', 'two_values', key => 'used_id', at => 'at', value => 'a', last_price => 'last_a');
+SELECT last_price FROM listing_stats.attach('used', 'two_values', key => 'used_id', value => 'b', last_price => 'last_b');
+SELECT last_price FROM listing_stats.attach('used', 'two_values', key => 'used_id', null_value => 'skip', last_price => 'last_b');
+SELECT last_price FROM listing_stats.attach('used', 'two_values', key => 'again', at => 'at', value => 'b', last_price => 'last_b');
+INSERT INTO two_values VALUES (2, 1, '2026-01-02', 11, 2);
+SELECT last_a, last_b FROM used;
+SELECT last_price, previous_price FROM listing_stats.attach('used', 'two_values', key => 'again', last_price => 'other', previous_price => 'last_b');
+SELECT last_price, value FROM listing_stats.attach('used', 'two_values', key => 'again', value => 'a', previous_price => 'none');
+SELECT last_a, last_b, other FROM used;
+SELECT listing_stats.detach('two_values');
+
 -- detaching leaves the data
 SELECT listing_stats.detach('listing', 'price');
 SELECT listing_stats.detach('listing', 'price');
@@ -93,6 +110,56 @@ SELECT * FROM stock ORDER BY symbol;
 SELECT key, last_price_at FROM listing_stats.attach('stock', 'quote', last_price_at => 'day');
 SELECT * FROM stock ORDER BY symbol;
 SELECT * FROM listing_stats.verify('stock', 'quote');
+
+-- a key without a foreign key: what it is matched with is said, and that no price belongs to a listing
+CREATE TABLE company (id text PRIMARY KEY, symbol text UNIQUE);
+CREATE TABLE share (id serial PRIMARY KEY, symbol varchar(10), created date NOT NULL, value int);
+INSERT INTO company VALUES ('x1', 'IBM');
+SELECT listing_key, warnings FROM listing_stats.attach('company', 'share', key => 'symbol');
+INSERT INTO share (symbol, created, value) VALUES (NULL, '2026-01-01', 1), ('IBM', '2026-01-01', 1);
+SELECT listing_key FROM listing_stats.attach('company', 'share');
+SELECT warnings FROM listing_stats.attachments WHERE listing = 'company'::regclass;
+BEGIN;
+INSERT INTO company VALUES ('IBM');
+SELECT warnings FROM listing_stats.attachments WHERE listing = 'company'::regclass;
+-- nor if but the first prices are of none
+INSERT INTO share (symbol, created, value) SELECT i, '2026-01-01', 1 FROM generate_series(1, 200) i;
+INSERT INTO share (symbol, created, value) VALUES ('x1', '2026-01-01', 1);
+DELETE FROM company WHERE id = 'IBM';
+SELECT warnings FROM listing_stats.attachments WHERE listing = 'company'::regclass;
+ROLLBACK;
+ALTER TABLE share ADD FOREIGN KEY (symbol) REFERENCES company (symbol);
+SELECT listing_stats.detach('share');
+SELECT listing_key, warnings FROM listing_stats.attach('company', 'share');
+-- one that refers to the listing by way of another table, or to what the listing refers to
+CREATE TABLE portrait (id text PRIMARY KEY REFERENCES company);
+CREATE TABLE trade (id serial PRIMARY KEY, company text REFERENCES company, portrait text REFERENCES portrait, created date NOT NULL, value int);
+SELECT listing_key FROM listing_stats.attach('portrait', 'trade', key => 'company');
+SELECT listing_key FROM listing_stats.attach('company', 'trade', key => 'portrait', last_price => 'last_trade');
+-- integers of different widths
+CREATE TABLE wide (id bigint PRIMARY KEY);
+CREATE TABLE narrow (id smallint PRIMARY KEY, wide smallint, created date NOT NULL, value int);
+INSERT INTO wide VALUES (1);
+INSERT INTO narrow VALUES (1, 2, '2026-01-01', 1);
+SELECT warnings FROM listing_stats.attach('wide', 'narrow', key => 'wide');
+INSERT INTO narrow VALUES (2, 1, '2026-01-01', 1);
+SELECT warnings FROM listing_stats.attachments WHERE listing = 'wide'::regclass;
+-- keys of several columns, as the hint says
+CREATE TABLE composite (a int, b int, PRIMARY KEY (a, b));
+CREATE TABLE of_composite (id int PRIMARY KEY, a int, b int, created date NOT NULL, value int, FOREIGN KEY (a, b) REFERENCES composite);
+ALTER TABLE composite ADD ab text GENERATED ALWAYS AS (a::text || '/' || b::text) STORED UNIQUE;
+ALTER TABLE of_composite ADD ab text GENERATED ALWAYS AS (a::text || '/' || b::text) STORED REFERENCES composite (ab);
+SELECT listing_key, key FROM listing_stats.attach('composite', 'of_composite');
+INSERT INTO composite VALUES (1, 2);
+INSERT INTO of_composite VALUES (1, 1, 2, '2026-01-01', 5);
+TABLE composite;
+-- a primary key that is deferrable, which no foreign key can refer to
+CREATE TABLE deferred (id int PRIMARY KEY DEFERRABLE INITIALLY DEFERRED);
+CREATE TABLE of_deferred (id int PRIMARY KEY DEFERRABLE, deferred_id int, created date NOT NULL, value int);
+SELECT listing_key, tie FROM listing_stats.attach('deferred', 'of_deferred', key => 'deferred_id');
+INSERT INTO deferred VALUES (1);
+INSERT INTO of_deferred VALUES (1, 1, '2026-01-01', 5);
+TABLE deferred;
 
 -- the time itself as tie, where it is unique
 CREATE TABLE sensor (id int PRIMARY KEY);

@@ -1,7 +1,7 @@
 -- Bad input: each error has a SQLSTATE, names the object and says what to do; nothing is lost.  Identifiers as in
 -- test/README.md.
 -- Nothing here needs the event triggers; what they add is in follow_ddl.sql.
-ALTER EVENT TRIGGER listing_stats_renames DISABLE;
+ALTER EVENT TRIGGER listing_stats_changes DISABLE;
 ALTER EVENT TRIGGER listing_stats_drops DISABLE;
 SET SESSION AUTHORIZATION regress_listing_stats;
 CREATE SCHEMA errors;
@@ -67,6 +67,11 @@ SELECT listing_stats.attach('listing', 'two_keys');
 CREATE TABLE no_key (id bigint PRIMARY KEY, listing_id bigint, created timestamptz, value numeric);
 SELECT listing_stats.attach('listing', 'no_key');
 \echo :SQLSTATE
+-- a key that refers to another table
+CREATE TABLE other (id bigint PRIMARY KEY);
+CREATE TABLE of_other (id bigint PRIMARY KEY, other_id bigint REFERENCES other, created timestamptz, value numeric);
+SELECT listing_stats.attach('listing', 'of_other', key => 'other_id');
+\echo :SQLSTATE
 CREATE TABLE composite (a int, b int, PRIMARY KEY (a, b));
 CREATE TABLE of_composite (id int PRIMARY KEY, a int, b int, created date, value int, FOREIGN KEY (a, b) REFERENCES composite);
 SELECT listing_stats.attach('composite', 'of_composite');
@@ -107,6 +112,23 @@ SELECT listing_stats.attach('by_array', 'of_array');
 \echo :SQLSTATE
 
 -- V6, C10: targets
+CREATE TABLE counted (id int PRIMARY KEY, certain bigint NOT NULL DEFAULT 0, small int);
+CREATE TABLE count_price (id int PRIMARY KEY, counted_id int REFERENCES counted, created date NOT NULL, value numeric(10,2));
+SELECT listing_stats.attach('counted', 'count_price', price_count => 'certain');
+\echo :SQLSTATE
+SELECT listing_stats.attach('counted', 'count_price', price_count => 'small');
+\echo :SQLSTATE
+-- changed after attaching
+SELECT count(*) FROM listing_stats.attach('counted', 'count_price', price_count => 'number');
+INSERT INTO counted (id) VALUES (1);
+ALTER TABLE counted ALTER last_price TYPE numeric(10,1), ALTER number TYPE int;
+SELECT warnings FROM listing_stats.attachments WHERE listing = 'counted'::regclass;
+INSERT INTO count_price VALUES (1, 1, '2026-01-01', 5);
+\echo :SQLSTATE
+ALTER TABLE counted ALTER last_price TYPE numeric(10,2);
+SELECT warnings FROM listing_stats.attachments WHERE listing = 'counted'::regclass;
+INSERT INTO count_price VALUES (1, 1, '2026-01-01', 5);
+TABLE counted;
 CREATE DOMAIN known AS numeric(10,2) NOT NULL;
 CREATE TABLE targets (id bigint PRIMARY KEY, narrow numeric(8,2), coarse numeric(10,1), mandatory numeric(10,2) NOT NULL, generated numeric GENERATED ALWAYS AS (id + 1) STORED,
                       "unique" numeric(10,2) UNIQUE, text text, day date, "float" double precision, "domain" known DEFAULT 0, whole int, kept numeric(10,2));
@@ -327,5 +349,5 @@ DROP SCHEMA errors CASCADE;
 DROP FOREIGN DATA WRAPPER errors CASCADE;
 DROP OWNED BY regress_listing_stats_other;
 DROP ROLE regress_listing_stats_other;
-ALTER EVENT TRIGGER listing_stats_renames ENABLE;
+ALTER EVENT TRIGGER listing_stats_changes ENABLE;
 ALTER EVENT TRIGGER listing_stats_drops ENABLE;

@@ -255,12 +255,12 @@ SELECT * FROM says();
 ROLLBACK;
 -- a column that only has the name of a lost one
 RESET SESSION AUTHORIZATION;
-ALTER EVENT TRIGGER listing_stats_renames DISABLE;
+ALTER EVENT TRIGGER listing_stats_changes DISABLE;
 SET SESSION AUTHORIZATION regress_listing_stats;
 ALTER TABLE price RENAME value TO amount;
 ALTER TABLE price ADD COLUMN value numeric;
 RESET SESSION AUTHORIZATION;
-ALTER EVENT TRIGGER listing_stats_renames ENABLE;
+ALTER EVENT TRIGGER listing_stats_changes ENABLE;
 SET SESSION AUTHORIZATION regress_listing_stats;
 ALTER TABLE price DROP COLUMN value;
 INSERT INTO price VALUES (43, 2, '2026-04-03', 43);
@@ -437,17 +437,33 @@ ROLLBACK;
 RESET SESSION AUTHORIZATION;
 
 -- by hand
-SELECT listing_stats._follow_renames();
-\echo :SQLSTATE
-CREATE EVENT TRIGGER regress_by_hand ON ddl_command_start EXECUTE FUNCTION listing_stats._follow_drops();
-CREATE TABLE nothing ();
-\echo :SQLSTATE
-DROP EVENT TRIGGER regress_by_hand;
-SELECT has_function_privilege('public', oid, 'EXECUTE') FROM pg_proc WHERE proname ~ '_follow_' ORDER BY proname;
-SELECT evtname, evtevent, evtenabled FROM pg_event_trigger WHERE evtname ~ 'listing_stats' ORDER BY evtname;
 SET SESSION AUTHORIZATION regress_listing_stats;
+SELECT listing_stats._follow_changes();
+\echo :SQLSTATE
 SELECT listing_stats._follow_drops();
 \echo :SQLSTATE
+SELECT listing_stats._follow();
+\echo :SQLSTATE
+RESET SESSION AUTHORIZATION;
+CREATE EVENT TRIGGER regress_by_hand ON ddl_command_start EXECUTE FUNCTION listing_stats._follow();
+CREATE TABLE nothing ();
+DROP TABLE nothing;
+DROP EVENT TRIGGER regress_by_hand;
+SELECT evtname, evtevent, evtenabled FROM pg_event_trigger WHERE evtname ~ 'listing_stats' ORDER BY evtname;
+-- an error becomes a warning, of whoever may not use the schema as well; what cancels a command does cancel it
+BEGIN;
+REVOKE USAGE ON SCHEMA listing_stats FROM PUBLIC;
+SET LOCAL SESSION AUTHORIZATION regress_listing_stats;
+ALTER TABLE price RENAME value TO amount;
+INSERT INTO price VALUES (44, 2, '2026-04-04', 44);
+ALTER TABLE price DROP COLUMN amount;
+ROLLBACK;
+BEGIN;
+CREATE OR REPLACE FUNCTION listing_stats._follow_changes() RETURNS void LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_cancel_backend(pg_backend_pid()), pg_sleep(100); END $$;
+ALTER TABLE price RENAME value TO amount;
+\echo :SQLSTATE
+ROLLBACK;
+SET SESSION AUTHORIZATION regress_listing_stats;
 
 -- A price without its listing is remembered until the transaction commits, which it does whatever has become of the
 -- tables meanwhile.

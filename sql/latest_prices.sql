@@ -29,19 +29,26 @@ SELECT count(*) FROM listing_stats.latest_prices('price', as_of => 'infinity');
 SELECT count(*) FROM listing_stats.latest_prices('price', ARRAY[]::bigint[]);
 SELECT count(*) FROM listing_stats.latest_prices('price', ARRAY[NULL]::bigint[]);
 SELECT count(*) FROM listing_stats.latest_prices('price', ARRAY[[1, 2], [3, 4]]);
-SELECT * FROM listing_stats.latest_price('price', 1);
-SELECT * FROM listing_stats.latest_price('price', 1, '2026-01-02 12:00');
-SELECT * FROM listing_stats.latest_price('price', 5);
-SELECT * FROM listing_stats.latest_price('price', NULL::bigint);
-SELECT l.id, p.value FROM listing l LEFT JOIN LATERAL listing_stats.latest_price('price', l.id) AS p ON true ORDER BY l.id;
+SELECT listing_stats.latest_price('price', 1);
+SELECT listing_stats.latest_price('price', 1, '2026-01-02 12:00');
+SELECT listing_stats.latest_price('price', 5);
+SELECT listing_stats.latest_price('price', NULL::bigint);
+-- one value: a listing without prices keeps its row, and it stands where an expression may
+SELECT id, listing_stats.latest_price('price', id) FROM listing ORDER BY id;
+SELECT id, CASE WHEN listing_stats.latest_price('price', id) IS NULL THEN 'none' ELSE 'some' END FROM listing WHERE listing_stats.latest_price('price', id) < 20 OR listing_stats.latest_price('price', id) IS NULL ORDER BY listing_stats.latest_price('price', id) DESC, id;
 -- keys as text, whatever their type is
 SELECT * FROM listing_stats.latest_prices('price', '{3,1}'::text[]) ORDER BY key;
 SELECT count(*) FROM listing_stats.latest_prices('price', NULL::text[]);
-SELECT * FROM listing_stats.latest_price('price', '2'::text);
+SELECT listing_stats.latest_price('price', '2'::text);
+-- a parameter without a type: refused, or a text
+PREPARE several AS SELECT * FROM listing_stats.latest_prices('price', $1);
+PREPARE one AS SELECT listing_stats.latest_price('price', $1);
+SELECT name, parameter_types FROM pg_prepared_statements;
+EXECUTE one(2);
 
 -- 'skip': the latest known price
 SELECT null_value FROM listing_stats.attach('listing', 'price', null_value => 'skip');
-SELECT * FROM listing_stats.latest_price('price', 3);
+SELECT listing_stats.latest_price('price', 3);
 SELECT * FROM listing_stats.latest_prices('price', ARRAY[3]);
 SELECT value FROM listing_stats.latest_prices('price') WHERE key = 3;
 SELECT null_value FROM listing_stats.attach('listing', 'price', null_value => 'keep');
@@ -49,12 +56,12 @@ SELECT null_value FROM listing_stats.attach('listing', 'price', null_value => 'k
 -- as the statement sees the table: its own transaction's changes, not its own statement's
 BEGIN;
 INSERT INTO price (listing_id, created, value) VALUES (5, '2026-02-01', 50);
-SELECT * FROM listing_stats.latest_price('price', 5);
+SELECT listing_stats.latest_price('price', 5);
 WITH added AS (INSERT INTO price (listing_id, created, value) VALUES (5, '2026-02-02', 51) RETURNING listing_id)
-SELECT p.value FROM added, listing_stats.latest_price('price', listing_id) AS p;
-SELECT * FROM listing_stats.latest_price('price', 5);
+SELECT listing_stats.latest_price('price', listing_id) FROM added;
+SELECT listing_stats.latest_price('price', 5);
 DELETE FROM price WHERE value = 51;
-SELECT * FROM listing_stats.latest_price('price', 5);
+SELECT listing_stats.latest_price('price', 5);
 SAVEPOINT a;
 DELETE FROM price WHERE listing_id = 5;
 SELECT count(*) FROM listing_stats.latest_prices('price');
@@ -96,7 +103,7 @@ BEGIN
         ), few_answer AS MATERIALIZED (
             SELECT a.* FROM keys, listing_stats.latest_prices(%1$L, keys || keys || NULL::%6$s, $1, %2$L, %3$L, %5$L) a
         ), one_answer AS MATERIALIZED (
-            SELECT a.* FROM few CROSS JOIN LATERAL listing_stats.latest_price(%1$L, few.key, $1, %2$L, %3$L, %5$L) a
+            SELECT few.key, few.at, listing_stats.latest_price(%1$L, few.key, $1, %2$L, %3$L, %5$L) FROM few
         )
         SELECT (SELECT count(*) FROM (SELECT * FROM expected EXCEPT ALL SELECT * FROM answer) _)
             + (SELECT count(*) FROM (SELECT * FROM answer EXCEPT ALL SELECT * FROM expected) _)
@@ -170,11 +177,13 @@ DROP TABLE t;
 -- The leaves of a fitting index are read directly: one scan, however many keys.  All else goes by query.
 CREATE FUNCTION way(price regclass) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
-    scans bigint := pg_stat_get_xact_numscans(price) + (SELECT sum(pg_stat_get_xact_numscans(indexrelid)) FROM pg_index WHERE indrelid = price);
+    passes bigint := pg_stat_get_xact_numscans(price);
+    scans bigint := (SELECT sum(pg_stat_get_xact_numscans(indexrelid)) FROM pg_index WHERE indrelid = price);
 BEGIN
     PERFORM listing_stats.latest_prices(price, ARRAY[1, 2, 3, 4, 5, 6, 7], key => 'k', at => 't', value => 'v');
-    scans := pg_stat_get_xact_numscans(price) + (SELECT sum(pg_stat_get_xact_numscans(indexrelid)) FROM pg_index WHERE indrelid = price) - scans;
-    RETURN CASE scans WHEN 1 THEN 'directly' ELSE 'by query' END;
+    passes := pg_stat_get_xact_numscans(price) - passes;
+    scans := (SELECT sum(pg_stat_get_xact_numscans(indexrelid)) FROM pg_index WHERE indrelid = price) - scans;
+    RETURN CASE WHEN passes = 1 AND scans = 0 THEN 'by one pass' WHEN passes = 0 AND scans = 1 THEN 'directly' ELSE 'by query' END;
 END $$;
 CREATE TABLE t (id serial PRIMARY KEY, k int, t timestamptz, v numeric);
 INSERT INTO t (k, t, v) SELECT i % 10, '2026-01-01'::timestamptz + i * interval '1 h', i FROM generate_series(1, 1000) i;
@@ -189,6 +198,21 @@ CREATE TABLE child () INHERITS (t);
 SELECT way('t') AS has_children;
 DROP TABLE child;
 ANALYZE t;
+-- a table of Citus's is empty, its rows are in shards: by query, which Citus plans; all other tables of the database are ordinary ones
+BEGIN;
+RESET SESSION AUTHORIZATION;
+SET LOCAL allow_system_table_mods = on;
+CREATE TABLE pg_catalog.pg_dist_partition (logicalrelid regclass NOT NULL);
+CREATE TABLE latest.other AS SELECT * FROM latest.t;
+CREATE INDEX ON latest.other (k, t DESC NULLS LAST) INCLUDE (v);
+INSERT INTO pg_dist_partition VALUES ('latest.t');
+ALTER TABLE latest.t ALTER k SET STATISTICS 10;
+SELECT latest.way('latest.t') AS distributed, latest.way('latest.other') AS other;
+CREATE UNIQUE INDEX pg_dist_partition_logical_relid_index ON pg_dist_partition (logicalrelid);
+ALTER TABLE latest.t ALTER k SET STATISTICS -1;
+SELECT latest.way('latest.t') AS distributed, latest.way('latest.other') AS other;
+ROLLBACK;
+SELECT way('t') AS not_distributed;
 ALTER TABLE t ENABLE ROW LEVEL SECURITY;
 SELECT way('t') AS owner_without_policies;
 ALTER TABLE t FORCE ROW LEVEL SECURITY;
@@ -232,19 +256,34 @@ INSERT INTO doubles (k, created, value) VALUES (1, '2026-01-01', 0.1::float8 + 0
 SET extra_float_digits = 0;
 SELECT * FROM listing_stats.latest_prices('doubles', key => 'k') ORDER BY key;
 RESET extra_float_digits;
-SELECT * FROM listing_stats.latest_price('doubles', 1, key_column => 'k');
+SELECT listing_stats.latest_price('doubles', 1, key_column => 'k');
 -- no primary key column is left to break ties, and none is needed
 CREATE TABLE daily (k int, created date, value int, PRIMARY KEY (k, created));
 INSERT INTO daily SELECT i % 3, date '2026-01-01' + i, i FROM generate_series(1, 9) i;
 SELECT differences('daily', 'bigint', 'k', 'created', 'k', 'value', NULL), differences('daily', 'bigint', 'k', 'created', 'k', 'value', '2026-01-05');
 
--- More keys than a hash may take of memory: several passes
+-- More keys than a hash may take of memory: several passes, then a query, also after some rows have been found
 CREATE TABLE many (id serial PRIMARY KEY, k bigint, created timestamptz NOT NULL, value numeric);
 INSERT INTO many (k, created, value) SELECT i % 9973 * 1234567891011, '2026-01-01'::timestamptz + i * 7919 % 20011 * interval '1 s', i FROM generate_series(1, 20000) i;
 CREATE INDEX ON many (k);
 SET work_mem = '64kB';
 SET hash_mem_multiplier = 1;
 SELECT differences('many', 'bigint', 'k', 'created', 'id', 'value', NULL), differences('many', 'bigint', 'k', 'created', 'id', 'value', '2026-01-01 02:00');
+CREATE TABLE some_more (id serial PRIMARY KEY, k bigint, created timestamptz NOT NULL, value numeric);
+INSERT INTO some_more (k, created, value) SELECT i, '2026-01-01', i FROM generate_series(1, 3900) i;
+CREATE FUNCTION fill_up() RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+    wrong bigint := 0;
+BEGIN
+    FOR i IN 1..20 LOOP
+        INSERT INTO some_more (k, created, value) SELECT k, '2026-01-01', k FROM generate_series(3900 + 15 * i - 14, 3900 + 15 * i) k;
+        wrong := wrong + differences('some_more', 'bigint', 'k', 'created', 'id', 'value', NULL);
+    END LOOP;
+    RETURN wrong;
+END $$;
+SELECT fill_up();
+ANALYZE many, some_more;
+SELECT differences('some_more', 'bigint', 'k', 'created', 'id', 'value', NULL), differences('many', 'bigint', 'k', 'created', 'id', 'value', NULL);
 RESET work_mem;
 RESET hash_mem_multiplier;
 SELECT differences('many', 'bigint', 'k', 'created', 'id', 'value', NULL);
@@ -255,6 +294,23 @@ INSERT INTO many (k, created, value) SELECT 1234567891012, '2026-01-01'::timesta
 SELECT differences('many', 'bigint', 'k', 'created', 'id', 'value', NULL), differences('many', 'bigint', 'k', 'created', 'id', 'value', '2026-01-01 00:10');
 VACUUM many;
 SELECT differences('many', 'bigint', 'k', 'created', 'id', 'value', NULL), differences('many', 'bigint', 'k', 'created', 'id', 'value', '2026-01-01 00:10');
+
+-- Histories of many pages, as of a time: one without times; one whose entries index scans have marked as dead, but for a few
+SET statement_timeout = '10s';
+CREATE TABLE long_ago (id bigserial PRIMARY KEY, k bigint NOT NULL, created timestamptz, value numeric(10,2));
+INSERT INTO long_ago (k, created, value) SELECT 1, NULL, i FROM generate_series(1, 3000) i;
+INSERT INTO long_ago (k, created, value) SELECT k, '2026-01-01'::timestamptz + i * interval '1 h', i FROM generate_series(2, 3) k, generate_series(1, 3000) i;
+CREATE INDEX ON long_ago (k, created DESC NULLS LAST, id DESC) INCLUDE (value) WITH (fillfactor = 50);
+SELECT differences('long_ago', 'bigint', 'k', 'created', 'id', 'value', '2026-02-01');
+DELETE FROM long_ago WHERE created < '2026-03-01' AND value <> 7;
+SET enable_seqscan = off;
+SET enable_bitmapscan = off;
+SELECT count(*) FROM long_ago WHERE k = 2 AND created < '2026-03-01';
+SELECT count(*) FROM long_ago WHERE k = 2 AND created < '2026-03-01';
+RESET enable_seqscan;
+RESET enable_bitmapscan;
+SELECT differences('long_ago', 'bigint', 'k', 'created', 'id', 'value', '2025-12-01'), differences('long_ago', 'bigint', 'k', 'created', 'id', 'value', '2026-01-20'), differences('long_ago', 'bigint', 'k', 'created', 'id', 'value', '2026-06-01');
+RESET statement_timeout;
 
 -- Names that need quoting, columns that were dropped or added later, keys that were never analysed
 CREATE TABLE "Preise, alle" (gone int, "ID" int PRIMARY KEY, "an %s""'" int, "wann?" timestamptz);
@@ -296,12 +352,191 @@ SELECT count(*) FROM listing_stats.attach('listing', 'parts', last_price => 'las
 SELECT differences('parts', 'bigint', 'listing_id', 'created', 'id', 'value', NULL), differences('parts_2025', 'bigint', 'listing_id', 'created', 'id', 'value', NULL), differences('parts_2026', 'bigint', 'listing_id', 'created', 'id', 'value', '2026-02-01');
 ANALYZE parts;
 SELECT differences('parts', 'bigint', 'listing_id', 'created', 'id', 'value', NULL);
+-- many prices of each listing: looked up for each listing of the attachment, but for what it may not have, or who may not read it
+INSERT INTO parts (listing_id, created, value) SELECT i % 5 + 1, '2025-07-01'::timestamptz + i * interval '1 h', i FROM generate_series(1, 3000) i;
+ANALYZE parts;
+ANALYZE listing;
+CREATE FUNCTION scans_of(relation regclass, query text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    before bigint := pg_stat_get_xact_numscans(relation) + (SELECT coalesce(sum(pg_stat_get_xact_numscans(indexrelid)), 0) FROM pg_index WHERE indrelid = relation);
+BEGIN
+    EXECUTE query;
+    RETURN CASE WHEN pg_stat_get_xact_numscans(relation) + (SELECT coalesce(sum(pg_stat_get_xact_numscans(indexrelid)), 0) FROM pg_index WHERE indrelid = relation) > before THEN 'scanned' ELSE 'not scanned' END;
+END $$;
+SELECT scans_of('listing', $$SELECT listing_stats.latest_prices('parts')$$) AS listing, differences('parts', 'bigint', 'listing_id', 'created', 'id', 'value', NULL), differences('parts', 'bigint', 'listing_id', 'created', 'id', 'value', '2025-09-01');
+BEGIN;
+ALTER TABLE parts ALTER CONSTRAINT parts_listing_id_fkey DEFERRABLE INITIALLY DEFERRED;
+COMMIT;
+BEGIN;
+INSERT INTO parts (listing_id, created, value) VALUES (77, '2025-12-01', 77);
+SELECT scans_of('listing', $$SELECT listing_stats.latest_prices('parts')$$) AS listing, differences('parts', 'bigint', 'listing_id', 'created', 'id', 'value', NULL), value FROM listing_stats.latest_prices('parts') WHERE key = 77;
+ROLLBACK;
+GRANT USAGE ON SCHEMA latest TO regress_listing_stats_reader;
+GRANT SELECT ON parts TO regress_listing_stats_reader;
+SET SESSION AUTHORIZATION regress_listing_stats_reader;
+SELECT count(*) FROM listing_stats.latest_prices('latest.parts');
+SET SESSION AUTHORIZATION regress_listing_stats;
+GRANT SELECT (id) ON listing TO regress_listing_stats_reader;
+ALTER TABLE listing ENABLE ROW LEVEL SECURITY;
+CREATE POLICY two ON listing USING (id <= 2);
+SET SESSION AUTHORIZATION regress_listing_stats_reader;
+SELECT count(*) FROM listing_stats.latest_prices('latest.parts');
+SET SESSION AUTHORIZATION regress_listing_stats;
+SELECT scans_of('listing', $$SELECT listing_stats.latest_prices('parts')$$) AS listing;
+ALTER TABLE listing DISABLE ROW LEVEL SECURITY;
+ALTER TABLE listing RENAME id TO number;
+SELECT scans_of('listing', $$SELECT listing_stats.latest_prices('parts')$$) AS listing;
+ALTER TABLE listing RENAME number TO id;
 SELECT listing_stats.detach('listing', 'parts');
+SELECT scans_of('listing', $$SELECT listing_stats.latest_prices('parts')$$) AS listing, differences('parts', 'bigint', 'listing_id', 'created', 'id', 'value', NULL);
+
+-- Of the partitions of a table one key locks and reads those that it has to: from the newest on, or the one that the key is in
+CREATE FUNCTION locked(query text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    answer text;
+BEGIN
+    EXECUTE 'SELECT ' || query INTO answer;
+    RETURN format('%s, %s', coalesce(answer, 'NULL'), (SELECT string_agg(c.relname, ' ' ORDER BY c.relname) FROM pg_locks l JOIN pg_class c ON c.oid = l.relation WHERE l.pid = pg_backend_pid() AND c.relispartition AND c.relkind IN ('r', 'p')));
+END $$;
+CREATE TABLE ranges (id bigserial, k int NOT NULL, created timestamptz NOT NULL, value numeric, PRIMARY KEY (id, created, k)) PARTITION BY RANGE (created);
+CREATE INDEX ON ranges (k, created DESC, id DESC) INCLUDE (value);
+CREATE TABLE ranges_1 PARTITION OF ranges FOR VALUES FROM (MINVALUE) TO ('2026-02-01');
+CREATE TABLE ranges_3 (value numeric, gone int, id bigint NOT NULL, created timestamptz NOT NULL, k int NOT NULL, PRIMARY KEY (id, created, k));
+ALTER TABLE ranges_3 DROP COLUMN gone;
+ALTER TABLE ranges ATTACH PARTITION ranges_3 FOR VALUES FROM ('2026-03-01') TO ('2026-04-01');
+CREATE TABLE ranges_4 PARTITION OF ranges FOR VALUES FROM ('2026-04-01') TO ('2026-05-01');
+INSERT INTO ranges (k, created, value) SELECT i % 3, timestamptz '2026-01-01 12:00' + i * interval '1 day', i FROM generate_series(0, 30) i;
+INSERT INTO ranges (k, created, value) SELECT i % 2, timestamptz '2026-03-01 12:00' + i * interval '1 day', 100 + i FROM generate_series(0, 30) i;
+INSERT INTO ranges (k, created, value) VALUES (0, '2026-04-02', 200);
+SELECT locked($$listing_stats.latest_price('ranges', 0, key_column => 'k')$$) AS newest;
+SELECT locked($$listing_stats.latest_price('ranges', 1, key_column => 'k')$$) AS second;
+SELECT locked($$listing_stats.latest_price('ranges', 2, key_column => 'k')$$) AS oldest;
+SELECT locked($$listing_stats.latest_price('ranges', 1, '2026-03-02', 'k')$$) AS as_of;
+SELECT locked($$listing_stats.latest_price('ranges', 1, '2026-02-10', 'k')$$) AS between;
+SELECT locked($$listing_stats.latest_price('ranges', 1, '-infinity', 'k')$$) AS before;
+SELECT locked($$listing_stats.price_history_json('ranges', 1, 2, 'k')$$) AS two;
+SELECT locked($$listing_stats.changes(listing_stats.read_price_history('ranges', 1, 'k'))$$) AS history;
+SELECT differences('ranges', 'bigint', 'k', 'created', 'id', 'value', NULL), differences('ranges', 'bigint', 'k', 'created', 'id', 'value', '2026-03-10'), differences('ranges', 'bigint', 'k', 'created', 'id', 'value', '2026-01-15');
+-- a default partition has any time; one that is empty has none
+CREATE TABLE ranges_other PARTITION OF ranges DEFAULT;
+SELECT locked($$listing_stats.latest_price('ranges', 0, key_column => 'k')$$) AS empty_default;
+INSERT INTO ranges (k, created, value) VALUES (0, '2026-02-10', 50), (1, '2027-01-01', 300);
+SELECT locked($$listing_stats.latest_price('ranges', 1, key_column => 'k')$$) AS with_default, locked($$listing_stats.latest_price('ranges', 0, '2026-02-20', 'k')$$) AS as_of;
+DROP TABLE ranges_other;
+-- a partition without the index, one that has partitions of its own, one that has gone
+CREATE TABLE ranges_5 PARTITION OF ranges FOR VALUES FROM ('2026-05-01') TO ('2026-06-01') PARTITION BY HASH (k);
+CREATE TABLE ranges_5_0 PARTITION OF ranges_5 FOR VALUES WITH (MODULUS 2, REMAINDER 0);
+CREATE TABLE ranges_5_1 PARTITION OF ranges_5 FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+INSERT INTO ranges (k, created, value) VALUES (0, '2026-05-01', 400);
+SELECT locked($$listing_stats.latest_price('ranges', 0, key_column => 'k')$$) LIKE '400, ranges_5 ranges_5__' AS one_of_two;
+SELECT differences('ranges', 'bigint', 'k', 'created', 'id', 'value', NULL), differences('ranges', 'bigint', 'k', 'created', 'id', 'value', '2026-05-10');
+DROP TABLE ranges_5;
+DROP INDEX ranges_k_created_id_value_idx;
+CREATE INDEX ON ranges_4 (k, created DESC, id DESC);
+SELECT locked($$listing_stats.latest_price('ranges', 0, key_column => 'k')$$) AS in_the_first;
+SELECT locked($$listing_stats.latest_price('ranges', 1, key_column => 'k')$$) AS by_query;
+ALTER TABLE ranges DETACH PARTITION ranges_4;
+SELECT locked($$listing_stats.latest_price('ranges', 0, key_column => 'k')$$) AS detached;
+-- the rights are those on the table, not on its partitions; and policies of the table hold
+CREATE INDEX ON ranges (k, created DESC, id DESC) INCLUDE (value);
+GRANT SELECT ON ranges TO regress_listing_stats_reader;
+GRANT SELECT ON ranges_1 TO regress_listing_stats_reader;
+SET SESSION AUTHORIZATION regress_listing_stats_reader;
+SELECT latest.locked($$listing_stats.latest_price('latest.ranges', 1, key_column => 'k')$$);
+SET SESSION AUTHORIZATION regress_listing_stats;
+REVOKE SELECT ON ranges FROM regress_listing_stats_reader;
+SET SESSION AUTHORIZATION regress_listing_stats_reader;
+SELECT listing_stats.latest_price('latest.ranges', 1, key_column => 'k');
+SELECT listing_stats.latest_price('latest.ranges_1', 1, key_column => 'k');
+SET SESSION AUTHORIZATION regress_listing_stats;
+GRANT SELECT ON ranges TO regress_listing_stats_reader;
+ALTER TABLE ranges ENABLE ROW LEVEL SECURITY;
+CREATE POLICY first_ten ON ranges USING (created < '2026-03-10');
+SET SESSION AUTHORIZATION regress_listing_stats_reader;
+SELECT latest.locked($$listing_stats.latest_price('latest.ranges', 1, key_column => 'k')$$);
+SET SESSION AUTHORIZATION regress_listing_stats;
+-- by key
+CREATE TABLE by_key (id bigserial, k uuid NOT NULL, created date, value int, PRIMARY KEY (id, k)) PARTITION BY HASH (k);
+SELECT format('CREATE TABLE by_key_%s PARTITION OF by_key FOR VALUES WITH (MODULUS 4, REMAINDER %s)', i, i) FROM generate_series(0, 3) i \gexec
+CREATE INDEX ON by_key (k, created DESC NULLS LAST, id DESC);
+INSERT INTO by_key (k, created, value) SELECT md5((i % 7)::text)::uuid, CASE WHEN i % 5 > 0 THEN date '2026-01-01' + i % 9 END, i FROM generate_series(1, 100) i;
+SELECT array_length(string_to_array(locked($$listing_stats.latest_price('by_key', md5('3')::uuid, key_column => 'k')$$), ' '), 1) AS value_and_one_table;
+SELECT differences('by_key', 'uuid', 'k', 'created', 'id', 'value', NULL), differences('by_key', 'uuid', 'k', 'created', 'id', 'value', '2026-01-05');
+CREATE TABLE by_list (id bigserial, k int NOT NULL, created timestamp NOT NULL, value int, PRIMARY KEY (id, k)) PARTITION BY LIST (k);
+CREATE TABLE by_list_1 PARTITION OF by_list FOR VALUES IN (1, 3);
+CREATE TABLE by_list_2 PARTITION OF by_list FOR VALUES IN (2);
+CREATE INDEX ON by_list (k, created DESC, id DESC);
+INSERT INTO by_list (k, created, value) SELECT i % 3 + 1, timestamp '2026-01-01' + i * interval '1 h', i FROM generate_series(1, 100) i;
+SELECT locked(format($$listing_stats.latest_price('by_list', %s, key_column => 'k')$$, k)) FROM unnest('{1, 2, 3, 4, 4294967297}'::bigint[]) k;
+CREATE TABLE by_list_other PARTITION OF by_list DEFAULT;
+SELECT locked($$listing_stats.latest_price('by_list', 4, key_column => 'k')$$), differences('by_list', 'bigint', 'k', 'created', 'id', 'value', NULL);
+
+-- Plans that are kept follow what they rest on: names, types, partitions, indexes, roles and their policies
+CREATE TABLE kept (id bigserial, k bigint NOT NULL, created timestamptz NOT NULL, value numeric, PRIMARY KEY (id, created)) PARTITION BY RANGE (created);
+CREATE TABLE kept_2025 PARTITION OF kept FOR VALUES FROM ('2025-01-01') TO ('2026-01-01');
+CREATE INDEX ON kept (k, created DESC, id DESC) INCLUDE (value);
+INSERT INTO kept (k, created, value) SELECT i % 5, '2025-01-01'::timestamptz + i * interval '1 day', i FROM generate_series(1, 300) i;
+CREATE FUNCTION readings(price regclass, value name DEFAULT 'value') RETURNS text LANGUAGE plpgsql AS $$
+BEGIN
+    RETURN format('%s, then %s, of %s, json %s', listing_stats.latest_price(price, 1, key_column => 'k', value => value), listing_stats.latest_price(price, 1, '2025-02-01', 'k', value => value),
+        listing_stats.lowest(listing_stats.read_price_history(price, 1, key_column => 'k', value => value)), (listing_stats.price_history_json(price, 1, 2, 'k', value => value))::jsonb @? '$[1]');
+END $$;
+SELECT readings('kept') FROM generate_series(1, 2);
+CREATE TABLE kept_2026 PARTITION OF kept FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');
+INSERT INTO kept (k, created, value) VALUES (1, '2026-01-05', 0.5);
+SELECT readings('kept');
+ALTER TABLE kept_2026 RENAME TO "kept 2026";
+ALTER TABLE kept RENAME TO keeping;
+ALTER TABLE keeping RENAME value TO amount;
+ALTER TABLE keeping ALTER amount TYPE float8;
+SELECT readings('keeping', 'amount');
+SELECT readings('keeping');
+ALTER TABLE keeping RENAME amount TO value;
+CREATE SCHEMA elsewhere;
+ALTER TABLE keeping SET SCHEMA elsewhere;
+SELECT readings('elsewhere.keeping');
+ALTER SCHEMA elsewhere RENAME TO "else where";
+SELECT readings('"else where".keeping');
+SET search_path = hostile, pg_catalog;
+SELECT latest.readings('"else where".keeping');
+SET search_path = latest;
+DROP INDEX "else where".kept_k_created_id_value_idx;
+SELECT readings('"else where".keeping');
+ALTER TABLE "else where".keeping DETACH PARTITION "kept 2026";
+SELECT readings('"else where".keeping');
+ALTER TABLE "else where".keeping ENABLE ROW LEVEL SECURITY;
+CREATE POLICY until_august ON "else where".keeping TO regress_listing_stats_reader USING (created < '2025-08-01');
+SELECT readings('"else where".keeping');
+SELECT '"else where".keeping'::regclass::oid AS keeping \gset
+SET SESSION AUTHORIZATION regress_listing_stats_reader;
+\set VERBOSITY sqlstate
+SELECT latest.readings(:keeping::regclass);
+SET SESSION AUTHORIZATION regress_listing_stats;
+GRANT SELECT ON "else where".keeping TO regress_listing_stats_reader;
+SELECT readings('"else where".keeping');
+SET SESSION AUTHORIZATION regress_listing_stats_reader;
+SELECT latest.readings(:keeping::regclass);
+\set VERBOSITY default
+SET SESSION AUTHORIZATION regress_listing_stats;
+GRANT USAGE ON SCHEMA "else where" TO regress_listing_stats_reader;
+SET SESSION AUTHORIZATION regress_listing_stats_reader;
+SELECT latest.readings(:keeping::regclass);
+SET SESSION AUTHORIZATION regress_listing_stats;
+SELECT readings('"else where".keeping');
+-- one is run while it is run: a policy reads the same table, as another role
+CREATE FUNCTION first_price(k bigint) RETURNS numeric LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog AS $$ BEGIN RETURN listing_stats.latest_price('"else where".keeping', k, '2025-02-01', 'k'); END $$;
+CREATE POLICY one ON "else where".keeping AS RESTRICTIVE TO regress_listing_stats_reader USING (value < latest.first_price(k) + 100);
+SET SESSION AUTHORIZATION regress_listing_stats_reader;
+SELECT listing_stats.latest_price('"else where".keeping', k, '2025-07-01', 'k') FROM generate_series(1, 2) k;
+SELECT latest.readings('"else where".keeping');
+SET SESSION AUTHORIZATION regress_listing_stats;
+SELECT readings('"else where".keeping');
+DROP SCHEMA "else where" CASCADE;
 CREATE TABLE children () INHERITS (price);
 INSERT INTO children (listing_id, created, value) VALUES (1, '2026-03-01', 99);
-SELECT * FROM listing_stats.latest_price('price', 1);
+SELECT listing_stats.latest_price('price', 1);
 DROP TABLE children;
-SELECT * FROM listing_stats.latest_price('price', 1);
+SELECT listing_stats.latest_price('price', 1);
 CREATE VIEW prices AS SELECT id AS number, listing_id AS of, created AS "when", value + 1 AS v FROM price;
 SELECT * FROM listing_stats.latest_prices('prices', ARRAY[1, 3], key => 'of', at => 'when', value => 'v') ORDER BY key;
 CREATE MATERIALIZED VIEW kept_prices AS SELECT * FROM prices;
@@ -335,7 +570,7 @@ BEGIN
     FOR i IN 1..250 LOOP
         CREATE TEMPORARY TABLE passing (id serial PRIMARY KEY, k int, created timestamptz, value int);
         INSERT INTO passing (k, created, value) VALUES (1, now(), i);
-        IF (SELECT value FROM listing_stats.latest_price('passing', 1, key_column => 'k')) <> i OR (SELECT value FROM listing_stats.latest_prices('passing', key => 'k')) <> i THEN
+        IF listing_stats.latest_price('passing', 1, key_column => 'k') <> i OR (SELECT value FROM listing_stats.latest_prices('passing', key => 'k')) <> i THEN
             RAISE EXCEPTION 'another table''s';
         END IF;
         DROP TABLE passing;
@@ -372,36 +607,36 @@ COMMIT;
 GRANT USAGE ON SCHEMA latest TO regress_listing_stats_reader;
 SET SESSION AUTHORIZATION regress_listing_stats_reader;
 SELECT * FROM listing_stats.latest_prices('latest.price');
-SELECT * FROM listing_stats.latest_price('latest.price', 1);
+SELECT listing_stats.latest_price('latest.price', 1);
 SET SESSION AUTHORIZATION regress_listing_stats;
 GRANT SELECT (listing_id, created, value) ON price TO regress_listing_stats_reader;
 SET SESSION AUTHORIZATION regress_listing_stats_reader;
-SELECT * FROM listing_stats.latest_price('latest.price', 1);
+SELECT listing_stats.latest_price('latest.price', 1);
 SET SESSION AUTHORIZATION regress_listing_stats;
 GRANT SELECT (id) ON price TO regress_listing_stats_reader;
 SET SESSION AUTHORIZATION regress_listing_stats_reader;
-SELECT * FROM listing_stats.latest_price('latest.price', 1);
+SELECT listing_stats.latest_price('latest.price', 1);
 SELECT count(*) FROM listing_stats.latest_prices('latest.price');
 SET SESSION AUTHORIZATION regress_listing_stats;
 ALTER TABLE price ENABLE ROW LEVEL SECURITY;
 CREATE POLICY before_2026_01_03 ON price USING (created < '2026-01-03');
 SET SESSION AUTHORIZATION regress_listing_stats_reader;
-SELECT * FROM listing_stats.latest_price('latest.price', 1);
+SELECT listing_stats.latest_price('latest.price', 1);
 SELECT * FROM listing_stats.latest_prices('latest.price') ORDER BY key;
 SET SESSION AUTHORIZATION regress_listing_stats;
-SELECT * FROM listing_stats.latest_price('price', 1);
+SELECT listing_stats.latest_price('price', 1);
 ALTER TABLE price FORCE ROW LEVEL SECURITY;
-SELECT * FROM listing_stats.latest_price('price', 1);
+SELECT listing_stats.latest_price('price', 1);
 SET row_security = off;
-SELECT * FROM listing_stats.latest_price('price', 1);
+SELECT listing_stats.latest_price('price', 1);
 RESET row_security;
 ALTER TABLE price NO FORCE ROW LEVEL SECURITY, DISABLE ROW LEVEL SECURITY;
 -- a function that runs as somebody else reads as him
-CREATE FUNCTION read_as_owner(bigint) RETURNS numeric LANGUAGE sql SECURITY DEFINER SET search_path = latest AS 'SELECT value FROM listing_stats.latest_price(''price'', $1)';
+CREATE FUNCTION read_as_owner(bigint) RETURNS numeric LANGUAGE sql SECURITY DEFINER SET search_path = latest AS 'SELECT listing_stats.latest_price(''price'', $1)';
 REVOKE SELECT ON price FROM regress_listing_stats_reader;
 SET SESSION AUTHORIZATION regress_listing_stats_reader;
 SELECT latest.read_as_owner(1);
-SELECT * FROM listing_stats.latest_price('latest.price', 1);
+SELECT listing_stats.latest_price('latest.price', 1);
 SET SESSION AUTHORIZATION regress_listing_stats;
 -- and who may not use the schema does not either, also where he knows the table's number
 SELECT 'price'::regclass::oid AS price_oid \gset
@@ -422,7 +657,7 @@ SELECT * FROM listing_stats.latest_prices(NULL);
 SELECT * FROM listing_stats.latest_prices('listing');
 SELECT * FROM listing_stats.latest_prices('prices');
 SELECT * FROM listing_stats.latest_prices('price', key => 'nothing');
-SELECT * FROM listing_stats.latest_price('price', 1, key_column => 'nothing');
+SELECT listing_stats.latest_price('price', 1, key_column => 'nothing');
 SELECT * FROM listing_stats.latest_prices('price', at => 'nothing');
 SELECT * FROM listing_stats.latest_prices('price', value => 'ctid');
 SELECT * FROM listing_stats.latest_prices('by_name', key => 'k');

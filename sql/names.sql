@@ -1,6 +1,6 @@
 -- S7: Names of any kind, whatever the search_path is, and renames of everything.
 -- Nothing here needs the event triggers; what they add is in follow_ddl.sql.
-ALTER EVENT TRIGGER listing_stats_renames DISABLE;
+ALTER EVENT TRIGGER listing_stats_changes DISABLE;
 ALTER EVENT TRIGGER listing_stats_drops DISABLE;
 SET SESSION AUTHORIZATION regress_listing_stats;
 CREATE SCHEMA "Na""mes";
@@ -250,5 +250,5 @@ SELECT * FROM item ORDER BY id;
 
 RESET SESSION AUTHORIZATION;
 DROP SCHEMA names, evil CASCADE;
-ALTER EVENT TRIGGER listing_stats_renames ENABLE;
+ALTER EVENT TRIGGER listing_stats_changes ENABLE;
 ALTER EVENT TRIGGER listing_stats_drops ENABLE;

@@ -37,6 +37,11 @@ SELECT price_stats(v), median(v), percentile(v, 0.1), price_summary(v), price_st
 SELECT price_stats(v), median(v) FROM (VALUES (-2147483648), (2147483647)) p(v);
 SELECT price_stats(v), median(v), percentile(v, 0.1), price_summary(v), price_stats_json(v)
 FROM (VALUES (0.1::float8), (0.2), ('-0'), ('NaN'), ('Infinity'), (1e22), (NULL)) p(v);
+SELECT price_stats(v), median(v), percentile(v, 0.1), price_summary(v), price_stats_json(v)
+FROM (VALUES (0.1::real), (0.2), ('-0'), ('NaN'), ('Infinity'), (1e22), (NULL)) p(v);
+SELECT highest(price_stats(v))::real = '3.4028235e38'::real AS greatest, lowest(price_stats(v))::real = '1e-45'::real AS least FROM (VALUES ('3.4028235e38'::real), ('1e-45')) p(v);
+SELECT count(*), count(*) FILTER (WHERE m <> v::text::numeric) AS not_as_shown FROM (SELECT v, median(v) OVER (ORDER BY n ROWS CURRENT ROW) AS m
+	FROM (SELECT n, ((random() - 0.5) * 10 ^ (random() * 60 - 30))::real AS v FROM generate_series(1, 5000) n) r) o;
 SELECT price_stats(v) FROM (VALUES (0.1::float8 + 0.2::float8), (1e-7), (123456789012345680)) p(v);
 SELECT highest(price_stats(v))::float8 = 1.7976931348623157e308, lowest(price_stats(v))::float8 = 5e-324 FROM (VALUES (1.7976931348623157e308::float8), (5e-324)) p(v);
 

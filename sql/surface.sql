@@ -24,7 +24,7 @@ CREATE AGGREGATE pg_temp.evil(bigint) (SFUNC = _accumulate, STYPE = price_distri
 CREATE TEMPORARY TABLE states (s _latest_state);
 
 -- An ordinary role uses all that is public: as a window, hashed, sorted, in parallel, in a list that is hashed
-CREATE TABLE kept AS SELECT i % 5 AS k, i::numeric / 4 AS n, i::bigint AS b, i AS i, i / 4.0::float8 AS d, '2026-01-01'::timestamptz + i * interval '1 h' AS at FROM generate_series(1, 2000) i;
+CREATE TABLE kept AS SELECT i % 5 AS k, i::numeric / 4 AS n, i::bigint AS b, i AS i, i / 4.0::float8 AS d, i / 10.0::real AS r, '2026-01-01'::timestamptz + i * interval '1 h' AS at FROM generate_series(1, 2000) i;
 CREATE FUNCTION all_of(source text) RETURNS text LANGUAGE sql RETURN format($$
 	SELECT price_stats(%1$s), price_summary(%1$s), price_stats_json(%1$s), median(%1$s), percentile(%1$s, 0.9), price_stats_merge(price_stats(%1$s)) OVER (ORDER BY k),
 		price_history(at, %1$s), price_history(at, %1$s, b), price_history_merge(price_history(at, %1$s)) OVER (ORDER BY k), latest(%1$s, at), latest(%1$s, at, b), earliest(%1$s, at), earliest(%1$s, at, b)
@@ -49,7 +49,7 @@ BEGIN
 END $$;
 SET max_parallel_workers_per_gather = 0;
 SET enable_hashagg = off;
-CREATE TABLE sorted AS SELECT source, digest_of(all_of(source)) AS digest FROM unnest('{n,b,i,d}'::text[]) source;
+CREATE TABLE sorted AS SELECT source, digest_of(all_of(source)) AS digest FROM unnest('{n,b,i,d,r}'::text[]) source;
 RESET enable_hashagg;
 SET enable_sort = off;
 SELECT source, uses(all_of(source), 'HashAggregate') AS hashed, digest_of(all_of(source)) = digest AS same FROM sorted;

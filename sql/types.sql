@@ -103,7 +103,8 @@ INSERT INTO listing VALUES (1);
 SELECT last_price FROM listing_stats.attach('listing', 'price', at => 't', value => 'v');
 INSERT INTO price VALUES (1, 1, 1, 1.5, 7);
 TABLE listing;
-SELECT value FROM listing_stats.attach('listing', 'price', value => 'i', last_price => 'small');
+SELECT listing_stats.detach('listing', 'price');
+SELECT value FROM listing_stats.attach('listing', 'price', key => 'k', at => 't', value => 'i', last_price => 'small');
 TABLE listing;
 
 -- V12: generated columns, virtual where there are such

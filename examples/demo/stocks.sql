@@ -30,9 +30,9 @@ FROM (SELECT (listing_stats.price_summary(last_close)).* FROM stock) s;
 SELECT count(*) AS wrong FROM listing_stats.verify('stock', 'quote');
 
 \echo '-- Each price holds until the next one (docs/price_history.md).  Read from the index, drawn, asked:'
-CREATE VIEW stock_history AS SELECT symbol, listing_stats.read_price_history('quote', symbol) AS h FROM stock;
-SELECT symbol, listing_stats.sparkline(h, 48) AS "2000 to 2010", listing_stats.lowest(h), listing_stats.lowest_at(h)::date,
+CREATE VIEW stock_history AS SELECT symbol, h FROM stock CROSS JOIN LATERAL listing_stats.read_price_history('quote', symbol) AS h;
+SELECT symbol, listing_stats.sparkline(h, 48, until => '2010-04-01') AS "2000 to 2010", listing_stats.lowest(h), listing_stats.lowest_at(h)::date,
 	listing_stats.highest(h), round(listing_stats.time_weighted_average(h, until => '2010-04-01'), 2) AS average,
 	round(listing_stats.price_drop_percent(h), 1) AS drop_percent
 FROM stock_history ORDER BY symbol;
-SELECT at::date AS year, open, high, low, close FROM stock_history, listing_stats.candles(h, '1 year', '2006-01-01') WHERE symbol = 'AAPL';
+SELECT at::date AS year, open, high, low, close FROM stock_history, listing_stats.candles(h, '1 year', '2006-01-01', '2010-04-01') WHERE symbol = 'AAPL';

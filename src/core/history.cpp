@@ -1,9 +1,10 @@
 // Rows sorted, packed and read back; the forms are in the header.
 #include "core/history.hpp"
 
+#include "core/sort.hpp"
+
 #include <algorithm>
 #include <initializer_list>
-#include <iterator>
 #include <numeric>
 
 namespace listing_stats {
@@ -120,6 +121,12 @@ private:
 	std::uint64_t largest_quotient_;
 };
 
+bool
+is_time_to_pause(std::size_t index) noexcept
+{
+	return index % between_pauses == between_pauses - 1;
+}
+
 // Whether a later row of the same time takes its place.
 bool
 is_replaced(const Row *rows, std::size_t index, std::size_t count) noexcept
@@ -130,7 +137,7 @@ is_replaced(const Row *rows, std::size_t index, std::size_t count) noexcept
 // Calls the functions for each step: between neighbouring times, for a price, for a tie.
 template <class OnTime, class OnPrice, class OnTie>
 void
-for_each_step(const Row *rows, std::size_t count, OnTime on_time, OnPrice on_price,
+for_each_step(const Row *rows, std::size_t count, void (*pause)(), OnTime on_time, OnPrice on_price,
               OnTie on_tie) noexcept
 {
 	bool first = true;
@@ -140,6 +147,8 @@ for_each_step(const Row *rows, std::size_t count, OnTime on_time, OnPrice on_pri
 	for (std::size_t i = 0; i < count; ++i)
 	{
 		const Row &row = rows[i];
+		if (is_time_to_pause(i))
+			pause();
 		if (is_replaced(rows, i, count))
 			continue;
 		if (!first)
@@ -156,12 +165,12 @@ for_each_step(const Row *rows, std::size_t count, OnTime on_time, OnPrice on_pri
 
 template <class Sink>
 void
-write_steps(const Row *rows, std::size_t count, const PackingPlan &plan, Sink &times, Sink &prices,
-            Sink &ties) noexcept
+write_steps(const Row *rows, std::size_t count, const PackingPlan &plan, void (*pause)(),
+            Sink &times, Sink &prices, Sink &ties) noexcept
 {
 	const Unit unit(plan.unit);
 	for_each_step(
-		rows, count,
+		rows, count, pause,
 		[&](std::uint64_t elapsed) { times.rice(unit.quotient(elapsed) - 1, plan.time_order); },
 		[&](std::int64_t price, std::uint64_t change) {
 			if (plan.specials)
@@ -241,7 +250,7 @@ scaled_price(const Decimal &decimal, int scale, std::int64_t &price) noexcept
 }
 
 void
-sort_rows(Row *rows, std::size_t count, const Prices &prices) noexcept
+sort_rows(Row *rows, std::size_t count, const Prices &prices, void (*pause)()) noexcept
 {
 	const auto is_before = [&prices](const Row &a, const Row &b) {
 		if (a.at != b.at)
@@ -250,32 +259,49 @@ sort_rows(Row *rows, std::size_t count, const Prices &prices) noexcept
 			return a.tie < b.tie;
 		return compare_prices(prices, a.price, b.price) < 0;
 	};
-	if (std::is_sorted(rows, rows + count, is_before))
+	bool ascends = true;
+	bool descends = true;
+	for (std::size_t i = 1; i < count && (ascends || descends); ++i)
+	{
+		if (is_time_to_pause(i))
+			pause();
+		ascends = ascends && !is_before(rows[i], rows[i - 1]);
+		descends = descends && !is_before(rows[i - 1], rows[i]);
+	}
+	if (ascends)
 		return;
 	// As an index of the latest price gives them.
-	if (std::is_sorted(std::make_reverse_iterator(rows + count), std::make_reverse_iterator(rows),
-	                   is_before))
+	if (descends)
+	{
 		std::reverse(rows, rows + count);
-	else
-		std::sort(rows, rows + count, is_before);
+		return;
+	}
+	sort_in_place(
+		rows, count, [](const Row &row) { return row.at; },
+		[&](Row *few, std::size_t few_count) { std::sort(few, few + few_count, is_before); },
+		[&](Row *equal, std::size_t equal_count) {
+			std::size_t in_force = 0;
+			for (std::size_t i = 1; i < equal_count; ++i)
+			{
+				if (is_time_to_pause(i))
+					pause();
+				if (is_before(equal[in_force], equal[i]))
+					in_force = i;
+			}
+			std::swap(equal[in_force], equal[equal_count - 1]);
+		},
+		pause);
 }
 
 PackingPlan
-plan_packing(const Row *rows, std::size_t count, const Prices &prices) noexcept
+plan_packing(const Row *rows, std::size_t count, const Prices &prices, void (*pause)()) noexcept
 {
 	PackingPlan plan = {};
-	std::int64_t first_at = 0;
-	for (std::size_t i = 0; i < count; ++i)
-		if (!is_replaced(rows, i, count))
-		{
-			first_at = rows[i].at;
-			break;
-		}
-
+	const std::int64_t first_at = count > 0 ? rows[0].at : 0;
 	Lengths price_lengths;
 	Unit unit(0);
 	for_each_step(
-		rows, count,
+		rows, count, pause,
 		[&](std::uint64_t elapsed) {
 			if (plan.unit == 0 || !unit.divides(elapsed))
 			{
@@ -302,7 +328,7 @@ plan_packing(const Row *rows, std::size_t count, const Prices &prices) noexcept
 	{
 		Lengths time_lengths;
 		for_each_step(
-			rows, count,
+			rows, count, pause,
 			[&](std::uint64_t elapsed) { time_lengths.add(unit.quotient(elapsed) - 1); }, ignore,
 			ignore);
 		plan.time_order = time_lengths.order();
@@ -311,7 +337,7 @@ plan_packing(const Row *rows, std::size_t count, const Prices &prices) noexcept
 	{
 		Lengths tie_lengths;
 		for_each_step(
-			rows, count, [](std::uint64_t) {}, ignore,
+			rows, count, pause, [](std::uint64_t) {}, ignore,
 			[&](std::int64_t, std::uint64_t change) { tie_lengths.add(change); });
 		plan.tie_order = tie_lengths.order();
 	}
@@ -319,7 +345,7 @@ plan_packing(const Row *rows, std::size_t count, const Prices &prices) noexcept
 	BitCounter times;
 	BitCounter price_codes;
 	BitCounter ties;
-	write_steps(rows, count, plan, times, price_codes, ties);
+	write_steps(rows, count, plan, pause, times, price_codes, ties);
 	plan.times_size = times.bytes();
 	plan.prices_size = price_codes.bytes();
 	plan.ties_size = ties.bytes();
@@ -330,7 +356,7 @@ plan_packing(const Row *rows, std::size_t count, const Prices &prices) noexcept
 
 void
 pack(const Row *rows, std::size_t count, const Prices &prices, const PackingPlan &plan,
-     unsigned char *out) noexcept
+     unsigned char *out, void (*pause)()) noexcept
 {
 	unsigned char *next = out;
 	*next++ = history_version;
@@ -354,13 +380,15 @@ pack(const Row *rows, std::size_t count, const Prices &prices, const PackingPlan
 	BitWriter times(next);
 	BitWriter price_codes(next + plan.times_size);
 	BitWriter ties(next + plan.times_size + plan.prices_size);
-	write_steps(rows, count, plan, times, price_codes, ties);
+	write_steps(rows, count, plan, pause, times, price_codes, ties);
 	times.finish();
 	price_codes.finish();
 	next = ties.finish();
 
 	for (std::size_t i = 0; i < count && plan.wide_size > 0; ++i)
 	{
+		if (is_time_to_pause(i))
+			pause();
 		if (is_replaced(rows, i, count) || !is_wide(rows[i].price))
 			continue;
 		const Bytes bytes = wide_bytes(prices, rows[i].price);
@@ -373,11 +401,12 @@ pack(const Row *rows, std::size_t count, const Prices &prices, const PackingPlan
 }
 
 bool
-parse_history(const void *data, std::size_t size, History &history) noexcept
+parse_history(const void *data, std::size_t size, void (*pause)(), History &history) noexcept
 {
 	const auto *bytes = static_cast<const unsigned char *>(data);
 	const unsigned char *end = bytes + size;
 	history = History{};
+	history.pause = pause;
 	if (size < fixed_size || bytes[0] != history_version || (bytes[1] & ~all_flags) != 0)
 		return false;
 	history.specials = (bytes[1] & flag_specials) != 0;
@@ -462,6 +491,8 @@ is_canonical(const History &history, const Row *rows, const void *data, std::siz
 {
 	for (std::uint32_t i = 0; i < history.count; ++i)
 	{
+		if (is_time_to_pause(i))
+			history.pause();
 		if (is_scaled(rows[i].price) && history.prices.scale > max_scale)
 			return false;
 		if (!is_wide(rows[i].price))
@@ -476,10 +507,10 @@ is_canonical(const History &history, const Row *rows, const void *data, std::siz
 		    std::memcmp(scratch, bytes.data, bytes.size) != 0)
 			return false;
 	}
-	const PackingPlan plan = plan_packing(rows, history.count, history.prices);
+	const PackingPlan plan = plan_packing(rows, history.count, history.prices, history.pause);
 	if (plan.size != size)
 		return false;
-	pack(rows, history.count, history.prices, plan, scratch);
+	pack(rows, history.count, history.prices, plan, scratch, history.pause);
 	return std::memcmp(scratch, data, size) == 0;
 }
 

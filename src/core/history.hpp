@@ -66,6 +66,10 @@ difference(std::int64_t to, std::int64_t from) noexcept
 	return static_cast<std::uint64_t>(to) - static_cast<std::uint64_t>(from);
 }
 
+// Long work calls pause() every so many rows or steps: there it can be interrupted, as in
+// core/ranking.
+constexpr std::uint32_t between_pauses = 4096;
+
 // What the prices of rows or steps mean.
 struct Prices
 {
@@ -104,8 +108,8 @@ compare_prices(const Prices &prices, std::int64_t a, std::int64_t b) noexcept
 // The value of a numeric at a scale if it can be a scaled price.
 [[nodiscard]] bool scaled_price(const Decimal &decimal, int scale, std::int64_t &price) noexcept;
 
-// Sorts rows by time, tie and price.
-void sort_rows(Row *rows, std::size_t count, const Prices &prices) noexcept;
+// Sorts rows by time.  Of those of one time the last is the one in force.
+void sort_rows(Row *rows, std::size_t count, const Prices &prices, void (*pause)()) noexcept;
 
 // How sorted rows will be packed.  Of rows of one time only the last counts.
 struct PackingPlan
@@ -124,12 +128,12 @@ struct PackingPlan
 	std::size_t size;  // of the whole
 };
 
-[[nodiscard]] PackingPlan plan_packing(const Row *rows, std::size_t count,
-                                       const Prices &prices) noexcept;
+[[nodiscard]] PackingPlan plan_packing(const Row *rows, std::size_t count, const Prices &prices,
+                                       void (*pause)()) noexcept;
 
 // Writes plan.size bytes.
 void pack(const Row *rows, std::size_t count, const Prices &prices, const PackingPlan &plan,
-          unsigned char *out) noexcept;
+          unsigned char *out, void (*pause)()) noexcept;
 
 // Packed steps, wherever they lie; nothing needs to be aligned.
 struct History
@@ -146,11 +150,13 @@ struct History
 	Bytes times;
 	Bytes price_codes;
 	Bytes tie_codes;
+	void (*pause)();
 };
 
 // False: these are not the bytes of a history.  That the steps themselves can be read is known only
 // once they have been.
-[[nodiscard]] bool parse_history(const void *data, std::size_t size, History &history) noexcept;
+[[nodiscard]] bool parse_history(const void *data, std::size_t size, void (*pause)(),
+                                 History &history) noexcept;
 
 struct Step
 {
@@ -176,6 +182,8 @@ public:
 	{
 		if (left_ == 0)
 			return false;
+		if (left_ % between_pauses == 0)
+			history_.pause();
 		if (left_-- != history_.count)
 			at_ += (times_.rice(history_.time_order) + 1) * history_.unit;
 		step.at = static_cast<std::int64_t>(at_);

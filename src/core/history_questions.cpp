@@ -77,7 +77,11 @@ last_time(const History &history) noexcept
 	BitReader times(history.times.data, history.times.size);
 	auto at = static_cast<std::uint64_t>(history.first_at);
 	for (std::uint32_t i = 1; i < history.count; ++i)
+	{
+		if (i % between_pauses == 0)
+			history.pause();
 		at += (times.rice(history.time_order) + 1) * history.unit;
+	}
 	return static_cast<std::int64_t>(at);
 }
 
@@ -264,23 +268,23 @@ durations_in(const History &history, const Window &window) noexcept
 }
 
 void
-draw(const History &history, double *prices, unsigned char *cells, std::size_t count,
-     int levels) noexcept
+draw(const History &history, std::int64_t since, std::int64_t until, double *prices,
+     unsigned char *cells, std::size_t count, int levels) noexcept
 {
 	StepReader reader(history);
-	Step step = {};
+	Step step = {since, no_price};
 	Step next = {};
 	std::fill(cells, cells + count, static_cast<unsigned char>(0));
-	if (!reader.next(next))
+	if (until < since)
 		return;
 
 	// A cell ends a span / count after the one before, and what the division leaves adds up.
-	auto end = static_cast<std::uint64_t>(next.at);
-	const std::uint64_t span = difference(last_time(history), next.at);
+	auto end = static_cast<std::uint64_t>(since);
+	const std::uint64_t span = difference(until, since);
 	std::uint64_t left = 0;
 	double low = __builtin_inf();
 	double high = -__builtin_inf();
-	bool more = true;
+	bool more = reader.next(next);
 	for (std::size_t i = 0; i < count; ++i)
 	{
 		end += span / count;

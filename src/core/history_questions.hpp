@@ -127,9 +127,9 @@ struct Durations
 [[nodiscard]] Durations durations_in(const History &history, const Window &window) noexcept;
 
 // How far up each cell of a line of text is, 1 to levels; 0: no price, or not a number.  The cells
-// are equal lengths of time, from the first step to the last; each shows the price in force at its
-// end.  "prices" has room for as many numbers as there are cells.
-void draw(const History &history, double *prices, unsigned char *cells, std::size_t count,
-          int levels) noexcept;
+// are equal lengths of time, from "since" to "until"; each shows the price in force at its end.
+// "prices" has room for as many numbers as there are cells.
+void draw(const History &history, std::int64_t since, std::int64_t until, double *prices,
+          unsigned char *cells, std::size_t count, int levels) noexcept;
 
 }  // namespace listing_stats

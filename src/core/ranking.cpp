@@ -208,11 +208,17 @@ rank_wide(const Block &block, const Environment &environment, Ranking &ranking) 
 	while (reader.left() > 0 && read_entry(reader, runs[count], digits))
 		if (++count % between_pauses == 0)
 			environment.pause();
-	std::sort(runs, runs + count, is_less);
+	const auto sort = [](WideRun *some, std::size_t some_count) {
+		std::sort(some, some + some_count, is_less);
+	};
+	sort_in_place(
+		runs, count, [](const WideRun &run) { return run.key; }, sort, sort, environment.pause);
 
 	std::size_t kept = 0;
 	for (std::size_t i = 0; i < count; ++i)
 	{
+		if (i % between_pauses == 0)
+			environment.pause();
 		if (kept == 0 || is_less(runs[kept - 1], runs[i]))
 			runs[kept++] = runs[i];
 		else if (__builtin_add_overflow(runs[kept - 1].count, runs[i].count, &runs[kept - 1].count))

@@ -17,7 +17,7 @@ void
 check_reading(const unsigned char *bytes, std::size_t size)
 {
 	History history;
-	if (!parse_history(bytes, size, history))
+	if (!parse_history(bytes, size, pause, history))
 		return;
 	Step step;
 	double prices[7];
@@ -27,7 +27,7 @@ check_reading(const unsigned char *bytes, std::size_t size)
 	(void) latest_prices(history);
 	(void) last_reduction(history);
 	(void) durations_in(history, {-1000, 1000, true});
-	draw(history, prices, cells, sizeof cells, 8);
+	draw(history, -1000, 1000, prices, cells, sizeof cells, 8);
 	std::vector<Row> rows(history.count);
 	std::vector<unsigned char> scratch(size);
 	if (!read_steps(history, rows.data()) ||

@@ -18,6 +18,11 @@ $node->safe_psql('postgres', q{
 	CREATE TABLE listing (id int PRIMARY KEY, note text);
 	CREATE TABLE price (id bigserial PRIMARY KEY, created timestamptz NOT NULL, listing_id int REFERENCES listing, value numeric(10,2));
 	INSERT INTO listing SELECT generate_series(1, 2);
+	CREATE TABLE parts (id bigserial, k int, created timestamptz NOT NULL, value int) PARTITION BY RANGE (created);
+	CREATE TABLE parts_1 PARTITION OF parts FOR VALUES FROM (MINVALUE) TO ('2026-02-01');
+	CREATE TABLE parts_2 PARTITION OF parts FOR VALUES FROM ('2026-02-01') TO (MAXVALUE);
+	CREATE INDEX ON parts (k, created DESC);
+	INSERT INTO parts (k, created, value) VALUES (1, '2026-01-01', 1), (1, '2026-03-01', 2), (2, '2026-01-01', 3);
 	SELECT count(*) FROM listing_stats.attach('listing', 'price', last_price_at => 'last_price_at');
 });
 my @statements = (
@@ -28,7 +33,8 @@ my @statements = (
 	} ],
 	[ 'by SQL', q{SET listing_stats.direct_path = off; DELETE FROM price WHERE listing_id = 2} ],
 	[ 'refresh', q{SET client_min_messages = warning; CALL listing_stats.refresh('listing', 'price')} ],
-	[ 'readers', q{SELECT value FROM listing_stats.latest_prices('price', ARRAY[1]); SELECT listing_stats.price_history_json('price', 1)} ],
+	[ 'readers', q{SELECT value FROM listing_stats.latest_prices('price', ARRAY[1]); SELECT listing_stats.price_history_json('price', 1); SELECT listing_stats.latest_price('price', 2)} ],
+	[ 'readers of partitions', q{SELECT listing_stats.latest_price('parts', 1, key_column => 'k'); SELECT listing_stats.price_history_json('parts', 1, 1, 'k'); SELECT count(*) FROM listing_stats.latest_prices('parts', key => 'k')} ],
 );
 for my $statement (@statements)
 {

@@ -108,6 +108,9 @@ SKIP:
 		'6.00|6.00', 'a NULL time is the last where there can be one');
 	is($node->safe_psql('postgres', q{SELECT count(*) FROM listing_stats.verify('listing', 'price')}), '0', 'right');
 }
+my $citus = 'SET allow_system_table_mods = on; DROP TABLE IF EXISTS pg_dist_partition; CREATE TABLE pg_catalog.pg_dist_partition (logicalrelid regclass NOT NULL); INSERT INTO pg_dist_partition VALUES';
+is(updates("a $_ of Citus's", "$tables $attach; $citus ('$_')"), 4, 'by SQL') for qw(listing price);
+$node->safe_psql('postgres', 'SET allow_system_table_mods = on; DROP TABLE pg_dist_partition');
 my $detached_index = "$tables $attach; DO \$\$ BEGIN EXECUTE 'DROP INDEX ' || (SELECT index FROM listing_stats.attachments); END \$\$;";
 is(updates('no index', $detached_index), 4, 'by SQL');
 is(updates('a privilege revoked from the owner', "DROP ROLE IF EXISTS regress_owner; CREATE ROLE regress_owner; $tables $attach;

@@ -115,7 +115,26 @@ append_to_file("$directory/many", copy_of(steps(20_000_001, "\xFF" x 2_500_000, 
 	SELECT listing_stats.step_count(listing_stats.merge('{2026-01-01=1.25}', h)) FROM many;", on_error_stop => 0);
 is($out, 20000001, 'many steps');
 like($error, qr/54000: too many prices for one price_history/, 'too many are refused');
-$node->safe_psql('postgres', 'DROP TABLE many');
+
+# Work on many steps ends when it is told to, where no executor is between: five seconds of it or more in one
+# expression.  So does the sorting of what an aggregate has collected.
+$node->safe_psql('postgres', q{
+	CREATE AGGREGATE collected(timestamptz, numeric) (SFUNC = listing_stats._history_accumulate, STYPE = listing_stats.price_history);
+	CREATE TABLE shuffled AS SELECT timestamptz '2026-01-01' + hashint4(i) * interval '1 second' AS at, i::numeric AS v FROM generate_series(1, 1000000) i;
+});
+# Not toasted, or it would be fetched, and interrupted, for each.
+my $whole = '(SELECT (array_agg(h))[1] AS h FROM many) s';
+for (map({ [ $_, $whole ] } 'latest(h)', 'latest_at(h)', 'time_weighted_average(h)', 'lowest(h, NULL, NULL)', q{price_at(h, 'infinity')}),
+	[ 'step_count(h)', '(SELECT collected(at, v) AS h FROM shuffled) s' ])
+{
+	my ($question, $from) = @$_;
+	my $all = 'num_nonnulls(' . join(', ', ("listing_stats.$question") x 100) . ')';
+	my $started = time;
+	($code, $out, $error) = $node->psql('postgres', "SET statement_timeout = 600; SET max_parallel_workers_per_gather = 0; SELECT $all FROM $from");
+	like($error, qr/canceling statement due to statement timeout/, $question);
+	cmp_ok(time - $started, '<', 3, 'ends soon');
+}
+$node->safe_psql('postgres', 'DROP TABLE many, shuffled');
 
 # Text, changed anywhere: a clear error, or a history that is written as it is read.
 $node->safe_psql('postgres', q{

@@ -124,7 +124,7 @@ is($node->safe_psql('one_table', q{SELECT count(*) FROM pg_trigger WHERE tgname 
 $node->safe_psql('postgres', 'CREATE DATABASE unfollowed TEMPLATE shop');
 works('unfollowed', 'CREATE DATABASE ... TEMPLATE');
 $node->safe_psql('unfollowed', q{
-	ALTER EVENT TRIGGER listing_stats_renames DISABLE;
+	ALTER EVENT TRIGGER listing_stats_changes DISABLE;
 	ALTER TABLE "My shop".price RENAME value TO amount;
 	ALTER TABLE "My shop".listing RENAME last_price TO latest;
 	INSERT INTO "My shop".price VALUES (3000000, 5, '2031-01-01', 77)});

@@ -137,7 +137,7 @@ sub tell_session
 }
 
 # Warnings that are no fault.
-my $allowed_warning = qr/there is (already a|no) transaction in progress|SET (LOCAL|TRANSACTION)|column "[^"]*" has type "unknown"|locked the listing|^WARNING:  listing_stats: /;
+my $allowed_warning = qr/there is (already a|no) transaction in progress|SET (LOCAL|TRANSACTION)|column "[^"]*" has type "unknown"|locked the listing|prices of table .* have (gone|come) with table|^WARNING:  listing_stats: /;
 
 # What is wrong with an answer: nothing, '', or a kind of failure and its text.
 sub fault
@@ -624,7 +624,7 @@ sub comparison
 		LEFT JOIN LATERAL (SELECT p.{$a->{value}} AS v, p.{$a->{at}} AS t $of $known $order) last ON true
 		LEFT JOIN LATERAL (SELECT p.{$a->{value}} AS v $of AND p.{$a->{value}} IS NOT NULL AND p.{$a->{value}} IS DISTINCT FROM last.v $order) previous ON true
 		LEFT JOIN LATERAL (SELECT min(p.{$a->{value}}) AS low, max(p.{$a->{value}}) AS high, count(p.{$a->{value}}) AS n $of) every ON true
-		WHERE $stored IS DISTINCT FROM $right") =~ s/\s+/ /gr;
+		WHERE l.{$a->{lkey}} IS NOT NULL AND $stored IS DISTINCT FROM $right") =~ s/\s+/ /gr;
 }
 
 sub verification

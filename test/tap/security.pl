@@ -120,6 +120,136 @@ $node->safe_psql('market', q{ALTER TABLE listing OWNER TO thief});
 like(as('shop', q{INSERT INTO price VALUES (5, 1, '2026-01-05', 9)}), qr/table public.listing is owned by "thief" and table public.price by "shop"/, 'two owners are an error');
 $node->safe_psql('market', q{ALTER TABLE listing OWNER TO shop});
 
+# S8: Nothing leaves a security-restricted operation.  A plain role owns two attached tables, a deferred trigger that
+# would run when the transaction commits, as whoever commits it, and an index or a view whose function writes a price.
+# Whoever maintains them is a superuser.
+$node->safe_psql('postgres', 'CREATE ROLE plain LOGIN; GRANT CREATE ON DATABASE market TO plain');
+my $trap = q{
+	CREATE SCHEMA m;
+	SET search_path = m;
+	CREATE TABLE listing (id int PRIMARY KEY);
+	CREATE TABLE price (id serial PRIMARY KEY, listing_id int%s, created timestamptz NOT NULL, value numeric);
+	SELECT count(*) FROM listing_stats.attach('listing', 'price', key => 'listing_id');
+	CREATE TABLE seen (who text, how text);
+	CREATE FUNCTION say() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO m.seen VALUES (current_user, 'deferred trigger'); RETURN NULL; END $$;
+	CREATE CONSTRAINT TRIGGER say AFTER UPDATE ON listing DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION say();
+	ALTER TABLE listing DISABLE TRIGGER "LISTING_STATS_1";
+	CREATE TABLE armed (yes boolean);
+	INSERT INTO armed VALUES (false);
+	CREATE FUNCTION act() RETURNS void LANGUAGE plpgsql AS $$ BEGIN
+		IF (SELECT yes FROM m.armed) AND NOT EXISTS (SELECT FROM m.listing WHERE id = 77) THEN
+			INSERT INTO m.price (listing_id, created, value) VALUES (77, now(), 5);
+			INSERT INTO m.listing VALUES (77);
+		END IF; END $$;
+	CREATE FUNCTION f(i int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN PERFORM m.act(); RETURN i; END $$;
+	CREATE TABLE target (i int);
+	INSERT INTO target VALUES (1);
+	CREATE INDEX target_f ON target (f(i));
+	CREATE MATERIALIZED VIEW v AS SELECT f(i) FROM target;
+	UPDATE armed SET yes = true;
+};
+sub seen_as_another
+{
+	my $who = $node->safe_psql('market', q{SELECT count(*) FROM m.seen WHERE who <> 'plain'});
+	as('plain', 'SET search_path = m; UPDATE armed SET yes = false; DELETE FROM price; DELETE FROM listing');
+	as('plain', 'SET search_path = m; DELETE FROM seen; UPDATE armed SET yes = true');
+	return $who;
+}
+for my $foreign_key ('', ' REFERENCES listing DEFERRABLE INITIALLY DEFERRED')
+{
+	my $with = $foreign_key ? ', with a deferred foreign key' : '';
+	is(as('plain', sprintf($trap, $foreign_key)), 1, "a trap is set$with");
+	for my $command ('ANALYZE m.target', 'CREATE INDEX ON m.target (m.f(i))', 'REINDEX TABLE m.target', 'CLUSTER m.target USING target_f', 'VACUUM FULL m.target',
+		'REFRESH MATERIALIZED VIEW m.v')
+	{
+		my ($code, undef, $error) = $node->psql('market', $command, on_error_stop => 1);
+		like($error, $foreign_key ? qr/cannot fire deferred trigger within security-restricted operation/ : qr/^$/, "$command$with");
+		is(seen_as_another(), 0, "nothing is done as somebody else after $command$with");
+	}
+	# The autovacuum is a superuser too.
+	as('plain', 'SET search_path = m; UPDATE armed SET yes = false; INSERT INTO target SELECT generate_series(1, 1000); ALTER TABLE m.target SET (autovacuum_analyze_threshold = 1)');
+	as('plain', 'SET search_path = m; UPDATE armed SET yes = true');
+	my $before = -s $node->logfile;
+	$node->append_conf('postgresql.conf', "autovacuum_naptime = 1\n");
+	$node->reload;
+	my $analyzed = 0;
+	for (1 .. 300)
+	{
+		$analyzed = slurp_file($node->logfile, $before) =~ /automatic analyze of table "market.m.target"/
+			|| $node->safe_psql('market', q{SELECT last_autoanalyze IS NOT NULL FROM pg_stat_all_tables WHERE relid = 'm.target'::regclass}) eq 't';
+		last if $analyzed;
+		select(undef, undef, undef, 0.1);
+	}
+	ok($analyzed, "autovacuum has tried$with");
+	is(seen_as_another(), 0, "nor by autovacuum$with");
+	$node->append_conf('postgresql.conf', "autovacuum_naptime = 1h\n");
+	$node->reload;
+
+	# The calls that a superuser makes on tables of others.
+	as('plain', q{INSERT INTO m.listing VALUES (1); INSERT INTO m.price VALUES (1, 1, '2026-01-01', 5); ALTER TABLE m.listing DISABLE TRIGGER say; UPDATE m.listing SET last_price = 4; ALTER TABLE m.listing ENABLE TRIGGER say});
+	for my $call (q{CALL listing_stats.refresh('m.listing', 'm.price')}, q{SELECT listing_stats.attach('m.listing', 'm.price', key => 'listing_id', price_count => 'n')})
+	{
+		my (undef, undef, $error) = $node->psql('market', $call);
+		like($error, qr/cannot fire deferred trigger within security-restricted operation/, "a deferred trigger of the owner's, set off by $call$with");
+		is($node->safe_psql('market', q{SELECT count(*) FROM m.seen WHERE who <> 'plain'}), 0, "does not run as who calls $call$with");
+	}
+	like(as('plain', q{CALL listing_stats.refresh('m.listing', 'm.price'); SELECT last_price, (SELECT string_agg(DISTINCT who, ' ') FROM m.seen) FROM m.listing}), qr/5\|plain$/, "the owner can call it$with");
+	as('plain', 'DROP SCHEMA m CASCADE');
+}
+
+# S8: So do functions that planning runs, as those in the predicate of an index: what refresh() reads is planned too.
+as('plain', q{
+	CREATE SCHEMA m;
+	SET search_path = m;
+	CREATE TABLE listing (id int PRIMARY KEY);
+	CREATE TABLE price (id serial PRIMARY KEY, listing_id int REFERENCES listing, created timestamptz NOT NULL, value numeric);
+	INSERT INTO listing VALUES (1);
+	SELECT count(*) FROM listing_stats.attach('listing', 'price');
+	CREATE TABLE seen (who text);
+	CREATE FUNCTION later() RETURNS int LANGUAGE plpgsql AS $$ BEGIN INSERT INTO m.seen VALUES (current_user); RETURN 1; END $$;
+	CREATE FUNCTION keep() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN
+		EXECUTE format('DECLARE %I CURSOR WITH HOLD FOR SELECT m.later()', 'kept' || random());
+		RETURN true;
+	EXCEPTION WHEN insufficient_privilege THEN RETURN true;
+	END $$;
+	CREATE FUNCTION yes(i int) RETURNS boolean IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN RETURN m.keep(); END $$;
+	CREATE INDEX ON listing (last_price) WHERE yes(1);
+	DELETE FROM seen;
+});
+for my $call (q{CALL listing_stats.refresh('m.listing', 'm.price')}, q{CALL listing_stats.refresh('m.listing', 'm.price', only_in => 'm.price')}, q{SELECT listing_stats.attach('m.listing', 'm.price', price_count => 'n')})
+{
+	$node->safe_psql('market', "DELETE FROM m.seen; $call");
+	is($node->safe_psql('market', q{SELECT string_agg(who, ' ') FROM m.seen WHERE who <> 'plain'}), '', "a cursor that planning keeps does not run as who calls $call");
+}
+as('plain', 'DROP SCHEMA m CASCADE');
+
+# S8: DDL that an index function runs for a superuser is followed within the operation, and as the tables' owner.
+as('plain', q{
+	CREATE SCHEMA m;
+	SET search_path = m;
+	CREATE TABLE listing (id int PRIMARY KEY);
+	CREATE TABLE price (id serial PRIMARY KEY, listing_id int REFERENCES listing, created timestamptz NOT NULL, value numeric);
+	CREATE TABLE offer (LIKE price INCLUDING ALL, FOREIGN KEY (listing_id) REFERENCES listing);
+	SELECT count(*) FROM listing_stats.attach('listing', 'price');
+	SELECT count(*) FROM listing_stats.attach('listing', 'offer', last_price => 'last_offer');
+	CREATE FUNCTION change() RETURNS void LANGUAGE plpgsql AS $$ BEGIN
+		IF to_regclass('m.offer') IS NOT NULL AND (SELECT yes FROM m.armed) THEN
+			DROP TABLE m.offer;
+			ALTER TABLE m.listing RENAME last_price TO latest;
+		END IF; END $$;
+	CREATE FUNCTION g(i int) RETURNS int IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN PERFORM m.change(); RETURN i; END $$;
+	CREATE TABLE armed (yes boolean);
+	INSERT INTO armed VALUES (false);
+	CREATE TABLE target (i int);
+	INSERT INTO target VALUES (1);
+	CREATE INDEX ON target (g(i));
+	UPDATE armed SET yes = true;
+});
+is(($node->psql('market', 'ANALYZE m.target'))[0], 0, 'ANALYZE runs a function that drops and renames');
+is(as('plain', q{SELECT last_price, warnings FROM listing_stats.attachments WHERE listing = 'm.listing'::regclass}), 'latest|{}', 'which is followed');
+is(as('plain', q{SELECT count(*) FROM pg_trigger WHERE tgrelid = 'm.listing'::regclass AND tgname ~ '^LISTING_STATS'}), '1', 'in the triggers too');
+as('plain', 'DROP SCHEMA m CASCADE');
+
 # The owner of the extension removes it; data stay.
 like(as('thief', 'DROP EXTENSION listing_stats CASCADE'), qr/must be owner of extension/, 'others cannot');
 like(as('dba', 'DROP EXTENSION listing_stats CASCADE'), qr/^(|NOTICE.*)$/s, 'its owner can');

@@ -146,7 +146,7 @@ is($node->safe_psql('latin1', "SELECT listing_stats.sparkline('{$steps, 10}'::li
 is($node->safe_psql('latin1', "SELECT listing_stats.histogram_text('{1*4, 2}', 2)"),
 	"  1 .. 1.5  " . '#' x 40 . " 4\n1.5 ..   2  " . '#' x 10 . ' 1', 'histogram in LATIN1');
 my $history = join ', ', map { "2026-01-0$_=$_" } 1 .. 9;
-is($node->safe_psql('latin1', "SELECT listing_stats.sparkline('{$history, 2026-01-10=null}'::listing_stats.price_history, 9)"),
+is($node->safe_psql('latin1', "SELECT listing_stats.sparkline('{$history, 2026-01-10=null}'::listing_stats.price_history, 9, until => '2026-01-10')"),
 	'_.-~=+*# ', 'sparkline of a history in LATIN1');
 
 is($node->safe_psql('postgres', q{SELECT min(pid) FROM pg_stat_activity WHERE backend_type = 'checkpointer'}), $pid, 'the server never restarted');

@@ -12,6 +12,15 @@
 
 namespace listing_stats {
 
+// How often long work has paused.
+inline std::size_t pauses = 0;
+
+inline void
+pause()
+{
+	++pauses;
+}
+
 // Rows with wide prices, which lie in a buffer of their own.
 struct Collection
 {
@@ -48,13 +57,13 @@ inline Packed
 pack_all(const Collection &collection)
 {
 	std::vector<Row> rows = collection.rows;
-	sort_rows(rows.data(), rows.size(), collection.prices());
-	const PackingPlan plan = plan_packing(rows.data(), rows.size(), collection.prices());
+	sort_rows(rows.data(), rows.size(), collection.prices(), pause);
+	const PackingPlan plan = plan_packing(rows.data(), rows.size(), collection.prices(), pause);
 	Packed packed;
 	packed.size = plan.size;
 	packed.bytes = std::make_unique<unsigned char[]>(plan.size);
-	pack(rows.data(), rows.size(), collection.prices(), plan, packed.bytes.get());
-	if (!parse_history(packed.bytes.get(), packed.size, packed.history))
+	pack(rows.data(), rows.size(), collection.prices(), plan, packed.bytes.get(), pause);
+	if (!parse_history(packed.bytes.get(), packed.size, pause, packed.history))
 		packed.history.count = UINT32_MAX;
 	return packed;
 }

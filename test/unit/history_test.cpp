@@ -126,7 +126,7 @@ test_extremes()
 	CHECK(latest_prices(none.history).previous == no_price);
 	double prices[3];
 	unsigned char cells[3] = {9, 9, 9};
-	draw(none.history, prices, cells, 3, 8);
+	draw(none.history, 0, 0, prices, cells, 3, 8);
 	CHECK(cells[0] == 0 && cells[2] == 0);
 }
 
@@ -138,22 +138,32 @@ test_drawing()
 	draw(pack_all(
 			 collect({{0, 0, 100}, {10, 0, 200}, {20, 0, no_price}, {30, 0, 300}, {40, 0, 200}}))
 	         .history,
-	     prices, cells, 4, 8);
+	     0, 40, prices, cells, 4, 8);
 	CHECK(cells[0] == 1 && cells[1] == 0 && cells[2] == 8 && cells[3] == 1);
-	draw(pack_all(collect({{0, 0, 5}})).history, prices, cells, 4, 8);
+	draw(pack_all(collect({{0, 0, 5}})).history, 0, 0, prices, cells, 4, 8);
 	CHECK(cells[0] == 4 && cells[3] == 4);
 	// Cells end at 3, 6 and 10.
 	draw(pack_all(collect({{0, 0, 100}, {3, 0, 200}, {4, 0, 300}, {7, 0, 100}, {10, 0, 200}}))
 	         .history,
-	     prices, cells, 3, 8);
+	     0, 10, prices, cells, 3, 8);
 	CHECK(cells[0] == 1 && cells[1] == 8 && cells[2] == 1);
+	// From before the first step to after the last one; of a moment; of nothing.
+	const Packed packed = pack_all(collect({{10, 0, 100}, {20, 0, 200}}));
+	draw(packed.history, 0, 40, prices, cells, 4, 8);
+	CHECK(cells[0] == 1 && cells[1] == 8 && cells[2] == 8 && cells[3] == 8);
+	draw(packed.history, 0, 12, prices, cells, 4, 8);
+	CHECK(cells[0] == 0 && cells[2] == 0 && cells[3] == 4);
+	draw(packed.history, 15, 15, prices, cells, 4, 8);
+	CHECK(cells[0] == 4 && cells[3] == 4);
+	draw(packed.history, 15, 14, prices, cells, 4, 8);
+	CHECK(cells[0] == 0 && cells[3] == 0);
 	// Infinities are beyond all others, also where these are all the same.
 	const unsigned char infinity[] = {0x00, 0xD0};
 	const unsigned char negative_infinity[] = {0x00, 0xF0};
 	Collection infinite = collect({{0, 0, 5}, {20, 0, 5}, {40, 0, 5}});
 	infinite.rows.push_back({10, 0, infinite.add_wide(negative_infinity, 2)});
 	infinite.rows.push_back({30, 0, infinite.add_wide(infinity, 2)});
-	draw(pack_all(infinite).history, prices, cells, 4, 8);
+	draw(pack_all(infinite).history, 0, 40, prices, cells, 4, 8);
 	CHECK(cells[0] == 1 && cells[1] == 4 && cells[2] == 8 && cells[3] == 4);
 }
 
@@ -303,7 +313,7 @@ test_damage()
 			if (i < size)
 				bytes[i] = static_cast<unsigned char>(bytes[i] ^ (1U << (random() % 8)));
 			History history;
-			if (!parse_history(bytes.get(), size, history))
+			if (!parse_history(bytes.get(), size, pause, history))
 				continue;
 			std::vector<Row> rows(history.count);
 			std::vector<unsigned char> scratch(size);
@@ -312,7 +322,7 @@ test_damage()
 			unsigned char cells[4];
 			(void) lowest_in(history, always, step);
 			(void) latest_prices(history);
-			draw(history, prices, cells, 4, 8);
+			draw(history, INT64_MIN, INT64_MAX, prices, cells, 4, 8);
 			if (read_steps(history, rows.data()) &&
 			    is_canonical(history, rows.data(), bytes.get(), size, scratch.data()))
 				CHECK(size == 0 || std::memcmp(bytes.get(), scratch.data(), size) == 0);
@@ -320,6 +330,94 @@ test_damage()
 				CHECK(!read_steps(history, rows.data()));
 		}
 	}
+}
+
+// Many rows in any order, of many times or few, which lie densely, far apart or mostly in one
+// place.
+void
+test_many_rows()
+{
+	std::mt19937_64 random(17);
+	for (int kind = 0; kind < 6; ++kind)
+	{
+		Collection collection;
+		collection.scale = 2;
+		const std::int64_t wide = add_wide(collection, UInt128{1} << 90, false, 0);
+		for (std::int64_t i = 0; i < 300'000; ++i)
+		{
+			const auto any = static_cast<std::int64_t>(random());
+			const std::int64_t ats[] = {any,
+			                            any & 0xFFFFF,
+			                            5,
+			                            any & 3,
+			                            any % 1000 == 0 ? any : any & 0xFFF,
+			                            any >> (any & 63)};
+			collection.rows.push_back(
+				{ats[kind], static_cast<std::int64_t>(random() % 5),
+			     random() % 100 == 0 ? wide : static_cast<std::int64_t>(random() % 100)});
+		}
+		CHECK(holds_steps(pack_all(collection), collection));
+	}
+}
+
+// Each pass over many rows or steps can be interrupted.
+void
+test_pauses()
+{
+	constexpr std::size_t count = 300'000;
+	Collection collection;
+	collection.scale = 2;
+	const std::int64_t wide = add_wide(collection, UInt128{1} << 90, false, 0);
+	std::mt19937_64 random(19);
+	for (std::size_t i = 0; i < count; ++i)
+		collection.rows.push_back({static_cast<std::int64_t>(i), 7, i % 3 == 0 ? wide : 5});
+	const auto paused = [](const char *what, std::size_t times, auto work) {
+		pauses = 0;
+		work();
+		if (pauses < times)
+			std::printf("%s: %zu pauses\n", what, pauses);
+		CHECK(pauses >= times);
+	};
+	constexpr std::size_t steps = count / between_pauses;
+	std::vector<Row> rows = collection.rows;
+	const Prices prices = collection.prices();
+	paused("sorted", steps, [&] { sort_rows(rows.data(), count, prices, pause); });
+	std::reverse(rows.begin(), rows.end());
+	paused("reversed", steps, [&] { sort_rows(rows.data(), count, prices, pause); });
+	std::shuffle(rows.begin(), rows.end(), random);
+	paused("sort", 256, [&] { sort_rows(rows.data(), count, prices, pause); });
+	std::vector<Row> equal = collection.rows;
+	for (Row &row : equal)
+		row = {5, static_cast<std::int64_t>(random() % 1000), 5};
+	paused("equal times", steps, [&] { sort_rows(equal.data(), count, prices, pause); });
+
+	PackingPlan plan;
+	paused("plan", 4 * steps, [&] { plan = plan_packing(rows.data(), count, prices, pause); });
+	std::vector<unsigned char> bytes(plan.size);
+	paused("pack", 2 * steps, [&] { pack(rows.data(), count, prices, plan, bytes.data(), pause); });
+	const Packed packed = pack_all(collection);
+	const History &history = packed.history;
+	std::vector<Row> read(count);
+	paused("read_steps", steps, [&] { (void) read_steps(history, read.data()); });
+	paused("is_canonical", 7 * steps, [&] {
+		(void) is_canonical(history, read.data(), packed.bytes.get(), packed.size, bytes.data());
+	});
+
+	Step step;
+	double cells[3];
+	unsigned char levels[3];
+	const Window window = {0, count, true};
+	paused("last_step", steps, [&] { (void) last_step(history, step); });
+	paused("last_time", steps, [&] { (void) last_time(history); });
+	paused("step_at", steps, [&] { (void) step_at(history, count, step); });
+	paused("lowest_in", steps, [&] { (void) lowest_in(history, window, step); });
+	paused("latest_prices", steps, [&] { (void) latest_prices(history); });
+	paused("start_of_latest", steps, [&] { (void) start_of_latest(history, step); });
+	paused("lowest_and_latest", steps, [&] { (void) lowest_and_latest(history); });
+	paused("changes_of", steps, [&] { (void) changes_of(history, false); });
+	paused("last_reduction", steps, [&] { (void) last_reduction(history); });
+	paused("durations_in", steps, [&] { (void) durations_in(history, window); });
+	paused("draw", steps, [&] { draw(history, 0, count, cells, levels, 3, 8); });
 }
 
 Decimal
@@ -417,6 +515,8 @@ main()
 	test_sizes();
 	test_random();
 	test_damage();
+	test_many_rows();
+	test_pauses();
 	test_codes();
 	test_decimal_forms();
 	return failures;

@@ -8,6 +8,7 @@
 #include <vector>
 
 inline std::size_t allocated = 0;  // bytes, ever
+inline std::size_t pauses = 0;
 inline std::vector<void *> memory;
 
 inline constexpr listing_stats::Environment test_environment = {[](std::size_t size) {
@@ -15,7 +16,7 @@ inline constexpr listing_stats::Environment test_environment = {[](std::size_t s
 																	return memory.emplace_back(
 																		std::malloc(size));
 																},
-                                                                [](void *) {}, [] {}};
+                                                                [](void *) {}, [] { ++pauses; }};
 
 inline void
 free_memory()

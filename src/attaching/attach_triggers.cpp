@@ -1,0 +1,226 @@
+// The triggers of an attachment, see attach_triggers.hpp.
+#include "attaching/attach_triggers.hpp"
+
+#include "server/roles.hpp"
+
+namespace listing_stats {
+
+namespace {
+
+// The triggers of an attachment share a number that none of its tables uses yet.  Their names sort
+// before those of foreign keys (RI_ConstraintTrigger...), so that they fire first: they are format.
+char *
+free_trigger_name(Oid listing, const List *price_tables)
+{
+	for (int number = 1;; ++number)
+	{
+		char *name = psprintf("LISTING_STATS_%d", number);
+		bool used = OidIsValid(get_trigger_oid(listing, name, true));
+		ListCell *cell = nullptr;
+
+		foreach (cell, price_tables)
+			used = used || OidIsValid(get_trigger_oid(lfirst_oid(cell), name, true));
+		if (!used)
+			return name;
+	}
+}
+
+struct TriggerNow
+{
+	const char *name;
+	char enabled;
+};
+
+// The trigger on "table" that calls the function with the arguments of "like", if there is one.
+TriggerNow
+trigger_now(Oid table, const char *function, const Trigger *like, TriggerNow otherwise)
+{
+	Relation relation = relation_open(table, AccessShareLock);
+	const Oid function_oid = trigger_function(function);
+	TriggerNow found = otherwise;
+	ListCell *cell = nullptr;
+
+	foreach (cell, our_triggers(relation))
+	{
+		const Trigger *trigger = static_cast<Trigger *>(lfirst(cell));
+		if (trigger->tgfoid != function_oid || !same_arguments(trigger, like))
+			continue;
+		found.name = trigger->tgname;
+		// One that was disabled is enabled again: attaching anew repairs.
+		if (trigger->tgenabled != TRIGGER_DISABLED)
+			found.enabled = trigger->tgenabled;
+	}
+	relation_close(relation, AccessShareLock);
+	return found;
+}
+
+const char *
+trigger_arguments(const Attachment &attachment)
+{
+	Definition definition = {};
+
+	definition.listing = qualified_name(attachment.listing);
+	definition.price = qualified_name(attachment.price);
+	definition.system_identifier = GetSystemIdentifier();
+	definition.listing_oid = attachment.listing;
+	definition.price_oid = attachment.price;
+	for (int i = 0; i < column_count; ++i)
+	{
+		if (attachment.column[i].attnum == 0)
+			continue;
+		definition.column[i] = NameStr(attachment.column[i].name);
+		definition.place[i] = {attachment.column[i].attnum, attachment.column[i].type};
+	}
+	definition.skip_null = attachment.skip_null;
+	definition.guard = attachment.guard;
+	return format_definition(definition);
+}
+
+// What the triggers of one attachment have in common.
+struct TriggerMaker
+{
+	const char *name;
+	const char *arguments;
+	const Trigger *existing;
+	char replication;  // '\0': as it is, or origin
+};
+
+// Returns its name.
+const char *
+make_trigger(const TriggerMaker &maker, Oid table, const char *function, const char *events)
+{
+	const bool truncate = function == price_truncated;
+	const char *name = truncate ? psprintf("%s_truncate", maker.name) : maker.name;
+	TriggerNow now = {name, TRIGGER_FIRES_ON_ORIGIN};
+
+	if (maker.existing != nullptr)
+	{
+		// One that is missing gets the name that the others have, if that is free.
+		const char *usual =
+			truncate ? psprintf("%s_truncate", maker.existing->tgname) : maker.existing->tgname;
+		if (!OidIsValid(get_trigger_oid(table, usual, true)))
+			now.name = usual;
+		now = trigger_now(table, function, maker.existing, now);
+	}
+	if (maker.replication != '\0')
+		now.enabled = maker.replication;
+	run_command(psprintf("CREATE OR REPLACE TRIGGER %s AFTER %s ON %s FOR EACH %s EXECUTE FUNCTION "
+	                     "listing_stats.%s(%s)",
+	                     quote_identifier(now.name), events, qualified_name(table),
+	                     truncate ? "STATEMENT" : "ROW", function, maker.arguments));
+	if (now.enabled != TRIGGER_FIRES_ON_ORIGIN)
+		run_command(psprintf("ALTER TABLE %s ENABLE %s TRIGGER %s", qualified_name(table),
+		                     now.enabled == TRIGGER_FIRES_ALWAYS ? "ALWAYS" : "REPLICA",
+		                     quote_identifier(now.name)));
+	return now.name;
+}
+
+// As they stand in CREATE TRIGGER.
+const char *
+quoted_arguments(const Trigger *trigger)
+{
+	StringInfoData out;
+
+	initStringInfo(&out);
+	for (int i = 0; i < trigger->tgnargs; ++i)
+		appendStringInfo(&out, "%s%s", i == 0 ? "" : ", ", quote_literal_cstr(trigger->tgargs[i]));
+	return out.data;
+}
+
+}  // namespace
+
+void
+run_command(const char *command)
+{
+	const int result = SPI_execute(command, false, 0);
+
+	if (result != SPI_OK_UTILITY)
+		elog(ERROR, "\"%s\" failed: %s", command, SPI_result_code_string(result));
+}
+
+Oid
+create_triggers(const Attachment &attachment, const Trigger *existing, char replication)
+{
+	List *tables = find_all_inheritors(attachment.price, ShareRowExclusiveLock, nullptr);
+	const TriggerMaker maker = {free_trigger_name(attachment.listing, tables),
+	                            trigger_arguments(attachment), existing, replication};
+	ListCell *cell = nullptr;
+	const char *row_trigger = nullptr;
+
+	make_trigger(maker, attachment.listing, listing_changed, "INSERT OR UPDATE");
+	foreach (cell, tables)
+	{
+		const Oid table = lfirst_oid(cell);
+		// Partitions get clones of the row trigger, and none of the other.
+		if (table == attachment.price || !get_rel_relispartition(table))
+		{
+			const char *made =
+				make_trigger(maker, table, price_changed, "INSERT OR UPDATE OR DELETE");
+			row_trigger = table == attachment.price ? made : row_trigger;
+		}
+		if (get_rel_relkind(table) != RELKIND_FOREIGN_TABLE)
+			make_trigger(maker, table, price_truncated, "TRUNCATE");
+	}
+	if (existing == nullptr)
+		ereport(NOTICE, (errmsg("created triggers \"%s\" on tables \"%s\" and \"%s\"", maker.name,
+		                        get_rel_name(attachment.listing), get_rel_name(attachment.price))));
+	CommandCounterIncrement();
+	return get_trigger_oid(attachment.price, row_trigger, false);
+}
+
+void
+create_part_triggers(Oid table, const Trigger *like)
+{
+	const TriggerMaker maker = {free_trigger_name(table, NIL), quoted_arguments(like), like,
+	                            like->tgenabled == TRIGGER_DISABLED ? '\0' : like->tgenabled};
+
+	// Partitions get clones of the row trigger, and none of the other.
+	if (!OidIsValid(find_trigger(table, price_changed, like, true)))
+		make_trigger(maker, table, price_changed, "INSERT OR UPDATE OR DELETE");
+	if (get_rel_relkind(table) != RELKIND_FOREIGN_TABLE &&
+	    !OidIsValid(find_trigger(table, price_truncated, like, false)))
+		make_trigger(maker, table, price_truncated, "TRUNCATE");
+}
+
+void
+drop_triggers_of(Oid table, const Trigger *like)
+{
+	Relation relation = relation_open(table, NoLock);
+	List *names = NIL;
+	ListCell *cell = nullptr;
+
+	foreach (cell, our_triggers(relation))
+	{
+		const Trigger *trigger = static_cast<Trigger *>(lfirst(cell));
+		if (!trigger->tgisclone && same_arguments(trigger, like))
+			names = lappend(names, trigger->tgname);
+	}
+	relation_close(relation, NoLock);
+	foreach (cell, names)
+		run_command(psprintf("DROP TRIGGER %s ON %s",
+		                     quote_identifier(static_cast<const char *>(lfirst(cell))),
+		                     qualified_name(table)));
+}
+
+void
+drop_triggers(Oid relation, Oid other, const Trigger *trigger)
+{
+	check_ownership(relation);
+	if (OidIsValid(other))
+		check_ownership(other);
+	LockRelationOid(relation, AccessExclusiveLock);
+	List *tables = find_all_inheritors(relation, AccessExclusiveLock, nullptr);
+	ListCell *cell = nullptr;
+
+	if (OidIsValid(other))
+	{
+		LockRelationOid(other, AccessExclusiveLock);
+		tables = list_concat_unique_oid(tables,
+		                                find_all_inheritors(other, AccessExclusiveLock, nullptr));
+	}
+	foreach (cell, tables)
+		drop_triggers_of(lfirst_oid(cell), trigger);
+	CommandCounterIncrement();
+}
+
+}  // namespace listing_stats

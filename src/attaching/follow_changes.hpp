@@ -1,0 +1,22 @@
+// What the event trigger for commands that change tables follows.
+#pragma once
+
+#include "attaching/ddl_event.hpp"
+
+namespace listing_stats {
+
+// New names of tables, columns and schemas: follow_renames.cpp.
+void follow_renames(const CollectedCommand &command);
+
+// Tables that become a part of a price table, or cease to be: follow_partitions.cpp.
+void follow_partitions(const CollectedCommand &command);
+
+// The call that recomputes the columns of the listings that have prices in a table, or of all, for
+// a hint.
+char *refresh_call(Oid listing, Oid price, Oid only_in);
+
+// A warning that the columns of listing may show prices that are no longer in price, having gone
+// with a table and perhaps others.
+void warn_of_gone_prices(Oid listing, Oid price, const char *table, int tables);
+
+}  // namespace listing_stats

@@ -1,0 +1,411 @@
+// The event trigger that detaches what has lost its table or a column, and tells of parts of a
+// price table that have gone with prices.
+//
+// A convenience: without it what is left says so at the next write.
+#include "attaching/attach_triggers.hpp"
+#include "attaching/attachments_view.hpp"
+#include "attaching/follow_changes.hpp"
+#include "server/roles.hpp"
+#include "tables/distributed.hpp"
+#include "tables/trigger_catalog.hpp"
+
+namespace listing_stats {
+
+namespace {
+
+// A half of an attachment on a table that was dropped, or what a part of the price table had.
+struct LostHalf
+{
+	const char *table;
+	Oid owner;
+	bool had_rows;
+	bool distributed;
+	Side side;
+	const Trigger *trigger;
+};
+
+// A price table of which parts were dropped.
+struct Whole
+{
+	Oid table;
+	const Trigger *trigger;
+	const List *lost;  // LostHalf
+	List **warned;     // of these listings
+};
+
+// The other half.
+struct Remaining
+{
+	Oid table;
+	const Trigger *trigger;
+	const LostHalf *lost;
+};
+
+// A trigger on a table of which columns were dropped.
+struct Affected
+{
+	Oid table;
+	Oid trigger;
+	Side side;
+	const List *dropped;  // DroppedObject
+};
+
+bool
+is_of_side(const Trigger *trigger, Side side)
+{
+	return !trigger->tgisclone &&
+	       trigger->tgfoid ==
+	           trigger_function(side == Side::price ? price_changed : listing_changed);
+}
+
+// Citus would send a DROP TRIGGER to all machines, in transactions that no subtransaction of ours
+// undoes.
+bool
+is_left(Oid table)
+{
+	if (!OidIsValid(table) || !is_distributed(table))
+		return false;
+	ereport(WARNING, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+	                  errmsg("triggers on table \"%s\" are left, because it is a table of Citus",
+	                         get_rel_name(table)),
+	                  errhint("SELECT listing_stats.detach(%s);",
+	                          quote_literal_cstr(qualified_name(table)))));
+	return true;
+}
+
+// As the owner of the tables: whoever was allowed to drop the one need not own the other.
+void
+drop_as_owner(Oid table, Oid other, const Trigger *trigger)
+{
+	const Actor before = act_as(relation_owner(table));
+
+	SPI_connect();
+	drop_triggers(table, other, trigger);
+	SPI_finish();
+	resume_as(before);
+}
+
+// The catalogue as it was before the command, and with all that others have committed since.
+Snapshot
+before_command()
+{
+	Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
+
+	snapshot->curcid = GetActiveSnapshot()->curcid;
+	return snapshot;
+}
+
+// What a table that is gone was: its name and owner; false: it was not there before the command.
+bool
+read_dropped_table(Oid table, Snapshot snapshot, LostHalf *half)
+{
+	ScanKeyData scan_key;
+
+	ScanKeyInit(&scan_key, Anum_pg_class_oid, BTEqualStrategyNumber, F_OIDEQ,
+	            ObjectIdGetDatum(table));
+	Relation catalog = table_open(RelationRelationId, AccessShareLock);
+	SysScanDesc scan = systable_beginscan(catalog, ClassOidIndexId, true, snapshot, 1, &scan_key);
+	HeapTuple tuple = systable_getnext(scan);
+	const bool found = HeapTupleIsValid(tuple);
+	if (found)
+	{
+		const Form_pg_class form = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple));
+		half->table = pstrdup(NameStr(form->relname));
+		half->owner = form->relowner;
+		half->distributed = is_distributed(table, snapshot);
+		half->had_rows = form->relkind == RELKIND_FOREIGN_TABLE || blocks_of_dropped(form) > 0;
+	}
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+	return found;
+}
+
+// The halves that went with the tables dropped.
+List *
+lost_halves(const List *objects)
+{
+	Snapshot snapshot = before_command();
+	const Oid price_function = trigger_function(price_changed);
+	List *halves = NIL;
+	ListCell *cell = nullptr;
+
+	foreach (cell, objects)
+	{
+		const DroppedObject &object = *static_cast<const DroppedObject *>(lfirst(cell));
+		ListCell *trigger_cell = nullptr;
+		if (object.catalog != RelationRelationId || object.column != 0)
+			continue;
+		foreach (trigger_cell, triggers_of(object.oid, snapshot))
+		{
+			const Trigger *trigger = static_cast<const Trigger *>(lfirst(trigger_cell));
+			const bool on_price = trigger->tgfoid == price_function;
+			LostHalf half = {};
+			half.side = on_price ? Side::price : Side::listing;
+			half.trigger = trigger;
+			if ((!on_price && !is_of_side(trigger, Side::listing)) ||
+			    !read_dropped_table(object.oid, snapshot, &half))
+				continue;
+			LostHalf *copy = static_cast<LostHalf *>(palloc(sizeof(LostHalf)));
+			*copy = half;
+			halves = lappend(halves, copy);
+		}
+	}
+	UnregisterSnapshot(snapshot);
+	return halves;
+}
+
+// Drops the other half, unless there is a third table that it goes with.
+void
+drop_remaining(void *argument)
+{
+	const Remaining &remaining = *static_cast<const Remaining *>(argument);
+	const Side side = remaining.lost->side == Side::price ? Side::listing : Side::price;
+
+	if (is_left(remaining.table))
+		return;
+	Relation relation = relation_open(remaining.table, AccessExclusiveLock);
+	const bool whole = side == Side::listing || is_attachment(relation, remaining.trigger);
+	const Oid third = other_half(relation, remaining.trigger, side);
+	relation_close(relation, NoLock);
+	if (!whole || OidIsValid(third))
+		return;
+	drop_as_owner(remaining.table, InvalidOid, remaining.trigger);
+	ereport(NOTICE, (errmsg("detached table \"%s\" from table \"%s\", which is dropped",
+	                        get_rel_name(remaining.table), remaining.lost->table)));
+}
+
+// Looks for the other half on a table.  One of another owner is left alone: anybody can make a
+// trigger that says the same as somebody else's.
+void
+follow_lost_half(const LostHalf &lost, Oid table)
+{
+	const Side side = lost.side == Side::price ? Side::listing : Side::price;
+	ListCell *cell = nullptr;
+
+	// What Citus drops of its own may have the shards of the other table locked by other sessions.
+	if (lost.trigger->tgisclone || relation_owner(table) != lost.owner ||
+	    (lost.distributed && !is_distributed(table)))
+		return;
+	foreach (cell, triggers_of(table, nullptr))
+	{
+		const Trigger *trigger = static_cast<const Trigger *>(lfirst(cell));
+		Remaining remaining = {table, trigger, &lost};
+		if (is_of_side(trigger, side) && same_arguments(trigger, lost.trigger))
+			without_failing(drop_remaining, &remaining);
+	}
+}
+
+// The prices of parts that are dropped are gone without a trace.
+void
+warn_of_lost_parts(void *argument)
+{
+	const Whole &whole = *static_cast<const Whole *>(argument);
+	const char *first = nullptr;
+	int count = 0;
+	const ListCell *cell = nullptr;
+
+	foreach (cell, whole.lost)
+	{
+		const LostHalf &lost = *static_cast<const LostHalf *>(lfirst(cell));
+		if (lost.side != Side::price || !lost.had_rows || lost.distributed ||
+		    !same_arguments(lost.trigger, whole.trigger))
+			continue;
+		first = first == nullptr ? lost.table : first;
+		++count;
+	}
+	if (count == 0 || !ConditionalLockRelationOid(whole.table, AccessShareLock))
+		return;
+	Relation relation = try_relation_open(whole.table, NoLock);
+	if (relation == nullptr)
+		return;
+	const Oid listing = is_attachment(relation, whole.trigger)
+	                        ? other_half(relation, whole.trigger, Side::price)
+	                        : InvalidOid;
+	relation_close(relation, NoLock);
+	if (!OidIsValid(listing) || list_member_oid(*whole.warned, listing))
+		return;
+	*whole.warned = lappend_oid(*whole.warned, listing);
+	warn_of_gone_prices(listing, whole.table, first, count);
+}
+
+void
+follow_lost_parts(Oid table, const List *halves)
+{
+	List *warned = NIL;
+	ListCell *cell = nullptr;
+
+	foreach (cell, triggers_of(table, nullptr))
+	{
+		const Trigger *trigger = static_cast<const Trigger *>(lfirst(cell));
+		Whole whole = {table, trigger, halves, &warned};
+		if (is_of_side(trigger, Side::price))
+			without_failing(warn_of_lost_parts, &whole);
+	}
+}
+
+void
+follow_dropped_tables(const List *objects)
+{
+	const List *halves = lost_halves(objects);
+	ListCell *cell = nullptr;
+	ListCell *half = nullptr;
+
+	if (halves == NIL)
+		return;
+	foreach (cell, attached_tables())
+	{
+		foreach (half, halves)
+			follow_lost_half(*static_cast<const LostHalf *>(lfirst(half)), lfirst_oid(cell));
+		follow_lost_parts(lfirst_oid(cell), halves);
+	}
+}
+
+bool
+column_exists(Oid table, const Place &place)
+{
+	HeapTuple tuple = SearchSysCacheAttNum(table, place.attnum);
+	bool exists = false;
+
+	if (HeapTupleIsValid(tuple))
+	{
+		exists = reinterpret_cast<Form_pg_attribute>(GETSTRUCT(tuple))->atttypid == place.type;
+		ReleaseSysCache(tuple);
+	}
+	return exists;
+}
+
+// The column that an attachment has lost: found neither by name nor by record, and it was one of
+// those dropped.
+const DroppedObject *
+lost_column(const Affected &affected, const Definition &definition, int column)
+{
+	const bool on_listing = affected.side == Side::listing;
+	const Place &place = definition.place[column];
+	const bool recorded =
+		definition.system_identifier == GetSystemIdentifier() &&
+		affected.table == (on_listing ? definition.listing_oid : definition.price_oid);
+	const ListCell *cell = nullptr;
+
+	if (is_of_listing(column) != on_listing || definition.column[column] == nullptr ||
+	    get_attnum(affected.table, definition.column[column]) != InvalidAttrNumber ||
+	    (recorded && column_exists(affected.table, place)))
+		return nullptr;
+	foreach (cell, affected.dropped)
+	{
+		const DroppedObject *object = static_cast<const DroppedObject *>(lfirst(cell));
+		if (object->catalog != RelationRelationId || object->oid != affected.table ||
+		    object->column == 0 || object->name == nullptr)
+			continue;
+		if (strcmp(object->name, definition.column[column]) == 0 ||
+		    (recorded && object->column == place.attnum))
+			return object;
+	}
+	return nullptr;
+}
+
+// Takes the targets that are lost out of the definition.  Returns the column without which nothing
+// can be kept, or nullptr.
+const DroppedObject *
+remove_lost(const Affected &affected, Definition *definition, const DroppedObject **lost_target)
+{
+	const DroppedObject *needed = nullptr;
+	bool keeps_any = false;
+
+	*lost_target = nullptr;
+	for (int i = 0; i < column_count; ++i)
+	{
+		const DroppedObject *lost = lost_column(affected, *definition, i);
+		if (lost != nullptr && is_target(i))
+		{
+			*lost_target = lost;
+			definition->column[i] = nullptr;
+		}
+		else if (lost != nullptr)
+			needed = lost;
+		keeps_any = keeps_any || (is_target(i) && definition->column[i] != nullptr);
+	}
+	return needed == nullptr && !keeps_any ? *lost_target : needed;
+}
+
+void
+follow_dropped_columns(void *argument)
+{
+	const Affected &affected = *static_cast<const Affected *>(argument);
+	const Trigger *trigger = trigger_by_oid(affected.table, affected.trigger);
+	const DroppedObject *lost_target = nullptr;
+
+	if (trigger == nullptr)
+		return;
+	Relation relation = relation_open(affected.table, AccessShareLock);
+	Definition definition = parse_definition(relation, trigger);
+	Oid other = other_half(relation, trigger, affected.side);
+	const bool whole = affected.side == Side::listing || is_attachment(relation, trigger);
+	relation_close(relation, NoLock);
+	if (!whole)
+		return;
+	if (OidIsValid(other) && relation_owner(other) != relation_owner(affected.table))
+		other = InvalidOid;
+	const DroppedObject *needed = remove_lost(affected, &definition, &lost_target);
+	const char *table = get_rel_name(affected.table);
+	if (needed != nullptr && !is_left(affected.table) && !is_left(other))
+	{
+		const char *other_name =
+			affected.side == Side::listing ? definition.price : definition.listing;
+		drop_as_owner(affected.table, other, trigger);
+		ereport(NOTICE,
+		        (errmsg("detached table \"%s\" from table \"%s\": column \"%s\" is dropped", table,
+		                OidIsValid(other) ? get_rel_name(other) : other_name, needed->name)));
+	}
+	else if (needed == nullptr && lost_target != nullptr && OidIsValid(other))
+	{
+		if (!rewrite_arguments(affected.table, other, trigger, definition))
+			ereport(ERROR,
+			        (errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+			         errmsg("another session is changing table \"%s\"", get_rel_name(other))));
+		ereport(NOTICE, (errmsg("column \"%s\" of table \"%s\" is dropped and no longer kept",
+		                        lost_target->name, table)));
+	}
+}
+
+void
+follow_columns_of(Oid table, const List *objects)
+{
+	ListCell *cell = nullptr;
+
+	foreach (cell, triggers_of(table, nullptr))
+	{
+		const Trigger *trigger = static_cast<const Trigger *>(lfirst(cell));
+		const Side side = is_of_side(trigger, Side::price) ? Side::price : Side::listing;
+		Affected affected = {table, trigger->tgoid, side, objects};
+		if (is_of_side(trigger, side))
+			without_failing(follow_dropped_columns, &affected);
+	}
+}
+
+}  // namespace
+
+}  // namespace listing_stats
+
+using namespace listing_stats;
+
+LISTING_STATS_FUNCTION(listing_stats_follow_drops)
+{
+	const List *objects = dropped_objects();
+	List *tables = NIL;
+	bool triggers = false;
+	const ListCell *cell = nullptr;
+
+	foreach (cell, objects)
+	{
+		const DroppedObject &object = *static_cast<const DroppedObject *>(lfirst(cell));
+		triggers = triggers || object.catalog == TriggerRelationId;
+		if (object.catalog == RelationRelationId && object.column > 0)
+			tables = list_append_unique_oid(tables, object.oid);
+	}
+	// A table that had a trigger has lost it.
+	if (triggers)
+		follow_dropped_tables(objects);
+	foreach (cell, tables)
+		follow_columns_of(lfirst_oid(cell), objects);
+	PG_RETURN_VOID();
+}

@@ -1,0 +1,194 @@
+// What gives new parts of a price table their triggers.
+//
+// A partition has the row trigger from PostgreSQL, and none for TRUNCATE; an inheritance child has
+// neither.  A part that ceases to be one keeps what it was given, for nothing.  And no trigger sees
+// what a part brings along or takes away: a warning says which call puts that right.
+//
+// Nothing is waited for.  The command has locked the part so strongly that it need not be; a table
+// below it is left alone if it is not free.
+#include "attaching/attach_triggers.hpp"
+#include "attaching/follow_changes.hpp"
+#include "server/roles.hpp"
+#include "tables/distributed.hpp"
+#include "tables/trigger_catalog.hpp"
+
+namespace listing_stats {
+
+namespace {
+
+// A table that becomes a part of "whole", or was one until now, and a trigger on "whole".
+struct Part
+{
+	Oid table;
+	Oid whole;
+	bool comes;
+	const Trigger *trigger;
+	List **warned;  // of these listings
+};
+
+bool
+may_have_rows(Oid table)
+{
+	ListCell *cell = nullptr;
+
+	foreach (cell, find_all_inheritors(table, NoLock, nullptr))
+	{
+		const char kind = get_rel_relkind(lfirst_oid(cell));
+		if (kind == RELKIND_FOREIGN_TABLE ||
+		    !ConditionalLockRelationOid(lfirst_oid(cell), AccessShareLock))
+			return true;
+		if (!RELKIND_HAS_STORAGE(kind))
+			continue;
+		Relation relation = try_relation_open(lfirst_oid(cell), NoLock);
+		if (relation == nullptr)
+			continue;
+		const bool has_rows = RelationGetNumberOfBlocks(relation) > 0;
+		relation_close(relation, NoLock);
+		if (has_rows)
+			return true;
+	}
+	return false;
+}
+
+void
+warn_of_rows(const Part &part, Oid listing, Oid price)
+{
+	const char *name = get_rel_name(part.table);
+
+	if (list_member_oid(*part.warned, listing) || !may_have_rows(part.table))
+		return;
+	*part.warned = lappend_oid(*part.warned, listing);
+	if (part.comes)
+		ereport(WARNING,
+		        (errmsg("prices of table \"%s\" have come with table \"%s\": its columns may not "
+		                "show them yet",
+		                get_rel_name(listing), name),
+		         errhint("%s", refresh_call(listing, price, part.table))));
+	else
+		warn_of_gone_prices(listing, price, name, 1);
+}
+
+// The listing attached to the table that "whole" is or is a part of; InvalidOid: none, or it is
+// locked by somebody else.
+Oid
+attached_listing(const Part &part, Oid *price)
+{
+	*price = attached_root(part.whole, part.trigger);
+	const Oid oid = find_trigger(*price, price_changed, part.trigger, false);
+	if (!OidIsValid(oid) || !ConditionalLockRelationOid(*price, AccessShareLock))
+		return InvalidOid;
+	Relation relation = try_relation_open(*price, NoLock);
+	const Trigger *trigger = trigger_by_oid(*price, oid);
+	Oid listing = InvalidOid;
+
+	if (relation == nullptr)
+		return InvalidOid;
+	if (trigger != nullptr && is_attachment(relation, trigger))
+		listing = other_half(relation, trigger, Side::price);
+	relation_close(relation, NoLock);
+	return OidIsValid(listing) && relation_owner(listing) == relation_owner(*price) ? listing
+	                                                                                : InvalidOid;
+}
+
+void
+follow_part(void *argument)
+{
+	const Part &part = *static_cast<const Part *>(argument);
+	const LOCKMODE mode = part.comes ? ShareRowExclusiveLock : AccessExclusiveLock;
+	Oid price = InvalidOid;
+	const Oid listing = attached_listing(part, &price);
+	ListCell *cell = nullptr;
+
+	// Citus makes the triggers of its partitions itself.
+	if (!OidIsValid(listing) || is_distributed(part.table) || is_distributed(price))
+		return;
+	warn_of_rows(part, listing, price);
+	SPI_connect();
+	foreach (cell, find_all_inheritors(part.table, NoLock, nullptr))
+	{
+		const Oid table = lfirst_oid(cell);
+		if (!owns_relation(table) || !ConditionalLockRelationOid(table, mode))
+			continue;
+		if (part.comes)
+			create_part_triggers(table, part.trigger);
+		else
+			drop_triggers_of(table, part.trigger);
+	}
+	SPI_finish();
+}
+
+void
+follow_table(Oid table, Oid whole, bool comes)
+{
+	const Oid function = trigger_function(price_changed);
+	List *warned = NIL;
+	ListCell *cell = nullptr;
+
+	if (!OidIsValid(table))
+		return;
+	foreach (cell, triggers_of(whole, nullptr))
+	{
+		const Trigger *trigger = static_cast<const Trigger *>(lfirst(cell));
+		Part part = {table, whole, comes, trigger, &warned};
+		if (trigger->tgfoid == function)
+			without_failing(follow_part, &part);
+	}
+}
+
+// By the name that the command has resolved.
+Oid
+table_named(const RangeVar *name)
+{
+	return RangeVarGetRelid(name, NoLock, true);
+}
+
+Oid
+partition(const AlterTableCmd *command)
+{
+	return table_named(castNode(PartitionCmd, command->def)->name);
+}
+
+}  // namespace
+
+void
+follow_partitions(const CollectedCommand &command)
+{
+	ListCell *cell = nullptr;
+
+	if (command.type == SCT_Simple &&
+	    (IsA(command.parsetree, CreateStmt) || IsA(command.parsetree, CreateForeignTableStmt)) &&
+	    reinterpret_cast<const CreateStmt *>(command.parsetree)->inhRelations != NIL)
+	{
+		const Oid table = command.d.simple.address.objectId;
+		foreach (cell, parents_of(table))
+			follow_table(table, lfirst_oid(cell), true);
+	}
+	if (command.type != SCT_AlterTable)
+		return;
+	foreach (cell, command.d.alterTable.subcmds)
+	{
+		const AlterTableCmd *part = castNode(
+			AlterTableCmd, static_cast<const CollectedATSubcmd *>(lfirst(cell))->parsetree);
+		const Oid table = command.d.alterTable.objectId;
+		switch (part->subtype)
+		{
+		case AT_AttachPartition:
+			follow_table(partition(part), table, true);
+			break;
+		case AT_DetachPartition:
+		case AT_DetachPartitionFinalize:
+			follow_table(partition(part), table, false);
+			break;
+		case AT_AddInherit:
+			follow_table(table, table_named(castNode(RangeVar, part->def)), true);
+			break;
+		case AT_DropInherit:
+			follow_table(table, table_named(castNode(RangeVar, part->def)), false);
+			break;
+		default:
+			break;
+		}
+	}
+}
+
+}  // namespace listing_stats

@@ -1,0 +1,266 @@
+// What carries renames into the arguments of triggers.
+//
+// A convenience: names that have gone stale are resolved by attachment.cpp.  With it dumps carry
+// the new names, and a column can be renamed where the record in the arguments is of other tables,
+// as after a restore.
+#include "attaching/attachments_view.hpp"
+#include "attaching/follow_changes.hpp"
+#include "server/roles.hpp"
+#include "tables/trigger_catalog.hpp"
+
+namespace listing_stats {
+
+namespace {
+
+// A trigger on a table whose names may have changed.
+struct Followed
+{
+	Oid table;
+	Oid trigger;
+	Side side;
+	const RenameStmt *rename;  // nullptr: the command was another one
+	int column;                // that was renamed; 0: none
+};
+
+// A record of type OIDs goes stale when a type changes.
+bool
+changes_a_type(const AlterTableStmt *command)
+{
+	ListCell *cell = nullptr;
+
+	foreach (cell, command->cmds)
+	{
+		if (lfirst_node(AlterTableCmd, cell)->subtype == AT_AlterColumnType)
+			return true;
+	}
+	return false;
+}
+
+// Almost all commands that fire the event trigger end here.
+bool
+changes_names(const Node *command)
+{
+	switch (nodeTag(command))
+	{
+	case T_RenameStmt:
+		switch (reinterpret_cast<const RenameStmt *>(command)->renameType)
+		{
+		case OBJECT_TABCONSTRAINT:
+		case OBJECT_TRIGGER:
+		case OBJECT_TYPE:
+			return false;
+		default:
+			return true;
+		}
+	case T_AlterObjectSchemaStmt:
+		return true;
+	case T_AlterTableStmt:
+		return changes_a_type(reinterpret_cast<const AlterTableStmt *>(command));
+	default:
+		return false;
+	}
+}
+
+// Whether something other than a table, when its name changed, changed names of this table: its
+// schema, the extension that has it, the type that it is of.
+bool
+is_named_by(Oid table, const ObjectAddress &object)
+{
+	if (object.classId == NamespaceRelationId)
+		return get_rel_namespace(table) == object.objectId;
+	if (object.classId == ExtensionRelationId)
+		return getExtensionOfObject(RelationRelationId, table) == object.objectId;
+	HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table));
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	const Oid type = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple))->reloftype;
+	ReleaseSysCache(tuple);
+	return OidIsValid(type) && get_typ_typrelid(type) == object.objectId;
+}
+
+// The tables whose names may have changed with the object.
+List *
+tables_of(const ObjectAddress &object)
+{
+	List *tables = NIL;
+	ListCell *cell = nullptr;
+
+	if (object.classId == RelationRelationId)
+	{
+		const char kind = get_rel_relkind(object.objectId);
+		if (kind == RELKIND_RELATION || kind == RELKIND_PARTITIONED_TABLE)
+			return find_all_inheritors(object.objectId, NoLock, nullptr);
+		if (kind != RELKIND_COMPOSITE_TYPE)
+			return NIL;
+	}
+	else if (object.classId != NamespaceRelationId && object.classId != ExtensionRelationId)
+		return NIL;
+	foreach (cell, attached_tables())
+	{
+		if (is_named_by(lfirst_oid(cell), object))
+			tables = lappend_oid(tables, lfirst_oid(cell));
+	}
+	return tables;
+}
+
+// The other table by its name as it was before its schema, and that of this one, was renamed.
+Oid
+other_in_schema(const Followed &followed, const Definition &definition, const Trigger *trigger)
+{
+	if (followed.rename == nullptr || followed.rename->renameType != OBJECT_SCHEMA)
+		return InvalidOid;
+	const bool is_price = followed.side == Side::price;
+	const char *schema = nullptr;
+	const char *name = nullptr;
+	if (!split_name(is_price ? definition.listing : definition.price, &schema, &name) ||
+	    strcmp(schema, followed.rename->subname) != 0)
+		return InvalidOid;
+	const Oid table = get_relname_relid(name, get_rel_namespace(followed.table));
+	const char *function = is_price ? listing_changed : price_changed;
+	return OidIsValid(table) && OidIsValid(find_trigger(table, function, trigger, false))
+	           ? table
+	           : InvalidOid;
+}
+
+// Puts what the trigger resolves to now into the definition.
+bool
+update_definition(const Followed &followed, Relation relation, const Trigger *trigger,
+                  Definition *definition)
+{
+	Attachment attachment = {};
+	Problem problem = {};
+
+	attachment.context = CurrentMemoryContext;
+	if (!resolve(relation, trigger, followed.side, &attachment, &problem))
+		return false;
+	definition->system_identifier = GetSystemIdentifier();
+	definition->listing_oid = attachment.listing;
+	definition->price_oid = attachment.price;
+	for (int i = 0; i < column_count; ++i)
+	{
+		if (attachment.column[i].attnum == 0)
+			continue;
+		definition->column[i] = pstrdup(NameStr(attachment.column[i].name));
+		definition->place[i] = {attachment.column[i].attnum, attachment.column[i].type};
+	}
+	return true;
+}
+
+// Puts the new name of a column into the definition where the record does not lead to it, being of
+// other tables or of another type: the command itself says what was renamed.
+void
+apply_rename(const Followed &followed, Definition *definition)
+{
+	const bool is_listing = followed.side == Side::listing;
+	const bool recorded =
+		definition->system_identifier == GetSystemIdentifier() &&
+		followed.table == (is_listing ? definition->listing_oid : definition->price_oid);
+
+	for (int i = 0; i < column_count && followed.column > 0; ++i)
+	{
+		if (is_of_listing(i) == is_listing && definition->column[i] != nullptr &&
+		    strcmp(definition->column[i], followed.rename->subname) == 0 &&
+		    get_attnum(followed.table, definition->column[i]) == InvalidAttrNumber &&
+		    (!recorded || definition->place[i].attnum == followed.column))
+			definition->column[i] = followed.rename->newname;
+	}
+}
+
+// Brings the arguments up to date; true: there is more to be had from doing so again.
+bool
+follow_once(const Followed &followed)
+{
+	const Trigger *trigger = trigger_by_oid(followed.table, followed.trigger);
+
+	if (trigger == nullptr || !ConditionalLockRelationOid(followed.table, AccessShareLock))
+		return false;
+	Relation relation = relation_open(followed.table, NoLock);
+	// That of an inheritance child changes with its parent's.
+	if (followed.side == Side::price && !is_attachment(relation, trigger))
+	{
+		relation_close(relation, NoLock);
+		return false;
+	}
+	Definition definition = parse_definition(relation, trigger);
+	const char *before = format_definition(definition);
+	Oid other = other_half(relation, trigger, followed.side);
+	if (!OidIsValid(other))
+		other = other_in_schema(followed, definition, trigger);
+
+	// Anybody can make a trigger that says the same as those of somebody else's tables.
+	bool again = false;
+	if (OidIsValid(other) && relation_owner(other) == relation_owner(followed.table))
+	{
+		const Oid listing = followed.side == Side::listing ? followed.table : other;
+		const Oid price = followed.side == Side::price ? followed.table : other;
+		const bool free = ConditionalLockRelationOid(other, AccessShareLock);
+		const bool resolves = free && update_definition(followed, relation, trigger, &definition);
+		if (!resolves)
+			apply_rename(followed, &definition);
+		definition.listing = qualified_name(listing);
+		definition.price = qualified_name(price);
+		const bool differs = strcmp(format_definition(definition), before) != 0;
+		const bool written =
+			free && differs && rewrite_arguments(listing, price, trigger, definition);
+		if (differs && !written)
+			ereport(NOTICE,
+			        (errmsg("arguments of triggers on tables \"%s\" and \"%s\" are not brought up "
+			                "to date, because another session is changing one of the tables",
+			                get_rel_name(listing), get_rel_name(price)),
+			         errhint("They work nevertheless; SELECT %s writes them anew.",
+			                 attach_call(definition))));
+		again = written && !resolves;
+	}
+	relation_close(relation, NoLock);
+	return again;
+}
+
+void
+follow(void *argument)
+{
+	const Followed &followed = *static_cast<const Followed *>(argument);
+
+	if (follow_once(followed))
+		follow_once(followed);
+}
+
+void
+follow_table(Oid table, const RenameStmt *rename, int column)
+{
+	ListCell *cell = nullptr;
+
+	foreach (cell, triggers_of(table, nullptr))
+	{
+		const Trigger *trigger = static_cast<const Trigger *>(lfirst(cell));
+		const bool on_listing = trigger->tgfoid == trigger_function(listing_changed);
+		if (trigger->tgisclone ||
+		    (!on_listing && trigger->tgfoid != trigger_function(price_changed)))
+			continue;
+		Followed followed = {table, trigger->tgoid, on_listing ? Side::listing : Side::price,
+		                     rename, column};
+		without_failing(follow, &followed);
+	}
+}
+
+}  // namespace
+
+void
+follow_renames(const CollectedCommand &command)
+{
+	const RenameStmt *rename = IsA(command.parsetree, RenameStmt)
+	                               ? reinterpret_cast<const RenameStmt *>(command.parsetree)
+	                               : nullptr;
+	ObjectAddress object = {};
+	ListCell *cell = nullptr;
+
+	if (!changes_names(command.parsetree))
+		return;
+	if (command.type == SCT_AlterTable)
+		ObjectAddressSet(object, command.d.alterTable.classId, command.d.alterTable.objectId);
+	else if (command.type == SCT_Simple)
+		object = command.d.simple.address;
+	foreach (cell, tables_of(object))
+		follow_table(lfirst_oid(cell), rename, rename == nullptr ? 0 : object.objectSubId);
+}
+
+}  // namespace listing_stats

@@ -1,0 +1,115 @@
+// How far refresh() is, see refresh_progress.hpp.
+#include "attaching/refresh_progress.hpp"
+
+#include "server/roles.hpp"
+
+namespace listing_stats {
+
+namespace {
+
+constexpr const char *statement =
+	"INSERT INTO listing_stats._refresh_progress AS p"
+	" (listing, price, key, started, updated, done, total, changed, finished)"
+	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+	" ON CONFLICT (listing, price, key) DO UPDATE SET started = excluded.started,"
+	" updated = excluded.updated, done = excluded.done, total = excluded.total,"
+	" changed = excluded.changed, finished = excluded.finished";
+
+constexpr int parameters = 9;
+
+Oid
+owner_of_table()
+{
+	const Oid table =
+		get_relname_relid("_refresh_progress", get_namespace_oid("listing_stats", false));
+	HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table));
+
+	if (!HeapTupleIsValid(tuple))
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
+		                errmsg("table listing_stats._refresh_progress does not exist"),
+		                errhint("Reinstall the extension listing_stats.")));
+	const Oid owner = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple))->relowner;
+	ReleaseSysCache(tuple);
+	return owner;
+}
+
+// "2 h 5 min", "5 min 10 s", "10 s"
+const char *
+duration(double seconds)
+{
+	const int64 whole = static_cast<int64>(seconds + 0.5);
+	const int hours = static_cast<int>(whole / 3600);
+	const int minutes = static_cast<int>(whole / 60 % 60);
+
+	if (hours > 0)
+		return psprintf("%d h %d min", hours, minutes);
+	if (minutes > 0)
+		return psprintf("%d min %d s", minutes, static_cast<int>(whole % 60));
+	return psprintf("%d s", static_cast<int>(whole));
+}
+
+// "table "listing" from table "price" by "listing_id"", of which any may have been dropped since.
+const char *
+what(const Progress &progress)
+{
+	const char *listing = get_rel_name(progress.listing);
+	const char *price = get_rel_name(progress.price);
+	const char *key = get_attname(progress.price, progress.key, true);
+
+	return psprintf("table \"%s\" from table \"%s\" by \"%s\"", listing == nullptr ? "?" : listing,
+	                price == nullptr ? "?" : price, key == nullptr ? "?" : key);
+}
+
+}  // namespace
+
+void
+write_progress(const Progress &progress)
+{
+	Oid type[parameters] = {OIDOID,  OIDOID,  INT2OID, TIMESTAMPTZOID, TIMESTAMPTZOID,
+	                        INT8OID, INT8OID, INT8OID, BOOLOID};
+	Datum value[parameters] = {
+		ObjectIdGetDatum(progress.listing),    ObjectIdGetDatum(progress.price),
+		Int16GetDatum(progress.key),           TimestampTzGetDatum(progress.started),
+		TimestampTzGetDatum(progress.updated), Int64GetDatum(progress.done),
+		Int64GetDatum(progress.total),         Int64GetDatum(progress.changed),
+		BoolGetDatum(progress.finished),
+	};
+	const Actor before = act_as(owner_of_table());
+
+	SPI_connect();
+	const int result = SPI_execute_with_args(statement, parameters, type, value, nullptr, false, 0);
+	if (result != SPI_OK_INSERT)
+		elog(ERROR, "a statement of listing_stats failed: %s", SPI_result_code_string(result));
+	SPI_finish();
+	resume_as(before);
+}
+
+double
+seconds_taken(const Progress &progress)
+{
+	return static_cast<double>(progress.updated - progress.started) / USECS_PER_SEC;
+}
+
+void
+tell_progress(const Progress &progress)
+{
+	const double rate = static_cast<double>(progress.done) / seconds_taken(progress);
+
+	ereport(NOTICE,
+	        (errmsg("refreshing %s: %lld of %lld listings (%d %%), %.0f per second, %s to go",
+	                what(progress), static_cast<long long>(progress.done),
+	                static_cast<long long>(progress.total),
+	                static_cast<int>(100 * progress.done / Max(progress.total, 1)), rate,
+	                duration(static_cast<double>(progress.total - progress.done) / rate))));
+}
+
+void
+tell_end(const Progress &progress)
+{
+	ereport(NOTICE, (errmsg("refreshed %s: %lld listings, %lld changed", what(progress),
+	                        static_cast<long long>(progress.done),
+	                        static_cast<long long>(progress.changed)),
+	                 errdetail("It took %.1f s.", seconds_taken(progress))));
+}
+
+}  // namespace listing_stats

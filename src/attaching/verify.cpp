@@ -1,0 +1,118 @@
+// verify(): the kept columns that differ from the prices, in one snapshot, without writing.
+#include "tracking/maintenance_sql.hpp"
+
+namespace listing_stats {
+
+namespace {
+
+constexpr int rows_per_fetch = 1000;
+
+// Whoever reads less than all of a table would be told of differences that are none.
+void
+check_can_read(Oid table)
+{
+	const AclResult result = pg_class_aclcheck(table, GetUserId(), ACL_SELECT);
+
+	if (result != ACLCHECK_OK)
+		aclcheck_error(result, OBJECT_TABLE, get_rel_name(table));
+	if (check_enable_rls(table, InvalidOid, true) == RLS_ENABLED)
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+		     errmsg("row-level security hides rows of table \"%s\" from you", get_rel_name(table)),
+		     owns_relation(table)
+		         ? errhint("Call verify() as a role with BYPASSRLS, or ALTER TABLE %s NO "
+		                   "FORCE ROW LEVEL SECURITY.",
+		                   qualified_name(table))
+		         : errhint("verify() has to be called by the table's owner, or a role "
+		                   "with BYPASSRLS.")));
+}
+
+// Waits for whoever truncates or rewrites the tables, or a part of them.
+void
+lock_all(Oid table)
+{
+	list_free(find_all_inheritors(table, AccessShareLock, nullptr));
+}
+
+void
+put_differences(ReturnSetInfo *result, const char *query)
+{
+	SPI_connect();
+	SPIPlanPtr plan = SPI_prepare(query, 0, nullptr);
+	if (plan == nullptr)
+		elog(ERROR, "could not prepare a statement of listing_stats: %s",
+		     SPI_result_code_string(SPI_result));
+	Portal portal = SPI_cursor_open(nullptr, plan, nullptr, nullptr, true);
+	for (;;)
+	{
+		SPI_cursor_fetch(portal, true, rows_per_fetch);
+		if (SPI_processed == 0)
+			break;
+		for (uint64 i = 0; i < SPI_processed; ++i)
+		{
+			Datum value[4];
+			bool null[4];
+			NameData column;
+			for (int j = 0; j < 4; ++j)
+				value[j] =
+					SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, j + 1, &null[j]);
+			namestrcpy(&column, TextDatumGetCString(value[1]));
+			value[1] = NameGetDatum(&column);
+			tuplestore_putvalues(result->setResult, result->setDesc, value, null);
+		}
+		SPI_freetuptable(SPI_tuptable);
+	}
+	SPI_cursor_close(portal);
+	SPI_finish();
+}
+
+}  // namespace
+
+}  // namespace listing_stats
+
+using namespace listing_stats;
+
+LISTING_STATS_FUNCTION(listing_stats_verify)
+{
+	const Oid listing = PG_GETARG_OID(0);
+	const Oid price = PG_GETARG_OID(1);
+
+	InitMaterializedSRF(fcinfo, 0);
+	check_can_read(listing);
+	check_can_read(price);
+	// Before either is read: a rename changes both.
+	LockRelationOid(listing, AccessShareLock);
+	LockRelationOid(price, AccessShareLock);
+	// One may have been dropped, or taken from the caller, meanwhile.
+	check_can_read(listing);
+	check_can_read(price);
+	Relation relation = relation_open(price, NoLock);
+	lock_all(listing);
+	lock_all(price);
+	List *queries = NIL;
+	ListCell *cell = nullptr;
+	foreach (cell, attachments_to(listing, relation))
+	{
+		Attachment attachment = {};
+		Problem problem = {};
+		attachment.context = CurrentMemoryContext;
+		if (!resolve(relation, static_cast<Trigger *>(lfirst(cell)), Side::price, &attachment,
+		             &problem))
+			ereport(ERROR, (errcode(problem.sqlstate), errmsg_internal("%s", problem.message),
+			                errhint("%s", problem.hint)));
+		queries = lappend(queries, verify_query(attachment));
+	}
+	relation_close(relation, NoLock);  // until the transaction ends, as a query's
+	if (queries == NIL)
+		not_attached(listing, price);
+	// The calling statement's snapshot can be older than what we had to wait for, and then would
+	// see tables without rows.
+	PushActiveSnapshot(IsolationUsesXactSnapshot() ? GetTransactionSnapshot()
+	                                               : GetLatestSnapshot());
+	foreach (cell, queries)
+		put_differences(reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo),
+		                static_cast<const char *>(lfirst(cell)));
+	PopActiveSnapshot();
+	PG_RETURN_NULL();
+}

@@ -1,0 +1,143 @@
+// The aggregates price_history() and price_history_merge(), and merging two histories.
+//
+// The transition only appends; the final function sorts and packs.  Sorting leaves what was
+// collected as it is, so the aggregates may run over window frames.
+#include "history/history_state.hpp"
+#include "server/postgres.hpp"
+
+namespace listing_stats {
+
+namespace {
+
+void
+require_aggregate(FunctionCallInfo fcinfo)
+{
+	if (AggCheckCallContext(fcinfo, nullptr) == 0)
+		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+		                errmsg("function called outside of an aggregate")));
+}
+
+// The rows collected so far, to be changed in place.
+HistoryRows *
+collected(FunctionCallInfo fcinfo)
+{
+	if (PG_ARGISNULL(0))
+		return new_history_rows();
+	auto *rows = reinterpret_cast<HistoryRows *>(PG_GETARG_POINTER(0));
+	if (likely(VARATT_IS_4B_U(rows) && rows->form == rows_form))
+		return rows;
+	return history_rows_of(PG_GETARG_DATUM(0));
+}
+
+HistoryRows *
+accumulate_numeric(HistoryRows *rows, int64 at, int64 tie, Datum value)
+{
+	return append_numeric(rows, at, tie, numeric_bytes(value));
+}
+
+HistoryRows *
+accumulate_integer(HistoryRows *rows, int64 at, int64 tie, int64 value)
+{
+	int64 price = 0;
+	if (likely(rows->scale <= max_scale &&
+	           !__builtin_mul_overflow(value, powers_of_ten[rows->scale], &price) &&
+	           price <= largest_scaled_price && price >= -largest_scaled_price))
+	{
+		append_row(rows, at, tie, price);
+		return rows;
+	}
+	return add_price(rows, at, tie, numeric_bytes(NumericGetDatum(make_numeric(value, 0))));
+}
+
+// Arguments: rows, time, value and, in one form, a tie.
+template <class Accumulate>
+Datum
+accumulate(FunctionCallInfo fcinfo, Accumulate accumulate_value)
+{
+	require_aggregate(fcinfo);
+	if (PG_ARGISNULL(1))
+	{
+		if (PG_ARGISNULL(0))
+			PG_RETURN_NULL();
+		PG_RETURN_DATUM(PG_GETARG_DATUM(0));
+	}
+	HistoryRows *rows = make_room(collected(fcinfo), sizeof(Row));
+	const int64 at = PG_GETARG_TIMESTAMPTZ(1);
+	const int64 tie = PG_NARGS() > 3 && !PG_ARGISNULL(3) ? checked_tie(PG_GETARG_INT64(3)) : no_tie;
+	if (PG_ARGISNULL(2))
+		append_row(rows, at, tie, no_price);
+	else
+		rows = accumulate_value(rows, at, tie, PG_GETARG_DATUM(2));
+	PG_RETURN_POINTER(rows);
+}
+
+}  // namespace
+
+LISTING_STATS_FUNCTION(listing_stats_history_accumulate)
+{
+	return accumulate(fcinfo, accumulate_numeric);
+}
+
+LISTING_STATS_FUNCTION(listing_stats_history_accumulate_bigint)
+{
+	return accumulate(fcinfo, [](HistoryRows *rows, int64 at, int64 tie, Datum value) {
+		return accumulate_integer(rows, at, tie, DatumGetInt64(value));
+	});
+}
+
+LISTING_STATS_FUNCTION(listing_stats_history_accumulate_integer)
+{
+	return accumulate(fcinfo, [](HistoryRows *rows, int64 at, int64 tie, Datum value) {
+		return accumulate_integer(rows, at, tie, DatumGetInt32(value));
+	});
+}
+
+LISTING_STATS_FUNCTION(listing_stats_history_accumulate_double)
+{
+	return accumulate(fcinfo, [](HistoryRows *rows, int64 at, int64 tie, Datum value) {
+		const Numeric price = shortest_decimal(DatumGetFloat8(value));
+		return add_price(rows, at, tie, numeric_bytes(NumericGetDatum(price)));
+	});
+}
+
+LISTING_STATS_FUNCTION(listing_stats_history_accumulate_real)
+{
+	return accumulate(fcinfo, [](HistoryRows *rows, int64 at, int64 tie, Datum value) {
+		const Numeric price = shortest_decimal(DatumGetFloat4(value));
+		return add_price(rows, at, tie, numeric_bytes(NumericGetDatum(price)));
+	});
+}
+
+LISTING_STATS_FUNCTION(listing_stats_history_combine)
+{
+	require_aggregate(fcinfo);
+	if (PG_ARGISNULL(1))
+	{
+		if (PG_ARGISNULL(0))
+			PG_RETURN_NULL();
+		PG_RETURN_DATUM(PG_GETARG_DATUM(0));
+	}
+	const struct varlena *other =
+		pg_detoast_datum_packed(reinterpret_cast<struct varlena *>(PG_GETARG_POINTER(1)));
+	HistoryRows *rows = collected(fcinfo);
+	if (VARSIZE_ANY_EXHDR(other) > 0 && static_cast<uint8>(*VARDATA_ANY(other)) == rows_form)
+		rows = merge(rows, history_rows_of(PointerGetDatum(other)));
+	else
+		rows = merge(rows, history_of(PointerGetDatum(other)));
+	PG_RETURN_POINTER(rows);
+}
+
+LISTING_STATS_FUNCTION(listing_stats_history_finish)
+{
+	require_aggregate(fcinfo);
+	PG_RETURN_DATUM(
+		pack_history(PG_ARGISNULL(0) ? new_history_rows() : history_rows_of(PG_GETARG_DATUM(0))));
+}
+
+LISTING_STATS_FUNCTION(listing_stats_history_merge)
+{
+	HistoryRows *rows = merge(new_history_rows(), history_of(PG_GETARG_DATUM(0)));
+	PG_RETURN_DATUM(pack_history(merge(rows, history_of(PG_GETARG_DATUM(1)))));
+}
+
+}  // namespace listing_stats

@@ -1,0 +1,84 @@
+// What the planner is told of latest_prices(): how many rows it gives, and what they cost.
+#include "reading/reading_sql.hpp"
+
+namespace listing_stats {
+
+namespace {
+
+// Of the cost of an operator, for one key: less than half of what a descent by query takes.
+constexpr double operators_per_key = 100;
+
+Node *
+argument(const FuncExpr *call, int i)
+{
+	return static_cast<Node *>(list_nth(call->args, i));
+}
+
+// The value of an argument that is a constant, but for NULL; 0: it is none.
+Datum
+constant(Node *node)
+{
+	return IsA(node, Const) && !castNode(Const, node)->constisnull
+	           ? castNode(Const, node)->constvalue
+	           : 0;
+}
+
+const char *
+constant_name(Node *node)
+{
+	const Datum value = constant(node);
+
+	return value == 0 ? nullptr : NameStr(*DatumGetName(value));
+}
+
+// Negative: nobody knows.
+double
+estimate_rows(PlannerInfo *root, Node *node)
+{
+	if (node == nullptr || !IsA(node, FuncExpr))
+		return -1;
+	const FuncExpr *call = castNode(FuncExpr, node);
+	if (list_length(call->args) != 6)
+		return -1;
+	Node *keys = argument(call, 1);
+	if (!IsA(keys, Const) || !castNode(Const, keys)->constisnull)
+		return array_length(root, keys);
+	const Datum price = constant(argument(call, 0));
+	if (price == 0)
+		return -1;
+	const ColumnNames names = {constant_name(argument(call, 3)), constant_name(argument(call, 4)),
+	                           constant_name(argument(call, 5))};
+	return estimate_keys(DatumGetObjectId(price), names);
+}
+
+}  // namespace
+
+}  // namespace listing_stats
+
+using namespace listing_stats;
+
+LISTING_STATS_FUNCTION(listing_stats_latest_prices_support)
+{
+	Node *request = reinterpret_cast<Node *>(PG_GETARG_POINTER(0));
+
+	if (IsA(request, SupportRequestRows))
+	{
+		SupportRequestRows *asked = castNode(SupportRequestRows, request);
+		const double rows = estimate_rows(asked->root, asked->node);
+		if (rows < 0)
+			PG_RETURN_POINTER(nullptr);
+		asked->rows = Max(rows, 1.0);
+		PG_RETURN_POINTER(request);
+	}
+	if (IsA(request, SupportRequestCost))
+	{
+		SupportRequestCost *asked = castNode(SupportRequestCost, request);
+		const double rows = estimate_rows(asked->root, asked->node);
+		if (rows < 0)
+			PG_RETURN_POINTER(nullptr);
+		asked->startup = 0;
+		asked->per_tuple = Max(rows, 1.0) * operators_per_key * cpu_operator_cost;
+		PG_RETURN_POINTER(request);
+	}
+	PG_RETURN_POINTER(nullptr);
+}

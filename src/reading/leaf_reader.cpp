@@ -1,0 +1,1496 @@
+// Reading prices from the leaf pages of a btree, see leaf_reader.hpp.
+//
+// The index is (key, at DESC, tie DESC, ...), so the latest price of a key is its first entry whose
+// row the snapshot sees, and that of a time the first not after it.
+//
+// Pages are read as nbtree reads them (its README): a share lock on one page at a time, the link to
+// the right followed that was read under the same lock, half-dead and deleted pages stepped over,
+// and moved right where a page has been split since its parent was read.  What an insertion adds
+// meanwhile no snapshot of ours sees, and a deleted page is not reused while our snapshot is there.
+//
+// Whether an entry's row is visible is known from the visibility map, asked while the leaf page is
+// locked, as an index-only scan does it.  Otherwise the row is in doubt: it is looked up in the
+// heap after the page is released, as nbtree allows for MVCC snapshots, and in the order of the
+// heap's blocks for many keys at once.  Of each key a few entries in doubt are kept, up to the
+// first that is certain; a key of which none is visible is read again by itself, page by page.
+//
+// What holds:
+// - Pages of a level are read from left to right.  A link leads right, and a page is left for a
+//   descent only if its high key is before the target: then the target is on a page further right,
+//   whatever is split meanwhile.  A descent goes right or down a level.  So every loop ends.
+// - Entries come in the order of the index: those that an as_of excludes, those that it includes,
+//   those without a time, which are the end of a key that is read as of a time.
+// - No page is locked while the heap is read, rows are given or interrupts are served.
+// - key_, open_ and kept_ are of the key that the pages are at.  Reading a key again by itself
+//   leaves them as they were.
+#include "reading/leaf_reader.hpp"
+
+#include "tables/price_index.hpp"
+
+#include <algorithm>
+#include <type_traits>
+
+namespace listing_stats {
+
+namespace {
+
+constexpr int doubts_per_key = 4;  // before a key is read by itself
+
+// How many rows wait for the heap (of 60000, about 4 MB), and of how many keys the pages are found
+// before any is read.  Few for assertions, so that tests with few rows come to the limits.
+#ifdef USE_ASSERT_CHECKING
+constexpr std::size_t rows_at_once = 50;
+constexpr int keys_at_once = 5;
+#else
+constexpr std::size_t rows_at_once = 60000;
+constexpr int keys_at_once = 512;
+#endif
+constexpr int pages_ahead = 8;   // pinned and fetched into the processor's caches
+constexpr int pages_of_key = 3;  // of one key in a row, before it is left by another descent
+constexpr int slice = 16;        // entries of one key in doubt that are looked up together
+
+// Key columns as they are compared: integers as bigint, a uuid as its bytes.
+struct IntegerKey
+{
+	int64 value;
+};
+
+struct UuidKey
+{
+	uint64 high;
+	uint64 low;
+};
+
+bool
+operator<(IntegerKey a, IntegerKey b)
+{
+	return a.value < b.value;
+}
+
+bool
+operator<(UuidKey a, UuidKey b)
+{
+	return a.high < b.high || (a.high == b.high && a.low < b.low);
+}
+
+// The least key that is greater; false: there is none.
+bool
+next_key(IntegerKey *key)
+{
+	return !__builtin_add_overflow(key->value, 1, &key->value);
+}
+
+bool
+next_key(UuidKey *key)
+{
+	++key->low;
+	if (key->low == 0)
+		++key->high;
+	return key->low != 0 || key->high != 0;
+}
+
+bool
+operator==(IntegerKey a, IntegerKey b)
+{
+	return a.value == b.value;
+}
+
+bool
+operator==(UuidKey a, UuidKey b)
+{
+	return a.high == b.high && a.low == b.low;
+}
+
+template <typename T>
+T
+load(const char *bytes)
+{
+	T value;
+	memcpy(&value, bytes, sizeof value);
+	return value;
+}
+
+// A column's format in an index tuple, and the key made of it.
+struct SmallIntegerColumn
+{
+	using Key = IntegerKey;
+	static constexpr int size = 4;
+
+	static Key read(const char *bytes) { return {load<int32>(bytes)}; }
+};
+
+struct IntegerColumn
+{
+	using Key = IntegerKey;
+	static constexpr int size = 8;
+
+	static Key read(const char *bytes) { return {load<int64>(bytes)}; }
+};
+
+struct UuidColumn
+{
+	using Key = UuidKey;
+	static constexpr int size = UUID_LEN;
+
+	static Key read(const char *bytes)
+	{
+		return {pg_ntoh64(load<uint64>(bytes)), pg_ntoh64(load<uint64>(bytes + 8))};
+	}
+};
+
+Datum
+key_datum(const IntegerKey &key, pg_uuid_t *)
+{
+	return Int64GetDatum(key.value);
+}
+
+Datum
+key_datum(const UuidKey &key, pg_uuid_t *room)
+{
+	const uint64 bytes[] = {pg_hton64(key.high), pg_hton64(key.low)};
+
+	memcpy(room->data, bytes, UUID_LEN);
+	return UUIDPGetDatum(room);
+}
+
+enum class State : uint8
+{
+	doubtful,  // to be looked up in the heap
+	visible,   // with its value
+	gone
+};
+
+// An entry of the index.
+template <typename Key>
+struct Entry
+{
+	Key key;
+	int64 at;
+	Datum value;
+	char room[16];  // for a short value that is not passed by value
+	ItemPointerData tid;
+	State state;
+	bool first;  // of its key
+	bool more;   // the last that was kept of its key, but not the last there is
+	bool at_null;
+	bool value_null;
+	bool has_room;  // the value is in "room"
+};
+
+// Sorts by block.
+template <typename Key>
+uint64
+place(const Entry<Key> &entry, std::size_t i)
+{
+	return static_cast<uint64>(ItemPointerGetBlockNumber(&entry.tid)) << 32 | i;
+}
+
+// A place in the index: before the first entry of the key, or the first not after a time.
+template <typename Key>
+struct Target
+{
+	Key key;
+	bool bounded;
+	int64 at;
+};
+
+template <typename Column>
+class LeafReader
+{
+public:
+	using Key = typename Column::Key;
+
+	LeafReader(const PriceTable &table, Relation heap, Relation index, RowSink sink);
+
+	// For the places of rows alone.
+	LeafReader(Relation heap, Relation index, RowSink sink);
+
+	// false: the index has an older format.
+	bool open();
+	void close();
+
+	void bound(Datum as_of);
+	void all();
+	void given(Key *keys, std::size_t count);
+	void history(Key key, int64 max_rows, bool known_only);
+
+private:
+	Relation heap_;
+	Relation index_;
+	RowSink sink_;
+	Snapshot snapshot_;
+	MemoryContext values_ = nullptr;  // long values of the entries
+	Buffer map_ = InvalidBuffer;
+	IndexFetchTableData *fetch_ = nullptr;
+	TupleTableSlot *slot_ = nullptr;
+
+	bool places_only_;
+	bool at_is_date_;
+	int at_offset_;
+	bool skip_null_;
+	int value_position_ = 0;  // in the index; 0: not there
+	AttrNumber value_attnum_;
+	bool value_by_value_ = true;
+	int16 value_length_ = 0;
+	bool trust_dead_items_;
+	bool bounded_ = false;
+	int64 as_of_ = 0;
+
+	Entry<Key> *entries_ = nullptr;
+	uint64 *order_ = nullptr;  // block and entry
+	std::size_t room_ = 0;
+	std::size_t count_ = 0;
+	bool doubts_ = false;
+
+	// The page that is being read: pinned and locked.
+	Buffer buffer_ = InvalidBuffer;
+	Page page_ = nullptr;
+	BTPageOpaque opaque_ = nullptr;
+	OffsetNumber max_ = 0;
+
+	// The key that is being read.
+	Key key_ = {};
+	bool open_ = false;  // more of its entries are needed
+	int kept_ = 0;
+	int pages_ = 0;     // that have had no other key
+	int64 seen_ = 0;    // how many entries it has so far
+	int64 length_ = 8;  // and the one before had
+
+	void set_page(Buffer buffer);
+	void lock_page(Buffer buffer);
+	void get_page(BlockNumber block);
+	void release_page();
+	void step_right();
+	void skip_ignored();
+	void move_right(const Target<Key> &target);
+	Target<Key> target_of(const Key &key) const;
+	bool descend(const Target<Key> *target, uint32 level);
+	BlockNumber child(const Target<Key> *target);
+
+	IndexTuple item(OffsetNumber offset) const;
+	bool key_is_null(IndexTuple tuple) const;
+	Key key_of(IndexTuple tuple) const;
+	bool at_is_null(IndexTuple tuple) const;
+	int64 at_of(IndexTuple tuple) const;
+	bool before(OffsetNumber offset, const Target<Key> &target) const;
+	bool is(OffsetNumber offset, const Key &key) const;
+	bool ends_before(const Target<Key> &target) const;
+	OffsetNumber first_at_least(OffsetNumber from, const Target<Key> &target) const;
+	OffsetNumber first_in_time(OffsetNumber from) const;
+	OffsetNumber end_of_key(OffsetNumber from, int64 guess) const;
+
+	void start_key(const Key &key);
+	OffsetNumber collect(OffsetNumber offset, int most);
+	void keep(IndexTuple tuple, ItemPointer tid, bool certain);
+	void keep_value(Entry<Key> *entry, Datum value);
+	void grow();
+	void read_key();
+	bool read_page();
+	bool leaves_key(Target<Key> *target);
+	bool find_pages(const Key *keys, int count, BlockNumber *blocks);
+	void read_pages(const Key *keys, int count, const BlockNumber *blocks);
+	void look_up(std::size_t from, std::size_t to);
+	void fetch(Entry<Key> *entry);
+	void put(Entry<Key> *entry);
+	int64 give_all(std::size_t start, int64 max_rows);
+	void finish_entries();
+};
+
+static_assert(std::is_trivially_destructible_v<LeafReader<UuidColumn>>);
+
+template <typename Column>
+LeafReader<Column>::LeafReader(const PriceTable &table, Relation heap, Relation index, RowSink sink)
+	: heap_(heap),
+	  index_(index),
+	  sink_(sink),
+	  snapshot_(GetActiveSnapshot()),
+	  places_only_(false),
+	  at_is_date_(getBaseType(table.at.type) == DATEOID),
+	  at_offset_(at_is_date_ ? INTALIGN(Column::size) : MAXALIGN(Column::size)),
+	  skip_null_(table.skip_null),
+	  value_attnum_(table.value.attnum),
+	  trust_dead_items_(!TransactionStartedDuringRecovery())
+{
+	const FormData_pg_attribute *value =
+		TupleDescAttr(RelationGetDescr(heap), table.value.attnum - 1);
+
+	value_by_value_ = value->attbyval;
+	value_length_ = value->attlen;
+	for (int i = 0; i < index->rd_index->indnatts; ++i)
+	{
+		if (index->rd_index->indkey.values[i] == table.value.attnum)
+			value_position_ = i + 1;
+	}
+}
+
+template <typename Column>
+LeafReader<Column>::LeafReader(Relation heap, Relation index, RowSink sink)
+	: heap_(heap),
+	  index_(index),
+	  sink_(sink),
+	  snapshot_(GetActiveSnapshot()),
+	  places_only_(true),
+	  at_is_date_(false),
+	  at_offset_(0),
+	  skip_null_(false),
+	  value_attnum_(InvalidAttrNumber),
+	  trust_dead_items_(!TransactionStartedDuringRecovery())
+{
+}
+
+template <typename Column>
+bool
+LeafReader<Column>::open()
+{
+	bool heap_keys = false;  // as all entries have since version 4
+	bool equal_images = false;
+
+	_bt_metaversion(index_, &heap_keys, &equal_images);
+	if (heap_keys)
+		pgstat_count_index_scan(index_);
+	return heap_keys;
+}
+
+template <typename Column>
+void
+LeafReader<Column>::close()
+{
+	if (BufferIsValid(map_))
+		ReleaseBuffer(map_);
+	if (fetch_ != nullptr)
+	{
+		table_index_fetch_end(fetch_);
+		ExecDropSingleTupleTableSlot(slot_);
+	}
+	if (values_ != nullptr)
+		MemoryContextDelete(values_);
+	if (entries_ != nullptr)
+	{
+		pfree(entries_);
+		pfree(order_);
+	}
+}
+
+template <typename Column>
+void
+LeafReader<Column>::bound(Datum as_of)
+{
+	bounded_ = true;
+	as_of_ = at_is_date_ ? DatumGetDateADT(as_of) : DatumGetInt64(as_of);
+}
+
+// Memory is what takes time: what will be looked at is fetched ahead, into the processor's caches.
+
+inline void
+prefetch_head(Page page)
+{
+	constexpr int line = 64;
+
+	for (int i = 0; i < 14; ++i)
+		__builtin_prefetch(page + i * line);
+	__builtin_prefetch(page + BLCKSZ - line);
+}
+
+inline void
+prefetch_entry(Page page, int offset)
+{
+	const char *entry = page + ItemIdGetOffset(PageGetItemId(page, offset));
+
+	__builtin_prefetch(entry);
+	__builtin_prefetch(entry + 64);
+}
+
+// Where keys begin from this entry on if all have so many.
+inline void
+prefetch_keys(Page page, int64 from, int max, int64 length)
+{
+	for (int64 i = from; i <= max; i += Max(length, 4))
+		prefetch_entry(page, static_cast<int>(i));
+}
+
+// Pages.
+
+template <typename Column>
+void
+LeafReader<Column>::set_page(Buffer buffer)
+{
+	buffer_ = buffer;
+	page_ = BufferGetPage(buffer);
+	opaque_ = BTPageGetOpaque(page_);
+	max_ = PageGetMaxOffsetNumber(page_);
+}
+
+// The buffer is pinned.
+template <typename Column>
+void
+LeafReader<Column>::lock_page(Buffer buffer)
+{
+	prefetch_head(BufferGetPage(buffer));
+	_bt_lockbuf(index_, buffer, BT_READ);
+	_bt_checkpage(index_, buffer);
+	set_page(buffer);
+}
+
+template <typename Column>
+void
+LeafReader<Column>::get_page(BlockNumber block)
+{
+	Assert(!BufferIsValid(buffer_));
+	CHECK_FOR_INTERRUPTS();
+	lock_page(ReadBuffer(index_, block));
+}
+
+template <typename Column>
+void
+LeafReader<Column>::release_page()
+{
+	_bt_relbuf(index_, buffer_);
+	buffer_ = InvalidBuffer;
+}
+
+template <typename Column>
+void
+LeafReader<Column>::step_right()
+{
+	const BlockNumber next = opaque_->btpo_next;
+
+	Assert(!P_RIGHTMOST(opaque_));
+	release_page();
+	get_page(next);
+}
+
+template <typename Column>
+void
+LeafReader<Column>::skip_ignored()
+{
+	while (P_IGNORE(opaque_))
+	{
+		if (P_RIGHTMOST(opaque_))
+			ereport(ERROR,
+			        (errcode(ERRCODE_INDEX_CORRUPTED),
+			         errmsg("fell off the end of index \"%s\"", RelationGetRelationName(index_))));
+		step_right();
+	}
+}
+
+// To the page that the target is on, which is this one or one that was split from it.
+template <typename Column>
+void
+LeafReader<Column>::move_right(const Target<Key> &target)
+{
+	skip_ignored();
+	while (ends_before(target))
+	{
+		step_right();
+		skip_ignored();
+	}
+}
+
+template <typename Column>
+Target<typename Column::Key>
+LeafReader<Column>::target_of(const Key &key) const
+{
+	return {key, bounded_, as_of_};
+}
+
+// To the page of the level, or of the leaves if the tree is lower, that has the first entry of the
+// key, or the first of all.  false: there are no pages.
+template <typename Column>
+bool
+LeafReader<Column>::descend(const Target<Key> *target, uint32 level)
+{
+	Buffer root = get_btree_root(heap_, index_);
+
+	if (!BufferIsValid(root))
+		return false;
+	Assert(!BufferIsValid(buffer_));
+	set_page(root);
+	for (;;)
+	{
+		if (target != nullptr)
+			move_right(*target);
+		else
+			skip_ignored();
+		if (opaque_->btpo_level <= level)
+			return true;
+		const BlockNumber next = child(target);
+		[[maybe_unused]] const uint32 above = opaque_->btpo_level;
+		release_page();
+		get_page(next);
+		Assert(P_IGNORE(opaque_) || opaque_->btpo_level == above - 1);
+	}
+}
+
+// The last child that begins before the target: the first one's own key is less than any.
+template <typename Column>
+BlockNumber
+LeafReader<Column>::child(const Target<Key> *target)
+{
+	OffsetNumber offset = P_FIRSTDATAKEY(opaque_);
+
+	if (max_ < offset)
+		ereport(ERROR, (errcode(ERRCODE_INDEX_CORRUPTED),
+		                errmsg("index \"%s\" has an inner page without entries",
+		                       RelationGetRelationName(index_))));
+	if (target != nullptr)
+		offset = OffsetNumberPrev(first_at_least(OffsetNumberNext(offset), *target));
+	return BTreeTupleGetDownLink(item(offset));
+}
+
+// Entries of the page.
+
+template <typename Column>
+IndexTuple
+LeafReader<Column>::item(OffsetNumber offset) const
+{
+	return reinterpret_cast<IndexTuple>(PageGetItem(page_, PageGetItemId(page_, offset)));
+}
+
+// Where an index tuple's columns begin, and the bits that say which are NULL.
+inline const char *
+columns_of(IndexTuple tuple)
+{
+	return reinterpret_cast<const char *>(tuple) + IndexInfoFindDataOffset(tuple->t_info);
+}
+
+inline const bits8 *
+nulls_of(IndexTuple tuple)
+{
+	return reinterpret_cast<const bits8 *>(tuple) + sizeof(IndexTupleData);
+}
+
+// NULL keys are the last.
+template <typename Column>
+bool
+LeafReader<Column>::key_is_null(IndexTuple tuple) const
+{
+	return IndexTupleHasNulls(tuple) && att_isnull(0, nulls_of(tuple));
+}
+
+template <typename Column>
+typename Column::Key
+LeafReader<Column>::key_of(IndexTuple tuple) const
+{
+	return Column::read(columns_of(tuple));
+}
+
+template <typename Column>
+bool
+LeafReader<Column>::at_is_null(IndexTuple tuple) const
+{
+	return IndexTupleHasNulls(tuple) && att_isnull(1, nulls_of(tuple));
+}
+
+template <typename Column>
+int64
+LeafReader<Column>::at_of(IndexTuple tuple) const
+{
+	const char *bytes = columns_of(tuple) + at_offset_;
+
+	return at_is_date_ ? load<int32>(bytes) : load<int64>(bytes);
+}
+
+// An entry of an inner page, or a high key, may lack the time: it is before all of its key then.
+template <typename Column>
+bool
+LeafReader<Column>::before(OffsetNumber offset, const Target<Key> &target) const
+{
+	IndexTuple tuple = item(offset);
+
+	if (key_is_null(tuple))
+		return false;
+	const Key key = key_of(tuple);
+	if (!target.bounded || !(key == target.key))
+		return key < target.key;
+	if (BTreeTupleGetNAtts(tuple, index_) < 2)
+		return true;
+	return !at_is_null(tuple) && at_of(tuple) > target.at;
+}
+
+template <typename Column>
+bool
+LeafReader<Column>::is(OffsetNumber offset, const Key &key) const
+{
+	IndexTuple tuple = item(offset);
+
+	return !key_is_null(tuple) && key_of(tuple) == key;
+}
+
+// Whether the target can only be on a page to the right, as it is after a split.
+template <typename Column>
+bool
+LeafReader<Column>::ends_before(const Target<Key> &target) const
+{
+	return !P_RIGHTMOST(opaque_) && before(P_HIKEY, target);
+}
+
+template <typename Column>
+OffsetNumber
+LeafReader<Column>::first_at_least(OffsetNumber from, const Target<Key> &target) const
+{
+	OffsetNumber low = from;
+	OffsetNumber high = max_ + 1;
+
+	while (low < high)
+	{
+		const OffsetNumber middle = low + (high - low) / 2;
+		if (before(middle, target))
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+// The first entry that is not one of the key, or is of a time within the bound, or of none.
+template <typename Column>
+OffsetNumber
+LeafReader<Column>::first_in_time(OffsetNumber from) const
+{
+	OffsetNumber low = from;
+	OffsetNumber high = max_ + 1;
+
+	while (bounded_ && low < high)
+	{
+		const OffsetNumber middle = low + (high - low) / 2;
+		IndexTuple tuple = item(middle);
+		if (is(middle, key_) && !at_is_null(tuple) && at_of(tuple) > as_of_)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+// The first entry that is not one of the key: near "guess" entries further, most often.
+template <typename Column>
+OffsetNumber
+LeafReader<Column>::end_of_key(OffsetNumber from, int64 guess) const
+{
+	int low = from;       // all before are of the key
+	int high = max_ + 1;  // those from here are not
+	int step = 1;
+
+	// Each round takes the one that it looks at out of those between low and high.
+	for (int probe = low + static_cast<int>(Min(Max(guess, 0), max_)); low < high;)
+	{
+		if (probe >= high || probe < low)
+			probe = low + (high - low) / 2;
+		if (is(static_cast<OffsetNumber>(probe), key_))
+		{
+			low = probe + 1;
+			probe = low + step - 1;
+		}
+		else
+		{
+			high = probe;
+			probe = high - step;
+		}
+		step *= 2;
+	}
+	return static_cast<OffsetNumber>(low);
+}
+
+// Keeping entries.
+
+template <typename Column>
+void
+LeafReader<Column>::grow()
+{
+	constexpr std::size_t least = 64;
+
+	room_ = entries_ == nullptr ? least : 2 * room_;
+	if (entries_ == nullptr)
+		entries_ = static_cast<Entry<Key> *>(palloc(room_ * sizeof(Entry<Key>)));
+	else
+		entries_ = static_cast<Entry<Key> *>(repalloc(entries_, room_ * sizeof(Entry<Key>)));
+	if (order_ != nullptr)
+		pfree(order_);
+	order_ = static_cast<uint64 *>(palloc(room_ * sizeof(uint64)));
+}
+
+template <typename Column>
+void
+LeafReader<Column>::keep_value(Entry<Key> *entry, Datum value)
+{
+	if (value_by_value_)
+	{
+		entry->value = value;
+		return;
+	}
+	const Size size = value_length_ == -1 ? VARSIZE_ANY(DatumGetPointer(value))
+	                                      : datumGetSize(value, false, value_length_);
+	entry->has_room = size <= sizeof entry->room;
+	if (!entry->has_room && values_ == nullptr)
+		values_ = AllocSetContextCreate(CurrentMemoryContext, "listing_stats prices",
+		                                ALLOCSET_DEFAULT_SIZES);
+	char *to =
+		entry->has_room ? entry->room : static_cast<char *>(MemoryContextAlloc(values_, size));
+	memcpy(to, DatumGetPointer(value), size);
+	entry->value = PointerGetDatum(to);
+}
+
+template <typename Column>
+void
+LeafReader<Column>::keep(IndexTuple tuple, ItemPointer tid, bool certain)
+{
+	if (count_ == room_)
+		grow();
+	Entry<Key> *entry = &entries_[count_++];
+
+	entry->key = key_;
+	entry->at_null = places_only_ || at_is_null(tuple);
+	entry->at = entry->at_null ? 0 : at_of(tuple);
+	entry->tid = *tid;
+	entry->first = kept_ == 0;
+	entry->more = false;
+	entry->has_room = false;
+	entry->value_null = true;
+	if (value_position_ != 0)
+	{
+		const Datum value =
+			index_getattr(tuple, value_position_, RelationGetDescr(index_), &entry->value_null);
+		if (!entry->value_null)
+			keep_value(entry, value);
+	}
+	entry->state =
+		places_only_ || (certain && value_position_ != 0) ? State::visible : State::doubtful;
+	doubts_ = doubts_ || entry->state == State::doubtful;
+	++kept_;
+}
+
+template <typename Column>
+void
+LeafReader<Column>::start_key(const Key &key)
+{
+	key_ = key;
+	open_ = true;
+	kept_ = 0;
+}
+
+// Keeps entries of the key from this one on, which is not before the bound, until one is certain,
+// "most" are kept (0: all), or there are no more within the bound or on the page.  Returns where it
+// stopped.
+template <typename Column>
+OffsetNumber
+LeafReader<Column>::collect(OffsetNumber offset, int most)
+{
+	for (; open_ && offset <= max_ && is(offset, key_); ++offset)
+	{
+		IndexTuple tuple = item(offset);
+		if (bounded_ && at_is_null(tuple))
+		{
+			open_ = false;
+			break;
+		}
+		Assert(!bounded_ || at_of(tuple) <= as_of_);
+		if (trust_dead_items_ && ItemIdIsDead(PageGetItemId(page_, offset)))
+			continue;
+		if (skip_null_ && value_position_ != 0 && IndexTupleHasNulls(tuple) &&
+		    att_isnull(value_position_ - 1, nulls_of(tuple)))
+			continue;
+		const bool posting = BTreeTupleIsPosting(tuple);
+		const int tids = posting ? BTreeTupleGetNPosting(tuple) : 1;
+		for (int i = 0; open_ && i < tids; ++i)
+		{
+			ItemPointer tid = posting ? BTreeTupleGetPostingN(tuple, i) : &tuple->t_tid;
+			const bool certain =
+				!places_only_ && VM_ALL_VISIBLE(heap_, ItemPointerGetBlockNumber(tid), &map_);
+			keep(tuple, tid, certain);
+			if (most > 0 && (certain || kept_ == most))
+			{
+				open_ = false;
+				entries_[count_ - 1].more = entries_[count_ - 1].state == State::doubtful;
+			}
+		}
+	}
+	return offset;
+}
+
+// The heap.
+
+template <typename Column>
+void
+LeafReader<Column>::fetch(Entry<Key> *entry)
+{
+	ItemPointerData tid = entry->tid;
+	bool again = false;
+
+	if (!table_index_fetch_tuple(fetch_, &tid, snapshot_, slot_, &again, nullptr))
+	{
+		entry->state = State::gone;
+		return;
+	}
+	entry->state = State::visible;
+	if (value_position_ == 0)
+	{
+		const Datum value = slot_getattr(slot_, value_attnum_, &entry->value_null);
+		if (!entry->value_null)
+			keep_value(entry, value);
+	}
+}
+
+// Those of order_, in the order of blocks.
+template <typename Column>
+void
+LeafReader<Column>::look_up(std::size_t from, std::size_t to)
+{
+	if (fetch_ == nullptr)
+	{
+		fetch_ = table_index_fetch_begin(heap_);
+		slot_ = table_slot_create(heap_, nullptr);
+	}
+	// With a comparison of ours: see core/sort.hpp.
+	std::sort(order_ + from, order_ + to, [](uint64 a, uint64 b) { return a < b; });
+	for (std::size_t i = from; i < to; ++i)
+	{
+		if (i % 64 == 0)
+			CHECK_FOR_INTERRUPTS();
+		Entry<Key> *entry = &entries_[order_[i] & PG_UINT32_MAX];
+		fetch(entry);
+		Assert(entry->state != State::doubtful);
+	}
+	ExecClearTuple(slot_);
+}
+
+template <typename Column>
+void
+LeafReader<Column>::put(Entry<Key> *entry)
+{
+	pg_uuid_t room;
+	Datum value[3];
+	bool null[] = {false, entry->at_null, entry->value_null};
+
+	value[0] = key_datum(entry->key, &room);
+	if (places_only_)
+	{
+		value[1] = PointerGetDatum(&entry->tid);
+		sink_.put(sink_.sink, value, null);
+		return;
+	}
+	value[1] =
+		at_is_date_ ? DateADTGetDatum(static_cast<DateADT>(entry->at)) : Int64GetDatum(entry->at);
+	value[2] = entry->has_room ? PointerGetDatum(entry->room) : entry->value;
+	sink_.put(sink_.sink, value, null);
+}
+
+// Gives the first visible entry of each key.
+template <typename Column>
+void
+LeafReader<Column>::finish_entries()
+{
+	// Each round looks up the first entry that is left of every key.
+	while (doubts_)
+	{
+		std::size_t lookups = 0;
+		bool found = false;  // what there is to know of the key
+		for (std::size_t i = 0; i < count_; ++i)
+		{
+			found = found && !entries_[i].first;
+			if (found || entries_[i].state == State::gone)
+				continue;
+			found = true;
+			if (entries_[i].state == State::doubtful)
+				order_[lookups++] = place(entries_[i], i);
+		}
+		doubts_ = lookups > 0;
+		if (doubts_)
+			look_up(0, lookups);
+	}
+	const std::size_t count = count_;
+	bool given = false;
+	for (std::size_t i = 0; i < count; ++i)
+	{
+		Entry<Key> *entry = &entries_[i];
+		given = given && !entry->first && !places_only_;
+		if (given)
+			continue;
+		given = entry->state == State::visible;
+		if (given)
+			put(entry);
+		else if (entry->more)
+		{
+			// Appends its entries behind, and takes them away again.
+			history(entry->key, 1, skip_null_);
+			given = true;
+		}
+	}
+	count_ = 0;
+	doubts_ = false;
+	if (values_ != nullptr)
+		MemoryContextReset(values_);
+}
+
+// Reading keys.
+
+// All keys, from left to right.
+template <typename Column>
+void
+LeafReader<Column>::all()
+{
+	open_ = false;
+	kept_ = -1;  // no key has been read
+	if (!descend(nullptr, 0))
+		return;
+	for (bool more = true; more;)
+	{
+		const BlockNumber next = opaque_->btpo_next;
+		Target<Key> target;
+		bool leaves = false;
+		more = !P_RIGHTMOST(opaque_);
+		if (!P_IGNORE(opaque_))
+		{
+			more = read_page() && more;
+			leaves = more && leaves_key(&target);
+		}
+		release_page();
+		// A key that goes on on the next page has all its entries in one batch.
+		if (!open_ && (!doubts_ || count_ > rows_at_once))
+			finish_entries();
+		if (leaves)
+			more = descend(&target, 0);
+		else if (more)
+			get_page(next);
+	}
+	finish_entries();
+}
+
+// Whether to go on at a target that is further right than the next page may be: where the key's
+// wanted entries begin, or the next key does.
+template <typename Column>
+bool
+LeafReader<Column>::leaves_key(Target<Key> *target)
+{
+	if (pages_ < pages_of_key)
+		return false;
+	*target = target_of(key_);
+	if (!open_)
+	{
+		target->bounded = false;
+		if (!next_key(&target->key))
+			return false;
+	}
+	if (!ends_before(*target))
+		return false;
+	Assert(max_ < P_FIRSTDATAKEY(opaque_) || before(max_, *target));
+	pages_ = 0;
+	return true;
+}
+
+// false: the keys from here on are NULL.
+template <typename Column>
+bool
+LeafReader<Column>::read_page()
+{
+	OffsetNumber offset = P_FIRSTDATAKEY(opaque_);
+
+	// The key that the page before ended with may go on.
+	const int64 rest = kept_ < 0 ? 0 : Max(length_ - seen_, 0);
+	prefetch_keys(page_, offset + rest, max_, length_);
+	if (kept_ >= 0 && offset <= max_)
+	{
+		Assert(key_is_null(item(offset)) || !(key_of(item(offset)) < key_));
+		const OffsetNumber end =
+			end_of_key(open_ ? collect(first_in_time(offset), doubts_per_key) : offset, rest - 1);
+		seen_ += end - offset;
+		open_ = open_ && end > max_;
+		pages_ = end > max_ ? pages_ + 1 : 0;
+		offset = end;
+	}
+	while (offset <= max_)
+	{
+		IndexTuple tuple = item(offset);
+		if (key_is_null(tuple))
+			return false;
+		Assert(kept_ < 0 || key_ < key_of(tuple));
+		start_key(key_of(tuple));
+		const OffsetNumber end =
+			end_of_key(collect(first_in_time(offset), doubts_per_key), length_ - 2);
+		seen_ = end - offset;
+		if (end <= max_)
+		{
+			length_ = seen_;
+			open_ = false;
+		}
+		offset = end;
+	}
+	return true;
+}
+
+// From the page on which key_ would begin, and those to the right of it.
+template <typename Column>
+void
+LeafReader<Column>::read_key()
+{
+	const Target<Key> target = target_of(key_);
+
+	move_right(target);
+	OffsetNumber offset = first_at_least(P_FIRSTDATAKEY(opaque_), target);
+	for (;;)
+	{
+		offset = collect(offset, places_only_ ? 0 : doubts_per_key);
+		if (!open_ || offset <= max_ || P_RIGHTMOST(opaque_) ||
+		    (!is(P_HIKEY, key_) && !ends_before(target)))
+			return;
+		step_right();
+		skip_ignored();
+		offset = P_FIRSTDATAKEY(opaque_);
+	}
+}
+
+// The leaf page of each key; keys are in order.  false: there are no pages.
+template <typename Column>
+bool
+LeafReader<Column>::find_pages(const Key *keys, int count, BlockNumber *blocks)
+{
+	for (int i = 0; i < count; ++i)
+	{
+		const Target<Key> target = target_of(keys[i]);
+		if (BufferIsValid(buffer_) && ends_before(target))
+			release_page();
+		if (!BufferIsValid(buffer_) && !descend(&target, 1))
+			return false;
+		blocks[i] = opaque_->btpo_level == 0 ? BufferGetBlockNumber(buffer_) : child(&target);
+	}
+	release_page();
+	return true;
+}
+
+// What comes next reads pages that are pinned but not locked, to know what to fetch of them.
+// Nothing that is read there is relied on.
+
+// Where the binary search will look first.
+inline void
+prefetch_entries(Buffer buffer)
+{
+	Page page = BufferGetPage(buffer);
+	const int max = PageGetMaxOffsetNumber(page);
+
+	for (int i = 1; i < 8; ++i)
+	{
+		const int offset = 2 + (max - 2) * i / 8;
+		if (offset > 0 && offset <= max && offset <= MaxIndexTuplesPerPage)
+			prefetch_entry(page, offset);
+	}
+}
+
+// And where it will go from there.
+template <typename Column>
+void
+prefetch_range(Buffer buffer, const typename Column::Key &key)
+{
+	constexpr int entries_of_last = 20;
+	Page page = BufferGetPage(buffer);
+	int low = 2;
+	int high = PageGetMaxOffsetNumber(page) + 1;
+
+	if (high > MaxIndexTuplesPerPage + 1)
+		return;
+	while (high - low > entries_of_last)
+	{
+		const int middle = low + (high - low) / 2;
+		const unsigned place = ItemIdGetOffset(PageGetItemId(page, middle));
+		if (place + 2 * sizeof(IndexTupleData) + Column::size > BLCKSZ)
+			return;
+		IndexTuple tuple = reinterpret_cast<IndexTuple>(page + place);
+		if (Column::read(columns_of(tuple)) < key)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (int i = low; i < high; ++i)
+		prefetch_entry(page, i);
+}
+
+template <typename Column>
+void
+LeafReader<Column>::read_pages(const Key *keys, int count, const BlockNumber *blocks)
+{
+	Buffer ahead[pages_ahead];
+	int pinned = 0;  // keys whose page is pinned, or shares one that is
+	int pins = 0;    // pages pinned so far
+	int read = 0;    // and read
+
+	for (int i = 0; i < count; ++read)
+	{
+		for (; pinned < count && pins < read + pages_ahead; ++pins)
+		{
+			Buffer buffer = ReadBuffer(index_, blocks[pinned]);
+			prefetch_head(BufferGetPage(buffer));
+			ahead[pins % pages_ahead] = buffer;
+			while (pinned < count && blocks[pinned] == BufferGetBlockNumber(buffer))
+				++pinned;
+		}
+		if (read + pages_ahead / 2 < pins)
+			prefetch_entries(ahead[(read + pages_ahead / 2) % pages_ahead]);
+		if (read + pages_ahead / 4 < pins)
+		{
+			// Where keys share pages it is a guess which will be the first.
+			const int then = Min(i + pages_ahead / 4, count - 1);
+			prefetch_range<Column>(ahead[(read + pages_ahead / 4) % pages_ahead], keys[then]);
+		}
+		const BlockNumber block = blocks[i];
+		lock_page(ahead[read % pages_ahead]);
+		for (; i < count && blocks[i] == block; ++i)
+		{
+			start_key(keys[i]);
+			read_key();
+		}
+		release_page();
+		CHECK_FOR_INTERRUPTS();
+	}
+}
+
+// Keys in order, each once.
+template <typename Column>
+void
+LeafReader<Column>::given(Key *keys, std::size_t count)
+{
+	BlockNumber blocks[keys_at_once];
+
+	for (std::size_t i = 0; i < count;)
+	{
+		const int now = static_cast<int>(Min(count - i, static_cast<std::size_t>(keys_at_once)));
+		if (!find_pages(keys + i, now, blocks))
+			return;
+		read_pages(keys + i, now, blocks);
+		i += static_cast<std::size_t>(now);
+		if (!doubts_ || count_ > rows_at_once)
+			finish_entries();
+	}
+	finish_entries();
+}
+
+// Gives the visible ones of the entries from "start" on, at most so many; a slice at a time, since
+// few may be wanted of many.  Returns how many.
+template <typename Column>
+int64
+LeafReader<Column>::give_all(std::size_t start, int64 max_rows)
+{
+	int64 rows = 0;
+
+	for (std::size_t i = start; i < count_ && rows != max_rows;)
+	{
+		const std::size_t end =
+			max_rows < 0 ? count_ : Min(count_, i + static_cast<std::size_t>(Max(max_rows, slice)));
+		std::size_t lookups = start;
+		for (std::size_t j = i; doubts_ && j < end; ++j)
+		{
+			if (entries_[j].state == State::doubtful)
+				order_[lookups++] = place(entries_[j], j);
+		}
+		if (lookups > start)
+			look_up(start, lookups);
+		for (; i < end && rows != max_rows; ++i)
+		{
+			if (entries_[i].state != State::visible)
+				continue;
+			put(&entries_[i]);
+			++rows;
+		}
+	}
+	return rows;
+}
+
+// The entries of one key, page by page.  They stand behind those that are there, and are gone again
+// when it returns, and so is what it has read of the key.
+template <typename Column>
+void
+LeafReader<Column>::history(Key key, int64 max_rows, bool known_only)
+{
+	const std::size_t start = count_;
+	const bool skip_null = skip_null_;
+	const Key key_before = key_;
+	const bool open_before = open_;
+	const int kept_before = kept_;
+	int64 rows = 0;
+
+	const Target<Key> target = target_of(key);
+
+	if (max_rows == 0 || !descend(&target, 0))
+		return;
+	skip_null_ = known_only;
+	start_key(key);
+	OffsetNumber offset = first_at_least(P_FIRSTDATAKEY(opaque_), target);
+	for (bool more = true; more;)
+	{
+		const BlockNumber next = opaque_->btpo_next;
+		if (!P_IGNORE(opaque_))
+		{
+			offset = collect(offset, 0);
+			more =
+				offset > max_ && !P_RIGHTMOST(opaque_) && (is(P_HIKEY, key) || ends_before(target));
+		}
+		else if (P_RIGHTMOST(opaque_))
+			skip_ignored();
+		release_page();
+		rows += give_all(start, max_rows < 0 ? -1 : max_rows - rows);
+		count_ = start;
+		more = more && rows != max_rows;
+		if (more)
+		{
+			get_page(next);
+			offset = P_FIRSTDATAKEY(opaque_);
+		}
+	}
+	skip_null_ = skip_null;
+	key_ = key_before;
+	open_ = open_before;
+	kept_ = kept_before;
+}
+
+// Finding out whether all this applies.
+
+bool
+may_select(Oid relation, AttrNumber attnum)
+{
+	return attnum == 0 ||
+	       pg_attribute_aclcheck(relation, attnum, GetUserId(), ACL_SELECT) == ACLCHECK_OK;
+}
+
+// The keys of an array in order, each once; NULLs are none.
+std::size_t
+sorted_keys(Datum array, IntegerKey **keys)
+{
+	ArrayType *value = DatumGetArrayTypeP(array);
+	const int count = ArrayGetNItems(ARR_NDIM(value), ARR_DIMS(value));
+	Datum *element = nullptr;
+	bool *null = nullptr;
+	int elements = 0;
+	std::size_t found = 0;
+
+	*keys = static_cast<IntegerKey *>(MemoryContextAllocHuge(
+		CurrentMemoryContext, sizeof(IntegerKey) * static_cast<Size>(Max(count, 1))));
+	if (!ARR_HASNULL(value))
+	{
+		memcpy(*keys, ARR_DATA_PTR(value), sizeof(IntegerKey) * static_cast<Size>(count));
+		return static_cast<std::size_t>(count);
+	}
+	deconstruct_array(value, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE, &element,
+	                  &null, &elements);
+	for (int i = 0; i < elements; ++i)
+	{
+		if (!null[i])
+			(*keys)[found++] = {DatumGetInt64(element[i])};
+	}
+	return found;
+}
+
+std::size_t
+sorted_keys(Datum array, UuidKey **keys)
+{
+	ArrayType *value = DatumGetArrayTypeP(array);
+	Datum *element = nullptr;
+	bool *null = nullptr;
+	int elements = 0;
+	std::size_t found = 0;
+
+	deconstruct_array(value, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR, &element, &null, &elements);
+	*keys = static_cast<UuidKey *>(MemoryContextAllocHuge(
+		CurrentMemoryContext, sizeof(UuidKey) * static_cast<Size>(Max(elements, 1))));
+	for (int i = 0; i < elements; ++i)
+	{
+		if (!null[i])
+			(*keys)[found++] =
+				UuidColumn::read(reinterpret_cast<const char *>(DatumGetUUIDP(element[i])->data));
+	}
+	return found;
+}
+
+template <typename Key>
+std::size_t
+sort_keys(Key *keys, std::size_t count)
+{
+	if (!std::is_sorted(keys, keys + count))
+		std::sort(keys, keys + count);
+	return static_cast<std::size_t>(std::unique(keys, keys + count) - keys);
+}
+
+struct Request
+{
+	bool one;  // the history of one key, or its latest price
+	bool latest;
+	Datum key;
+	int64 max_rows;
+	bool has_keys;
+	Datum keys;
+	bool has_as_of;
+	Datum as_of;
+};
+
+IntegerKey
+key_from_datum(Datum key, IntegerKey *)
+{
+	return {DatumGetInt64(key)};
+}
+
+UuidKey
+key_from_datum(Datum key, UuidKey *)
+{
+	return UuidColumn::read(reinterpret_cast<const char *>(DatumGetUUIDP(key)->data));
+}
+
+template <typename Column>
+bool
+read_leaves(const PriceTable &table, Relation relation, Relation index, const Request &request,
+            RowSink sink)
+{
+	using Key = typename Column::Key;
+	LeafReader<Column> reader(table, relation, index, sink);
+
+	if (!reader.open())
+		return false;
+	if (request.has_as_of)
+		reader.bound(request.as_of);
+	Key key = request.one ? key_from_datum(request.key, static_cast<Key *>(nullptr)) : Key{};
+	if (request.latest)
+		reader.given(&key, 1);
+	else if (request.one)
+		reader.history(key, request.max_rows, false);
+	else if (request.has_keys)
+	{
+		Key *keys = nullptr;
+		const std::size_t count = sorted_keys(request.keys, &keys);
+		reader.given(keys, sort_keys(keys, count));
+		pfree(keys);
+	}
+	else
+		reader.all();
+	reader.close();
+	return true;
+}
+
+bool
+read(const PriceTable &table, Relation relation, const Request &request, RowSink sink)
+{
+	bool done = false;
+
+	if (!OidIsValid(table.index))
+		return false;
+	Relation index = index_open(table.index, AccessShareLock);
+	if (index_is_usable(index))
+	{
+		switch (getBaseType(table.key.type))
+		{
+		case INT4OID:
+			done = read_leaves<SmallIntegerColumn>(table, relation, index, request, sink);
+			break;
+		case INT8OID:
+			done = read_leaves<IntegerColumn>(table, relation, index, request, sink);
+			break;
+		default:
+			done = read_leaves<UuidColumn>(table, relation, index, request, sink);
+		}
+	}
+	index_close(index, NoLock);  // until the transaction ends, as a query's
+	return done;
+}
+
+template <typename Column>
+bool
+read_places(Relation relation, Relation index, Datum array, RowSink sink)
+{
+	LeafReader<Column> reader(relation, index, sink);
+	typename Column::Key *keys = nullptr;
+
+	if (!reader.open())
+		return false;
+	const std::size_t count = sorted_keys(array, &keys);
+	reader.given(keys, count);
+	reader.close();
+	pfree(keys);
+	return true;
+}
+
+}  // namespace
+
+bool
+may_read(const PriceTable &table, Relation relation)
+{
+	const Oid oid = RelationGetRelid(relation);
+
+	// Where reading leaves locks that other transactions look at, or a page may be pruned of what
+	// the snapshot sees, queries know what to do.
+	if (IsolationIsSerializable() || snapshots_expire() || !IsMVCCSnapshot(GetActiveSnapshot()))
+		return false;
+	if (table.distributed || ExecutorCheckPerms_hook != nullptr ||
+	    check_enable_rls(oid, InvalidOid, true) == RLS_ENABLED)
+		return false;
+	// Its number names a table in any schema; a query says what is missing.
+	if (!may_use_schema(RelationGetNamespace(relation), GetUserId()))
+		return false;
+	return pg_class_aclcheck(oid, GetUserId(), ACL_SELECT) == ACLCHECK_OK ||
+	       (may_select(oid, table.key.attnum) && may_select(oid, table.at.attnum) &&
+	        may_select(oid, table.tie.attnum) && may_select(oid, table.value.attnum));
+}
+
+bool
+is_readable(Relation relation)
+{
+	return relation->rd_rel->relkind == RELKIND_RELATION &&
+	       relation->rd_tableam == GetHeapamTableAmRoutine() && !relation->rd_rel->relhassubclass &&
+	       !RELATION_IS_OTHER_TEMP(relation) &&
+	       (!RecoveryInProgress() || relation->rd_rel->relpersistence == RELPERSISTENCE_PERMANENT);
+}
+
+bool
+may_read_directly(const PriceTable &table, Relation relation)
+{
+	return is_readable(relation) && may_read(table, relation);
+}
+
+bool
+read_latest_from_leaves(const PriceTable &table, Relation relation, bool has_keys, Datum keys,
+                        bool has_as_of, Datum as_of, RowSink sink)
+{
+	Request request = {};
+
+	request.has_keys = has_keys;
+	request.keys = keys;
+	request.has_as_of = has_as_of;
+	request.as_of = as_of;
+	return read(table, relation, request, sink);
+}
+
+bool
+read_latest_of_key_from_leaves(const PriceTable &table, Relation relation, Datum key,
+                               NullableDatum as_of, RowSink sink)
+{
+	Request request = {};
+
+	request.one = true;
+	request.latest = true;
+	request.key = key;
+	request.has_as_of = !as_of.isnull;
+	request.as_of = as_of.value;
+	return read(table, relation, request, sink);
+}
+
+bool
+read_history_from_leaves(const PriceTable &table, Relation relation, Datum key, int64 max_rows,
+                         RowSink sink)
+{
+	Request request = {};
+
+	request.one = true;
+	request.key = key;
+	request.max_rows = max_rows;
+	return read(table, relation, request, sink);
+}
+
+bool
+read_places_from_leaves(Relation relation, Relation index, const ResolvedColumn &key, Datum keys,
+                        RowSink sink)
+{
+	switch (getBaseType(key.type))
+	{
+	case INT4OID:
+		return read_places<SmallIntegerColumn>(relation, index, keys, sink);
+	case INT8OID:
+		return read_places<IntegerColumn>(relation, index, keys, sink);
+	default:
+		return read_places<UuidColumn>(relation, index, keys, sink);
+	}
+}
+
+}  // namespace listing_stats

@@ -1,0 +1,70 @@
+// The SQL that reads prices, for every table that leaf_reader and heap_reader do not take.  It runs
+// as the caller, with the snapshot that is active, and everything in it is qualified.  It gives
+// (key, at, value) in the columns' own types, except that a key asked for as text is one.
+#pragma once
+
+#include "tables/price_table.hpp"
+
+namespace listing_stats {
+
+// How a caller names a listing.
+enum class KeyKind
+{
+	integer,  // bigint
+	text,     // the text of a key of any type
+	uuid
+};
+
+// Takes rows: the key as the caller named it, time and price as the columns have them.  Their
+// memory is only good for the call.
+struct RowSink
+{
+	void (*put)(void *sink, Datum *value, bool *null);  // key, at, value
+	void *sink;
+};
+
+Oid key_kind_type(KeyKind kind);
+
+// What is asked of one key, each by a plan that is kept with the table.
+enum class Reading
+{
+	latest,       // as of the time $2, of the type of the column at
+	latest_ever,  // $2 is not there
+	all,          // that count, newest first
+	json          // of all, newest first, as an array of objects, at most $2 of them: one value
+};
+
+void read_one(const PriceTable &table, KeyKind kind, Reading reading, Datum key,
+              NullableDatum parameter, RowSink sink);
+
+// Which latest prices are wanted.
+struct LatestRequest
+{
+	bool has_keys;  // otherwise of all
+	Datum keys;     // an array
+	bool has_as_of;
+	Datum as_of;  // of the type of the column at
+};
+
+void read_latest_by_query(const PriceTable &table, KeyKind kind, const LatestRequest &request,
+                          RowSink sink);
+
+// How many prices and keys a table has, as the planner would guess; negative: nobody knows.
+struct TableSize
+{
+	double prices;
+	double keys;
+};
+TableSize estimate_size(const PriceTable &table);
+
+// Whether a query can go from key to key in an index, and that beats reading all prices, of which
+// so many take as long as going to the next key.
+bool skipping_pays(const PriceTable &table, double prices);
+
+// How many keys the table has if it has been read before; negative: nobody knows.
+double estimate_keys(Oid relation, const ColumnNames &names);
+
+// An error if the key column cannot be asked for in this way.
+void check_key_kind(const PriceTable &table, KeyKind kind);
+
+}  // namespace listing_stats

@@ -1,0 +1,248 @@
+// Columns and their types, see column.hpp.
+#include "server/column.hpp"
+
+namespace listing_stats {
+
+namespace {
+
+bool
+is_integer(Oid type)
+{
+	return type == INT2OID || type == INT4OID || type == INT8OID;
+}
+
+// How many digits an integer type can have before the point.
+int
+integer_digits(Oid type)
+{
+	return type == INT2OID ? 5 : type == INT4OID ? 10 : 19;
+}
+
+// As numeric.c packs them.
+int
+numeric_precision(int32 typmod)
+{
+	return ((typmod - static_cast<int32>(VARHDRSZ)) >> 16) & 0xffff;
+}
+
+int
+numeric_scale(int32 typmod)
+{
+	return (((typmod - static_cast<int32>(VARHDRSZ)) & 0x7ff) ^ 1024) - 1024;
+}
+
+bool
+collation_is_deterministic(Oid collation)
+{
+	return !OidIsValid(collation) || get_collation_isdeterministic(collation);
+}
+
+Fit
+numeric_fit(Oid source_type, int32 source_typmod, int32 target_typmod)
+{
+	if (target_typmod < static_cast<int32>(VARHDRSZ))
+		return Fit::exact;
+	const int target_scale = numeric_scale(target_typmod);
+	const int target_digits = numeric_precision(target_typmod) - target_scale;
+	int scale = 0;
+	int digits = 0;
+
+	if (is_integer(source_type))
+		digits = integer_digits(source_type);
+	else if (source_typmod < static_cast<int32>(VARHDRSZ))
+		return Fit::rounded;
+	else
+	{
+		scale = numeric_scale(source_typmod);
+		digits = numeric_precision(source_typmod) - scale;
+	}
+	if (target_scale < scale)
+		return Fit::rounded;
+	return target_digits >= digits ? Fit::exact : Fit::narrower;
+}
+
+}  // namespace
+
+Fit
+column_fit(const ResolvedColumn &source, const ResolvedColumn &target)
+{
+	int32 source_typmod = source.typmod;
+	int32 target_typmod = target.typmod;
+	const Oid source_type = getBaseTypeAndTypmod(source.type, &source_typmod);
+	const Oid target_type = getBaseTypeAndTypmod(target.type, &target_typmod);
+
+	// A domain may refuse values, and NULL, that its base type takes.
+	const bool domain = target_type != target.type && source.type != target.type;
+	Fit fit = Fit::unlike;
+
+	if (source_type == NUMERICOID || is_integer(source_type))
+	{
+		if (target_type == NUMERICOID)
+			fit = numeric_fit(source_type, source_typmod, target_typmod);
+		else if (is_integer(source_type) && is_integer(target_type))
+			fit = integer_digits(target_type) >= integer_digits(source_type) ? Fit::exact
+			                                                                 : Fit::narrower;
+		else if (is_integer(target_type) || target_type == FLOAT8OID)
+			fit = Fit::rounded;
+	}
+	else if (source_type == target_type)
+		fit = source_typmod == target_typmod || target_typmod < 0 ? Fit::exact : Fit::rounded;
+	else if (source_type == FLOAT8OID && (target_type == NUMERICOID || is_integer(target_type)))
+		fit = Fit::rounded;
+	return fit == Fit::exact && domain ? Fit::narrower : fit;
+}
+
+bool
+resolve_compared_type(Oid type, Oid collation, MemoryContext context, ComparedType *result)
+{
+	const TypeCacheEntry *entry =
+		lookup_type_cache(type, TYPECACHE_BTREE_OPFAMILY | TYPECACHE_CMP_PROC_FINFO);
+	result->array_type = get_array_type(type);
+	if (!OidIsValid(entry->cmp_proc_finfo.fn_oid) || !OidIsValid(result->array_type))
+		return false;
+	result->type = type;
+	result->operator_family = entry->btree_opf;
+	result->collation = collation;
+	result->length = entry->typlen;
+	result->by_value = entry->typbyval;
+	result->alignment = entry->typalign;
+	fmgr_info_copy(&result->compare, const_cast<FmgrInfo *>(&entry->cmp_proc_finfo), context);
+	return true;
+}
+
+Datum
+array_of(const ComparedType &type, Datum *value, bool *null, Size count)
+{
+	int dimension = static_cast<int>(count);
+	int lower_bound = 1;
+
+	return PointerGetDatum(construct_md_array(value, null, 1, &dimension, &lower_bound, type.type,
+	                                          type.length, type.by_value, type.alignment));
+}
+
+bool
+resolve_key_type(const ResolvedColumn &listing_key, const ResolvedColumn &price_key,
+                 MemoryContext context, ComparedType *result)
+{
+	Oid type = InvalidOid;
+	const ResolvedColumn *sides[] = {&listing_key, &price_key};
+
+	for (const ResolvedColumn *side : sides)
+	{
+		const Oid base = getBaseType(side->type);
+		const TypeCacheEntry *entry = lookup_type_cache(base, TYPECACHE_BTREE_OPFAMILY);
+		Oid compared = base;
+
+		if (!OidIsValid(entry->btree_opf))
+			return false;
+		if (is_integer(base))
+			compared = INT8OID;
+		else if (!IsPolymorphicType(entry->btree_opintype))
+			compared = entry->btree_opintype;  // text for varchar
+		// Rows have no array that could be sent.
+		if (compared == RECORDOID || (OidIsValid(type) && type != compared))
+			return false;
+		type = compared;
+	}
+	// What one column takes for one key, the other would take for two.
+	if (listing_key.collation != price_key.collation &&
+	    !(collation_is_deterministic(listing_key.collation) &&
+	      collation_is_deterministic(price_key.collation)))
+		return false;
+	return resolve_compared_type(type, listing_key.collation, context, result);
+}
+
+ResolvedColumn
+read_column(Relation relation, AttrNumber attnum)
+{
+	Form_pg_attribute attribute = TupleDescAttr(RelationGetDescr(relation), attnum - 1);
+	ResolvedColumn column = {attnum,
+	                         attribute->atttypid,
+	                         attribute->atttypmod,
+	                         attribute->attcollation,
+	                         attribute->attnotnull &&
+	                             !has_unchecked_nulls(RelationGetDescr(relation), attnum - 1),
+	                         {}};
+
+	namestrcpy(&column.name, NameStr(attribute->attname));
+	return column;
+}
+
+int
+primary_key_column(Relation relation, AttrNumber without, AttrNumber or_without)
+{
+	int found = 0;
+	ListCell *cell = nullptr;
+
+	// Deferrable ones too, which the relation cache does not have as the primary key before 17.
+	foreach (cell, RelationGetIndexList(relation))
+	{
+		Relation index = index_open(lfirst_oid(cell), AccessShareLock);
+		for (int i = 0; index->rd_index->indisprimary && i < index->rd_index->indnkeyatts; ++i)
+		{
+			const int candidate = index->rd_index->indkey.values[i];
+			if (candidate != without && candidate != or_without)
+				found = found == 0 ? candidate : -1;
+		}
+		index_close(index, AccessShareLock);
+	}
+	return found;
+}
+
+char *
+qualified_operator(Oid operator_oid)
+{
+	HeapTuple tuple = SearchSysCache1(OPEROID, ObjectIdGetDatum(operator_oid));
+
+	if (!HeapTupleIsValid(tuple))
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_FUNCTION),
+		                errmsg("an operator that listing_stats needs has been dropped")));
+	Form_pg_operator form = reinterpret_cast<Form_pg_operator>(GETSTRUCT(tuple));
+	char *name =
+		psprintf("OPERATOR(%s.%s)", quote_identifier(get_namespace_name(form->oprnamespace)),
+	             NameStr(form->oprname));
+	ReleaseSysCache(tuple);
+	return name;
+}
+
+const char *
+in_collation(const char *expression, Oid collation)
+{
+	if (!OidIsValid(collation))
+		return expression;
+	HeapTuple tuple = SearchSysCache1(COLLOID, ObjectIdGetDatum(collation));
+	if (!HeapTupleIsValid(tuple))
+		ereport(ERROR,
+		        (errcode(ERRCODE_UNDEFINED_OBJECT),
+		         errmsg("the collation of a key that listing_stats needs has been dropped")));
+	const Form_pg_collation form = reinterpret_cast<Form_pg_collation>(GETSTRUCT(tuple));
+	const char *collated =
+		psprintf("(%s COLLATE %s)", expression,
+	             quote_qualified_identifier(get_namespace_name(form->collnamespace),
+	                                        NameStr(form->collname)));
+	ReleaseSysCache(tuple);
+	return collated;
+}
+
+void
+check_column_type(Relation price, const ResolvedColumn &column, bool is_time, bool with_real)
+{
+	const Oid type = getBaseType(column.type);
+	const bool number = type == NUMERICOID || type == INT2OID || type == INT4OID ||
+	                    type == INT8OID || type == FLOAT8OID || (with_real && type == FLOAT4OID);
+	const bool time = type == TIMESTAMPTZOID || type == TIMESTAMPOID || type == DATEOID;
+
+	if (number || (is_time && time))
+		return;
+	ereport(
+		ERROR,
+		(errcode(ERRCODE_DATATYPE_MISMATCH),
+	     errmsg("column \"%s\" of table \"%s\" has type %s", NameStr(column.name),
+	            RelationGetRelationName(price), format_type_be(column.type)),
+	     errhint(is_time
+	                 ? "Prices are ordered by a timestamp with or without time zone, a date or a "
+	                   "number."
+	                 : "A price is numeric, an integer or double precision.")));
+}
+
+}  // namespace listing_stats

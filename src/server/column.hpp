@@ -1,0 +1,68 @@
+// A column as the catalogue has it, and what its type can do: keep the values of another column, or
+// be a key.
+#pragma once
+
+#include "server/postgres.hpp"
+
+namespace listing_stats {
+
+struct ResolvedColumn
+{
+	AttrNumber attnum;  // in the table named by the attachment, not in a partition; 0: not kept
+	Oid type;
+	int32 typmod;
+	Oid collation;
+	bool not_null;
+	NameData name;
+};
+
+// How values of a type are held, compared and sent.
+struct ComparedType
+{
+	Oid type;
+	Oid array_type;
+	Oid operator_family;  // of the default btree operator class
+	Oid collation;
+	int16 length;
+	bool by_value;
+	char alignment;
+	FmgrInfo compare;
+};
+
+ResolvedColumn read_column(Relation relation, AttrNumber attnum);
+
+// Sets *result, with what lives longer in "context"; false: the type has no default btree operator
+// class, or no array type.
+bool resolve_compared_type(Oid type, Oid collation, MemoryContext context, ComparedType *result);
+
+// An array of such values; "null" is nullptr if none is NULL.
+Datum array_of(const ComparedType &type, Datum *value, bool *null, Size count);
+
+// The type of both key columns, but for integers, which are all held as bigint.  False: no btree
+// operator family has both types, or they are composite.
+bool resolve_key_type(const ResolvedColumn &listing_key, const ResolvedColumn &price_key,
+                      MemoryContext context, ComparedType *result);
+
+// How the values of one column can be kept in another.
+enum class Fit
+{
+	exact,
+	narrower,  // some values would be refused
+	rounded,   // some values would be changed
+	unlike
+};
+Fit column_fit(const ResolvedColumn &source, const ResolvedColumn &target);
+
+// The only column of the primary key that is none of "without"; 0: none; -1: several.
+int primary_key_column(Relation relation, AttrNumber without, AttrNumber or_without);
+
+// An operator as SQL has it whatever the search_path is: "OPERATOR(schema.name)".
+char *qualified_operator(Oid operator_oid);
+
+// The expression in a collation, as SQL has it whatever the search_path is; as it is without one.
+const char *in_collation(const char *expression, Oid collation);
+
+// An error unless the column can be a price, or a time; "with_real": also as real.
+void check_column_type(Relation price, const ResolvedColumn &column, bool is_time, bool with_real);
+
+}  // namespace listing_stats

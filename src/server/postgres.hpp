@@ -1,0 +1,325 @@
+// The one door to the server: every file outside src/core includes this header first, no file in
+// it can.  What differs between the versions of PostgreSQL is decided here and nowhere else.
+#pragma once
+
+extern "C" {
+// clang-format off
+#include "postgres.h"
+// clang-format on
+#include "access/genam.h"
+#include "access/heapam.h"
+#include "access/htup_details.h"
+#include "access/nbtree.h"
+#include "access/relation.h"
+#include "access/stratnum.h"
+#include "access/sysattr.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/transam.h"
+#include "access/visibilitymap.h"
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "catalog/catalog.h"
+#include "catalog/dependency.h"
+#include "catalog/indexing.h"
+#include "catalog/namespace.h"
+#include "catalog/objectaccess.h"
+#include "catalog/partition.h"
+#include "catalog/pg_am_d.h"
+#include "catalog/pg_attribute.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_collation.h"
+#include "catalog/pg_constraint.h"
+#include "catalog/pg_extension.h"
+#include "catalog/pg_index.h"
+#include "catalog/pg_inherits.h"
+#include "catalog/pg_namespace.h"
+#include "catalog/pg_opclass.h"
+#include "catalog/pg_operator.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_publication.h"
+#include "catalog/pg_statistic.h"
+#include "catalog/pg_subscription.h"
+#include "catalog/pg_subscription_rel.h"
+#include "catalog/pg_trigger.h"
+#include "catalog/pg_type.h"
+#include "commands/defrem.h"
+#include "commands/event_trigger.h"
+#include "commands/extension.h"
+#include "commands/publicationcmds.h"
+#include "commands/trigger.h"
+#include "common/hashfn.h"
+#include "common/int.h"
+#include "common/shortest_dec.h"
+#include "executor/executor.h"
+#include "executor/nodeHash.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "lib/stringinfo.h"
+#include "libpq/pqformat.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "nodes/supportnodes.h"
+#include "optimizer/optimizer.h"
+#include "optimizer/planner.h"
+#include "parser/parse_coerce.h"
+#include "parser/parsetree.h"
+#include "parser/scansup.h"
+#include "partitioning/partbounds.h"
+#include "partitioning/partdesc.h"
+#include "pgstat.h"
+#include "pgtime.h"
+#include "port/pg_bswap.h"
+#include "replication/worker_internal.h"
+#include "storage/bufmgr.h"
+#include "storage/lmgr.h"
+#include "storage/smgr.h"
+#include "tcop/deparse_utility.h"
+#include "tcop/pquery.h"
+#include "utils/acl.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/date.h"
+#include "utils/datetime.h"
+#include "utils/datum.h"
+#include "utils/expandeddatum.h"
+#include "utils/float.h"
+#include "utils/fmgroids.h"
+#include "utils/fmgrprotos.h"
+#include "utils/guc.h"
+#include "utils/inval.h"
+#include "utils/json.h"
+#include "utils/jsonb.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/numeric.h"
+#include "utils/partcache.h"
+#include "utils/plancache.h"
+#include "utils/regproc.h"
+#include "utils/rel.h"
+#include "utils/relcache.h"
+#include "utils/resowner.h"
+#include "utils/rls.h"
+#include "utils/selfuncs.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+#include "utils/timestamp.h"
+#include "utils/tuplestore.h"
+#include "utils/typcache.h"
+#include "utils/uuid.h"
+#include "utils/varlena.h"
+}
+
+// A function that SQL calls: C linkage and an exported symbol on every version, everything else in
+// the module being hidden.
+#define LISTING_STATS_FUNCTION(name)                                                     \
+	extern "C" {                                                                         \
+	__attribute__((visibility("default"))) Datum name(PG_FUNCTION_ARGS);                 \
+	__attribute__((visibility("default"))) const Pg_finfo_record *pg_finfo_##name(void); \
+	PG_FUNCTION_INFO_V1(name);                                                           \
+	}                                                                                    \
+	Datum name(PG_FUNCTION_ARGS)
+
+// Since 18 it carries what pg_get_loaded_modules() shows.
+#if PG_VERSION_NUM >= 180000
+#define LISTING_STATS_MODULE_MAGIC \
+	PG_MODULE_MAGIC_EXT(.name = "listing_stats", .version = LISTING_STATS_VERSION)
+#else
+#define LISTING_STATS_MODULE_MAGIC PG_MODULE_MAGIC
+#endif
+
+namespace listing_stats {
+
+static_assert(sizeof(Datum) == 8 && sizeof(void *) == 8,
+              "listing_stats passes 64-bit integers by value and needs a 64-bit machine");
+
+// Whether this process applies a replicated transaction beside others, before it is committed on
+// the publisher.
+inline bool
+applies_in_parallel()
+{
+#if PG_VERSION_NUM >= 160000
+	return MyLogicalRepWorker != nullptr && am_parallel_apply_worker();
+#else
+	return false;
+#endif
+}
+
+// What an UPDATE needs inserted into indexes.
+#if PG_VERSION_NUM >= 160000
+using IndexUpdates = TU_UpdateIndexes;
+constexpr IndexUpdates no_index_updates = TU_None;
+
+inline bool
+updates_only_summarizing(IndexUpdates updates)
+{
+	return updates == TU_Summarizing;
+}
+#else
+using IndexUpdates = bool;
+constexpr IndexUpdates no_index_updates = false;
+
+inline bool
+updates_only_summarizing(IndexUpdates)
+{
+	return false;
+}
+#endif
+
+inline void
+insert_index_entries(ResultRelInfo *relation, TupleTableSlot *updated, EState *state,
+                     bool only_summarizing)
+{
+#if PG_VERSION_NUM >= 160000
+	ExecInsertIndexTuples(relation, updated, state, true, false, nullptr, NIL, only_summarizing);
+#else
+	ExecInsertIndexTuples(relation, updated, state, true, false, nullptr, NIL);
+#endif
+}
+
+inline IndexScanDesc
+begin_index_scan(Relation table, Relation index, Snapshot snapshot, int keys)
+{
+#if PG_VERSION_NUM >= 180000
+	return index_beginscan(table, index, snapshot, nullptr, keys, 0);
+#else
+	return index_beginscan(table, index, snapshot, keys, 0);
+#endif
+}
+
+// The page of a btree to descend from, pinned and locked; InvalidBuffer: there are no entries.  The
+// access method remembers where it was.
+inline Buffer
+get_btree_root(Relation table, Relation index)
+{
+#if PG_VERSION_NUM >= 160000
+	return _bt_getroot(index, table, BT_READ);
+#else
+	return _bt_getroot(index, BT_READ);
+#endif
+}
+
+inline bool
+has_generated_columns(const TupleConstr *constraints)
+{
+#if PG_VERSION_NUM >= 180000
+	return constraints->has_generated_stored || constraints->has_generated_virtual;
+#else
+	return constraints->has_generated_stored;
+#endif
+}
+
+// Whether rows that are there may hold NULL in a column that takes none any more: NOT NULL ... NOT
+// VALID.
+inline bool
+has_unchecked_nulls(TupleDesc tuple, int column)
+{
+#if PG_VERSION_NUM >= 180000
+	return TupleDescCompactAttr(tuple, column)->attnullability == ATTNULLABLE_INVALID;
+#else
+	return false;
+#endif
+}
+
+// The columns that an UPDATE must leave alone to be heap-only.
+inline Bitmapset *
+hot_blocking_columns(Relation table)
+{
+#if PG_VERSION_NUM >= 160000
+	return RelationGetIndexAttrBitmap(table, INDEX_ATTR_BITMAP_HOT_BLOCKING);
+#else
+	return RelationGetIndexAttrBitmap(table, INDEX_ATTR_BITMAP_ALL);
+#endif
+}
+
+// Whether the current user owns the relation, or is a member of the role that does.
+inline bool
+owns_relation(Oid relation)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_ownercheck(RelationRelationId, relation, GetUserId());
+#else
+	return pg_class_ownercheck(relation, GetUserId());
+#endif
+}
+
+inline bool
+may_use_schema(Oid schema, Oid role)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_aclcheck(NamespaceRelationId, schema, role, ACL_USAGE) == ACLCHECK_OK;
+#else
+	return pg_namespace_aclcheck(schema, role, ACL_USAGE) == ACLCHECK_OK;
+#endif
+}
+
+// How large a table was that this transaction has dropped: its files are there until it commits.
+inline BlockNumber
+blocks_of_dropped(const FormData_pg_class *table)
+{
+	if (!RELKIND_HAS_STORAGE(table->relkind))
+		return 0;
+	const Oid space =
+		OidIsValid(table->reltablespace) ? table->reltablespace : MyDatabaseTableSpace;
+	const bool temporary = table->relpersistence == RELPERSISTENCE_TEMP;
+#if PG_VERSION_NUM >= 170000
+	const ProcNumber backend = temporary ? ProcNumberForTempRelations() : INVALID_PROC_NUMBER;
+#else
+	const BackendId backend = temporary ? BackendIdForTempRelations() : InvalidBackendId;
+#endif
+	SMgrRelation storage = smgropen({space, MyDatabaseId, table->relfilenode}, backend);
+	return smgrexists(storage, MAIN_FORKNUM) ? smgrnblocks(storage, MAIN_FORKNUM) : 0;
+}
+
+// Whether old snapshots may be refused what they see, by old_snapshot_threshold.
+inline bool
+snapshots_expire()
+{
+#if PG_VERSION_NUM >= 170000
+	return false;
+#else
+	return old_snapshot_threshold >= 0;
+#endif
+}
+
+// How many elements the planner expects an array to have.
+inline double
+array_length(PlannerInfo *root, Node *array)
+{
+#if PG_VERSION_NUM >= 170000
+	return estimate_array_length(root, array);
+#else
+	return estimate_array_length(array);
+#endif
+}
+
+// For the plans made until the level of settings that was begun before ends.
+inline void
+set_for_planning(const char *name, const char *value)
+{
+	set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+}
+
+// As the executor has it above READ COMMITTED.
+[[noreturn]] inline void
+cannot_serialize()
+{
+	ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+	                errmsg("could not serialize access due to concurrent update")));
+	pg_unreachable();
+}
+
+// Whether the column is computed when it is read: rows then hold NULL in its place.
+inline bool
+is_virtual(const FormData_pg_attribute *attribute)
+{
+#if PG_VERSION_NUM >= 180000
+	return attribute->attgenerated == ATTRIBUTE_GENERATED_VIRTUAL;
+#else
+	return false;
+#endif
+}
+
+}  // namespace listing_stats

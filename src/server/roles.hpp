@@ -1,0 +1,67 @@
+// Who owns and who may, and acting as somebody else.
+#pragma once
+
+#include "server/postgres.hpp"
+
+namespace listing_stats {
+
+// InvalidOid: there is no such relation.
+Oid relation_owner(Oid relation);
+
+// Who acts, and within which restrictions.
+struct Actor
+{
+	Oid user;
+	int security_context;
+};
+
+// Acts as another role, within further restrictions if given, as foreign keys act as the owner of a
+// table; returns who acted before, whom resume_as() takes.  An error does that by itself.
+inline Actor
+act_as(Oid role, int restrictions = 0)
+{
+	Actor before = {};
+
+	GetUserIdAndSecContext(&before.user, &before.security_context);
+	SetUserIdAndSecContext(role,
+	                       before.security_context | SECURITY_LOCAL_USERID_CHANGE | restrictions);
+	return before;
+}
+
+// Keeps what an owner's triggers and functions can do within what runs for somebody else, who only
+// maintains his tables: nothing is put off until the transaction commits, when it would run as that
+// other.  So the server goes about ANALYZE and REINDEX.  resume_as() ends it.
+inline Actor
+restrict_to(Oid owner)
+{
+	return act_as(GetUserId(), GetUserId() == owner ? 0 : SECURITY_RESTRICTED_OPERATION);
+}
+
+inline void
+resume_as(const Actor &actor)
+{
+	SetUserIdAndSecContext(actor.user, actor.security_context);
+}
+
+// Whether a publication leaves out columns of a table's replica identity, which makes every UPDATE
+// of the table fail.
+inline bool
+leaves_out_identity(Form_pg_publication publication, Relation table, List *ancestors)
+{
+#if PG_VERSION_NUM >= 180000
+	bool list = false;
+	bool generated = false;
+
+	return pub_contains_invalid_column(publication->oid, table, ancestors, publication->pubviaroot,
+	                                   publication->pubgencols, &list, &generated);
+#else
+	return pub_collist_contains_invalid_column(publication->oid, table, ancestors,
+	                                           publication->pubviaroot);
+#endif
+}
+
+// An error unless the current user owns the table, or is a member of the role that does.  Before
+// anything is locked: only an owner may make others wait.
+void check_ownership(Oid relation);
+
+}  // namespace listing_stats

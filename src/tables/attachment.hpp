@@ -1,0 +1,138 @@
+// An attachment as the server sees it now: tables, column numbers and types resolved from what its
+// triggers say.
+#pragma once
+
+#include "server/column.hpp"
+#include "tables/trigger_arguments.hpp"
+
+namespace listing_stats {
+
+// Which of the two tables a trigger sits on.
+enum class Side
+{
+	listing,
+	price
+};
+
+// The statements that keep an attachment right, see maintenance_sql.hpp.
+enum Query
+{
+	lock_one,
+	lock_many,
+	write_one,
+	write_many,
+	write_all,
+	insert_one,
+	insert_many,
+	check_one,
+	check_many,
+	check_all,
+	check_added_one,
+	check_added_many,
+	query_count
+};
+
+struct DirectPath;  // see direct_path.hpp
+
+struct Attachment
+{
+	Oid listing;
+	Oid price;
+	NameData listing_name;
+	NameData price_name;
+	Oid owner;  // of both tables
+	ResolvedColumn column[column_count];
+	bool foreign_key;  // from price to listing, checked for all that we see
+	bool skip_null;
+	Guard guard;
+	ComparedType key;
+	ComparedType value;
+
+	// The rest belongs to the cache: the trigger (of the table itself, not a partition's clone)
+	// that this was read from, plans and the direct path, which are made when first needed, and
+	// whether it is still right.
+	Oid relation;
+	Oid trigger;
+	MemoryContext context;
+	SPIPlanPtr plan[query_count];
+	bool direct_path_is_known;
+	const DirectPath *direct_path;  // nullptr: there is none
+	bool valid;
+};
+
+// Why a definition does not fit the tables as they are.
+struct Problem
+{
+	int sqlstate;
+	const char *message;
+	const char *hint;
+};
+
+// Resolves what a trigger on "relation" says, in result->context; false: it does not fit, and
+// *problem says why.
+bool resolve(Relation relation, const Trigger *trigger, Side side, Attachment *result,
+             Problem *problem);
+
+// The functions that the triggers of an attachment call, and their OIDs.
+constexpr const char *price_changed = "price_changed";
+constexpr const char *listing_changed = "listing_changed";
+constexpr const char *price_truncated = "price_truncated";
+Oid trigger_function(const char *name);
+
+// Copies of the triggers on "relation" that call one of them: the relation cache may replace its
+// own whenever a catalogue is read.
+List *our_triggers(Relation relation);
+
+// The triggers of an attachment, on both tables, have the same arguments.
+bool same_arguments(const Trigger *a, const Trigger *b);
+
+// The trigger on "relation" that calls the function with the arguments of "like"; InvalidOid: none.
+// With "clones", also that which a partition has from the table it is a partition of.
+Oid find_trigger(Oid relation, const char *function, const Trigger *like, bool clones);
+
+// Inheritance parents, and of a partition the table it is a partition of.
+List *parents_of(Oid relation);
+
+// The price table that is attached where a trigger on "relation" is of it, a partition or an
+// inheritance child; "relation" itself otherwise.
+Oid attached_root(Oid relation, const Trigger *trigger);
+
+// Whether the trigger on "relation" is left over: the table that its arguments name or record is
+// another one, which "relation" was a part of.
+bool is_stray(Relation relation, const Trigger *trigger);
+
+// Whether the trigger is that of an attachment's price table, neither of a part of it nor left
+// over.
+bool is_attachment(Relation relation, const Trigger *trigger);
+
+// The other table of the attachment that the trigger is part of: the one that has the other half.
+// InvalidOid: none has, or several.
+Oid other_half(Relation relation, const Trigger *trigger, Side side);
+
+// The triggers on price of its attachments to the listing.
+List *attachments_to(Oid listing, Relation price);
+
+// An error that there are none, of tables that are locked.
+[[noreturn]] void not_attached(Oid listing, Oid price);
+
+// Whether the trigger names "other" as the other table, and that has lost its half.
+bool is_orphan_of(Relation relation, const Trigger *trigger, Side side, Oid other);
+
+// The column that refers to the listing, by the name it has now; nullptr: it is gone.
+const char *key_of_price(Relation price, const Trigger *trigger);
+
+// The column of price whose type a target has; the count's is made up.
+ResolvedColumn source_of(const Attachment &attachment, int target);
+
+// What messages call it: column "value", or the number of prices.
+const char *source_name(const ResolvedColumn &source);
+
+// Whether a target depends on more than the latest row of a listing.
+bool keeps_history(const Attachment &attachment);
+
+bool same_attachment(const Attachment &a, const Attachment &b);
+
+// Qualified and quoted.
+char *qualified_name(Oid relation);
+
+}  // namespace listing_stats

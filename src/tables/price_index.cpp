@@ -1,0 +1,224 @@
+// The index that serves the latest price, see price_index.hpp.
+#include "tables/price_index.hpp"
+
+namespace listing_stats {
+
+namespace {
+
+// PostgreSQL sorts NULLs first when descending, and an index serves only the order it was made
+// for.  Where there can be NULLs they are last; where there cannot, both mean the same.
+const char *
+descending(const ResolvedColumn &column)
+{
+	return column.not_null ? "DESC" : "DESC NULLS LAST";
+}
+
+// Whether the index column is this one with its type's default operator class and collation.
+bool
+index_column_is(Relation index, int position, const ResolvedColumn &column)
+{
+	Form_pg_index form = index->rd_index;
+	const TypeCacheEntry *entry =
+		lookup_type_cache(getBaseType(column.type), TYPECACHE_BTREE_OPFAMILY);
+
+	return position < form->indnkeyatts && form->indkey.values[position] == column.attnum &&
+	       index->rd_opfamily[position] == entry->btree_opf &&
+	       index->rd_indcollation[position] == column.collation;
+}
+
+bool
+is_complete_btree(Relation index)
+{
+	return index->rd_rel->relam == BTREE_AM_OID && index->rd_index->indisvalid &&
+	       index->rd_index->indisready &&
+	       heap_attisnull(index->rd_indextuple, Anum_pg_index_indpred, nullptr);
+}
+
+bool
+serves_latest(Relation index, const Attachment &attachment)
+{
+	const ResolvedColumn *column = attachment.column;
+
+	if (!is_complete_btree(index))
+		return false;
+	if (!index_column_is(index, 0, column[price_key]) ||
+	    !index_column_is(index, 1, column[price_at]))
+		return false;
+	const bool tie_is_at = column[price_tie].attnum == column[price_at].attnum;
+	if (!tie_is_at && !index_column_is(index, 2, column[price_tie]))
+		return false;
+
+	const bool backwards = is_read_backwards(index);
+	for (int i = 1; i <= (tie_is_at ? 1 : 2); ++i)
+	{
+		const ResolvedColumn &ordered = column[i == 1 ? price_at : price_tie];
+		const int option = index->rd_indoption[i];
+		const bool nulls_first = ((option & INDOPTION_NULLS_FIRST) != 0) != backwards;
+		if (((option & INDOPTION_DESC) == 0) != backwards)
+			return false;
+		// The planner takes "DESC" for NULLs first, also where there are none.
+		if (nulls_first != ordered.not_null)
+			return false;
+	}
+	return true;
+}
+
+bool
+serves_listing_key(Relation index, const Attachment &attachment)
+{
+	return is_complete_btree(index) && index->rd_index->indisunique &&
+	       index->rd_index->indnkeyatts == 1 &&
+	       index_column_is(index, 0, attachment.column[listing_key]);
+}
+
+// The first index of the table that serves; InvalidOid: none does.
+Oid
+find_index(Oid table, const Attachment &attachment, bool (*serves)(Relation, const Attachment &))
+{
+	Relation relation = relation_open(table, AccessShareLock);
+	Oid found = InvalidOid;
+	ListCell *cell = nullptr;
+
+	foreach (cell, RelationGetIndexList(relation))
+	{
+		Relation index = index_open(lfirst_oid(cell), AccessShareLock);
+		if (!OidIsValid(found) && serves(index, attachment))
+			found = RelationGetRelid(index);
+		index_close(index, AccessShareLock);
+	}
+	relation_close(relation, AccessShareLock);
+	return found;
+}
+
+// The options of an index column that is read forwards as a descending one with NULLs last.
+bool
+descends(Relation index, int position, const ResolvedColumn &column)
+{
+	const int option = index->rd_indoption[position];
+
+	return (option & INDOPTION_DESC) != 0 &&
+	       (column.not_null || (option & INDOPTION_NULLS_FIRST) == 0);
+}
+
+bool
+ascends(Relation index, int position, const ResolvedColumn &column)
+{
+	const int option = index->rd_indoption[position];
+
+	return (option & INDOPTION_DESC) == 0 &&
+	       (column.not_null || (option & INDOPTION_NULLS_FIRST) == 0);
+}
+
+bool
+has_column(Relation index, AttrNumber attnum)
+{
+	for (int i = 0; i < index->rd_index->indnatts; ++i)
+	{
+		if (index->rd_index->indkey.values[i] == attnum)
+			return true;
+	}
+	return false;
+}
+
+// Whether leaf pages of the index, read forwards, have the latest price of each key first.
+bool
+serves_leaves(Relation index, const PriceTable &table)
+{
+	return is_complete_btree(index) && index_column_is(index, 0, table.key) &&
+	       ascends(index, 0, table.key) && index_column_is(index, 1, table.at) &&
+	       descends(index, 1, table.at) &&
+	       (table.tie.attnum == 0 ||
+	        (index_column_is(index, 2, table.tie) && descends(index, 2, table.tie))) &&
+	       (!table.skip_null || table.value.not_null || has_column(index, table.value.attnum));
+}
+
+bool
+is_readable_key(Oid type)
+{
+	return type == INT4OID || type == INT8OID || type == UUIDOID;
+}
+
+}  // namespace
+
+const char *
+latest_first(const Attachment &attachment, const char *prefix)
+{
+	const ResolvedColumn &at = attachment.column[price_at];
+	const ResolvedColumn &tie = attachment.column[price_tie];
+
+	return psprintf("%s%s %s, %s%s %s", prefix, quote_identifier(NameStr(at.name)), descending(at),
+	                prefix, quote_identifier(NameStr(tie.name)), descending(tie));
+}
+
+char *
+index_columns(const Attachment &attachment)
+{
+	return psprintf("%s, %s", quote_identifier(NameStr(attachment.column[price_key].name)),
+	                latest_first(attachment, ""));
+}
+
+Oid
+fitting_index(const Attachment &attachment)
+{
+	return find_index(attachment.price, attachment, serves_latest);
+}
+
+// Read forwards when time and tie are descending, backwards when neither is.
+bool
+is_read_backwards(Relation index)
+{
+	return (index->rd_indoption[1] & INDOPTION_DESC) == 0;
+}
+
+Oid
+listing_key_index(const Attachment &attachment)
+{
+	return find_index(attachment.listing, attachment, serves_listing_key);
+}
+
+bool
+can_be_read(const PriceTable &table)
+{
+	const Oid at = getBaseType(table.at.type);
+
+	return is_readable_key(getBaseType(table.key.type)) &&
+	       (at == TIMESTAMPTZOID || at == TIMESTAMPOID || at == DATEOID);
+}
+
+void
+choose_leaf_index(Relation relation, PriceTable *table)
+{
+	ListCell *cell = nullptr;
+
+	table->index = InvalidOid;
+	if (relation->rd_rel->relkind != RELKIND_RELATION ||
+	    relation->rd_tableam != GetHeapamTableAmRoutine() || !can_be_read(*table) ||
+	    is_virtual(TupleDescAttr(RelationGetDescr(relation), table->value.attnum - 1)))
+		return;
+	foreach (cell, RelationGetIndexList(relation))
+	{
+		Relation index = index_open(lfirst_oid(cell), AccessShareLock);
+		const bool covers = has_column(index, table->value.attnum);
+		if ((covers || !OidIsValid(table->index)) && serves_leaves(index, *table))
+			table->index = RelationGetRelid(index);
+		index_close(index, AccessShareLock);
+	}
+}
+
+bool
+has_places_of_keys(Relation index, const ResolvedColumn &key)
+{
+	return index->rd_rel->relam == BTREE_AM_OID && is_readable_key(getBaseType(key.type)) &&
+	       index_column_is(index, 0, key) && ascends(index, 0, key);
+}
+
+bool
+index_is_usable(Relation index)
+{
+	return index->rd_index->indisvalid &&
+	       (!index->rd_index->indcheckxmin ||
+	        TransactionIdPrecedes(HeapTupleHeaderGetXmin(index->rd_indextuple->t_data),
+	                              TransactionXmin));
+}
+
+}  // namespace listing_stats

@@ -1,0 +1,399 @@
+// Finding the columns of a table of prices, see price_table.hpp.
+//
+// Reading one price must not cost more than the reading itself, so the answers are cached by what
+// was asked.  All that they depend on is in the table's own description: its triggers, foreign
+// keys, primary key and indexes, whose changes invalidate it.
+#include "tables/price_table.hpp"
+
+#include "tables/attachment.hpp"
+#include "tables/distributed.hpp"
+#include "tables/price_index.hpp"
+
+namespace listing_stats {
+
+namespace {
+
+struct Question
+{
+	Oid relation;
+	NameData key;
+	NameData at;
+	NameData value;
+};
+
+struct Answer
+{
+	Question question;  // hash key
+	PriceTable table;   // with plans of its own
+	bool valid;
+};
+
+struct Partition
+{
+	Oid relation;  // hash key
+	PriceTable table;
+	bool valid;
+};
+
+HTAB *answers = nullptr;
+Answer *latest = nullptr;  // that was given, while it is valid: most questions are asked again
+uint64 invalidations = 0;  // how often the relation cache has called
+List *old_kept = NIL;      // of answers that are no longer valid; in CacheMemoryContext
+
+void
+forget_relation(Datum, Oid relation)
+{
+	HASH_SEQ_STATUS status;
+
+	++invalidations;
+	latest = nullptr;
+	hash_seq_init(&status, answers);
+	while (void *entry = hash_seq_search(&status))
+	{
+		Answer *answer = static_cast<Answer *>(entry);
+		if (!OidIsValid(relation) || answer->question.relation == relation ||
+		    answer->table.listing == relation)
+			answer->valid = false;
+		Partition *partition =
+			answer->valid && answer->table.kept->partitions != nullptr
+				? static_cast<Partition *>(
+					  hash_search(answer->table.kept->partitions, &relation, HASH_FIND, nullptr))
+				: nullptr;
+		if (partition != nullptr)
+			partition->valid = false;
+	}
+}
+
+void
+start_cache()
+{
+	HASHCTL control = {};
+
+	if (answers != nullptr)
+		return;
+	control.keysize = sizeof(Question);
+	control.entrysize = sizeof(Answer);
+	control.hcxt = CacheMemoryContext;
+	answers = hash_create("listing_stats price tables", 16, &control,
+	                      HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	CacheRegisterRelcacheCallback(forget_relation, 0);
+}
+
+// The key's argument, where "key" is not the key itself.
+constexpr const char *key_argument =
+	"key => '...' in latest_prices(), key_column => '...' in other functions";
+
+ResolvedColumn
+named_column(Relation relation, const char *name, const char *argument)
+{
+	const AttrNumber attnum = get_attnum(RelationGetRelid(relation), name);
+
+	if (attnum <= 0)
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
+		                errmsg("column \"%s\" of table \"%s\" does not exist", name,
+		                       RelationGetRelationName(relation)),
+		                errhint("Name the column: %s.", argument)));
+	return read_column(relation, attnum);
+}
+
+// The column of the only foreign key.
+ResolvedColumn
+foreign_key_column(Relation relation)
+{
+	AttrNumber found = InvalidAttrNumber;
+	bool several = false;
+	const char relkind = relation->rd_rel->relkind;
+	const bool is_table = relkind == RELKIND_RELATION || relkind == RELKIND_PARTITIONED_TABLE;
+	ListCell *cell = nullptr;
+
+	foreach (cell, RelationGetFKeyList(relation))
+	{
+		const ForeignKeyCacheInfo *foreign_key = static_cast<ForeignKeyCacheInfo *>(lfirst(cell));
+		if (foreign_key->nkeys != 1 || foreign_key->conkey[0] == found)
+			continue;
+		several = several || found != InvalidAttrNumber;
+		found = foreign_key->conkey[0];
+	}
+	if (found == InvalidAttrNumber || several)
+		ereport(ERROR,
+		        (errcode(several ? ERRCODE_AMBIGUOUS_COLUMN : ERRCODE_UNDEFINED_COLUMN),
+		         errmsg(several ? "table \"%s\" has several foreign keys"
+		                        : "table \"%s\" has no foreign key of one column",
+		                RelationGetRelationName(relation)),
+		         errhint("Name the column that refers to the listing: %s%s.", key_argument,
+		                 is_table ? "; or attach the table with listing_stats.attach()" : "")));
+	return read_column(relation, found);
+}
+
+// The attachment of the table that has this key, or the only one; nullptr: there is none.
+const Attachment *
+attachment_of_table(Relation relation, const char *key)
+{
+	Attachment *found = nullptr;
+	ListCell *cell = nullptr;
+
+	foreach (cell, our_triggers(relation))
+	{
+		const Trigger *trigger = static_cast<Trigger *>(lfirst(cell));
+		Problem problem = {};
+		if (!is_attachment(relation, trigger))
+			continue;
+		Attachment *attachment = static_cast<Attachment *>(palloc0(sizeof(Attachment)));
+		attachment->context = CurrentMemoryContext;
+		if (!resolve(relation, trigger, Side::price, attachment, &problem))
+			ereport(ERROR, (errcode(problem.sqlstate), errmsg_internal("%s", problem.message),
+			                errhint("%s", problem.hint)));
+		if (key != nullptr && strcmp(key, NameStr(attachment->column[price_key].name)) != 0)
+			continue;
+		if (found != nullptr &&
+		    found->column[price_key].attnum != attachment->column[price_key].attnum)
+			ereport(ERROR, (errcode(ERRCODE_AMBIGUOUS_COLUMN),
+			                errmsg("table \"%s\" is attached by several keys",
+			                       RelationGetRelationName(relation)),
+			                errhint("Name the one to use: \"%s\" or \"%s\".",
+			                        NameStr(found->column[price_key].name),
+			                        NameStr(attachment->column[price_key].name))));
+		if (found == nullptr)
+			found = attachment;
+	}
+	return found;
+}
+
+// Whether a price's key is that of a listing in every respect, also how it compares.
+bool
+has_all_keys(const Attachment &attachment)
+{
+	const ResolvedColumn &key = attachment.column[listing_key];
+	const ResolvedColumn &reference = attachment.column[price_key];
+
+	return attachment.foreign_key && getBaseType(key.type) == getBaseType(reference.type) &&
+	       key.collation == reference.collation && !is_distributed(attachment.listing);
+}
+
+PriceTable
+resolve_table(Relation relation, const ColumnNames &names)
+{
+	const Attachment *attachment = attachment_of_table(relation, names.key);
+	PriceTable table = {};
+
+	table.relation = RelationGetRelid(relation);
+	namestrcpy(&table.name, RelationGetRelationName(relation));
+	if (attachment != nullptr)
+	{
+		table.key = attachment->column[price_key];
+		table.at = attachment->column[price_at];
+		table.tie = attachment->column[price_tie];
+		table.value = attachment->column[price_value];
+		table.skip_null = attachment->skip_null;
+		if (has_all_keys(*attachment))
+		{
+			table.listing = attachment->listing;
+			table.listing_key = attachment->column[listing_key];
+		}
+	}
+	else if (names.key != nullptr)
+		table.key = named_column(relation, names.key, key_argument);
+	else
+		table.key = foreign_key_column(relation);
+	if (names.at != nullptr || attachment == nullptr)
+	{
+		table.at =
+			named_column(relation, names.at == nullptr ? "created" : names.at, "at => '...'");
+		const int tie = primary_key_column(relation, table.key.attnum, table.at.attnum);
+		table.tie =
+			tie > 0 ? read_column(relation, static_cast<AttrNumber>(tie)) : ResolvedColumn{};
+	}
+	if (names.value != nullptr || attachment == nullptr)
+	{
+		table.value = named_column(relation, names.value == nullptr ? "value" : names.value,
+		                           "value => '...'");
+		table.skip_null = false;
+	}
+	if (table.tie.attnum == table.at.attnum)
+		table.tie = {};
+	check_column_type(relation, table.at, true, true);
+	check_column_type(relation, table.value, false, true);
+	table.distributed = is_distributed(table.relation);
+	choose_leaf_index(relation, &table);
+	return table;
+}
+
+// Plans that are running are needed until they have ended.
+void
+free_old()
+{
+	ListCell *cell = nullptr;
+
+	foreach (cell, old_kept)
+	{
+		Kept *kept = static_cast<Kept *>(lfirst(cell));
+		if (kept->users > 0)
+			continue;
+		old_kept = foreach_delete_current(old_kept, cell);
+		for (SPIPlanPtr plan : kept->plan)
+			SPI_freeplan(plan);
+		if (kept->partitions != nullptr)
+			hash_destroy(kept->partitions);
+		pfree(kept);
+	}
+}
+
+void
+drop_kept(Answer *answer)
+{
+	MemoryContext old = MemoryContextSwitchTo(CacheMemoryContext);
+
+	if (answer->table.kept != nullptr)
+		old_kept = lappend(old_kept, answer->table.kept);
+	answer->table.kept = nullptr;
+	MemoryContextSwitchTo(old);
+}
+
+// Those of tables that are gone would stay for as long as the session.
+void
+forget_stale_answers()
+{
+	constexpr long many = 100;
+	HASH_SEQ_STATUS status;
+
+	if (hash_get_num_entries(answers) < many)
+		return;
+	hash_seq_init(&status, answers);
+	while (void *entry = hash_seq_search(&status))
+	{
+		Answer *answer = static_cast<Answer *>(entry);
+		if (answer->valid)
+			continue;
+		drop_kept(answer);
+		hash_search(answers, &answer->question, HASH_REMOVE, nullptr);
+	}
+}
+
+Question
+question_of(Oid relation, const ColumnNames &names)
+{
+	Question question = {};
+
+	question.relation = relation;
+	namestrcpy(&question.key, names.key == nullptr ? "" : names.key);
+	namestrcpy(&question.at, names.at == nullptr ? "" : names.at);
+	namestrcpy(&question.value, names.value == nullptr ? "" : names.value);
+	return question;
+}
+
+// The answer that is known and still right, or nullptr.
+const Answer *
+known_answer(const Question &question)
+{
+	bool found = false;
+
+	if (latest != nullptr && memcmp(&latest->question, &question, sizeof question) == 0)
+		return latest;
+	Answer *answer = static_cast<Answer *>(hash_search(answers, &question, HASH_FIND, &found));
+	if (!found || !answer->valid)
+		return nullptr;
+	latest = answer;
+	return answer;
+}
+
+// nullptr: nothing is kept with the table.
+HTAB *
+partitions_of(const PriceTable &table)
+{
+	HASHCTL control = {};
+
+	if (table.kept == nullptr || table.kept->partitions != nullptr)
+		return table.kept == nullptr ? nullptr : table.kept->partitions;
+	control.keysize = sizeof(Oid);
+	control.entrysize = sizeof(Partition);
+	control.hcxt = CacheMemoryContext;
+	table.kept->partitions = hash_create("listing_stats partitions", 16, &control,
+	                                     HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	return table.kept->partitions;
+}
+
+}  // namespace
+
+const PriceTable *
+find_price_table(Oid oid, const ColumnNames &names)
+{
+	const Question question = question_of(oid, names);
+	bool found = false;
+
+	start_cache();
+
+	// The lock first: with it come the messages of what has changed.
+	Relation relation = try_relation_open(oid, AccessShareLock);
+	if (relation == nullptr)
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
+		                errmsg("relation with OID %u does not exist", oid)));
+	PriceTable *copy = static_cast<PriceTable *>(palloc(sizeof(PriceTable)));
+	const Answer *known = known_answer(question);
+	if (known != nullptr)
+		*copy = known->table;
+	else
+	{
+		const uint64 before = invalidations;
+		*copy = resolve_table(relation, names);
+		forget_stale_answers();
+		Answer *answer = static_cast<Answer *>(hash_search(answers, &question, HASH_ENTER, &found));
+		if (found)
+			drop_kept(answer);
+		free_old();
+		answer->valid = false;
+		answer->table = *copy;
+		// What came in meanwhile may concern what was read: use it this once.
+		if (invalidations == before)
+		{
+			answer->table.kept =
+				static_cast<Kept *>(MemoryContextAllocZero(CacheMemoryContext, sizeof(Kept)));
+			answer->valid = true;
+			*copy = answer->table;
+		}
+	}
+	relation_close(relation, NoLock);  // until the transaction ends, as a query's
+	return copy;
+}
+
+const PriceTable *
+find_partition(const PriceTable &table, Relation partition)
+{
+	const Oid oid = RelationGetRelid(partition);
+	HTAB *partitions = partitions_of(table);
+	Partition *known =
+		partitions == nullptr
+			? nullptr
+			: static_cast<Partition *>(hash_search(partitions, &oid, HASH_FIND, nullptr));
+	if (known != nullptr && known->valid)
+		return &known->table;
+
+	const uint64 before = invalidations;
+	PriceTable *columns = static_cast<PriceTable *>(palloc(sizeof(PriceTable)));
+	ResolvedColumn *const resolved[] = {&columns->key, &columns->at, &columns->tie,
+	                                    &columns->value};
+	*columns = table;
+	columns->relation = oid;
+	for (ResolvedColumn *column : resolved)
+	{
+		if (column->attnum != 0)
+			*column = read_column(partition, get_attnum(oid, NameStr(column->name)));
+	}
+	choose_leaf_index(partition, columns);
+	if (partitions != nullptr && invalidations == before)
+	{
+		known = static_cast<Partition *>(hash_search(partitions, &oid, HASH_ENTER, nullptr));
+		known->table = *columns;
+		known->valid = true;
+	}
+	return columns;
+}
+
+const PriceTable *
+known_price_table(Oid oid, const ColumnNames &names)
+{
+	start_cache();
+	const Answer *answer = known_answer(question_of(oid, names));
+	return answer == nullptr ? nullptr : &answer->table;
+}
+
+}  // namespace listing_stats

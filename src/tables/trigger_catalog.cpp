@@ -1,0 +1,199 @@
+// pg_trigger without its tables, see trigger_catalog.hpp.
+#include "tables/trigger_catalog.hpp"
+
+#include "server/roles.hpp"
+#include "tables/attachment.hpp"
+
+namespace listing_stats {
+
+namespace {
+
+SysScanDesc
+scan_triggers(Relation catalog, Oid table, Snapshot snapshot)
+{
+	ScanKeyData scan_key;
+
+	ScanKeyInit(&scan_key, Anum_pg_trigger_tgrelid, BTEqualStrategyNumber, F_OIDEQ,
+	            ObjectIdGetDatum(table));
+	return systable_beginscan(catalog, TriggerRelidNameIndexId, true, snapshot, 1, &scan_key);
+}
+
+Trigger *
+read_trigger(Relation catalog, HeapTuple tuple)
+{
+	const Form_pg_trigger form = reinterpret_cast<Form_pg_trigger>(GETSTRUCT(tuple));
+	Trigger *trigger = static_cast<Trigger *>(palloc0(sizeof(Trigger)));
+	bool is_null = false;
+	const Datum arguments =
+		heap_getattr(tuple, Anum_pg_trigger_tgargs, RelationGetDescr(catalog), &is_null);
+
+	trigger->tgoid = form->oid;
+	trigger->tgname = pstrdup(NameStr(form->tgname));
+	trigger->tgfoid = form->tgfoid;
+	trigger->tgenabled = form->tgenabled;
+	trigger->tgisclone = OidIsValid(form->tgparentid);
+	if (is_null || form->tgnargs <= 0)
+		return trigger;
+	trigger->tgnargs = form->tgnargs;
+	trigger->tgargs =
+		static_cast<char **>(palloc(sizeof(char *) * static_cast<Size>(form->tgnargs)));
+	const char *text = VARDATA_ANY(DatumGetByteaPP(arguments));
+	for (int i = 0; i < form->tgnargs; ++i)
+	{
+		trigger->tgargs[i] = pstrdup(text);
+		text += strlen(text) + 1;
+	}
+	return trigger;
+}
+
+void
+write_arguments(Relation catalog, HeapTuple tuple, const Arguments &arguments)
+{
+	const int columns[] = {Anum_pg_trigger_tgnargs, Anum_pg_trigger_tgargs};
+	Datum value[Natts_pg_trigger] = {};
+	bool null[Natts_pg_trigger] = {};
+	bool replace[Natts_pg_trigger] = {};
+
+	for (const int column : columns)
+		replace[column - 1] = true;
+	value[Anum_pg_trigger_tgnargs - 1] = Int16GetDatum(arguments.count);
+	value[Anum_pg_trigger_tgargs - 1] =
+		PointerGetDatum(cstring_to_text_with_len(arguments.text, arguments.length));
+	HeapTuple changed = heap_modify_tuple(tuple, RelationGetDescr(catalog), value, null, replace);
+	CatalogTupleUpdate(catalog, &tuple->t_self, changed);
+	heap_freetuple(changed);
+}
+
+bool
+is_ours(const Trigger *trigger)
+{
+	return trigger->tgfoid == trigger_function(price_changed) ||
+	       trigger->tgfoid == trigger_function(listing_changed) ||
+	       trigger->tgfoid == trigger_function(price_truncated);
+}
+
+// Rewrites the triggers of one table that have the arguments of "like", or its clones alone.
+void
+rewrite_table(Relation catalog, Oid table, bool only_clones, const Trigger *like,
+              const Arguments &arguments)
+{
+	SysScanDesc scan = scan_triggers(catalog, table, nullptr);
+	bool found = false;
+
+	for (HeapTuple tuple = systable_getnext(scan); HeapTupleIsValid(tuple);
+	     tuple = systable_getnext(scan))
+	{
+		const Trigger *trigger = read_trigger(catalog, tuple);
+		if (!is_ours(trigger) || (only_clones && !trigger->tgisclone) ||
+		    !same_arguments(trigger, like))
+			continue;
+		write_arguments(catalog, tuple, arguments);
+		InvokeObjectPostAlterHook(TriggerRelationId, trigger->tgoid, 0);
+		found = true;
+	}
+	systable_endscan(scan);
+	if (found)
+		CacheInvalidateRelcacheByRelid(table);
+}
+
+// Tries for a tenth of a second: whoever commits gives up his locks one after the other, and is not
+// to be missed for that.
+template <class TryLock>
+bool
+lock_soon(TryLock try_lock)
+{
+	for (int tries = 0; tries < 20; ++tries)
+	{
+		if (try_lock())
+			return true;
+		CHECK_FOR_INTERRUPTS();
+		pg_usleep(5000);
+	}
+	return false;
+}
+
+// Keeps others from changing the triggers until the transaction ends, without waiting for anybody
+// to finish.
+//
+// This runs in the middle of somebody's DDL, which has one of the tables locked exclusively: to
+// wait for the other could be a deadlock with its writers, or with DDL that goes the other way.
+// ROW EXCLUSIVE lets readers and writers on, and keeps out whoever would change triggers, who would
+// otherwise fail for a tuple concurrently updated.  It does not keep out another rewrite: that is
+// what the lock on the trigger is for.
+bool
+lock_triggers(const List *tables, Oid listing, Oid price, const Trigger *like)
+{
+	const ListCell *cell = nullptr;
+
+	foreach (cell, tables)
+	{
+		const Oid table = lfirst_oid(cell);
+		if (!lock_soon([=] { return ConditionalLockRelationOid(table, RowExclusiveLock); }))
+			return false;
+	}
+	const Oid trigger = find_trigger(price, price_changed, like, false);
+	const auto try_lock = [=] {
+		return ConditionalLockDatabaseObject(TriggerRelationId, trigger, 0, AccessExclusiveLock);
+	};
+	return OidIsValid(trigger) && lock_soon(try_lock) &&
+	       find_trigger(price, price_changed, like, false) == trigger &&
+	       OidIsValid(find_trigger(listing, listing_changed, like, false));
+}
+
+}  // namespace
+
+List *
+triggers_of(Oid table, Snapshot snapshot)
+{
+	Relation catalog = table_open(TriggerRelationId, AccessShareLock);
+	SysScanDesc scan = scan_triggers(catalog, table, snapshot);
+	List *triggers = NIL;
+
+	for (HeapTuple tuple = systable_getnext(scan); HeapTupleIsValid(tuple);
+	     tuple = systable_getnext(scan))
+		triggers = lappend(triggers, read_trigger(catalog, tuple));
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+	return triggers;
+}
+
+const Trigger *
+trigger_by_oid(Oid table, Oid oid)
+{
+	ListCell *cell = nullptr;
+
+	foreach (cell, triggers_of(table, nullptr))
+	{
+		const Trigger *trigger = static_cast<const Trigger *>(lfirst(cell));
+		if (trigger->tgoid == oid)
+			return trigger;
+	}
+	return nullptr;
+}
+
+// In the catalogue, and not by CREATE OR REPLACE TRIGGER, whose lock conflicts with writers: see
+// lock_triggers().  The halves of an attachment know each other by their arguments, so all change
+// together.
+bool
+rewrite_arguments(Oid listing, Oid price, const Trigger *like, const Definition &definition)
+{
+	const Arguments arguments = definition_arguments(definition);
+	const Oid owner = relation_owner(listing);
+	List *tables = list_concat_unique_oid(find_all_inheritors(listing, NoLock, nullptr),
+	                                      find_all_inheritors(price, NoLock, nullptr));
+	ListCell *cell = nullptr;
+
+	if (!lock_triggers(tables, listing, price, like))
+		return false;
+	Relation catalog = table_open(TriggerRelationId, RowExclusiveLock);
+	foreach (cell, tables)
+	{
+		const bool of_another = relation_owner(lfirst_oid(cell)) != owner;
+		rewrite_table(catalog, lfirst_oid(cell), of_another, like, arguments);
+	}
+	table_close(catalog, RowExclusiveLock);
+	CommandCounterIncrement();
+	return true;
+}
+
+}  // namespace listing_stats

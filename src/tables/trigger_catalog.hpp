@@ -1,0 +1,20 @@
+// pg_trigger, read and written without opening or waiting for the tables that the triggers are on.
+#pragma once
+
+#include "tables/trigger_arguments.hpp"
+
+namespace listing_stats {
+
+// The triggers of a table as the catalogue has them: name, function, arguments, whether each is a
+// clone, and whether it is enabled.  "snapshot" says when; nullptr: now.
+List *triggers_of(Oid table, Snapshot snapshot);
+
+// One of them, as it is now; nullptr: it is gone.
+const Trigger *trigger_by_oid(Oid table, Oid trigger);
+
+// Puts a definition into the arguments of all triggers of an attachment, which have those of
+// "like", on both tables, their partitions and inheritance children.  false: somebody else is
+// changing the tables, or has changed the triggers; nothing is changed then.
+bool rewrite_arguments(Oid listing, Oid price, const Trigger *like, const Definition &definition);
+
+}  // namespace listing_stats

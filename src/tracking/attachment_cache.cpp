@@ -1,0 +1,300 @@
+// The attachments that this backend has met, see attachment_cache.hpp.
+#include "tracking/attachment_cache.hpp"
+
+#include "tables/trigger_catalog.hpp"
+
+namespace listing_stats {
+
+namespace {
+
+HTAB *triggers = nullptr;
+List *attachments = NIL;    // in CacheMemoryContext
+List *invalid_plans = NIL;  // likewise
+uint64 invalidations = 0;   // how often the relation cache has called
+
+void
+forget_relation(Datum, Oid relation)
+{
+	HASH_SEQ_STATUS status;
+	ListCell *cell = nullptr;
+
+	++invalidations;
+	foreach (cell, attachments)
+	{
+		Attachment *attachment = static_cast<Attachment *>(lfirst(cell));
+		if (!OidIsValid(relation) || attachment->listing == relation ||
+		    attachment->price == relation || attachment->relation == relation)
+			attachment->valid = false;
+	}
+	hash_seq_init(&status, triggers);
+	while (void *entry = hash_seq_search(&status))
+	{
+		TriggerColumns *columns = static_cast<TriggerColumns *>(entry);
+		// Only a valid entry's attachment is sure to be there.  Without one, any table may be the
+		// one that was missing.
+		if (columns->valid && (!OidIsValid(relation) || columns->relation == relation ||
+		                       columns->attachment == nullptr || !columns->attachment->valid))
+			columns->valid = false;
+	}
+}
+
+void
+start_cache()
+{
+	HASHCTL control = {};
+
+	if (triggers != nullptr)
+		return;
+	control.keysize = sizeof(Oid);
+	control.entrysize = sizeof(TriggerColumns);
+	control.hcxt = CacheMemoryContext;
+	triggers =
+		hash_create("listing_stats triggers", 16, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	CacheRegisterRelcacheCallback(forget_relation, 0);
+}
+
+// The table that a partition's clone of a trigger was cloned from, and its trigger; InvalidOid: the
+// trigger has been dropped since its event.
+Oid
+original_of_clone(const TriggerData *event, Oid *trigger)
+{
+	Relation catalog = table_open(TriggerRelationId, AccessShareLock);
+	Oid relation = RelationGetRelid(event->tg_relation);
+
+	*trigger = event->tg_trigger->tgoid;
+	for (Oid parent = *trigger; OidIsValid(parent);)
+	{
+		ScanKeyData scan_key;
+		ScanKeyInit(&scan_key, Anum_pg_trigger_oid, BTEqualStrategyNumber, F_OIDEQ,
+		            ObjectIdGetDatum(parent));
+		SysScanDesc scan =
+			systable_beginscan(catalog, TriggerOidIndexId, true, nullptr, 1, &scan_key);
+		HeapTuple tuple = systable_getnext(scan);
+		*trigger = parent;
+		relation = InvalidOid;
+		parent = InvalidOid;
+		if (HeapTupleIsValid(tuple))
+		{
+			const Form_pg_trigger form = reinterpret_cast<Form_pg_trigger>(GETSTRUCT(tuple));
+			relation = form->tgrelid;
+			parent = form->tgparentid;
+		}
+		systable_endscan(scan);
+	}
+	table_close(catalog, AccessShareLock);
+	return relation;
+}
+
+// The table that is attached, and its trigger: the event's own, or that which it is a partition or
+// an inheritance child of.  nullptr: the trigger has been dropped since.
+Relation
+open_root(const TriggerData *event, Side side, Oid *trigger)
+{
+	Oid relation = original_of_clone(event, trigger);
+
+	if (!OidIsValid(relation))
+		return nullptr;
+	if (side == Side::price)
+	{
+		// The statement's copy can be older than a rename.
+		const Trigger *now = trigger_by_oid(relation, *trigger);
+		const Trigger *like = now == nullptr ? event->tg_trigger : now;
+		relation = attached_root(relation, like);
+		const Oid row_trigger = find_trigger(relation, price_changed, like, false);
+		if (OidIsValid(row_trigger))
+			*trigger = row_trigger;
+	}
+	return try_relation_open(relation, AccessShareLock);
+}
+
+// Resolves what the trigger says now; nullptr: it does not fit, and *problem says why, or it has
+// been dropped since its event, and *problem is empty.
+//
+// The trigger as the catalogue has it: what the relation's cache entry has can be older than the
+// other half.
+//
+// A rename is carried into the triggers of both tables in one commit, which can come after one
+// table's were read and before the other's, and may not have sent its messages yet.  So what does
+// not fit is read again.
+Attachment *
+resolve_now(Relation root, Oid trigger, Side side, bool *gone, Problem *problem)
+{
+	constexpr int most_tries = 5;
+
+	for (int i = 0; i < most_tries; ++i)
+	{
+		MemoryContext context = AllocSetContextCreate(
+			CurrentMemoryContext, "listing_stats attachment", ALLOCSET_SMALL_SIZES);
+		Attachment *result =
+			static_cast<Attachment *>(MemoryContextAllocZero(context, sizeof(Attachment)));
+		result->context = context;
+		const uint64 before = invalidations;
+		const Trigger *now = trigger_by_oid(RelationGetRelid(root), trigger);
+		*problem = {};
+		if (now == nullptr)
+		{
+			MemoryContextDelete(context);
+			return nullptr;
+		}
+		if (resolve(root, now, side, result, problem))
+		{
+			// What came in meanwhile may concern what was read: use it this once.
+			result->valid = invalidations == before;
+			return result;
+		}
+		*gone = side == Side::listing && !OidIsValid(result->price);
+		MemoryContextDelete(context);
+		if (i == 1)
+			InvalidateSystemCaches();
+		else
+			AcceptInvalidationMessages();
+	}
+	return nullptr;
+}
+
+// nullptr: it is not known, or has become invalid.
+Attachment *
+known_attachment(Oid trigger)
+{
+	ListCell *cell = nullptr;
+
+	foreach (cell, attachments)
+	{
+		Attachment *attachment = static_cast<Attachment *>(lfirst(cell));
+		if (attachment->valid && attachment->trigger == trigger)
+			return attachment;
+	}
+	return nullptr;
+}
+
+Attachment *
+find_attachment(Relation root, Oid trigger, Side side)
+{
+	Problem problem = {};
+	bool gone = false;
+
+	if (Attachment *known = known_attachment(trigger))
+		return known;
+	Attachment *result = resolve_now(root, trigger, side, &gone, &problem);
+	if (result == nullptr && problem.message == nullptr)
+		return nullptr;
+	if (result == nullptr)
+	{
+		ereport(gone ? WARNING : ERROR,
+		        (errcode(problem.sqlstate), errmsg_internal("%s", problem.message),
+		         errhint("%s", problem.hint)));
+		return nullptr;
+	}
+	result->relation = RelationGetRelid(root);
+	result->trigger = trigger;
+	MemoryContextSetParent(result->context, CacheMemoryContext);
+	MemoryContext old = MemoryContextSwitchTo(CacheMemoryContext);
+	attachments = lappend(attachments, result);
+	MemoryContextSwitchTo(old);
+	return result;
+}
+
+}  // namespace
+
+TriggerColumns *
+columns_of_trigger(const TriggerData *event, Side side)
+{
+	// Entries stay where they are: the last one met is most often the one that is wanted.
+	static TriggerColumns *columns = nullptr;
+	Oid trigger = event->tg_trigger->tgoid;
+	bool found = false;
+
+	start_cache();
+	if (columns == nullptr || columns->trigger != trigger)
+		columns = static_cast<TriggerColumns *>(hash_search(triggers, &trigger, HASH_FIND, &found));
+	if (columns != nullptr && columns->valid)
+		return columns->attachment == nullptr ? nullptr : columns;
+
+	Oid root_trigger = InvalidOid;
+	Relation root = open_root(event, side, &root_trigger);
+	Attachment *attachment = nullptr;
+	if (root == nullptr)
+		return nullptr;
+	if (side == Side::price && is_stray(root, event->tg_trigger))
+		ereport(
+			WARNING,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+		     errmsg(
+				 "trigger \"%s\" on table \"%s\" is of a table that this one is no longer a part "
+				 "of, and does nothing",
+				 event->tg_trigger->tgname, RelationGetRelationName(event->tg_relation)),
+		     errhint("DROP TRIGGER %s ON %s;", quote_identifier(event->tg_trigger->tgname),
+		             qualified_name(RelationGetRelid(event->tg_relation)))));
+	else
+		attachment = find_attachment(root, root_trigger, side);
+	relation_close(root, AccessShareLock);
+
+	columns = static_cast<TriggerColumns *>(hash_search(triggers, &trigger, HASH_ENTER, &found));
+	columns->valid = false;
+	columns->relation = RelationGetRelid(event->tg_relation);
+	columns->attachment = attachment;
+	if (attachment == nullptr)
+	{
+		columns->valid = true;
+		return nullptr;
+	}
+	for (int i = 0; i < column_count; ++i)
+	{
+		const bool here = is_of_listing(i) == (side == Side::listing);
+		columns->attnum[i] =
+			!here || attachment->column[i].attnum == 0
+				? InvalidAttrNumber
+				: get_attnum(columns->relation, NameStr(attachment->column[i].name));
+	}
+	columns->valid = attachment->valid;
+	return columns;
+}
+
+Attachment *
+attachment_of(Oid relation, Oid trigger, Side side)
+{
+	start_cache();
+	if (Attachment *known = known_attachment(trigger))
+		return known;
+	Relation root = try_relation_open(relation, AccessShareLock);
+	if (root == nullptr)
+		return nullptr;
+	Attachment *attachment = find_attachment(root, trigger, side);
+	relation_close(root, AccessShareLock);
+	return attachment;
+}
+
+void
+free_plan_later(SPIPlanPtr plan)
+{
+	MemoryContext old = MemoryContextSwitchTo(CacheMemoryContext);
+
+	invalid_plans = lappend(invalid_plans, plan);
+	MemoryContextSwitchTo(old);
+}
+
+void
+free_stale_attachments()
+{
+	ListCell *cell = nullptr;
+
+	foreach (cell, invalid_plans)
+		SPI_freeplan(static_cast<SPIPlanPtr>(lfirst(cell)));
+	list_free(invalid_plans);
+	invalid_plans = NIL;
+	foreach (cell, attachments)
+	{
+		Attachment *attachment = static_cast<Attachment *>(lfirst(cell));
+		if (attachment->valid)
+			continue;
+		for (SPIPlanPtr plan : attachment->plan)
+		{
+			if (plan != nullptr)
+				SPI_freeplan(plan);
+		}
+		attachments = foreach_delete_current(attachments, cell);
+		MemoryContextDelete(attachment->context);
+	}
+}
+
+}  // namespace listing_stats

@@ -1,0 +1,487 @@
+// Keys collected by running statements, see collected_keys.hpp.
+#include "tracking/collected_keys.hpp"
+
+#include "server/roles.hpp"
+#include "tracking/statement.hpp"
+
+#include <algorithm>
+
+namespace listing_stats {
+
+namespace {
+
+Level *innermost_level = nullptr;
+Level *put_off_levels = nullptr;  // of statements that are not done with their rows
+OwnWrite *innermost_write = nullptr;
+void (*before_commit_of_transaction)() = nullptr;
+void (*at_end_of_transaction)() = nullptr;
+SPIPlanPtr anchor_plan = nullptr;
+Oid anchor_owner = InvalidOid;
+
+// An INSERT of no rows whose statement trigger does the flush.  Run without firing triggers it
+// queues that trigger in the statement being executed, once however often it is queued, and after
+// the row triggers that are queued already: the way foreign keys have their cascades followed up.
+constexpr const char *anchor_statement =
+	"INSERT INTO listing_stats._flush (nothing) SELECT true WHERE false";
+
+void
+prepare_anchor()
+{
+	if (anchor_plan != nullptr && SPI_plan_is_valid(anchor_plan))
+		return;
+	if (anchor_plan != nullptr)
+		SPI_freeplan(anchor_plan);
+	anchor_plan = nullptr;
+
+	const Oid anchor = get_relname_relid("_flush", get_namespace_oid("listing_stats", false));
+	anchor_owner = relation_owner(anchor);
+	if (!OidIsValid(anchor_owner))
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
+		                errmsg("table listing_stats._flush does not exist"),
+		                errhint("Reinstall the extension listing_stats.")));
+}
+
+void
+queue_flush()
+{
+	prepare_anchor();
+	const Actor before = act_as(anchor_owner);
+	// It writes nothing, and a READ ONLY transaction may write temporary tables.
+	const bool read_only = XactReadOnly;
+	XactReadOnly = false;
+	SPI_connect();
+	if (anchor_plan == nullptr)
+	{
+		SPIPlanPtr plan = SPI_prepare(anchor_statement, 0, nullptr);
+		if (plan == nullptr)
+			elog(ERROR, "could not prepare the anchor statement of listing_stats: %s",
+			     SPI_result_code_string(SPI_result));
+		SPI_keepplan(plan);
+		anchor_plan = plan;
+	}
+	const int result = SPI_execute_snapshot(anchor_plan, nullptr, nullptr, InvalidSnapshot,
+	                                        InvalidSnapshot, false, false, 0);
+	if (result != SPI_OK_INSERT)
+		elog(ERROR, "the anchor statement of listing_stats failed: %s",
+		     SPI_result_code_string(result));
+	SPI_finish();
+	XactReadOnly = read_only;
+	resume_as(before);
+}
+
+// An empty level, with a memory context of its own.
+Level *
+make_level(MemoryContext parent)
+{
+	MemoryContext context =
+		AllocSetContextCreate(parent, "listing_stats keys", ALLOCSET_SMALL_SIZES);
+	Level *level = static_cast<Level *>(MemoryContextAllocZero(context, sizeof(Level)));
+
+	level->subtransaction = GetCurrentSubTransactionId();
+	level->context = context;
+	return level;
+}
+
+// Puts an empty level in front of a list.
+Level *
+push_level(Level **levels)
+{
+	Level *level = make_level(TopTransactionContext);
+
+	level->outer = *levels;
+	*levels = level;
+	return level;
+}
+
+// The level of the statement whose triggers fire at this depth; made, and its flush queued, if it
+// is new.
+Level *
+level_at(int depth)
+{
+	if (innermost_level != nullptr && innermost_level->depth == depth)
+		return innermost_level;
+	if (innermost_level != nullptr && innermost_level->depth > depth)
+		elog(ERROR, "a statement has ended without the flush of listing_stats");
+
+	Level *level = push_level(&innermost_level);
+	level->depth = depth;
+	queue_flush();
+	return level;
+}
+
+PendingKeys *
+pending_of(Level *level, const Attachment &attachment, Side side)
+{
+	for (PendingKeys *pending = level->pending; pending != nullptr; pending = pending->next)
+	{
+		if (pending->trigger == attachment.trigger)
+			return pending;
+	}
+	PendingKeys *pending =
+		static_cast<PendingKeys *>(MemoryContextAllocZero(level->context, sizeof(PendingKeys)));
+	pending->relation = attachment.relation;
+	pending->trigger = attachment.trigger;
+	pending->side = side;
+	pending->type = attachment.key.type;
+	pending->capacity = 64;
+	pending->key = static_cast<PendingKey *>(
+		MemoryContextAlloc(level->context, pending->capacity * sizeof(PendingKey)));
+	pending->next = level->pending;
+	level->pending = pending;
+	return pending;
+}
+
+// Makes room: by merging repeated keys if that frees half, so that a million prices of ten listings
+// take the space of ten keys, and never more than that of twice as many keys as there are.
+void
+make_room(const Attachment &attachment, PendingKeys *pending)
+{
+	sort_keys(attachment, pending->key, &pending->count);
+	if (pending->count <= pending->capacity / 2)
+		return;
+	pending->capacity = 2 * pending->count;
+	pending->key = static_cast<PendingKey *>(
+		repalloc_huge(pending->key, pending->capacity * sizeof(PendingKey)));
+}
+
+Datum
+copy_value(const ComparedType &type, Datum value)
+{
+	if (type.length == -1)
+		return PointerGetDatum(PG_DETOAST_DATUM_COPY(value));
+	return datumCopy(value, type.by_value, type.length);
+}
+
+void
+free_value(const ComparedType &type, Datum value)
+{
+	if (!type.by_value)
+		pfree(DatumGetPointer(value));
+}
+
+// Merges b, which has the same key, into a.  What b holds is given up, but for its key.
+void
+merge_key(const ComparedType &value, PendingKey *a, const PendingKey &b)
+{
+	a->arrived = a->arrived || b.arrived;
+	a->recompute = a->recompute || b.recompute;
+	a->command = Min(a->command, b.command);
+	if (b.added > 0 && a->added > 0)
+	{
+		const bool lower = compare_key(value, b.lowest, a->lowest) < 0;
+		const bool higher = compare_key(value, b.highest, a->highest) > 0;
+		free_value(value, lower ? a->lowest : b.lowest);
+		free_value(value, higher ? a->highest : b.highest);
+		a->lowest = lower ? b.lowest : a->lowest;
+		a->highest = higher ? b.highest : a->highest;
+	}
+	else if (b.added > 0)
+	{
+		a->lowest = b.lowest;
+		a->highest = b.highest;
+	}
+	a->added += b.added;
+}
+
+int
+compare_pending(const void *a, const void *b, void *argument)
+{
+	return compare_key(*static_cast<const ComparedType *>(argument),
+	                   static_cast<const PendingKey *>(a)->key,
+	                   static_cast<const PendingKey *>(b)->key);
+}
+
+// Appends a key to what a level holds, copying it and its prices.
+void
+append_key(const Attachment &attachment, Level *level, PendingKeys *pending,
+           const PendingKey &change)
+{
+	if (pending->count == pending->capacity)
+		make_room(attachment, pending);
+
+	MemoryContext old = MemoryContextSwitchTo(level->context);
+	PendingKey copy = change;
+	copy.key = copy_value(attachment.key, change.key);
+	if (change.added > 0)
+	{
+		copy.lowest = copy_value(attachment.value, change.lowest);
+		copy.highest = copy_value(attachment.value, change.highest);
+	}
+	MemoryContextSwitchTo(old);
+	pending->key[pending->count++] = copy;
+}
+
+void
+drop_subtransaction(Level **levels, SubTransactionId subtransaction)
+{
+	while (*levels != nullptr && (*levels)->subtransaction >= subtransaction)
+	{
+		Level *level = *levels;
+		*levels = level->outer;
+		MemoryContextDelete(level->context);
+	}
+}
+
+void
+drop_levels(SubTransactionId subtransaction)
+{
+	drop_subtransaction(&innermost_level, subtransaction);
+	drop_subtransaction(&put_off_levels, subtransaction);
+	while (innermost_write != nullptr && innermost_write->subtransaction >= subtransaction)
+		innermost_write = innermost_write->outer;
+}
+
+void
+inherit_subtransaction(Level *level, SubTransactionId own, SubTransactionId parent)
+{
+	for (; level != nullptr && level->subtransaction == own; level = level->outer)
+		level->subtransaction = parent;
+}
+
+void
+inherit_levels(SubTransactionId own, SubTransactionId parent)
+{
+	inherit_subtransaction(innermost_level, own, parent);
+	inherit_subtransaction(put_off_levels, own, parent);
+	for (OwnWrite *write = innermost_write; write != nullptr && write->subtransaction == own;
+	     write = write->outer)
+		write->subtransaction = parent;
+}
+
+void
+end_subtransaction(SubXactEvent event, SubTransactionId own, SubTransactionId parent, void *)
+{
+	if (event == SUBXACT_EVENT_ABORT_SUB)
+	{
+		drop_levels(own);
+		drop_late_keys(own);
+	}
+	else if (event == SUBXACT_EVENT_COMMIT_SUB)
+	{
+		inherit_levels(own, parent);
+		inherit_late_keys(own, parent);
+	}
+}
+
+void
+end_transaction(XactEvent event, void *)
+{
+	switch (event)
+	{
+	case XACT_EVENT_PRE_COMMIT:
+	case XACT_EVENT_PRE_PREPARE:
+		before_commit_of_transaction();
+		// Cannot happen while the anchor fires.  If it ever does not, no wrong value is kept.
+		if (innermost_level != nullptr)
+			elog(ERROR, "a statement has ended without the flush of listing_stats");
+		break;
+	case XACT_EVENT_COMMIT:
+	case XACT_EVENT_ABORT:
+	case XACT_EVENT_PREPARE:
+		// Their memory goes with the transaction.
+		innermost_level = nullptr;
+		put_off_levels = nullptr;
+		innermost_write = nullptr;
+		forget_late_keys();
+		at_end_of_transaction();
+		free_stale_attachments();
+		break;
+	default:
+		break;
+	}
+}
+
+}  // namespace
+
+int
+compare_key(const ComparedType &type, Datum a, Datum b)
+{
+	return DatumGetInt32(
+		FunctionCall2Coll(const_cast<FmgrInfo *>(&type.compare), type.collation, a, b));
+}
+
+void
+add_key(Level *level, const Attachment &attachment, Side side, Oid column_type,
+        const PendingKey &change)
+{
+	PendingKeys *pending = pending_of(level, attachment, side);
+	PendingKey added = change;
+
+	if (side == Side::price)
+		look_for_unseen_change(attachment.listing, true);
+	if (attachment.key.type == INT8OID)
+	{
+		if (column_type == INT4OID)
+			added.key = Int64GetDatum(DatumGetInt32(change.key));
+		else if (column_type == INT2OID)
+			added.key = Int64GetDatum(DatumGetInt16(change.key));
+
+		// Many a statement is all of one listing.
+		PendingKey *last = pending->count > 0 ? &pending->key[pending->count - 1] : nullptr;
+		if (last != nullptr && last->key == added.key && added.added == 0)
+		{
+			merge_key(attachment.value, last, added);
+			return;
+		}
+	}
+	append_key(attachment, level, pending, added);
+}
+
+void
+add_pending_key(const Attachment &attachment, Side side, Oid column_type, const PendingKey &change)
+{
+	add_key(level_at(trigger_depth()), attachment, side, column_type, change);
+}
+
+Level *
+empty_level()
+{
+	return make_level(CurTransactionContext);
+}
+
+Level *
+level_of_one(const Attachment &attachment, Side side, Oid column_type, const PendingKey &change)
+{
+	Level *level = empty_level();
+
+	add_key(level, attachment, side, column_type, change);
+	return level;
+}
+
+// To be recomputed: what was added may be rolled back meanwhile, or counted.
+bool
+put_off(const Attachment &attachment, const PendingKeys &pending)
+{
+	const QueryDesc *statement = nullptr;
+
+	// Nothing is put off out of a security-restricted operation.
+	if (pending.side != Side::price || InSecurityRestrictedOperation() ||
+	    !is_being_changed(attachment.listing, &statement))
+		return false;
+	Level *level = put_off_levels;
+	while (level != nullptr && level->statement != statement)
+		level = level->outer;
+	if (level == nullptr)
+		level = push_level(&put_off_levels);
+	level->statement = statement;
+	for (Size i = 0; i < pending.count; ++i)
+	{
+		PendingKey key = {};
+		key.key = pending.key[i].key;
+		key.recompute = true;
+		append_key(attachment, level, pending_of(level, attachment, pending.side), key);
+	}
+	// It may be none after all.  With the lock against arrivals, as at the end of a statement.
+	if (statement == nullptr)
+		add_late_keys(attachment, pending.side, pending.key, pending.count, true);
+	return true;
+}
+
+void
+take_up(const QueryDesc *statement, int depth)
+{
+	for (Level **link = &put_off_levels; *link != nullptr;)
+	{
+		Level *put_off = *link;
+		if (put_off->statement != statement)
+		{
+			link = &put_off->outer;
+			continue;
+		}
+		*link = put_off->outer;
+		// Owned by the level whose flush handles them.
+		Level *level = level_at(depth);
+		MemoryContextSetParent(put_off->context, level->context);
+		PendingKeys **end = &level->pending;
+		while (*end != nullptr)
+			end = &(*end)->next;
+		*end = put_off->pending;
+	}
+}
+
+Level *
+take_level(int depth)
+{
+	Level *level = innermost_level;
+
+	if (level == nullptr || level->depth != depth)
+		return nullptr;
+	innermost_level = level->outer;
+	// Should the flush fail in a subtransaction, its memory goes with that.
+	MemoryContextSetParent(level->context, CurTransactionContext);
+	return level;
+}
+
+void
+sort_keys(const Attachment &attachment, PendingKey *key, Size *count)
+{
+	Size kept = 0;
+
+	if (*count < 2)
+		return;
+	if (attachment.key.type == INT8OID)
+	{
+		// Most often in order already where listings are new.
+		const auto less = [](const PendingKey &a, const PendingKey &b) {
+			return DatumGetInt64(a.key) < DatumGetInt64(b.key);
+		};
+		if (!std::is_sorted(key, key + *count, less))
+			std::sort(key, key + *count, less);
+	}
+	else
+		qsort_arg(key, *count, sizeof(PendingKey), compare_pending,
+		          const_cast<ComparedType *>(&attachment.key));
+	for (Size i = 1; i < *count; ++i)
+	{
+		if (compare_key(attachment.key, key[kept].key, key[i].key) != 0)
+		{
+			key[++kept] = key[i];
+			continue;
+		}
+		merge_key(attachment.value, &key[kept], key[i]);
+		free_value(attachment.key, key[i].key);
+	}
+	*count = kept + 1;
+}
+
+void
+begin_own_write(const Attachment &attachment, const char *text)
+{
+	OwnWrite *write =
+		static_cast<OwnWrite *>(MemoryContextAlloc(TopTransactionContext, sizeof(OwnWrite)));
+
+	for (OwnWrite *outer = innermost_write; outer != nullptr; outer = outer->outer)
+		outer->disturbed = outer->disturbed || same_attachment(*outer->attachment, attachment);
+	*write = {&attachment, text, GetCurrentSubTransactionId(), false, innermost_write};
+	innermost_write = write;
+}
+
+bool
+end_own_write()
+{
+	OwnWrite *write = innermost_write;
+	const bool disturbed = write->disturbed;
+
+	innermost_write = write->outer;
+	pfree(write);
+	return disturbed;
+}
+
+bool
+in_own_write(const Attachment &attachment)
+{
+	return innermost_write != nullptr &&
+	       same_attachment(*innermost_write->attachment, attachment) &&
+	       is_update_with(innermost_write->text);
+}
+
+void
+register_transaction_callbacks(void (*before_commit)(), void (*at_end)())
+{
+	before_commit_of_transaction = before_commit;
+	at_end_of_transaction = at_end;
+	RegisterXactCallback(end_transaction, nullptr);
+	RegisterSubXactCallback(end_subtransaction, nullptr);
+}
+
+}  // namespace listing_stats

@@ -1,0 +1,106 @@
+// The listings that running statements have touched and that no flush has handled yet.
+//
+// A statement's row triggers collect keys; one flush at the end of the statement handles them all.
+// Keys are held per level of trigger nesting: a statement that a trigger runs ends, and is flushed,
+// before the one that fired the trigger.  What an error leaves behind goes with its transaction or
+// subtransaction.
+#pragma once
+
+#include "tracking/late_keys.hpp"
+
+namespace listing_stats {
+
+// A listing, and what a statement has done to its prices.
+struct PendingKey
+{
+	Datum key;
+	bool arrived;         // a listing came to this key
+	bool recompute;       // something else than adding prices was done
+	ItemPointerData tid;  // of its row when the flush has locked it; invalid: not known
+	// Where prices were only added: how many known ones, the lowest and highest of them, and the
+	// first command that added one.
+	int64 added;
+	Datum lowest;
+	Datum highest;
+	CommandId command;
+};
+
+// Keys of one attachment, each at least once.
+struct PendingKeys
+{
+	Oid relation;  // the trigger that met them, see Attachment
+	Oid trigger;
+	Side side;
+	Oid type;
+	PendingKey *key;
+	Size count;
+	Size capacity;
+	PendingKeys *next;
+};
+
+struct Level
+{
+	int depth;                   // of trigger nesting
+	const QueryDesc *statement;  // to whose end they are put off
+	SubTransactionId subtransaction;
+	MemoryContext context;
+	PendingKeys *pending;
+	Level *outer;
+};
+
+// Marks our own UPDATE of listing, from which the triggers on listing have nothing to learn.
+struct OwnWrite
+{
+	const Attachment *attachment;
+	const char *text;  // of the UPDATE, as its plan has it; nullptr: written directly
+	SubTransactionId subtransaction;
+	bool disturbed;  // the attachment has been written anew before this write was over
+	OwnWrite *outer;
+};
+
+// Adds a key as its column holds it, and the lowest and highest price as theirs does.  Queues the
+// flush if this statement has none queued.
+void add_pending_key(const Attachment &attachment, Side side, Oid column_type,
+                     const PendingKey &change);
+
+// A level of no statement, and another key for it: the caller owns it.
+Level *empty_level();
+void add_key(Level *level, const Attachment &attachment, Side side, Oid column_type,
+             const PendingKey &change);
+
+// A level with the only key of its statement, which needs no flush at its end: the caller owns it.
+Level *level_of_one(const Attachment &attachment, Side side, Oid column_type,
+                    const PendingKey &change);
+
+// Where the listings are rows that a statement under way may be about to change, as where its
+// BEFORE trigger has changed their prices: what is written to them now would make it fail, so they
+// are put off to its end.  False: they are not.
+bool put_off(const Attachment &attachment, const PendingKeys &pending);
+
+// Adds what was put off to the end of a statement, which has come, to what the triggers at this
+// depth collect.
+void take_up(const QueryDesc *statement, int depth);
+
+// Takes what the statement at this depth has collected; nullptr: nothing.  The caller owns it.
+Level *take_level(int depth);
+
+// Sorts the keys by the type's btree order and merges repeated ones.
+void sort_keys(const Attachment &attachment, PendingKey *key, Size *count);
+
+int compare_key(const ComparedType &type, Datum a, Datum b);
+
+// A write of the attachment, by an UPDATE with this text or directly (nullptr).  When it ends says
+// whether there was another within it, set off by a trigger or function of the owner's: what this
+// one has computed may be older than what that one saw.
+void begin_own_write(const Attachment &attachment, const char *text);
+bool end_own_write();
+
+// Whether the statement whose triggers are firing is our own UPDATE, and not one that a rule or
+// function of the owner's has added to it.
+bool in_own_write(const Attachment &attachment);
+
+// Once per backend, when the module is loaded.  Calls "before_commit", which runs no code of
+// anybody else's, and "at_end" when the transaction has ended.
+void register_transaction_callbacks(void (*before_commit)(), void (*at_end)());
+
+}  // namespace listing_stats

@@ -1,0 +1,66 @@
+// Locking listings and writing their columns through the table and its indexes instead of SQL:
+// half the work for a row.
+//
+// Only where that cannot be told from the SQL of maintenance_sql.hpp: two plain tables, an index
+// for each, kept columns of exactly the type of what they keep, and nothing on listing that an
+// UPDATE of them would set off.  Everything else goes by SQL.  The caller acts as the tables'
+// owner, and has locked both tables.
+#pragma once
+
+#include "tracking/collected_keys.hpp"
+
+namespace listing_stats {
+
+// Keys that are handled at once: bounds the size of their array, and how long a statement runs
+// uninterrupted.
+constexpr Size batch = 50000;
+
+// Keys of listings, and where their rows are: "tid" is nullptr if that is not known.
+struct Keys
+{
+	Datum *key;
+	ItemPointerData *tid;
+	Size count;
+};
+
+// Calls "run" with the array of each batch of the keys from "first" on and the number of the key
+// behind it, until it returns false; returns the number of the key behind those handled.
+template <typename Run>
+Size
+in_batches(const ComparedType &type, const Keys &keys, Size first, Run run)
+{
+	while (first < keys.count)
+	{
+		CHECK_FOR_INTERRUPTS();
+		const Size end = Min(first + batch, keys.count);
+		const Datum array = array_of(type, keys.key + first, nullptr, end - first);
+		const bool handled = run(array, end);
+		pfree(DatumGetPointer(array));
+		if (!handled)
+			break;
+		first = end;
+	}
+	return first;
+}
+
+// Once per backend, when the module is loaded: the developer's setting listing_stats.direct_path.
+void define_direct_path_setting();
+
+// A new snapshot, which sees what this transaction has done so far.
+void push_new_snapshot();
+
+// Whether the listings of the attachment can be locked, and those of the columns written that do
+// not depend on all prices of a listing; or, if "added", all columns where prices were only added.
+bool locks_directly(Attachment *attachment);
+bool writes_directly(Attachment *attachment, bool added);
+
+// Locks the listings with these keys FOR NO KEY UPDATE in this order, and appends to "found" those
+// that there are.
+void lock_directly(const Attachment &attachment, const Keys &wanted, Keys *found);
+
+// Recomputes the columns of the locked listings with a new snapshot, and writes those that differ;
+// with "added", by what was added to each since they were right.  Returns how many it has changed.
+uint64 write_directly(const Attachment &attachment, const Keys &keys,
+                      const PendingKey *const *added);
+
+}  // namespace listing_stats

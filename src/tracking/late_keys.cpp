@@ -1,0 +1,237 @@
+// Keys whose listing was not there, see late_keys.hpp.
+#include "tracking/late_keys.hpp"
+
+#include "tracking/collected_keys.hpp"
+
+namespace listing_stats {
+
+namespace {
+
+// In the order of their subtransactions: an inner one has the higher number, and ends first.
+LateKey *late = nullptr;
+Size late_count = 0;
+Size late_capacity = 0;
+MemoryContext late_context = nullptr;  // in TopTransactionContext
+
+// Where the event was queued that has not led to a last look yet.
+SubTransactionId queued_in = InvalidSubTransactionId;
+
+// Makes the event of inserting a row that has this step in the table _late, on which a deferred
+// trigger is, without inserting it.  The table is unlogged, so that no publication has it: its rows
+// are gone after a crash, and come back here.
+void
+queue_event(LateStep step)
+{
+	const Oid oid = get_relname_relid("_late", get_namespace_oid("listing_stats", false));
+	Relation table = OidIsValid(oid) ? table_open(oid, RowExclusiveLock) : nullptr;
+	if (table == nullptr || table->trigdesc == nullptr || !table->trigdesc->trig_insert_after_row)
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
+		                errmsg("table listing_stats._late or its trigger does not exist"),
+		                errhint("Reinstall the extension listing_stats.")));
+	TupleTableSlot *slot = table_slot_create(table, nullptr);
+	TableScanDesc scan = table_beginscan(table, SnapshotSelf, 0, nullptr);
+	bool found = false;
+	bool is_null = false;
+
+	while (!found && table_scan_getnextslot(scan, ForwardScanDirection, slot))
+	{
+		CHECK_FOR_INTERRUPTS();
+		found = DatumGetInt32(slot_getattr(slot, 1, &is_null)) == static_cast<int32>(step);
+	}
+	if (!found)
+	{
+		ExecClearTuple(slot);
+		slot->tts_values[0] = Int32GetDatum(static_cast<int32>(step));
+		slot->tts_isnull[0] = false;
+		ExecStoreVirtualTuple(slot);
+		simple_table_tuple_insert(table, slot);
+	}
+	EState *state = CreateExecutorState();
+	ResultRelInfo *relation = makeNode(ResultRelInfo);
+	InitResultRelInfo(relation, table, 1, nullptr, 0);
+	// When the transaction commits no statement is under way that the event could be of.
+	AfterTriggerBeginQuery();
+	ExecARInsertTriggers(state, relation, slot, NIL, nullptr);
+	AfterTriggerEndQuery(state);
+	ExecResetTupleTable(state->es_tupleTable, false);
+	ExecCloseResultRelations(state);
+	FreeExecutorState(state);
+	table_endscan(scan);
+	ExecDropSingleTupleTableSlot(slot);
+	table_close(table, NoLock);
+}
+
+int
+compare_late(const void *a, const void *b)
+{
+	const LateKey &left = *static_cast<const LateKey *>(a);
+	const LateKey &right = *static_cast<const LateKey *>(b);
+
+	if (left.subtransaction != right.subtransaction)
+		return left.subtransaction < right.subtransaction ? -1 : 1;
+	if (left.trigger != right.trigger)
+		return left.trigger < right.trigger ? -1 : 1;
+	if (left.deferred != right.deferred)
+		return left.deferred ? -1 : 1;
+	if (left.by_value)
+		return left.key == right.key ? 0 : left.key < right.key ? -1 : 1;
+	const Size length = datumGetSize(left.key, false, left.length);
+	const Size other = datumGetSize(right.key, false, right.length);
+	if (length != other)
+		return length < other ? -1 : 1;
+	return memcmp(DatumGetPointer(left.key), DatumGetPointer(right.key), length);
+}
+
+void
+free_late(LateKey *key)
+{
+	if (!key->by_value)
+		pfree(DatumGetPointer(key->key));
+}
+
+// Makes room: by forgetting keys that are there twice, if that frees half.
+void
+make_room()
+{
+	constexpr Size least = 64;
+	Size kept = 0;
+
+	if (late_count < late_capacity)
+		return;
+	if (late == nullptr)
+	{
+		late_capacity = least;
+		late_context = AllocSetContextCreate(TopTransactionContext, "listing_stats late keys",
+		                                     ALLOCSET_DEFAULT_SIZES);
+		late = static_cast<LateKey *>(
+			MemoryContextAlloc(late_context, late_capacity * sizeof(LateKey)));
+		return;
+	}
+	qsort(late, late_count, sizeof(LateKey), compare_late);
+	for (Size i = 1; i < late_count; ++i)
+	{
+		if (compare_late(&late[kept], &late[i]) == 0)
+			free_late(&late[i]);
+		else
+			late[++kept] = late[i];
+	}
+	late_count = kept + 1;
+	if (late_count <= late_capacity / 2)
+		return;
+	late_capacity = 2 * late_count;
+	late = static_cast<LateKey *>(repalloc_huge(late, late_capacity * sizeof(LateKey)));
+}
+
+void
+append_late(const Attachment &attachment, Side side, Datum key, bool deferred)
+{
+	const ComparedType &type = attachment.key;
+
+	make_room();
+	MemoryContext old = MemoryContextSwitchTo(late_context);
+	late[late_count] = {attachment.relation,
+	                    attachment.trigger,
+	                    side,
+	                    type.type,
+	                    type.length,
+	                    type.by_value,
+	                    deferred,
+	                    GetCurrentSubTransactionId(),
+	                    datumCopy(key, type.by_value, type.length)};
+	++late_count;
+	MemoryContextSwitchTo(old);
+}
+
+}  // namespace
+
+void
+add_late_keys(const Attachment &attachment, Side side, const PendingKey *key, Size count,
+              bool deferred)
+{
+	if (count == 0)
+		return;
+	// The server refuses this too, when the statement ends, and does not say what it is about.
+	if (InSecurityRestrictedOperation())
+		ereport(ERROR,
+		        (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+		         errmsg("cannot write a price of table \"%s\" before its listing within a "
+		                "security-restricted operation",
+		                NameStr(attachment.price_name)),
+		         errdetail("listing_stats would have to look for the listing when the transaction "
+		                   "commits."),
+		         errhint("Write prices by statements of your own, not by functions of an index, "
+		                 "a materialized view or the like.")));
+	for (Size i = 0; i < count; ++i)
+		append_late(attachment, side, key[i].key, deferred);
+	if (queued_in == InvalidSubTransactionId)
+	{
+		queue_event(LateStep::first);
+		queued_in = GetCurrentSubTransactionId();
+	}
+}
+
+void
+keep_late_keys(const Attachment &attachment, Side side, const PendingKey *key, Size count)
+{
+	// Within a savepoint they have not been taken.
+	for (Size i = 0; i < count && !IsSubTransaction(); ++i)
+		append_late(attachment, side, key[i].key, false);
+}
+
+LateKeys
+take_late_keys()
+{
+	LateKeys taken = late_keys();
+
+	// Keys that come from now on need an event of their own.
+	queued_in = InvalidSubTransactionId;
+	if (!IsSubTransaction())
+	{
+		taken.context = late_context;
+		forget_late_keys();
+	}
+	return taken;
+}
+
+LateKeys
+late_keys()
+{
+	return {late, late_count, nullptr};
+}
+
+void
+queue_last_step()
+{
+	if (late_count > 0)
+		queue_event(LateStep::last);
+}
+
+void
+drop_late_keys(SubTransactionId subtransaction)
+{
+	while (late_count > 0 && late[late_count - 1].subtransaction >= subtransaction)
+		free_late(&late[--late_count]);
+	if (queued_in >= subtransaction)
+		queued_in = InvalidSubTransactionId;
+}
+
+void
+inherit_late_keys(SubTransactionId own, SubTransactionId parent)
+{
+	for (Size i = late_count; i > 0 && late[i - 1].subtransaction == own; --i)
+		late[i - 1].subtransaction = parent;
+	if (queued_in == own)
+		queued_in = parent;
+}
+
+void
+forget_late_keys()
+{
+	late = nullptr;
+	late_count = 0;
+	late_capacity = 0;
+	late_context = nullptr;
+	queued_in = InvalidSubTransactionId;
+}
+
+}  // namespace listing_stats

@@ -1,0 +1,41 @@
+// What is known of the statements under way.
+#pragma once
+
+#include "server/postgres.hpp"
+
+namespace listing_stats {
+
+// Once per backend, when the module is loaded.  Calls "take_up" when a statement is done with its
+// rows and its triggers are about to fire at this depth; nullptr in place of a statement: the one
+// that was under way when the module was loaded.
+void follow_statements(void (*take_up)(const QueryDesc *statement, int depth));
+
+// How many triggers are running, each within the next.
+int trigger_depth();
+
+// Whether the event's row is the only one that the statement under way has inserted into "table",
+// updated or deleted there.  False also where that is not known: for COPY, MERGE, rows that move to
+// another partition, and the statement under way when the module was loaded.
+bool is_only_row(const TriggerData *event, Oid table);
+
+// Whether the statement under way is the UPDATE of a plan that has this text, at this address.
+bool is_update_with(const char *text);
+
+// Whether a statement under way updates or deletes rows of the table and is not done with them, as
+// where a BEFORE trigger on it runs the statement at hand; the outermost such one.  nullptr: it is
+// the one that was under way when the module was loaded, or there is none, since logical
+// replication applies the row.
+bool is_being_changed(Oid listing, const QueryDesc **statement);
+
+// Once, with the first key that is collected, and before its listing is locked for it: whether the
+// statement that was under way when the module was loaded may be changing the listings.  It cannot
+// be known, only that it can.
+void look_for_unseen_change(Oid listing, bool by_price);
+
+// Whether the row whose triggers are firing came by logical replication.  Such a row has no
+// statement that would run what is queued for its end: the worker fires queued triggers after each
+// row, and in 15.18 and 18.6, not in 15.20, never closes another table that they are on, as the
+// server warns at every commit.
+bool is_replicated_row();
+
+}  // namespace listing_stats
