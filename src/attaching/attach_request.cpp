@@ -168,7 +168,7 @@ column_name(Relation relation, AttrNumber attnum)
 }
 
 bool
-refers_to(Relation relation, Oid other)
+refers_to_any_of(Relation relation, Oid other)
 {
 	ListCell *cell = nullptr;
 
@@ -228,7 +228,7 @@ find_price_key(const Request &request)
 		         errmsg("table \"%s\" has no foreign key to table \"%s\"",
 		                RelationGetRelationName(request.price),
 		                RelationGetRelationName(request.listing)),
-		         errhint("%s", refers_to(request.listing, RelationGetRelid(request.price))
+		         errhint("%s", refers_to_any_of(request.listing, RelationGetRelid(request.price))
 		                           ? "The table of listings comes first, that of prices second."
 		                           : "Name the column that refers to the listing: attach(..., key "
 		                             "=> '...').")));
@@ -242,22 +242,6 @@ find_price_key(const Request &request)
 	return found;
 }
 
-// Whether a column alone refers to that of another table.
-bool
-refers_to_column(Relation relation, AttrNumber column, Oid table, AttrNumber referenced)
-{
-	ListCell *cell = nullptr;
-
-	foreach (cell, RelationGetFKeyList(relation))
-	{
-		const ForeignKeyCacheInfo *foreign_key = static_cast<ForeignKeyCacheInfo *>(lfirst(cell));
-		if (foreign_key->nkeys == 1 && foreign_key->conkey[0] == column &&
-		    foreign_key->confrelid == table && foreign_key->confkey[0] == referenced)
-			return true;
-	}
-	return false;
-}
-
 // Whether what refers to a column of another table can be the key of a listing nevertheless: both
 // refer to that column, it refers to the listing in turn, or one table is a part of the other.
 bool
@@ -265,12 +249,12 @@ is_key_by_way_of(const Request &request, AttrNumber key, Oid table, AttrNumber r
 {
 	const Oid listing = RelationGetRelid(request.listing);
 
-	if (refers_to_column(request.listing, key, table, referenced) ||
+	if (refers_to(request.listing, key, table, referenced) ||
 	    list_member_oid(find_all_inheritors(listing, NoLock, nullptr), table) ||
 	    list_member_oid(find_all_inheritors(table, NoLock, nullptr), listing))
 		return true;
 	Relation other = relation_open(table, AccessShareLock);
-	const bool found = refers_to_column(other, referenced, listing, key);
+	const bool found = refers_to(other, referenced, listing, key);
 	relation_close(other, AccessShareLock);
 	return found;
 }
@@ -482,7 +466,7 @@ complete_request(Request *request, const Trigger *existing)
 		read_column(request->price, find_tie(*request, key, column[price_at].attnum));
 	check_types(*request, &attachment);
 	if (existing == nullptr &&
-	    !refers_to_column(request->price, key, attachment.listing, column[listing_key].attnum))
+	    !refers_to(request->price, key, attachment.listing, column[listing_key].attnum))
 		ereport(
 			NOTICE,
 			(errmsg("column \"%s\" of table \"%s\" is matched with column \"%s\" of "

@@ -50,22 +50,6 @@ open_if_free(Oid table)
 	return relation;
 }
 
-// Whether a column alone refers to that of another table.
-bool
-refers_to(Relation relation, AttrNumber column, Oid table, AttrNumber referenced)
-{
-	ListCell *cell = nullptr;
-
-	foreach (cell, RelationGetFKeyList(relation))
-	{
-		const ForeignKeyCacheInfo *foreign_key = static_cast<ForeignKeyCacheInfo *>(lfirst(cell));
-		if (foreign_key->nkeys == 1 && foreign_key->conkey[0] == column &&
-		    foreign_key->confrelid == table && foreign_key->confkey[0] == referenced)
-			return true;
-	}
-	return false;
-}
-
 bool
 is_part_of(Oid table, Oid whole)
 {

@@ -245,4 +245,19 @@ check_column_type(Relation price, const ResolvedColumn &column, bool is_time, bo
 	                 : "A price is numeric, an integer or double precision.")));
 }
 
+bool
+refers_to(Relation relation, AttrNumber column, Oid table, AttrNumber referenced)
+{
+	ListCell *cell = nullptr;
+
+	foreach (cell, RelationGetFKeyList(relation))
+	{
+		const ForeignKeyCacheInfo *foreign_key = static_cast<ForeignKeyCacheInfo *>(lfirst(cell));
+		if (foreign_key->nkeys == 1 && foreign_key->conkey[0] == column &&
+		    foreign_key->confrelid == table && foreign_key->confkey[0] == referenced)
+			return true;
+	}
+	return false;
+}
+
 }  // namespace listing_stats

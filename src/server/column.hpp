@@ -65,4 +65,7 @@ const char *in_collation(const char *expression, Oid collation);
 // An error unless the column can be a price, or a time; "with_real": also as real.
 void check_column_type(Relation price, const ResolvedColumn &column, bool is_time, bool with_real);
 
+// Whether a foreign key of this column alone refers to that of another table.
+bool refers_to(Relation relation, AttrNumber column, Oid table, AttrNumber referenced);
+
 }  // namespace listing_stats
