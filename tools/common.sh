@@ -21,6 +21,8 @@ for name in "${!PG@}"; do
 	[[ $name =~ ^(PG_(VERSION|CONFIG|TEST_TIMEOUT_DEFAULT)|PGISOLATIONTIMEOUT)$ ]] || unset "$name"
 done
 unset name MAKEFLAGS MAKELEVEL
+# Nor are their servers: until ours is up there is none.
+export PGHOST=/dev/null
 
 work=     # the work directory
 child=    # the process group that run() is waiting for
