@@ -175,6 +175,25 @@ UPDATE listing SET asking = asking + 1;
 SELECT "check"();
 DROP TRIGGER "A" ON listing;
 
+-- A listing that is read while the module is loaded, and was not found by an UPDATE before: taken for one that is being
+-- changed, until the next command
+CREATE FUNCTION touch_nothing() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN new; END $$;
+CREATE TRIGGER touch_nothing BEFORE UPDATE ON listing FOR EACH ROW EXECUTE FUNCTION touch_nothing();
+\c
+SET SESSION AUTHORIZATION regress_listing_stats;
+SET search_path = before_triggers;
+SET client_min_messages = warning;
+\set SHOW_CONTEXT never
+BEGIN;
+DELETE FROM listing WHERE id = 1000;
+INSERT INTO event (listing_id, value) SELECT id, 6 FROM listing WHERE id = 3;
+INSERT INTO price (listing_id, value) VALUES (4, 8);
+SELECT "check"();
+UPDATE price SET value = 9 WHERE value = 8;
+SELECT "check"();
+COMMIT;
+DROP TRIGGER touch_nothing ON listing;
+
 -- A function in the UPDATE itself is no trigger: what it changes of other listings is kept at once, of the same row it
 -- is refused by PostgreSQL
 CREATE FUNCTION add_price(listing int) RETURNS text LANGUAGE plpgsql AS $$
@@ -205,5 +224,27 @@ UPDATE listing_1 SET asking = asking + 1;
 SELECT "check"();
 UPDATE listing SET asking = asking + 1;
 SELECT "check"();
+-- attached by itself, and updated with the whole
+SELECT count(*) FROM listing_stats.detach('listing');
+DROP TABLE price;
+CREATE TABLE price (id serial PRIMARY KEY, listing_id int REFERENCES listing_1, created timestamptz NOT NULL DEFAULT clock_timestamp(), value numeric);
+ALTER TABLE listing ADD COLUMN IF NOT EXISTS last_price numeric;
+SELECT last_price FROM listing_stats.attach('listing_1', 'price');
+UPDATE listing SET asking = asking + 1;
+MERGE INTO listing USING (VALUES (1)) AS v (id) ON listing.id = v.id WHEN MATCHED THEN UPDATE SET asking = listing.asking + 1;
+INSERT INTO listing VALUES (2, 0) ON CONFLICT (id) DO UPDATE SET asking = listing.asking + 1;
+SELECT l.id, asking, l.last_price FROM listing l ORDER BY id;
+SELECT * FROM listing_stats.verify('listing_1', 'price');
+-- an inheritance child
+DROP TABLE price, listing;
+CREATE TABLE listings (id int, asking numeric, last_price numeric);
+CREATE TABLE listing (PRIMARY KEY (id)) INHERITS (listings);
+CREATE TABLE price (id serial PRIMARY KEY, listing_id int REFERENCES listing, created timestamptz NOT NULL DEFAULT clock_timestamp(), value numeric);
+INSERT INTO listing VALUES (1, 1), (2, 2);
+SELECT last_price FROM listing_stats.attach('listing', 'price');
+CREATE TRIGGER log_price BEFORE UPDATE ON listing FOR EACH ROW EXECUTE FUNCTION log_price();
+UPDATE listings SET asking = asking + 1;
+SELECT id, asking, last_price FROM listings ORDER BY id;
+SELECT * FROM listing_stats.verify('listing', 'price');
 
 DROP SCHEMA before_triggers CASCADE;

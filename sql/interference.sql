@@ -273,6 +273,17 @@ CALL listing_stats.refresh('listing', 'price');
 SELECT * FROM listing ORDER BY id;
 TRUNCATE price;
 SELECT * FROM listing ORDER BY id;
+-- with guard => 'error' too: the columns can be written with the key alone
+INSERT INTO price VALUES (1, 'b', 1, 6);
+SELECT guard FROM listing_stats.attach('listing', 'price', guard => 'error');
+UPDATE listing SET last_price = NULL, price_count = 0 WHERE id = 2;
+\echo :SQLSTATE
+UPDATE listing SET code = 'd', last_price = NULL, price_count = 0 WHERE id = 2;
+\echo :SQLSTATE
+UPDATE listing SET code = NULL, price_count = 0 WHERE id = 2;
+\echo :SQLSTATE
+UPDATE listing SET code = NULL, last_price = NULL, price_count = 0 WHERE id = 2;
+SELECT * FROM listing ORDER BY id;
 
 -- V9: a cursor that the owner's deferred trigger opens when a listing that came late is written is closed with the transaction
 DROP TABLE price, listing;

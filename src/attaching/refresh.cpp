@@ -163,12 +163,14 @@ set_for_reading(const char *name, const char *value)
 	set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 }
 
-// Runs a query for one column as the owner of the tables, within SPI_connect().
+// Runs a query for one column as the owner of the tables, within SPI_connect().  To plan it can run
+// functions of his: those in predicates of indexes.
 void
 select_as_owner(const Attachment &attachment, const char *query, bool with_parameter, Oid type,
                 Datum parameter)
 {
-	const Actor before = act_as(attachment.owner, SECURITY_NOFORCE_RLS);
+	const Actor before = restrict_to(attachment.owner);
+	act_as(attachment.owner, SECURITY_NOFORCE_RLS);
 	const int result =
 		SPI_execute_with_args(query, with_parameter ? 1 : 0, &type, &parameter, nullptr, false, 0);
 	if (result != SPI_OK_SELECT)

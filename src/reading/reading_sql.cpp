@@ -335,77 +335,85 @@ prices_of(Oid relation)
 	return rows;
 }
 
-TableSize
-size_of(Oid relation, AttrNumber key, bool inherited)
+// How many keys that many prices have; negative: nobody knows.
+double
+keys_of(Oid relation, AttrNumber key, bool inherited, double prices)
 {
-	TableSize size = {prices_of(relation), -1};
 	HeapTuple tuple = SearchSysCache3(STATRELATTINH, ObjectIdGetDatum(relation), Int16GetDatum(key),
 	                                  BoolGetDatum(inherited));
 	if (!HeapTupleIsValid(tuple))
-		return size;
+		return -1;
 	const double distinct = reinterpret_cast<Form_pg_statistic>(GETSTRUCT(tuple))->stadistinct;
 
 	ReleaseSysCache(tuple);
-	if (distinct > 0)
-		size.keys = distinct;
-	else if (distinct < 0 && size.prices >= 0)
-		size.keys = -distinct * size.prices;
-	return size;
+	return distinct > 0 ? distinct : distinct < 0 && prices >= 0 ? -distinct * prices : -1;
 }
 
-// That of a partitioned table which nobody has analysed: of its partitions, which are said to have
-// the same keys.
-TableSize
-size_of_partitions(const PriceTable &table)
+// The partitions of a table, or its inheritance children.
+struct Parts
 {
-	TableSize size = {-1, -1};
-	Relation relation = relation_open(table.relation, NoLock);
-	const PartitionDesc partitions = RelationGetPartitionDesc(relation, true);
+	List *children;
+	double count;   // with the table itself where it has rows; 1 where there are no children
+	double of_key;  // in so many the latest price of a key is looked for
+	bool by_key;    // each has keys of its own
+};
 
-	for (int i = 0; i < partitions->nparts; ++i)
+Parts
+parts_of(const PriceTable &table)
+{
+	Parts parts = {NIL, 1, 1, false};
+	if (!has_subclass(table.relation))
+		return parts;
+	Relation relation = relation_open(table.relation, NoLock);
+
+	parts.children = find_inheritance_children(table.relation, NoLock);
+	parts.count = Max(list_length(parts.children), 1);
+	if (relation->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
+		parts.of_key = ++parts.count;
+	else
 	{
-		const Oid partition = partitions->oids[i];
-		const TableSize part =
-			size_of(partition, get_attnum(partition, NameStr(table.key.name)), false);
-		if (part.prices > 0)
-			size.prices = Max(size.prices, 0) + part.prices;
-		size.keys = Max(size.keys, part.keys);
+		const PartitionKey key = RelationGetPartitionKey(relation);
+		const PartitionDesc partitions = RelationGetPartitionDesc(relation, true);
+		parts.by_key = key->partnatts == 1 && key->partattrs[0] == table.key.attnum;
+		parts.of_key = parts.by_key ? 1 : parts.count;
+		// From the newest on, which may have none.
+		if (key->strategy == PARTITION_STRATEGY_RANGE && key->partattrs[0] == table.at.attnum &&
+		    partitions->nparts > 0 && !partition_bound_has_default(partitions->boundinfo))
+			parts.of_key = Min(parts.count, 2);
 	}
 	relation_close(relation, NoLock);
-	return size;
+	return parts;
 }
 
-// In how many partitions the latest price of a key is looked for; 1 where there are none.
-double
-partitions_of_key(const PriceTable &table)
+// By what has been found out of the table with its parts, or else of each part: parts that do not
+// have keys of their own are said to have the same ones.
+TableSize
+size_of(const PriceTable &table, const Parts &parts)
 {
-	if (get_rel_relkind(table.relation) != RELKIND_PARTITIONED_TABLE)
-		return 1;
-	Relation relation = relation_open(table.relation, NoLock);
-	const PartitionKey key = RelationGetPartitionKey(relation);
-	const PartitionDesc partitions = RelationGetPartitionDesc(relation, true);
-	double count = partitions->nparts;
+	const AttrNumber key = table.key.attnum;
+	const bool partitioned = get_rel_relkind(table.relation) == RELKIND_PARTITIONED_TABLE;
+	TableSize size = {prices_of(table.relation), -1};
+	double keys = keys_of(table.relation, key, false, size.prices);
+	ListCell *cell = nullptr;
 
-	// Newest first, of which the first may have none; or in the one that has the key.
-	if (count > 2 && key->strategy == PARTITION_STRATEGY_RANGE &&
-	    key->partattrs[0] == table.at.attnum && !partition_bound_has_default(partitions->boundinfo))
-		count = 2;
-	else if (key->partnatts == 1 && key->partattrs[0] == table.key.attnum)
-		count = 1;
-	relation_close(relation, NoLock);
-	return Max(count, 1);
-}
-
-double
-partitions_of(const PriceTable &table)
-{
-	if (get_rel_relkind(table.relation) != RELKIND_PARTITIONED_TABLE)
-		return 1;
-	Relation relation = relation_open(table.relation, NoLock);
-	const int count = RelationGetPartitionDesc(relation, true)->nparts;
-
-	relation_close(relation, NoLock);
-	return Max(count, 1);
+	if (partitioned)
+		size.keys = keys_of(table.relation, key, true, size.prices);
+	if (parts.children == NIL || (size.prices >= 0 && size.keys >= 0))
+		return {size.prices, Max(size.keys, keys)};
+	if (partitioned)
+		size.prices = -1;
+	foreach (cell, parts.children)
+	{
+		const Oid part = lfirst_oid(cell);
+		const double prices = prices_of(part);
+		const double part_keys =
+			keys_of(part, get_attnum(part, NameStr(table.key.name)), false, prices);
+		if (prices >= 0)
+			size.prices = Max(size.prices, 0) + prices;
+		keys = parts.by_key && part_keys > 0 ? Max(keys, 0) + part_keys : Max(keys, part_keys);
+	}
+	size.keys = keys_of(table.relation, key, true, size.prices);
+	return {size.prices, size.keys < 0 ? keys : size.keys};
 }
 
 // With how many of key and time an index of the table begins.
@@ -447,18 +455,18 @@ sees_listings(const PriceTable &table)
 const char *
 latest_of_all(const PriceTable &table, KeyKind kind, bool as_of)
 {
-	const TableSize size = estimate_size(table);
+	const Parts parts = parts_of(table);
+	const TableSize size = size_of(table, parts);
 	const bool grouping = groups(table, as_of, size);
 	const double pass = size.prices * (grouping ? cost_of_grouping : 1);
 
 	if (!table.distributed && indexed_columns(table) == 2)
 	{
-		const double lookup = cost_of_lookup * partitions_of_key(table);
-		const double skip = cost_of_skip * partitions_of(table);
 		const double listings = OidIsValid(table.listing) ? prices_of(table.listing) : -1;
-		if (listings >= 0 && pass > lookup * listings && sees_listings(table))
+		if (listings >= 0 && pass > cost_of_lookup * parts.of_key * listings &&
+		    sees_listings(table))
 			return latest_of_listings(table, kind, as_of);
-		if (size.keys >= 0 && pass > skip * size.keys)
+		if (size.keys >= 0 && pass > cost_of_skip * parts.count * size.keys)
 			return latest_by_skipping(table, kind, as_of);
 	}
 	return latest_by_pass(table, kind, false, as_of, grouping);
@@ -467,13 +475,13 @@ latest_of_all(const PriceTable &table, KeyKind kind, bool as_of)
 const char *
 latest_of_given(const PriceTable &table, KeyKind kind, int keys, bool as_of)
 {
-	const TableSize size = estimate_size(table);
+	const Parts parts = parts_of(table);
+	const TableSize size = size_of(table, parts);
 	const bool grouping = groups(table, as_of, size);
 	const double pass = size.prices * (grouping ? cost_of_grouping : 1);
-	const double lookups = cost_of_lookup * partitions_of_key(table) * keys;
 
-	if (keys > 1 &&
-	    (table.distributed || indexed_columns(table) == 0 || (size.prices >= 0 && lookups > pass)))
+	if (keys > 1 && (table.distributed || indexed_columns(table) == 0 ||
+	                 (size.prices >= 0 && cost_of_lookup * parts.of_key * keys > pass)))
 		return latest_by_pass(table, kind, true, as_of, grouping);
 	return latest_by_lookups(table, kind, as_of);
 }
@@ -627,10 +635,7 @@ check_key_kind(const PriceTable &table, KeyKind kind)
 TableSize
 estimate_size(const PriceTable &table)
 {
-	const bool partitioned = get_rel_relkind(table.relation) == RELKIND_PARTITIONED_TABLE;
-	const TableSize size = size_of(table.relation, table.key.attnum, partitioned);
-
-	return partitioned && (size.prices < 0 || size.keys < 0) ? size_of_partitions(table) : size;
+	return size_of(table, parts_of(table));
 }
 
 bool

@@ -371,9 +371,9 @@ put_off(const Attachment &attachment, const PendingKeys &pending)
 		key.recompute = true;
 		append_key(attachment, level, pending_of(level, attachment, pending.side), key);
 	}
-	// It may be none after all.
+	// It may be none after all.  With the lock against arrivals, as at the end of a statement.
 	if (statement == nullptr)
-		add_late_keys(attachment, pending.side, pending.key, pending.count, false);
+		add_late_keys(attachment, pending.side, pending.key, pending.count, true);
 	return true;
 }
 

@@ -749,7 +749,7 @@ level_of_late(const LateKeys &late, bool deferred)
 }  // namespace
 
 void
-flush(Level *level, bool final)
+flush(Level *level, Round round)
 {
 	int count = 0;
 
@@ -771,14 +771,14 @@ flush(Level *level, bool final)
 			continue;
 		if (attachment->key.type != pending->type)
 			elog(ERROR, "the type of a key has changed in mid-statement");
-		if (!final && put_off(*attachment, *pending))
+		if (round == Round::first && put_off(*attachment, *pending))
 			continue;
 		sort_keys(*attachment, pending->key, &pending->count);
 		work[count++] = {attachment, pending->side, pending->key, pending->count};
 	}
 	qsort(work, static_cast<Size>(count), sizeof(Work), compare_work);
 	for (int i = 0; i < count;)
-		i += lock_together(work + i, count - i, final);
+		i += lock_together(work + i, count - i, round == Round::last);
 	for (int i = 0; i < count; ++i)
 		write_listings(work[i]);
 	MemoryContextSwitchTo(old);
@@ -792,8 +792,8 @@ flush_late_keys()
 
 	looking_again = true;
 	// As at the end of their statements, which can bring late keys again.
-	flush(level_of_late(late, true), false);
-	flush(level_of_late(late, false), true);
+	flush(level_of_late(late, true), Round::again);
+	flush(level_of_late(late, false), Round::last);
 	looking_again = false;
 	if (late.context != nullptr)
 		MemoryContextDelete(late.context);

@@ -5,9 +5,16 @@
 
 namespace listing_stats {
 
-// Handles and frees what one statement has collected.  "final": the transaction is about to commit,
-// and listings that are not there will not be looked for again.
-void flush(Level *level, bool final);
+// When keys are handled.
+enum class Round
+{
+	first,  // at the end of their statement
+	again,  // before the transaction commits, as at the end of their statement: nothing is put off
+	last    // listings that are not there will not be looked for again
+};
+
+// Handles and frees what one statement has collected.
+void flush(Level *level, Round round);
 
 // Looks once more for the listings that were not there, see late_keys.hpp.
 void flush_late_keys();

@@ -64,18 +64,31 @@ run(QueryDesc *query, ScanDirection direction, uint64 count, Once... once)
 	running_count = outer;
 }
 
-// Whether it updates or deletes rows of the table.
+bool
+is_part_of(Oid part, Oid whole)
+{
+	return part == whole ||
+	       (get_rel_relispartition(part) && list_member_oid(get_partition_ancestors(part), whole));
+}
+
+// Whether it updates or deletes rows of the table, which may be a part of what it names.
 bool
 changes(const ModifyTableState *part, Oid table)
 {
 	const ModifyTable *plan = reinterpret_cast<const ModifyTable *>(part->ps.plan);
-	Relation target = part->rootResultRelInfo->ri_RelationDesc;
+	const Oid target = RelationGetRelid(part->rootResultRelInfo->ri_RelationDesc);
 
 	if (part->operation == CMD_INSERT && plan->onConflictAction != ONCONFLICT_UPDATE)
 		return false;
-	return RelationGetRelid(target) == table ||
-	       (target->rd_rel->relispartition &&
-	        list_member_oid(get_partition_ancestors(RelationGetRelid(target)), table));
+	if (is_part_of(target, table) || is_part_of(table, target))
+		return true;
+	// Inheritance children, and partitions of those.
+	for (int i = 0; i < part->mt_nrels; ++i)
+	{
+		if (RelationGetRelid(part->resultRelInfo[i].ri_RelationDesc) == table)
+			return true;
+	}
+	return false;
 }
 
 bool
@@ -94,6 +107,13 @@ changes(const QueryDesc *query, Oid table)
 	return false;
 }
 
+// What was under way when the module was loaded has ended with the client's command, at the latest.
+bool
+may_be_unseen()
+{
+	return OidIsValid(unseen_change) && loaded_by == GetCurrentStatementStartTimestamp();
+}
+
 // Queues the flush of what a statement has put off to its end.
 void
 queue_put_off(const QueryDesc *query)
@@ -103,7 +123,8 @@ queue_put_off(const QueryDesc *query)
 	const int depth = trigger_depth() + (skips ? 0 : 1);
 
 	take_up_put_off(query, depth);
-	if (OidIsValid(unseen_change) && changes(query, unseen_change))
+	if (OidIsValid(unseen_change) &&
+	    (changes(query, unseen_change) || (!skips && !may_be_unseen())))
 	{
 		unseen_change = InvalidOid;
 		take_up_put_off(nullptr, depth);
@@ -140,6 +161,30 @@ forget_at_subtransaction_abort(SubXactEvent event, SubTransactionId subtransacti
 	while (event == SUBXACT_EVENT_ABORT_SUB && running_count > 0 &&
 	       running[running_count - 1].subtransaction >= subtransaction)
 		--running_count;
+}
+
+// Whether somebody may be about to write rows of the table, and has BEFORE ROW triggers run: it has
+// some, is in use, and is locked as for an UPDATE.
+bool
+can_be_changing(Oid table)
+{
+	Relation relation = relation_open(table, AccessShareLock);
+	const TriggerDesc *triggers = relation->trigdesc;
+	const bool can = triggers != nullptr &&
+	                 (triggers->trig_update_before_row || triggers->trig_delete_before_row) &&
+	                 relation->rd_refcnt > 1 &&
+	                 CheckRelationLockedByMe(relation, RowExclusiveLock, true);
+
+	relation_close(relation, NoLock);
+	return can;
+}
+
+// Whether what fires the outermost trigger is a row that logical replication applies.
+bool
+is_within_applied_row()
+{
+	return MyLogicalRepWorker != nullptr && trigger_depth() > 1 &&
+	       (running_count == 0 || running[0].depth > 0);
 }
 
 // The statement whose triggers are firing; nullptr: none is, or it is not known.
@@ -219,13 +264,8 @@ look_for_unseen_change(Oid listing, bool by_price)
 	// One that fires the triggers of listing is past its rows.
 	if (!by_price || trigger_depth() < 2 || loaded_by != GetCurrentStatementStartTimestamp())
 		return;
-	Relation relation = relation_open(listing, AccessShareLock);
-	const TriggerDesc *triggers = relation->trigdesc;
-	if (triggers != nullptr &&
-	    (triggers->trig_update_before_row || triggers->trig_delete_before_row) &&
-	    relation->rd_refcnt > 1 && CheckRelationLockedByMe(relation, RowExclusiveLock, true))
+	if (can_be_changing(listing))
 		unseen_change = listing;
-	relation_close(relation, NoLock);
 }
 
 bool
@@ -242,7 +282,8 @@ is_being_changed(Oid listing, const QueryDesc **statement)
 			return true;
 	}
 	*statement = nullptr;
-	return unseen_change == listing;
+	return (may_be_unseen() && unseen_change == listing) ||
+	       (is_within_applied_row() && can_be_changing(listing));
 }
 
 bool

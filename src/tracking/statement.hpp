@@ -23,13 +23,13 @@ bool is_update_with(const char *text);
 
 // Whether a statement under way updates or deletes rows of the table and is not done with them, as
 // where a BEFORE trigger on it runs the statement at hand; the outermost such one.  nullptr: it is
-// the one that was under way when the module was loaded.
+// the one that was under way when the module was loaded, or there is none, since logical
+// replication applies the row.
 bool is_being_changed(Oid listing, const QueryDesc **statement);
 
 // Once, with the first key that is collected, and before its listing is locked for it: whether the
 // statement that was under way when the module was loaded may be changing the listings.  It cannot
-// be known: it is taken for such a one if they have BEFORE ROW triggers, are in use and are locked
-// as for an UPDATE.
+// be known, only that it can.
 void look_for_unseen_change(Oid listing, bool by_price);
 
 // Whether the row whose triggers are firing came by logical replication.  Such a row has no

@@ -130,7 +130,7 @@ can_flush_now(const TriggerData *event, const TriggerColumns *columns)
 }
 
 // A listing without a key has no prices, and nothing is kept for it.  It must not show what was
-// kept before.
+// kept before.  Where it was replicated an error would stop all that comes after it.
 void
 check_without_key(const TriggerData *event, const TriggerColumns *columns, TupleTableSlot *slot)
 {
@@ -145,13 +145,14 @@ check_without_key(const TriggerData *event, const TriggerColumns *columns, Tuple
 		if (is_null || (i == price_count && DatumGetInt64(value) == 0))
 			continue;
 		ereport(
-			ERROR,
+			is_replicated_row() ? WARNING : ERROR,
 			(errcode(ERRCODE_NOT_NULL_VIOLATION),
 		     errmsg("a row of table \"%s\" whose key \"%s\" is NULL cannot have a price",
 		            RelationGetRelationName(event->tg_relation), NameStr(column[listing_key].name)),
 		     errdetail("Its column \"%s\" is kept by listing_stats.", NameStr(column[i].name)),
 		     errhint(i == price_count ? "Set the column to 0 in the same statement."
 		                              : "Set the column to NULL in the same statement.")));
+		return;
 	}
 }
 
@@ -181,7 +182,7 @@ add_key(const TriggerData *event, const TriggerColumns *columns, Side side, Tupl
 	}
 	const Oid type = getBaseType(attribute->atttypid);
 	if (now || is_replicated_row())
-		flush(level_of_one(*columns->attachment, side, type, change), false);
+		flush(level_of_one(*columns->attachment, side, type, change), Round::first);
 	else
 		add_pending_key(*columns->attachment, side, type, change);
 }
@@ -305,7 +306,9 @@ LISTING_STATS_FUNCTION(listing_stats_listing_changed)
 	const bool written = columns->attachment->guard != Guard::off &&
 	                     !is_own_write(event, columns) &&
 	                     any_changed(event, columns, first_target, end_of_targets);
-	if (written && columns->attachment->guard == Guard::error)
+	// Who takes its key from a listing has to take its prices too.
+	if (written && columns->attachment->guard == Guard::error &&
+	    !(key_changed && slot_attisnull(event->tg_newslot, columns->attnum[listing_key])))
 		check_guard(event, columns);
 	if (key_changed || written)
 		add_key(event, columns, Side::listing, event->tg_newslot, to_recompute(key_changed));
@@ -350,6 +353,6 @@ LISTING_STATS_FUNCTION(listing_stats_flush)
 	Level *level = take_level(trigger_depth());
 
 	if (level != nullptr)
-		flush(level, false);
+		flush(level, Round::first);
 	PG_RETURN_POINTER(nullptr);
 }

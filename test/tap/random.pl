@@ -357,19 +357,19 @@ sub target
 sub create_listing
 {
 	my ($l, %own) = @_;
-	my $type = $own{type} // pick(qw(integer integer bigint bigint smallint text uuid uuid numeric date name_of_key number_of_key kind varchar(20)));
+	my $type = $own{type} // pick($m->{simple} ? qw(integer bigint uuid) : qw(integer integer bigint bigint smallint text uuid uuid numeric date name_of_key number_of_key kind varchar(20)));
 	my $t = $m->{table}{$l} = { key => { type => $type, not_null => 1 }, parts => [] };
 	$m->{keys} = 6 if $type eq 'kind' && $m->{keys} > 6;
 	$m->{name}{$l} = new_name('listing');
 	$m->{name}{"$l.$_"} = new_name($_) for qw(key note n grp);
 	my $name = $key_types{$type}{type} // $type;
-	my $partitioned = $own{plain} ? 0 : chance(0.12);
+	my $partitioned = $own{plain} || $m->{simple} ? 0 : chance(0.15);
 	$t->{nullable} = !$partitioned && $own{nullable};
 	$t->{key}{not_null} = !$t->{nullable};
 	my @columns = ("{$l.key} $name " . ($t->{nullable} ? 'UNIQUE' : 'PRIMARY KEY'), "{$l.note} text", "{$l.n} int DEFAULT 0", "{$l.grp} int");
 	push @columns, 'number serial PRIMARY KEY' if $t->{nullable};
-	push @columns, "twice int GENERATED ALWAYS AS ({$l.n} * 2) STORED" if chance(0.1);
-	push @columns, "CHECK ({$l.n} >= -100)" if chance(0.15);
+	push @columns, "twice int GENERATED ALWAYS AS ({$l.n} * 2) STORED" if chance(0.1) && !$m->{simple};
+	push @columns, "CHECK ({$l.n} >= -100)" if chance(0.15) && !$m->{simple};
 	unshift @columns, 'gone int' if my $gone = chance(0.2);
 	run(resolve("CREATE TABLE {$l} (" . join(', ', @columns) . ')' . ($partitioned ? " PARTITION BY HASH ({$l.key})" : chance(0.3) ? ' WITH (fillfactor = ' . pick(10, 50, 90) . ')' : '')));
 	$t->{partitioned} = $partitioned;
@@ -408,7 +408,7 @@ sub create_prices
 	my $t = $m->{table}{$p} = {
 		parts => [], early => {},
 		key => { type => $key_type, not_null => chance(0.6), l => $l, fk => new_foreign_key($l, $key_type, $m->{table}{$l}{nullable}) },
-		at => { type => pick(@time_types), not_null => chance(0.6) },
+		at => { type => pick($m->{simple} ? qw(timestamptz timestamptz timestamp date) : @time_types), not_null => chance($m->{reading} ? 0.3 : 0.6) },
 		value => { type => pick(@value_types), not_null => chance(0.3) },
 		id => { type => pick('integer', 'integer', 'bigint', 'text') } };
 	if ($more{key2})
@@ -420,7 +420,7 @@ sub create_prices
 	$m->{name}{"$p.at"} = chance(0.5) ? 'created' : new_name('at');
 	$m->{name}{"$p.value"} = chance(0.5) ? 'value' : new_name('amount');
 	$m->{name}{"$p.$_"} = new_name($_) for qw(id key key2 note seq);
-	my $kind = $t->{kind} = pick(qw(plain plain plain plain plain inherited range list hash_key hash_id two_levels));
+	my $kind = $t->{kind} = pick($m->{simple} ? 'plain' : qw(plain plain plain plain inherited range list hash_key hash_id two_levels));
 	# A primary key has the key of the partitions in it.
 	$t->{at}{not_null} = 1 if $kind eq 'two_levels' || $kind eq 'range' && chance(0.7);
 	my @partition_key = { range => ['at'], list => ['key'], hash_key => ['key'], hash_id => ['id'], two_levels => [ 'at', 'key' ] }->{$kind} // ();
@@ -463,11 +463,16 @@ sub create_prices
 	}
 	new_partition($p, 'first') if $by;
 	run(resolve("CREATE INDEX ON {$p} ({$p.key})")) if chance(0.4);
-	# One of ours, with few entries on a page.
-	if (chance(0.3))
+	# One that attach() may take for its own, in either direction, with few entries on a page.
+	if (chance(0.35))
 	{
-		my $tie = $t->{tie};
-		my @index = ("{$p.key}", "{$p.at} DESC" . ($t->{at}{not_null} ? '' : ' NULLS LAST'), "{$p.$tie} DESC" . (grep({ $_ eq $tie } @primary) ? '' : ' NULLS LAST'));
+		my $backwards = chance(0.3);
+		my @index = chance(0.1) ? "{$p.key} DESC" : "{$p.key}";
+		for my $role ('at', $t->{tie})
+		{
+			my $never_null = $role eq 'at' ? $t->{at}{not_null} : grep { $_ eq $role } @primary;
+			push @index, "{$p.$role} " . ($backwards ? 'ASC' : 'DESC') . ($never_null ? '' : $backwards ? ' NULLS FIRST' : ' NULLS LAST');
+		}
 		run(resolve("CREATE INDEX ON {$p} (" . join(', ', @index) . ')' . (chance(0.7) ? " INCLUDE ({$p.value})" : '') . ' WITH (fillfactor = ' . pick(10, 50, 90) . ')'));
 	}
 }
@@ -573,6 +578,7 @@ sub add_attachment
 	my @others = grep { "$p.$_" ne $a->{key} && "$p.$_" ne $a->{at} } @{ $t->{primary} // [] };
 	$a->{name_tie} //= @others != 1 || "$p.$others[0]" ne $a->{tie} || chance(0.2);
 	my %wanted = (last_price => chance(0.95), last_price_at => chance(0.5), previous_price => chance(0.4), lowest_price => chance(0.35), highest_price => chance(0.3), price_count => chance(0.35));
+	%wanted = (last_price => 1, last_price_at => chance(0.5), previous_price => chance(0.2), price_count => chance(0.2)) if $m->{simple};
 	$wanted{last_price} = 1 unless grep { $_ } values %wanted;
 	%wanted = map { $_ => 1 } @{ $a->{only} } if $a->{only};
 	for my $target (grep { $wanted{$_} } @targets)
@@ -587,7 +593,7 @@ sub add_attachment
 			$type = 'numeric' if $type =~ /^numeric|int/ && $target ne 'last_price_at' && $target ne 'price_count' && chance(0.5);
 			$a->{type}{$target} = $type;
 			run(resolve("ALTER TABLE {$l} ADD COLUMN {$role} $type"));
-			$type =~ /numeric|int|double/ && chance(0.3) && run(resolve("CREATE INDEX ON {$l} ({$role})"));
+			chance(0.4) && run(resolve("CREATE INDEX ON {$l} ({$role})"));
 		}
 	}
 	push @{ $m->{attachments} }, $a;
@@ -618,7 +624,7 @@ sub comparison
 		LEFT JOIN LATERAL (SELECT p.{$a->{value}} AS v, p.{$a->{at}} AS t $of $known $order) last ON true
 		LEFT JOIN LATERAL (SELECT p.{$a->{value}} AS v $of AND p.{$a->{value}} IS NOT NULL AND p.{$a->{value}} IS DISTINCT FROM last.v $order) previous ON true
 		LEFT JOIN LATERAL (SELECT min(p.{$a->{value}}) AS low, max(p.{$a->{value}}) AS high, count(p.{$a->{value}}) AS n $of) every ON true
-		WHERE $stored IS DISTINCT FROM $right") =~ s/\s+/ /gr;
+		WHERE l.{$a->{lkey}} IS NOT NULL AND $stored IS DISTINCT FROM $right") =~ s/\s+/ /gr;
 }
 
 sub verification
@@ -635,8 +641,8 @@ sub reading
 	my $ask = $key_types{$type}{ask};
 	my $sql_type = $key_types{$type}{type} // $type;
 	my $has_time = $a->{at_type} !~ /int|numeric/;
-	my $as_of = $has_time && chance(0.5) ? literal(time_text('timestamptz', between(-2, 14))) . '::timestamptz' : undef;
-	my @keys = chance(0.6) ? map { any_key() } 1 .. between(0, 15) : ();
+	my $as_of = $has_time && chance(0.5) ? (chance(0.1) ? pick("'infinity'", "'-infinity'", "'2100-01-01'") : literal(time_text('timestamptz', between(-2, $m->{big} ? pick(14, 400) : 14)))) . '::timestamptz' : undef;
+	my @keys = chance(0.6) ? map { any_key() } 1 .. between(0, pick(3, 15, 50)) : ();
 	my @texts = map { literal(key_text($type, $_)) } @keys;
 	push @texts, 'NULL' if @keys && chance(0.2);
 	my $keys = @keys ? "ARRAY[" . join(', ', @texts) . "]::$ask\[]" : $ask eq 'bigint' && chance(0.5) ? undef : "NULL::$ask\[]";
@@ -675,7 +681,7 @@ sub check
 			run(comparison($a), [], 'difference');
 		}
 		run(verification($a), [], 'verify') if $all{all} || chance(0.4);
-		if ($all{all} || chance(0.4))
+		for (1 .. ($all{all} || $m->{reading} ? 3 : chance(0.4) ? 1 : 0))
 		{
 			++$done{readings};
 			run(reading($a), [], 'reading');
@@ -707,12 +713,13 @@ sub insert_prices
 	my $target = part_of($p);
 	my $into = "INSERT INTO {$target} (" . columns($p, @roles) . ')';
 	my $t = $m->{table}{$p};
-	# Not the partition for it
-	if (chance(0.25))
+	if (chance($m->{simple} ? 0.5 : 0.25))
 	{
-		my $count = pick(3, 12, 30, $m->{big} ? 400 : 40);
+		my $count = pick(3, 12, 30, $m->{big} ? between(300, 1200) : 40);
+		my $at = time_expression($t->{at}{type}, $m->{big} && chance(0.7) ? 'i * 7 % 400' : 'i % ' . between(2, 14));
+		$at = 'CASE WHEN i % ' . pick(1, 2, 7, 50) . " <> 0 THEN $at END" if !$t->{at}{not_null} && chance($m->{reading} ? 0.5 : 0.15);
 		my %expression = (
-			key => key_expression($t->{key}{type}, chance(0.5) ? "i % $m->{keys} + 1" : any_key()), at => time_expression($t->{at}{type}, 'i % ' . between(2, 14)),
+			key => key_expression($t->{key}{type}, chance(0.5) ? "i % $m->{keys} + 1" : any_key()), at => $at,
 			value => "nullif(i % 7, " . ($t->{value}{not_null} ? 9 : between(0, 6)) . ')');
 		$expression{key2} = key_expression($t->{key2}{type}, "i % $m->{keys} + 1") if $t->{key2};
 		return "$into SELECT " . join(', ', map { $expression{$_} } @roles) . " FROM generate_series(1, $count) i";
@@ -741,6 +748,7 @@ sub where_prices
 	my $key = "{$p}.{$p.key}";
 	my $one = key_sql($t->{key}{type}, any_key());
 	my $newest = "(SELECT q.{$p.id} FROM {$p} q WHERE q.{$p.key} = $one ORDER BY q.{$p.at} DESC NULLS LAST, q.{$p.$t->{tie}} DESC LIMIT 1)";
+	return pick('true', some_rows($p), some_rows($p), "{$p}.{$p.at} < " . time_sql($t->{at}{type}, between(5, 300))) if $m->{simple} && chance(0.4);
 	return pick("$key = $one", "$key = $one", "{$p}.{$p.id} = $newest", "{$p}.{$p.id} = $newest", some_rows($p), some_rows($p),
 		"{$p}.{$p.at} " . pick('<', '>=', '=') . ' ' . time_sql($t->{at}{type}, between(0, 12)), "$key IS NULL", "{$p}.{$p.value} IS NULL", 'true');
 }
@@ -956,20 +964,29 @@ sub add_trigger
 {
 	my $number = ++$m->{trigger_number};
 	my $t = chance(0.5) ? pick(tables_of('p')) : pick(tables_of('l'));
-	my $kind = pick(qw(after after after statement before deferred deferred));
+	my $kind = pick(qw(after after after statement before before deferred deferred));
 	my $name = pick('A', 'z') . $number;
 	my $most = between(1, 3);
 	my $body;
 	my $events = pick('INSERT', 'UPDATE', 'DELETE', 'INSERT OR UPDATE', 'INSERT OR UPDATE OR DELETE', 'INSERT OR DELETE');
 	if ($kind eq 'before')
 	{
-		# On a listing also what PostgreSQL refuses for an UPDATE that something has changed the row of meanwhile.
-		my $harmless = $t =~ /^p/
-			? pick("IF TG_OP <> 'DELETE' THEN NEW.{$t.note} := 'before'; END IF;", "IF TG_OP <> 'DELETE' THEN NEW.{$t.value} := " . price_value($t) . '; END IF;', "IF TG_OP = 'INSERT' AND NEW.{$t.value} = 3 THEN RETURN NULL; END IF;")
-			: pick("IF TG_OP <> 'DELETE' THEN NEW.{$t.note} := 'before'; END IF;", "IF TG_OP = 'INSERT' THEN NEW.{$t.n} := 7; END IF;");
-		$body = $harmless;
+		my @bodies = ("IF TG_OP <> 'DELETE' THEN NEW.{$t.note} := 'before'; END IF;");
+		if ($t =~ /^p/)
+		{
+			push @bodies, "IF TG_OP <> 'DELETE' THEN NEW.{$t.value} := " . price_value($t) . '; END IF;', "IF TG_OP = 'INSERT' AND NEW.{$t.value} = 3 THEN RETURN NULL; END IF;";
+		}
+		else
+		{
+			push @bodies, "IF TG_OP = 'INSERT' THEN NEW.{$t.n} := 7; END IF;", "IF TG_OP = 'UPDATE' AND NEW.{$t.n} = 2 THEN NEW.{$t.key} := " . key_sql($m->{table}{$t}{key}{type}, any_key()) . '; END IF;';
+			# Ours is then refused, but where the guard is off.
+			my @heads = grep { /^\Q$t\E\.(last|previous)/ } map { values %{ $_->{target} } } grep { $_->{l} eq $t && $_->{guard} ne 'off' } @{ $m->{attachments} };
+			push @bodies, "IF TG_OP = 'UPDATE' AND NEW.{$t.n} = 1 THEN NEW.{" . pick(sort @heads) . '} := NULL; END IF;' if @heads && !grep { $_->{guard} eq 'off' } @{ $m->{attachments} };
+		}
+		$body = pick(@bodies);
+		$m->{before_actions} = 1 if $body =~ /:= NULL|\{\Q$t\E\.key\}/;
 		$m->{before_triggers} = 1;
-		if (chance(0.35))
+		if (chance(0.5))
 		{
 			$body .= ' ' . action($t);
 			$m->{before_actions} = 1;
@@ -1172,6 +1189,7 @@ sub alter_type
 		ddl("ALTER TABLE {$p} ALTER {$p.value} TYPE $wider", sub {
 			$t->{value}{type} = $wider;
 			$_->{value_type} = $wider for grep { $_->{p} eq $p } @{ $m->{attachments} };
+			rename_in_triggers();
 		});
 		return;
 	}
@@ -1179,7 +1197,7 @@ sub alter_type
 	my $new = $key_types{ $key->{type} }{alters};
 	return unless $new && $t->{kind} !~ /list|hash_key|two_levels/;
 	# Its foreign key is checked, which may have been put off.
-	ddl("ALTER TABLE {$p} ALTER {$p.key} TYPE $new", sub { $key->{type} = $new }, '23503');
+	ddl("ALTER TABLE {$p} ALTER {$p.key} TYPE $new", sub { $key->{type} = $new; rename_in_triggers() }, '23503');
 }
 
 # The options of an attachment, said once more.
@@ -1351,7 +1369,12 @@ sub make_schema
 {
 	my ($number) = @_;
 	$m = { schema => "random_$number", name => {}, table => {}, attachments => [], triggers => [], transaction => '', role => '', keys => pick(3, 5, 8, 25), prepared => 0, trigger_number => 0 };
-	$m->{big} = chance(0.1);
+	# What the direct path takes, and what the reader of index pages does: many listings, and histories of many pages.
+	my $flavour = rand;
+	$m->{simple} = $flavour < 0.4;
+	$m->{keys} = pick(12, 25, 40) if $m->{simple};
+	$m->{reading} = $flavour < 0.15;
+	$m->{big} = $m->{reading} || chance(0.05);
 	run("DROP SCHEMA IF EXISTS $m->{schema} CASCADE");
 	run("CREATE SCHEMA $m->{schema}");
 	run("SET search_path = $m->{schema}, public");
@@ -1360,7 +1383,7 @@ sub make_schema
 	run("GRANT USAGE ON SCHEMA $m->{schema} TO random_writer");
 	run('CREATE SEQUENCE numbers');
 	# Another table of prices, another key of the same one, to the same listings or to others, or prices of what is kept.
-	my $second = pick('', '', '', 'prices', 'key', 'listings', 'chain');
+	my $second = $m->{reading} ? '' : pick('', '', '', 'prices', 'key', 'listings', 'chain');
 	create_listing('l0', nullable => chance(0.15));
 	create_listing('l1', plain => $second eq 'chain', nullable => 0, $second eq 'chain' ? (type => 'integer') : ()) if $second =~ /listings|chain/;
 	create_prices('p0', 'l0', $second eq 'key' ? (key2 => 'l0') : $second eq 'listings' ? (key2 => 'l1') : ());
@@ -1390,7 +1413,7 @@ sub make_schema
 			at_type => $a->{target}{last_price_at} ? $a->{at_type} : 'integer', value_type => type_of_target($a, 'last_price'));
 	}
 	$first_rows->() if !$rows_first;
-	add_trigger() for 1 .. pick(0, 0, 1, 1, 2, 3);
+	add_trigger() for 1 .. ($m->{simple} ? pick(0, 0, 0, 1) : pick(0, 1, 1, 2, 3));
 	check(all => 1);
 }
 
@@ -1571,7 +1594,7 @@ for my $i (0 .. $schemas - 1)
 	++$done{schemas};
 	next if $ok;
 	my $failure = $@;
-	die $failure if !ref $failure;
+	BAIL_OUT("seed $number: $failure") if !ref $failure;
 	next if $failure->{lost};
 	handle_failure($number, $failure);
 	last if ++$failures >= 10;

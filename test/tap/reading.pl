@@ -35,6 +35,12 @@ $node->safe_psql('postgres', q{
 	CREATE INDEX covered_index ON covered (k, at DESC NULLS LAST, id DESC) INCLUDE (v);
 	CREATE INDEX plain_index ON plain (k, at DESC, id DESC);
 	CREATE INDEX plain_value ON plain (v);
+	CREATE TABLE parts (id bigserial, k bigint, at timestamptz NOT NULL, v numeric) PARTITION BY RANGE (at);
+	CREATE TABLE parts_0 PARTITION OF parts FOR VALUES FROM (MINVALUE) TO ('2026-01-20');
+	CREATE TABLE parts_1 PARTITION OF parts FOR VALUES FROM ('2026-01-20') TO ('2026-02-10');
+	CREATE TABLE parts_2 PARTITION OF parts FOR VALUES FROM ('2026-02-10') TO (MAXVALUE);
+	CREATE UNIQUE INDEX parts_index ON parts (k, at DESC, id DESC) INCLUDE (v);
+	ALTER TABLE parts ADD PRIMARY KEY (id, at);
 	CREATE FUNCTION random_time() RETURNS timestamptz LANGUAGE sql VOLATILE AS $$
 		SELECT CASE WHEN random() < 0.02 THEN 'infinity' WHEN random() < 0.02 THEN '-infinity'
 			ELSE '2026-01-01'::timestamptz + floor(random() * 200) * interval '6 h' END $$;
@@ -76,7 +82,7 @@ $node->safe_psql('postgres', q{
 	END $$;
 	CREATE FUNCTION compare() RETURNS void LANGUAGE plpgsql AS $$
 	DECLARE
-		wrong text := (SELECT string_agg(t || ': ' || d, '; ') FROM (VALUES ('covered'), ('plain')) u(t), (VALUES (NULL), ('2026-01-20'::timestamptz)) a(as_of), LATERAL differences(t::regclass, as_of) d);
+		wrong text := (SELECT string_agg(t || ': ' || d, '; ') FROM (VALUES ('covered'), ('plain'), ('parts')) u(t), (VALUES (NULL), ('2026-01-20'::timestamptz)) a(as_of), LATERAL differences(t::regclass, as_of) d);
 	BEGIN
 		IF wrong IS NOT NULL THEN
 			RAISE EXCEPTION 'not what a query finds: %', left(wrong, 1000);
@@ -84,10 +90,11 @@ $node->safe_psql('postgres', q{
 	END $$;
 	INSERT INTO covered (k, at, v) SELECT random() * 300, random_time(), i FROM generate_series(1, 20000) i;
 	INSERT INTO plain (k, at, v) SELECT random() * 300, random_time()::date, i FROM generate_series(1, 20000) i;
+	INSERT INTO parts (k, at, v) SELECT random() * 300, random_time(), i FROM generate_series(1, 5000) i;
 	-- and a history of many pages
 	INSERT INTO covered (k, at, v) SELECT 111, random_time(), i FROM generate_series(1, 4000) i;
 	INSERT INTO plain (k, at, v) SELECT 111, random_time()::date, i FROM generate_series(1, 4000) i;
-	VACUUM ANALYZE covered, plain;
+	VACUUM ANALYZE covered, plain, parts;
 	BEGIN;
 	UPDATE plain SET v = v + 1;
 	REINDEX INDEX plain_index;
@@ -238,6 +245,9 @@ my %scripts = (
 	move => [ 5, q{UPDATE covered SET k = :m, at = random_time() WHERE id % 50 = :m % 50 AND k = :k;} ],
 	rolled_back => [ 5, qq{BEGIN;\nINSERT INTO covered (k, at, v) SELECT :k, 'infinity', i FROM generate_series(1, 20) i;\nUPDATE plain SET v = -1 WHERE k = :m;\nDELETE FROM plain WHERE k = :k;\nROLLBACK;} ],
 	own => [ 3, qq{BEGIN ISOLATION LEVEL REPEATABLE READ;\nSELECT compare();\nINSERT INTO covered (k, at, v) SELECT :k, random_time(), i FROM generate_series(1, 50) i;\nDELETE FROM plain WHERE k = :k AND id % 2 = 0;\nSELECT compare();\nSAVEPOINT a;\nINSERT INTO plain (k, at, v) SELECT :k, 'infinity', i FROM generate_series(1, 50) i;\nROLLBACK TO a;\nSELECT compare();\nROLLBACK;} ],
+	parts => [ 8, q{INSERT INTO parts (k, at, v) SELECT random() * 300, random_time(), i FROM generate_series(1, 20) i;
+		DELETE FROM parts WHERE k = :k AND random() < 0.5; UPDATE parts SET at = random_time() WHERE k = :m;} ],
+	attach => [ 2, qq{BEGIN;\nALTER TABLE parts DETACH PARTITION parts_1;\nUPDATE parts_1 SET v = v + 1 WHERE k < :k;\nALTER TABLE parts ATTACH PARTITION parts_1 FOR VALUES FROM ('2026-01-20') TO ('2026-02-10');\nCOMMIT;} ],
 	vacuum => [ 4, q{VACUUM (TRUNCATE off) covered; INSERT INTO seen SELECT deleted_pages FROM pgstatindex('covered_index');} ],
 	vacuum_plain => [ 4, q{VACUUM (TRUNCATE off) plain; INSERT INTO seen SELECT deleted_pages FROM pgstatindex('plain_index');} ],
 );

@@ -159,6 +159,26 @@ for my $database (sort keys %subscriber_tables)
 	$subscriber->safe_psql($database, "DROP SUBSCRIPTION $database");
 }
 
+# P11: a BEFORE trigger on the subscriber's listings that writes prices, also of the row that is being applied.
+my $logged = 'CREATE TABLE logged (id int PRIMARY KEY, asking numeric);';
+$publisher->safe_psql('postgres', "$logged INSERT INTO logged VALUES (1, 1), (2, 2); CREATE PUBLICATION logged FOR TABLE logged");
+$subscriber->safe_psql('postgres', 'CREATE DATABASE logged');
+$subscriber->safe_psql('logged', qq{CREATE EXTENSION listing_stats; $logged
+	CREATE TABLE log (id serial PRIMARY KEY, listing_id int, created timestamptz NOT NULL DEFAULT clock_timestamp(), value numeric);
+	SET client_min_messages = warning; SELECT listing_stats.attach('logged', 'log', key => 'listing_id', replication => 'always');
+	CREATE FUNCTION log_price() RETURNS trigger LANGUAGE plpgsql AS \$\$ BEGIN
+		INSERT INTO public.log (listing_id, value) VALUES (new.id, new.asking), (3 - new.id, new.asking + 0.5), (7, new.asking);
+		RETURN new;
+	END \$\$;
+	CREATE TRIGGER log_price BEFORE UPDATE OF asking ON logged FOR EACH ROW WHEN (new.asking IS DISTINCT FROM old.asking) EXECUTE FUNCTION log_price();
+	ALTER TABLE logged ENABLE ALWAYS TRIGGER log_price});
+$subscriber->safe_psql('logged', "CREATE SUBSCRIPTION logged CONNECTION '$connection' PUBLICATION logged");
+$subscriber->wait_for_subscription_sync($publisher, 'logged', 'logged');
+$publisher->safe_psql('postgres', 'BEGIN; UPDATE logged SET asking = asking + 1; UPDATE logged SET asking = 7 WHERE id = 1; COMMIT; INSERT INTO logged VALUES (7)');
+$publisher->wait_for_catchup('logged');
+is($subscriber->safe_psql('logged', 'SELECT * FROM logged ORDER BY id'), "1|7|7\n2|3|7.5\n7||7", 'prices of a BEFORE trigger on an applied row');
+$subscriber->safe_psql('logged', 'DROP SUBSCRIPTION logged');
+
 # Listings that lose their key and get one again, on a subscriber that keeps the column itself.
 my $coded = q{CREATE TABLE coded (id int PRIMARY KEY, code int UNIQUE); CREATE TABLE coded_price (id int PRIMARY KEY, code int, created date NOT NULL, value numeric);};
 $publisher->safe_psql('postgres', "$coded INSERT INTO coded SELECT i, i FROM generate_series(1, 4) i; INSERT INTO coded_price SELECT i, i, '2026-01-01', i FROM generate_series(1, 4) i;
@@ -170,7 +190,7 @@ $subscriber->safe_psql('coded', "CREATE SUBSCRIPTION coded CONNECTION '$connecti
 $subscriber->wait_for_subscription_sync($publisher, 'coded', 'coded');
 $publisher->safe_psql('postgres', 'UPDATE coded SET code = NULL WHERE id < 3');
 $publisher->wait_for_catchup('coded');
-is($subscriber->safe_psql('coded', 'SELECT id, last_price FROM coded ORDER BY id'), "1|\n2|\n3|3\n4|4", 'listings that lose their key');
+is($subscriber->safe_psql('coded', 'SELECT id, last_price FROM coded ORDER BY id'), "1|1\n2|2\n3|3\n4|4", 'listings that lose their key stop nothing, and nothing is kept for them');
 $publisher->safe_psql('postgres', 'UPDATE coded SET code = 3 - id WHERE id < 3');
 $publisher->wait_for_catchup('coded');
 is($subscriber->safe_psql('coded', 'SELECT id, last_price FROM coded ORDER BY id'), "1|2\n2|1\n3|3\n4|4", 'and get another one');

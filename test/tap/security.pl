@@ -197,6 +197,32 @@ for my $foreign_key ('', ' REFERENCES listing DEFERRABLE INITIALLY DEFERRED')
 	as('plain', 'DROP SCHEMA m CASCADE');
 }
 
+# S8: So do functions that planning runs, as those in the predicate of an index: what refresh() reads is planned too.
+as('plain', q{
+	CREATE SCHEMA m;
+	SET search_path = m;
+	CREATE TABLE listing (id int PRIMARY KEY);
+	CREATE TABLE price (id serial PRIMARY KEY, listing_id int REFERENCES listing, created timestamptz NOT NULL, value numeric);
+	INSERT INTO listing VALUES (1);
+	SELECT count(*) FROM listing_stats.attach('listing', 'price');
+	CREATE TABLE seen (who text);
+	CREATE FUNCTION later() RETURNS int LANGUAGE plpgsql AS $$ BEGIN INSERT INTO m.seen VALUES (current_user); RETURN 1; END $$;
+	CREATE FUNCTION keep() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN
+		EXECUTE format('DECLARE %I CURSOR WITH HOLD FOR SELECT m.later()', 'kept' || random());
+		RETURN true;
+	EXCEPTION WHEN insufficient_privilege THEN RETURN true;
+	END $$;
+	CREATE FUNCTION yes(i int) RETURNS boolean IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN RETURN m.keep(); END $$;
+	CREATE INDEX ON listing (last_price) WHERE yes(1);
+	DELETE FROM seen;
+});
+for my $call (q{CALL listing_stats.refresh('m.listing', 'm.price')}, q{CALL listing_stats.refresh('m.listing', 'm.price', only_in => 'm.price')}, q{SELECT listing_stats.attach('m.listing', 'm.price', price_count => 'n')})
+{
+	$node->safe_psql('market', "DELETE FROM m.seen; $call");
+	is($node->safe_psql('market', q{SELECT string_agg(who, ' ') FROM m.seen WHERE who <> 'plain'}), '', "a cursor that planning keeps does not run as who calls $call");
+}
+as('plain', 'DROP SCHEMA m CASCADE');
+
 # S8: DDL that an index function runs for a superuser is followed within the operation, and as the tables' owner.
 as('plain', q{
 	CREATE SCHEMA m;
