@@ -8,9 +8,11 @@ namespace listing_stats {
 namespace {
 
 HTAB *triggers = nullptr;
-List *attachments = NIL;    // in CacheMemoryContext
-List *invalid_plans = NIL;  // likewise
-uint64 invalidations = 0;   // how often the relation cache has called
+TriggerColumns *last_columns = nullptr;  // of "triggers", where entries stay: wanted most often
+bool stale = false;                      // some of "triggers" are not valid
+List *attachments = NIL;                 // in CacheMemoryContext
+List *invalid_plans = NIL;               // likewise
+uint64 invalidations = 0;                // how often the relation cache has called
 
 void
 forget_relation(Datum, Oid relation)
@@ -35,6 +37,25 @@ forget_relation(Datum, Oid relation)
 		if (columns->valid && (!OidIsValid(relation) || columns->relation == relation ||
 		                       columns->attachment == nullptr || !columns->attachment->valid))
 			columns->valid = false;
+		stale = stale || !columns->valid;
+	}
+}
+
+// Many are of partitions that have come and gone.
+void
+forget_triggers()
+{
+	HASH_SEQ_STATUS status;
+
+	if (!stale)
+		return;
+	stale = false;
+	last_columns = nullptr;
+	hash_seq_init(&status, triggers);
+	while (void *entry = hash_seq_search(&status))
+	{
+		if (!static_cast<TriggerColumns *>(entry)->valid)
+			hash_search(triggers, entry, HASH_REMOVE, nullptr);
 	}
 }
 
@@ -199,8 +220,7 @@ find_attachment(Relation root, Oid trigger, Side side)
 TriggerColumns *
 columns_of_trigger(const TriggerData *event, Side side)
 {
-	// Entries stay where they are: the last one met is most often the one that is wanted.
-	static TriggerColumns *columns = nullptr;
+	TriggerColumns *&columns = last_columns;
 	Oid trigger = event->tg_trigger->tgoid;
 	bool found = false;
 
@@ -295,6 +315,7 @@ free_stale_attachments()
 		attachments = foreach_delete_current(attachments, cell);
 		MemoryContextDelete(attachment->context);
 	}
+	forget_triggers();
 }
 
 }  // namespace listing_stats

@@ -239,11 +239,11 @@ path_of(Attachment *attachment)
 {
 	if (!attachment->direct_path_is_known)
 	{
-		MemoryContext old = MemoryContextSwitchTo(attachment->context);
-		DirectPath *path = static_cast<DirectPath *>(palloc0(sizeof(DirectPath)));
+		// What looking for it takes goes with the flush.
+		DirectPath *path = static_cast<DirectPath *>(
+			MemoryContextAllocZero(attachment->context, sizeof(DirectPath)));
 		attachment->direct_path = find_path(*attachment, path) ? path : nullptr;
 		attachment->direct_path_is_known = true;
-		MemoryContextSwitchTo(old);
 	}
 	return attachment->direct_path;
 }

@@ -142,6 +142,28 @@ for my $listings (10, int 1.04 * $awkward, $rows)
 	}
 }
 
+# Partitions that come and go.
+$node->safe_psql('postgres', q{
+	CREATE TABLE parted (id bigserial, listing_id int, created timestamptz NOT NULL, value numeric, PRIMARY KEY (id, listing_id)) PARTITION BY LIST (listing_id);
+	CREATE TABLE owner (id int PRIMARY KEY);
+	INSERT INTO owner VALUES (1);
+	SELECT count(*) FROM listing_stats.attach('owner', 'parted', key => 'listing_id', last_price => 'last_parted');
+	CREATE PROCEDURE come_and_go(rounds int) LANGUAGE plpgsql SET client_min_messages = error AS $$
+	BEGIN
+		FOR i IN 1..rounds LOOP
+			CREATE TABLE part PARTITION OF parted FOR VALUES IN (1);
+			INSERT INTO parted (listing_id, created, value) VALUES (1, now(), i);
+			DROP TABLE part;
+		END LOOP;
+	END $$});
+$session = Psql->new('-h', $node->host, '-p', $node->port, 'postgres');
+my $of_triggers = q{SELECT total_bytes FROM pg_backend_memory_contexts WHERE name = 'listing_stats triggers';};
+$session->run('CALL come_and_go(10);') for 1 .. 2;
+$before = $session->run($of_triggers);
+$session->run('CALL come_and_go(10);') for 1 .. 40;
+cmp_ok($session->run($of_triggers), '<=', $before, 'triggers of partitions that are gone are forgotten');
+undef $session;
+
 # Numbers of a hundred thousand digits, 65 kB each, are asked one after the other.
 $session = Psql->new('-h', $node->host, '-p', $node->port, 'postgres');
 $session->run(q{SET work_mem = '4MB'; SET search_path = listing_stats;
