@@ -633,31 +633,78 @@ sub verification
 	return resolve('SELECT * FROM listing_stats.verify(' . literal(resolve("{$a->{l}}")) . ', ' . literal(resolve("{$a->{p}}")) . ')');
 }
 
-# What latest_prices() gives and plain SQL does not, and the other way round.
+# What is asked of an attachment's prices: the type of the key, some keys, an expression of the price as numeric, and which rows count.
+sub question
+{
+	my ($a, $most) = @_;
+	my ($type) = map { $_->{type} } $a->{key_column} // $m->{table}{ $a->{p} }{ $a->{key} =~ s/.*\.//r };
+	my $has_time = $a->{at_type} !~ /int|numeric/;
+	my $as_of = $has_time && chance(0.5)
+		? (chance(0.1) ? pick("'infinity'", "'-infinity'", "'2100-01-01'") : literal(time_text('timestamptz', between(-2, $m->{big} ? pick(14, 400) : 14)))) . '::timestamptz' : undef;
+	my @where = $a->{null_value} eq 'skip' ? "p.{$a->{value}} IS NOT NULL" : ();
+	return {
+		ask => $key_types{$type}{ask}, type => $key_types{$type}{type} // $type, has_time => $has_time, as_of => $as_of,
+		keys => [ map { literal(key_text($type, any_key())) } 1 .. between(0, $most) ],
+		numeric => $a->{value_type} eq 'double precision' ? "p.{$a->{value}}::text::numeric" : "p.{$a->{value}}::numeric",
+		known => \@where, until => $as_of ? "p.{$a->{at}} <= ($as_of)::$a->{at_type}" : 'true',
+		newest => "p.{$a->{at}} DESC NULLS LAST, p.{$a->{tie}} DESC NULLS LAST" };
+}
+
+# What a reading function gives and plain SQL does not, or the other way round; no row where they agree.
 sub reading
 {
 	my ($a) = @_;
-	my ($type) = map { $_->{type} } $a->{key_column} // $m->{table}{ $a->{p} }{ $a->{key} =~ s/.*\.//r };
-	my $ask = $key_types{$type}{ask};
-	my $sql_type = $key_types{$type}{type} // $type;
-	my $has_time = $a->{at_type} !~ /int|numeric/;
-	my $as_of = $has_time && chance(0.5) ? (chance(0.1) ? pick("'infinity'", "'-infinity'", "'2100-01-01'") : literal(time_text('timestamptz', between(-2, $m->{big} ? pick(14, 400) : 14)))) . '::timestamptz' : undef;
-	my @keys = chance(0.6) ? map { any_key() } 1 .. between(0, pick(3, 15, 50)) : ();
-	my @texts = map { literal(key_text($type, $_)) } @keys;
-	push @texts, 'NULL' if @keys && chance(0.2);
-	my $keys = @keys ? "ARRAY[" . join(', ', @texts) . "]::$ask\[]" : $ask eq 'bigint' && chance(0.5) ? undef : "NULL::$ask\[]";
+	return (chance(0.6) ? reading_of_many($a) : reading_of_each($a)) =~ s/\s+/ /gr;
+}
+
+sub reading_of_many
+{
+	my ($a) = @_;
+	my $q = question($a, pick(3, 15, 50));
+	my @keys = chance(0.6) ? @{ $q->{keys} } : ();
+	push @keys, 'NULL' if @keys && chance(0.2);
+	my $keys = @keys ? 'ARRAY[' . join(', ', @keys) . "]::$q->{ask}\[]" : $q->{ask} eq 'bigint' && chance(0.5) ? undef : "NULL::$q->{ask}\[]";
 	my @arguments = (literal(resolve("{$a->{p}}")), $keys // ());
-	push @arguments, "as_of => $as_of" if $as_of;
+	push @arguments, "as_of => $q->{as_of}" if $q->{as_of};
 	push @arguments, 'key => ' . literal($m->{name}{ $a->{key} }) if $m->{several}{ $a->{p} } || chance(0.3);
-	my $value = $a->{value_type} eq 'double precision' ? "p.{$a->{value}}::text::numeric" : "p.{$a->{value}}::numeric";
-	my @where = "p.{$a->{key}} IS NOT NULL";
-	push @where, "p.{$a->{value}} IS NOT NULL" if $a->{null_value} eq 'skip';
-	push @where, "p.{$a->{at}} <= ($as_of)::$a->{at_type}" if $as_of;
-	push @where, "p.{$a->{key}} IN (" . join(', ', map { "$_\::$sql_type" } @texts) . ')' if @keys;
-	return resolve("WITH got AS MATERIALIZED (SELECT key::$sql_type AS key, at, value FROM listing_stats.latest_prices(" . join(', ', @arguments) . ')),
-		want AS MATERIALIZED (SELECT DISTINCT ON (p.{' . $a->{key} . '}) p.{' . $a->{key} . "}::$sql_type AS key, " . ($has_time ? "p.{$a->{at}}::timestamptz" : 'NULL::timestamptz') . " AS at, $value AS value
-			FROM {$a->{p}} p WHERE " . join(' AND ', @where) . " ORDER BY p.{$a->{key}}, p.{$a->{at}} DESC NULLS LAST, p.{$a->{tie}} DESC NULLS LAST)
-		(SELECT 'got', * FROM (TABLE got EXCEPT ALL TABLE want) d) UNION ALL (SELECT 'not got', * FROM (TABLE want EXCEPT ALL TABLE got) d)") =~ s/\s+/ /gr;
+	my $arguments = join ', ', @arguments;
+	my $where = join ' AND ', "p.{$a->{key}} IS NOT NULL", @{ $q->{known} }, $q->{until}, @keys ? "p.{$a->{key}} IN (" . join(', ', map { "$_\::$q->{type}" } @keys) . ')' : ();
+	my $time = $q->{has_time} ? "p.{$a->{at}}::timestamptz" : 'NULL::timestamptz';
+	return resolve("WITH got AS MATERIALIZED (SELECT key::$q->{type} AS key, at, value FROM listing_stats.latest_prices($arguments)),
+		want AS MATERIALIZED (SELECT DISTINCT ON (p.{$a->{key}}) p.{$a->{key}}::$q->{type} AS key, $time AS at, $q->{numeric} AS value FROM {$a->{p}} p WHERE $where ORDER BY p.{$a->{key}}, $q->{newest})
+		(SELECT 'got', * FROM (TABLE got EXCEPT ALL TABLE want) d) UNION ALL (SELECT 'not got', * FROM (TABLE want EXCEPT ALL TABLE got) d)");
+}
+
+# Key by key: a price, or all of them.
+sub reading_of_each
+{
+	my ($a) = @_;
+	my $q = question($a, 5);
+	my $column = $m->{several}{ $a->{p} } || chance(0.3) ? ', key_column => ' . literal($m->{name}{ $a->{key} }) : '';
+	my $call = literal(resolve("{$a->{p}}")) . ", k.key::$q->{ask}";
+	my $keys = '(VALUES ' . join(', ', map { "($_\::$q->{type})" } 'NULL', @{ $q->{keys} }) . ') k (key)';
+	my ($got, $want);
+	my $rows = sub { return "FROM {$a->{p}} p WHERE " . join(' AND ', "p.{$a->{key}} = k.key", @_) };
+	my $what = rand;
+	if ($what < 0.5)
+	{
+		$got = "listing_stats.latest_price($call" . ($q->{as_of} ? ", as_of => $q->{as_of}" : '') . "$column)";
+		$want = "(SELECT $q->{numeric} " . $rows->(@{ $q->{known} }, $q->{until}) . " ORDER BY $q->{newest} LIMIT 1)";
+	}
+	elsif ($what < 0.8 || !$q->{has_time})
+	{
+		my $limit = pick('NULL', between(0, 5), 100);
+		$got = "listing_stats.price_history_json($call, $limit$column)::jsonb";
+		$want = "(SELECT coalesce(jsonb_agg(to_jsonb(r)), '[]') FROM (SELECT p.{$a->{at}}, p.{$a->{value}} " . $rows->() . " ORDER BY $q->{newest} LIMIT $limit) r)";
+	}
+	else
+	{
+		# Of one time the price in force.
+		$got = "listing_stats.read_price_history($call$column)::jsonb";
+		$want = "(SELECT coalesce(jsonb_agg(jsonb_build_object('at', r.at, 'value', r.value)), '[]') FROM (SELECT DISTINCT ON (p.{$a->{at}}) p.{$a->{at}}::timestamptz AS at, $q->{numeric} AS value "
+			. $rows->(@{ $q->{known} }, "p.{$a->{at}} IS NOT NULL") . " ORDER BY $q->{newest}) r)";
+	}
+	return resolve("SELECT k.key, $got, $want FROM $keys WHERE $got IS DISTINCT FROM $want");
 }
 
 my %done;  # how often what was done
