@@ -1271,7 +1271,7 @@ sub attach_again
 	}
 	$new->{name_key} = 1;
 	$m->{ddl} = 1;
-	try_to(attach_call($new, options => 1, map { $_ => 1 } @none), [ refusals(), '55006' ], sub { %$a = %$new });
+	try_to(attach_call($new, options => 1, map { $_ => 1 } @none), [ refusals(), qw(55006 428C9) ], sub { %$a = %$new });
 }
 
 sub detach_and_attach
