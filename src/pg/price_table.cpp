@@ -170,6 +170,22 @@ has_all_keys(const Attachment &attachment)
 	       key.collation == reference.collation && !is_distributed(attachment.listing);
 }
 
+Partitioning
+partitioning_of(Relation relation, const PriceTable &table)
+{
+	if (relation->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
+		return Partitioning::none;
+	const PartitionKey key = RelationGetPartitionKey(relation);
+	const PartitionDesc partitions = RelationGetPartitionDesc(relation, true);
+
+	if (key->partnatts == 1 && key->partattrs[0] == table.key.attnum)
+		return Partitioning::by_key;
+	if (key->strategy == PARTITION_STRATEGY_RANGE && key->partattrs[0] == table.at.attnum &&
+	    partitions->nparts > 0 && !partition_bound_has_default(partitions->boundinfo))
+		return Partitioning::by_time;
+	return Partitioning::otherwise;
+}
+
 PriceTable
 resolve_table(Relation relation, const ColumnNames &names)
 {
@@ -214,6 +230,7 @@ resolve_table(Relation relation, const ColumnNames &names)
 	check_column_type(relation, table.at, true, true);
 	check_column_type(relation, table.value, false, true);
 	table.distributed = is_distributed(table.relation);
+	table.partitioning = partitioning_of(relation, table);
 	choose_leaf_index(relation, &table);
 	return table;
 }
