@@ -2,7 +2,15 @@
 //
 // Reading one price must not cost more than the reading itself, so the answers are cached by what
 // was asked.  All that they depend on is in the table's own description: its triggers, foreign
-// keys, primary key and indexes, whose changes invalidate it.
+// keys, primary key and indexes, whose changes invalidate it; or in that of the listing it is
+// attached to, or of a partition.
+//
+// What holds:
+// - A table is locked before it is looked at, until the transaction ends: what the lock waited for
+//   has sent its messages.
+// - What is found while messages come in is used once and not kept.
+// - What is kept with an answer is freed when the answer is no longer valid and no call runs a plan
+//   of it.
 #include "pg/price_table.hpp"
 
 #include "pg/attachment.hpp"
