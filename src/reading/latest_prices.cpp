@@ -1,4 +1,7 @@
 // latest_prices() and latest_price(): the newest price of the listings asked for, or of all.
+//
+// The ways are tried in their order: leaves of an index, the heap, a query.  What one has given
+// that could not go on is dropped before the next gives it again.
 #include "reading/heap_reader.hpp"
 #include "reading/key_reader.hpp"
 

@@ -349,39 +349,38 @@ keys_of(Oid relation, AttrNumber key, bool inherited, double prices)
 	return distinct > 0 ? distinct : distinct < 0 && prices >= 0 ? -distinct * prices : -1;
 }
 
-// The partitions of a table, or its inheritance children.
+// The partitions of a table, or its inheritance children.  The planner asks for them, which has not
+// locked the table.
 struct Parts
 {
 	List *children;
 	double count;   // with the table itself where it has rows; 1 where there are no children
 	double of_key;  // in so many the latest price of a key is looked for
-	bool by_key;    // each has keys of its own
 };
 
 Parts
 parts_of(const PriceTable &table)
 {
-	Parts parts = {NIL, 1, 1, false};
+	Parts parts = {NIL, 1, 1};
+
 	if (!has_subclass(table.relation))
 		return parts;
-	Relation relation = relation_open(table.relation, NoLock);
-
 	parts.children = find_inheritance_children(table.relation, NoLock);
 	parts.count = Max(list_length(parts.children), 1);
-	if (relation->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
-		parts.of_key = ++parts.count;
-	else
+	switch (table.partitioning)
 	{
-		const PartitionKey key = RelationGetPartitionKey(relation);
-		const PartitionDesc partitions = RelationGetPartitionDesc(relation, true);
-		parts.by_key = key->partnatts == 1 && key->partattrs[0] == table.key.attnum;
-		parts.of_key = parts.by_key ? 1 : parts.count;
+	case Partitioning::none:
+		parts.of_key = ++parts.count;
+		break;
+	case Partitioning::by_key:
+		break;
+	case Partitioning::by_time:
 		// From the newest on, which may have none.
-		if (key->strategy == PARTITION_STRATEGY_RANGE && key->partattrs[0] == table.at.attnum &&
-		    partitions->nparts > 0 && !partition_bound_has_default(partitions->boundinfo))
-			parts.of_key = Min(parts.count, 2);
+		parts.of_key = Min(parts.count, 2);
+		break;
+	case Partitioning::otherwise:
+		parts.of_key = parts.count;
 	}
-	relation_close(relation, NoLock);
 	return parts;
 }
 
@@ -391,7 +390,8 @@ TableSize
 size_of(const PriceTable &table, const Parts &parts)
 {
 	const AttrNumber key = table.key.attnum;
-	const bool partitioned = get_rel_relkind(table.relation) == RELKIND_PARTITIONED_TABLE;
+	const bool partitioned = table.partitioning != Partitioning::none;
+	const bool own_keys = table.partitioning == Partitioning::by_key;
 	TableSize size = {prices_of(table.relation), -1};
 	double keys = keys_of(table.relation, key, false, size.prices);
 	ListCell *cell = nullptr;
@@ -410,7 +410,7 @@ size_of(const PriceTable &table, const Parts &parts)
 			keys_of(part, get_attnum(part, NameStr(table.key.name)), false, prices);
 		if (prices >= 0)
 			size.prices = Max(size.prices, 0) + prices;
-		keys = parts.by_key && part_keys > 0 ? Max(keys, 0) + part_keys : Max(keys, part_keys);
+		keys = own_keys && part_keys > 0 ? Max(keys, 0) + part_keys : Max(keys, part_keys);
 	}
 	size.keys = keys_of(table.relation, key, true, size.prices);
 	return {size.prices, size.keys < 0 ? keys : size.keys};
@@ -650,7 +650,7 @@ double
 estimate_keys(Oid relation, const ColumnNames &names)
 {
 	const PriceTable *table = known_price_table(relation, names);
-	if (table == nullptr)
+	if (table == nullptr || get_rel_relkind(relation) == '\0')
 		return -1;
 	const TableSize size = estimate_size(*table);
 

@@ -2,7 +2,15 @@
 //
 // Reading one price must not cost more than the reading itself, so the answers are cached by what
 // was asked.  All that they depend on is in the table's own description: its triggers, foreign
-// keys, primary key and indexes, whose changes invalidate it.
+// keys, primary key and indexes, whose changes invalidate it; or in that of the listing it is
+// attached to, or of a partition.
+//
+// What holds:
+// - A table is locked before it is looked at, until the transaction ends: what the lock waited for
+//   has sent its messages.
+// - What is found while messages come in is used once and not kept.
+// - What is kept with an answer is freed when the answer is no longer valid and no call runs a plan
+//   of it.
 #include "tables/price_table.hpp"
 
 #include "tables/attachment.hpp"
@@ -170,6 +178,22 @@ has_all_keys(const Attachment &attachment)
 	       key.collation == reference.collation && !is_distributed(attachment.listing);
 }
 
+Partitioning
+partitioning_of(Relation relation, const PriceTable &table)
+{
+	if (relation->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
+		return Partitioning::none;
+	const PartitionKey key = RelationGetPartitionKey(relation);
+	const PartitionDesc partitions = RelationGetPartitionDesc(relation, true);
+
+	if (key->partnatts == 1 && key->partattrs[0] == table.key.attnum)
+		return Partitioning::by_key;
+	if (key->strategy == PARTITION_STRATEGY_RANGE && key->partattrs[0] == table.at.attnum &&
+	    partitions->nparts > 0 && !partition_bound_has_default(partitions->boundinfo))
+		return Partitioning::by_time;
+	return Partitioning::otherwise;
+}
+
 PriceTable
 resolve_table(Relation relation, const ColumnNames &names)
 {
@@ -214,6 +238,7 @@ resolve_table(Relation relation, const ColumnNames &names)
 	check_column_type(relation, table.at, true, true);
 	check_column_type(relation, table.value, false, true);
 	table.distributed = is_distributed(table.relation);
+	table.partitioning = partitioning_of(relation, table);
 	choose_leaf_index(relation, &table);
 	return table;
 }

@@ -15,6 +15,15 @@ struct Kept
 	HTAB *partitions;
 };
 
+// What the planner can make of a table's partitions.
+enum class Partitioning
+{
+	none,
+	by_key,   // a key is in one of them
+	by_time,  // they can be put in the order of time
+	otherwise
+};
+
 struct PriceTable
 {
 	Oid relation;
@@ -25,7 +34,8 @@ struct PriceTable
 	ResolvedColumn value;
 	bool skip_null;    // the latest known price counts, not the latest row
 	bool distributed;  // the rows are elsewhere
-	Oid index;         // from which leaf_reader can read the latest price; InvalidOid: none
+	Partitioning partitioning;
+	Oid index;  // from which leaf_reader can read the latest price; InvalidOid: none
 
 	// The table that has all keys, each once, as an attachment's foreign key sees to; InvalidOid:
 	// none has for sure.
