@@ -179,11 +179,14 @@ CREATE FUNCTION way(price regclass) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
     passes bigint := pg_stat_get_xact_numscans(price);
     scans bigint := (SELECT sum(pg_stat_get_xact_numscans(indexrelid)) FROM pg_index WHERE indrelid = price);
+    -- What the access method gives, which we do not ask: since 17 it counts one scan for an array of keys.
+    given bigint := (SELECT sum(pg_stat_get_xact_tuples_returned(indexrelid)) FROM pg_index WHERE indrelid = price);
 BEGIN
     PERFORM listing_stats.latest_prices(price, ARRAY[1, 2, 3, 4, 5, 6, 7], key => 'k', at => 't', value => 'v');
     passes := pg_stat_get_xact_numscans(price) - passes;
     scans := (SELECT sum(pg_stat_get_xact_numscans(indexrelid)) FROM pg_index WHERE indrelid = price) - scans;
-    RETURN CASE WHEN passes = 1 AND scans = 0 THEN 'by one pass' WHEN passes = 0 AND scans = 1 THEN 'directly' ELSE 'by query' END;
+    given := (SELECT sum(pg_stat_get_xact_tuples_returned(indexrelid)) FROM pg_index WHERE indrelid = price) - given;
+    RETURN CASE WHEN passes = 1 AND scans = 0 THEN 'by one pass' WHEN passes = 0 AND scans = 1 AND given = 0 THEN 'directly' ELSE 'by query' END;
 END $$;
 CREATE TABLE t (id serial PRIMARY KEY, k int, t timestamptz, v numeric);
 INSERT INTO t (k, t, v) SELECT i % 10, '2026-01-01'::timestamptz + i * interval '1 h', i FROM generate_series(1, 1000) i;
