@@ -6,7 +6,7 @@ EXTENSION_VERSION = $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" $(srcdir
 
 # A folder for each room of the house, from the ground floor up; see HACKING.md.
 CORE_OBJS      = src/core/decimal.o src/core/decimal_form.o src/core/distribution.o src/core/division.o \
-                 src/core/history.o src/core/history_questions.o src/core/ranking.o \
+                 src/core/history.o src/core/step_questions.o src/core/ranking.o \
                  src/core/stored_form.o
 SERVER_OBJS    = src/server/column.o src/server/numeric.o src/server/roles.o
 TABLES_OBJS    = src/tables/attachment.o src/tables/distributed.o src/tables/price_index.o \

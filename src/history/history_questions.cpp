@@ -1,5 +1,5 @@
 // The questions on a price_history that have one answer.
-#include "core/history_questions.hpp"
+#include "core/step_questions.hpp"
 
 #include "history/history_state.hpp"
 #include "server/postgres.hpp"

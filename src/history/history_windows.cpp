@@ -7,7 +7,7 @@
 // weeks of date_trunc('week').  Where the clock shows a midnight twice the first is meant, where it
 // skips it the moment of that.  Shorter widths are fixed lengths of time from 2000-01-03 00:00 UTC,
 // as date_bin() has them.
-#include "core/history_questions.hpp"
+#include "core/step_questions.hpp"
 
 #include "history/history_state.hpp"
 #include "server/block_characters.hpp"

@@ -2,7 +2,7 @@
 // sorting, nothing packed.
 #pragma once
 
-#include "core/history_questions.hpp"
+#include "core/step_questions.hpp"
 
 #include <algorithm>
 #include <map>

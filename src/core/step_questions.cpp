@@ -1,5 +1,5 @@
 // The questions on a history, each one pass over its steps.
-#include "core/history_questions.hpp"
+#include "core/step_questions.hpp"
 
 #include <algorithm>
 
