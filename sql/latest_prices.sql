@@ -287,6 +287,14 @@ END $$;
 SELECT fill_up();
 ANALYZE many, some_more;
 SELECT differences('some_more', 'bigint', 'k', 'created', 'id', 'value', NULL), differences('many', 'bigint', 'k', 'created', 'id', 'value', NULL);
+-- also in parallel
+SET parallel_setup_cost = 0;
+SET parallel_tuple_cost = 0;
+SET min_parallel_table_scan_size = 0;
+SELECT differences('some_more', 'bigint', 'k', 'created', 'id', 'value', NULL), differences('many', 'bigint', 'k', 'created', 'id', 'value', '2026-01-01 02:00');
+RESET parallel_setup_cost;
+RESET parallel_tuple_cost;
+RESET min_parallel_table_scan_size;
 RESET work_mem;
 RESET hash_mem_multiplier;
 SELECT differences('many', 'bigint', 'k', 'created', 'id', 'value', NULL);
