@@ -29,7 +29,7 @@ my $steps = 40;
 diag "LISTING_STATS_SEED=$seed";
 
 my $node = PostgreSQL::Test::Cluster->new('node');
-$node->init;
+$node->init(extra => [ '--encoding=UTF8' ]);
 $node->append_conf('postgresql.conf', "autovacuum = off\nmax_prepared_transactions = 5\nrestart_after_crash = on\nlog_min_messages = fatal\nlog_statement = none\njit = off");
 $node->start;
 $node->safe_psql('postgres', q{
