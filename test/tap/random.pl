@@ -1255,7 +1255,8 @@ sub attach_again
 	return if $a->{fixed};
 	my $new = dclone($a);
 	$new->{null_value} = pick('keep', 'skip');
-	$new->{guard} = pick('keep', 'error', 'off');
+	# Not 'off': triggers that are there may write what would then stay.
+	$new->{guard} = pick('keep', 'error');
 	my @none;
 	if (chance(0.5))
 	{
