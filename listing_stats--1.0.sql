@@ -85,43 +85,15 @@ COMMENT ON FUNCTION listing_stats._finish_stats(listing_stats.price_distribution
 CREATE FUNCTION listing_stats._finish_summary(listing_stats.price_distribution) RETURNS listing_stats.summary
 	AS 'MODULE_PATHNAME', 'listing_stats_finish_summary' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._finish_summary(listing_stats.price_distribution) IS
-	'the result of price_summary(); NULL is the empty set; error 0A000 outside of an aggregate, 42804 with a state of percentile()';
+	'the result of price_summary(); NULL is the empty set; error 0A000 outside of an aggregate';
 CREATE FUNCTION listing_stats._finish_stats_json(listing_stats.price_distribution) RETURNS jsonb
 	AS 'MODULE_PATHNAME', 'listing_stats_finish_stats_json' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._finish_stats_json(listing_stats.price_distribution) IS
-	'the result of price_stats_json(); NULL is the empty set; error 0A000 outside of an aggregate, 42804 with a state of percentile()';
+	'the result of price_stats_json(); NULL is the empty set; error 0A000 outside of an aggregate';
 CREATE FUNCTION listing_stats._finish_median(listing_stats.price_distribution) RETURNS numeric
 	AS 'MODULE_PATHNAME', 'listing_stats_finish_median' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._finish_median(listing_stats.price_distribution) IS
 	'the result of the aggregate median(); NULL is the empty set; error 0A000 outside of an aggregate';
-CREATE FUNCTION listing_stats._accumulate_percentile(listing_stats.price_distribution, numeric, numeric) RETURNS listing_stats.price_distribution
-	AS 'MODULE_PATHNAME', 'listing_stats_accumulate_percentile_numeric' LANGUAGE C IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION listing_stats._accumulate_percentile(listing_stats.price_distribution, numeric, numeric) IS
-	'the transition of the aggregate percentile(), whose state has the percentile asked for in place of the number of NULLs; error 22003 unless it is between 0 and 1 and has at most 18 decimals, 22023 unless it is the same for all rows, 42804 with a state of another aggregate, 0A000 outside of one';
-CREATE FUNCTION listing_stats._accumulate_percentile(listing_stats.price_distribution, bigint, numeric) RETURNS listing_stats.price_distribution
-	AS 'MODULE_PATHNAME', 'listing_stats_accumulate_percentile_bigint' LANGUAGE C IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION listing_stats._accumulate_percentile(listing_stats.price_distribution, bigint, numeric) IS
-	'the transition of the aggregate percentile(), whose state has the percentile asked for in place of the number of NULLs; error 22003 unless it is between 0 and 1 and has at most 18 decimals, 22023 unless it is the same for all rows, 42804 with a state of another aggregate, 0A000 outside of one';
-CREATE FUNCTION listing_stats._accumulate_percentile(listing_stats.price_distribution, integer, numeric) RETURNS listing_stats.price_distribution
-	AS 'MODULE_PATHNAME', 'listing_stats_accumulate_percentile_integer' LANGUAGE C IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION listing_stats._accumulate_percentile(listing_stats.price_distribution, integer, numeric) IS
-	'the transition of the aggregate percentile(), whose state has the percentile asked for in place of the number of NULLs; error 22003 unless it is between 0 and 1 and has at most 18 decimals, 22023 unless it is the same for all rows, 42804 with a state of another aggregate, 0A000 outside of one';
-CREATE FUNCTION listing_stats._accumulate_percentile(listing_stats.price_distribution, double precision, numeric) RETURNS listing_stats.price_distribution
-	AS 'MODULE_PATHNAME', 'listing_stats_accumulate_percentile_double' LANGUAGE C IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION listing_stats._accumulate_percentile(listing_stats.price_distribution, double precision, numeric) IS
-	'the transition of the aggregate percentile(), whose state has the percentile asked for in place of the number of NULLs; error 22003 unless it is between 0 and 1 and has at most 18 decimals, 22023 unless it is the same for all rows, 42804 with a state of another aggregate, 0A000 outside of one';
-CREATE FUNCTION listing_stats._accumulate_percentile(listing_stats.price_distribution, real, numeric) RETURNS listing_stats.price_distribution
-	AS 'MODULE_PATHNAME', 'listing_stats_accumulate_percentile_real' LANGUAGE C IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION listing_stats._accumulate_percentile(listing_stats.price_distribution, real, numeric) IS
-	'the transition of the aggregate percentile(), whose state has the percentile asked for in place of the number of NULLs; error 22003 unless it is between 0 and 1 and has at most 18 decimals, 22023 unless it is the same for all rows, 42804 with a state of another aggregate, 0A000 outside of one';
-CREATE FUNCTION listing_stats._combine_percentile(listing_stats.price_distribution, listing_stats.price_distribution) RETURNS listing_stats.price_distribution
-	AS 'MODULE_PATHNAME', 'listing_stats_combine_percentile' LANGUAGE C IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION listing_stats._combine_percentile(listing_stats.price_distribution, listing_stats.price_distribution) IS
-	'the combine of the aggregate percentile(); NULL for an empty set; error 22023 if different percentiles are asked for, 42804 with a state of another aggregate, 0A000 outside of one';
-CREATE FUNCTION listing_stats._finish_percentile(listing_stats.price_distribution) RETURNS numeric
-	AS 'MODULE_PATHNAME', 'listing_stats_finish_percentile' LANGUAGE C IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION listing_stats._finish_percentile(listing_stats.price_distribution) IS
-	'the result of the aggregate percentile(); NULL is the empty set; error 0A000 outside of an aggregate, 42804 with a state of another aggregate';
 
 CREATE AGGREGATE listing_stats.price_stats(v numeric) (
 	SFUNC = listing_stats._accumulate,
@@ -303,51 +275,6 @@ CREATE AGGREGATE listing_stats.median(v real) (
 	PARALLEL = SAFE);
 COMMENT ON AGGREGATE listing_stats.median(real) IS
 	'the middle value, or what lies halfway between the middle two, exact; NULLs are left out; NULL of no values, NaN between infinities; error 54000 beyond four gigabytes of values; reals count as their shortest decimals, -0 as 0';
-CREATE AGGREGATE listing_stats.percentile(v numeric, p numeric) (
-	SFUNC = listing_stats._accumulate_percentile,
-	STYPE = listing_stats.price_distribution,
-	SSPACE = 256,
-	FINALFUNC = listing_stats._finish_percentile,
-	COMBINEFUNC = listing_stats._combine_percentile,
-	PARALLEL = SAFE);
-COMMENT ON AGGREGATE listing_stats.percentile(numeric, numeric) IS
-	'the value below which a part (0 to 1) of all values lies: lo + (hi - lo) * fraction as percentile_cont has it, but exact; NULLs are left out; NULL of no values or where the part is NULL; error 22003 unless the part is between 0 and 1 and has at most 18 decimals, 22023 unless it is the same for all rows, 54000 beyond four gigabytes of values';
-CREATE AGGREGATE listing_stats.percentile(v bigint, p numeric) (
-	SFUNC = listing_stats._accumulate_percentile,
-	STYPE = listing_stats.price_distribution,
-	SSPACE = 256,
-	FINALFUNC = listing_stats._finish_percentile,
-	COMBINEFUNC = listing_stats._combine_percentile,
-	PARALLEL = SAFE);
-COMMENT ON AGGREGATE listing_stats.percentile(bigint, numeric) IS
-	'the value below which a part (0 to 1) of all values lies: lo + (hi - lo) * fraction as percentile_cont has it, but exact; NULLs are left out; NULL of no values or where the part is NULL; error 22003 unless the part is between 0 and 1 and has at most 18 decimals, 22023 unless it is the same for all rows, 54000 beyond four gigabytes of values';
-CREATE AGGREGATE listing_stats.percentile(v integer, p numeric) (
-	SFUNC = listing_stats._accumulate_percentile,
-	STYPE = listing_stats.price_distribution,
-	SSPACE = 256,
-	FINALFUNC = listing_stats._finish_percentile,
-	COMBINEFUNC = listing_stats._combine_percentile,
-	PARALLEL = SAFE);
-COMMENT ON AGGREGATE listing_stats.percentile(integer, numeric) IS
-	'the value below which a part (0 to 1) of all values lies: lo + (hi - lo) * fraction as percentile_cont has it, but exact; NULLs are left out; NULL of no values or where the part is NULL; error 22003 unless the part is between 0 and 1 and has at most 18 decimals, 22023 unless it is the same for all rows, 54000 beyond four gigabytes of values';
-CREATE AGGREGATE listing_stats.percentile(v double precision, p numeric) (
-	SFUNC = listing_stats._accumulate_percentile,
-	STYPE = listing_stats.price_distribution,
-	SSPACE = 256,
-	FINALFUNC = listing_stats._finish_percentile,
-	COMBINEFUNC = listing_stats._combine_percentile,
-	PARALLEL = SAFE);
-COMMENT ON AGGREGATE listing_stats.percentile(double precision, numeric) IS
-	'the value below which a part (0 to 1) of all values lies: lo + (hi - lo) * fraction as percentile_cont has it, but exact; NULLs are left out; NULL of no values or where the part is NULL; error 22003 unless the part is between 0 and 1 and has at most 18 decimals, 22023 unless it is the same for all rows, 54000 beyond four gigabytes of values; doubles count as their shortest decimals, -0 as 0';
-CREATE AGGREGATE listing_stats.percentile(v real, p numeric) (
-	SFUNC = listing_stats._accumulate_percentile,
-	STYPE = listing_stats.price_distribution,
-	SSPACE = 256,
-	FINALFUNC = listing_stats._finish_percentile,
-	COMBINEFUNC = listing_stats._combine_percentile,
-	PARALLEL = SAFE);
-COMMENT ON AGGREGATE listing_stats.percentile(real, numeric) IS
-	'the value below which a part (0 to 1) of all values lies: lo + (hi - lo) * fraction as percentile_cont has it, but exact; NULLs are left out; NULL of no values or where the part is NULL; error 22003 unless the part is between 0 and 1 and has at most 18 decimals, 22023 unless it is the same for all rows, 54000 beyond four gigabytes of values; reals count as their shortest decimals, -0 as 0';
 CREATE AGGREGATE listing_stats.price_stats_merge(s listing_stats.price_distribution) (
 	SFUNC = listing_stats._combine,
 	STYPE = listing_stats.price_distribution,
@@ -427,7 +354,22 @@ CREATE FUNCTION listing_stats.sparkline(s listing_stats.price_distribution, n in
 COMMENT ON FUNCTION listing_stats.sparkline(s listing_stats.price_distribution, n integer) IS
 	'the histogram of n buckets as one line of block characters, or of _.-~=+*# in databases that are not UTF-8; the highest stands for the fullest bucket; empty without finite values, NULL for NULL; error 22023 unless n is between 1 and 100000';
 CREATE FUNCTION listing_stats.histogram_text(s listing_stats.price_distribution, n integer DEFAULT 10) RETURNS text
-	AS 'MODULE_PATHNAME', 'listing_stats_histogram_text' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+	LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+	-- Bounds have up to a hundred thousand digits, and a text takes a gigabyte.  A bound between the lowest value and the highest
+	-- takes up to 9 characters more than either; what else is in a line takes up to 152 bytes.
+	IF (SELECT n <= 100000 AND low < high AND n::bigint * (2 * (greatest(length(low::text), length(high::text)) + 9) + 152) > 1073741823
+		FROM listing_stats.histogram(s, 1)) THEN
+		RAISE program_limit_exceeded USING MESSAGE = format('histogram of %s buckets is too long for one text', n),
+			HINT = 'Fewer buckets take less; histogram() gives them as rows.';
+	END IF;
+	-- Where the encoding of the database is not UTF-8, hardly another has blocks.
+	RETURN coalesce((SELECT string_agg(lpad(low, low_width) || ' .. ' || lpad(high, high_width) || '  ' || repeat(block, steps::integer) || ' ' || count, E'\n' ORDER BY i)
+		FROM (SELECT i, count, low::text, high::text, max(length(low::text)) OVER () AS low_width, max(length(high::text)) OVER () AS high_width,
+				chr(CASE getdatabaseencoding() WHEN 'UTF8' THEN 9608 ELSE 35 END) AS block,
+				CASE WHEN count > 0 THEN greatest(1, div(count * 40.0 + max(count) OVER () / 2, max(count) OVER ())) ELSE 0 END AS steps
+			FROM listing_stats.histogram(s, n) WITH ORDINALITY h(low, high, count, i)) b), '');
+END $$;
 COMMENT ON FUNCTION listing_stats.histogram_text(s listing_stats.price_distribution, n integer) IS
 	'the histogram of n buckets as text for reading: a line for each, with bounds, a bar of blocks, or of # in databases that are not UTF-8, and how many values; NaN, infinities and NULLs are left out; empty without finite values, NULL for NULL; error 22023 unless n is between 1 and 100000, 54000 when the lines take more than a gigabyte';
 CREATE FUNCTION listing_stats.summarize(s listing_stats.price_distribution) RETURNS listing_stats.summary
@@ -551,13 +493,6 @@ REVOKE ALL ON FUNCTION
 	listing_stats._finish_summary(listing_stats.price_distribution),
 	listing_stats._finish_stats_json(listing_stats.price_distribution),
 	listing_stats._finish_median(listing_stats.price_distribution),
-	listing_stats._accumulate_percentile(listing_stats.price_distribution, numeric, numeric),
-	listing_stats._accumulate_percentile(listing_stats.price_distribution, bigint, numeric),
-	listing_stats._accumulate_percentile(listing_stats.price_distribution, integer, numeric),
-	listing_stats._accumulate_percentile(listing_stats.price_distribution, double precision, numeric),
-	listing_stats._accumulate_percentile(listing_stats.price_distribution, real, numeric),
-	listing_stats._combine_percentile(listing_stats.price_distribution, listing_stats.price_distribution),
-	listing_stats._finish_percentile(listing_stats.price_distribution),
 	listing_stats._price_distribution_cmp(listing_stats.price_distribution, listing_stats.price_distribution),
 	listing_stats._price_distribution_hash(listing_stats.price_distribution, bigint)
 FROM PUBLIC;

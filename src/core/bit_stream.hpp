@@ -1,5 +1,5 @@
-// Numbers as a stream of bits, least significant first, in bytes: plain, as Rice codes (R. F. Rice,
-// JPL 79-22), and as varints (seven bits a byte, as LEB128).  The same bytes on every machine.
+// Numbers as a stream of bits, least significant first, in bytes: plain, and as Rice codes (R. F.
+// Rice, JPL 79-22).  The same bytes on every machine.
 //
 // A Rice code of order k is the quotient of value / 2^k in unary, zeros ended by a one, and the k
 // bits of the remainder.  For a quotient of escape_quotient or more there are that many zeros, the
@@ -8,9 +8,11 @@
 // Reading never leaves the bytes: behind their end there are zeros, and at_end() tells.
 #pragma once
 
-#include <cstddef>
-#include <cstdint>
-#include <cstring>
+#include "core/bytes.hpp"
+
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__ && __BYTE_ORDER__ != __ORDER_BIG_ENDIAN__
+#error "listing_stats knows two orders of bytes"
+#endif
 
 namespace listing_stats {
 
@@ -21,25 +23,6 @@ inline std::uint64_t
 low_bits(std::uint64_t value, unsigned count) noexcept
 {
 	return count >= 64 ? value : value & ((std::uint64_t{1} << count) - 1);
-}
-
-inline unsigned
-bit_length(std::uint64_t value) noexcept
-{
-	return value == 0 ? 0 : 64 - static_cast<unsigned>(__builtin_clzll(value));
-}
-
-// Signed numbers of small magnitude as small unsigned ones: 0, -1, 1, -2, 2 ...
-inline std::uint64_t
-zigzag(std::uint64_t difference) noexcept
-{
-	return (difference << 1) ^ (0 - (difference >> 63));
-}
-
-inline std::uint64_t
-unzigzag(std::uint64_t code) noexcept
-{
-	return (code >> 1) ^ (0 - (code & 1));
 }
 
 constexpr unsigned
@@ -233,39 +216,5 @@ private:
 	std::size_t size_ = 0;
 	std::size_t position_ = 0;  // in bits
 };
-
-constexpr std::size_t max_varint_size = 10;
-
-inline std::size_t
-varint_size(std::uint64_t value) noexcept
-{
-	return value == 0 ? 1 : (bit_length(value) + 6) / 7;
-}
-
-inline unsigned char *
-write_varint(unsigned char *out, std::uint64_t value) noexcept
-{
-	for (; value >= 0x80; value >>= 7)
-		*out++ = static_cast<unsigned char>(value | 0x80);
-	*out++ = static_cast<unsigned char>(value);
-	return out;
-}
-
-// The byte behind it; nullptr: there is no number of 64 bits before the end.
-inline const unsigned char *
-read_varint(const unsigned char *next, const unsigned char *end, std::uint64_t &value) noexcept
-{
-	value = 0;
-	for (unsigned shift = 0; next != end && shift < 64; shift += 7)
-	{
-		const std::uint64_t part = *next++;
-		if (shift == 63 && part > 1)
-			return nullptr;
-		value |= (part & 0x7F) << shift;
-		if (part < 0x80)
-			return next;
-	}
-	return nullptr;
-}
 
 }  // namespace listing_stats

@@ -1,6 +1,9 @@
-// Bytes written and read one after another, the same on every machine.  An integer takes seven bits
-// a byte, low bits first, with the eighth bit set on all bytes but its last (as in protocol buffers
-// and DWARF); a signed one is folded first, so that small negative numbers stay short.
+// Bytes written and read one after another, the same on every machine.
+//
+// A varint is an integer of seven bits a byte, low bits first, with the eighth bit set on all bytes
+// except its last (LEB128, as in protocol buffers and DWARF).  It takes up to ten bytes; zeros
+// above its highest bit are read, and never written.  A signed number is put in zigzag first, so
+// that small negative ones stay short.
 #pragma once
 
 #include <cstddef>
@@ -9,19 +12,59 @@
 
 namespace listing_stats {
 
-constexpr std::size_t max_integer_size = 10;
+constexpr std::size_t max_varint_size = 10;
 
-inline std::uint64_t
-fold_sign(std::int64_t value) noexcept
+inline unsigned
+bit_length(std::uint64_t value) noexcept
 {
-	const auto bits = static_cast<std::uint64_t>(value);
-	return (bits << 1) ^ (value < 0 ? UINT64_MAX : 0);
+	return value == 0 ? 0 : 64 - static_cast<unsigned>(__builtin_clzll(value));
 }
 
-inline std::int64_t
-unfold_sign(std::uint64_t value) noexcept
+inline std::size_t
+varint_size(std::uint64_t value) noexcept
 {
-	return static_cast<std::int64_t>((value >> 1) ^ ((value & 1) != 0 ? UINT64_MAX : 0));
+	return value == 0 ? 1 : (bit_length(value) + 6) / 7;
+}
+
+// Returns the byte behind it.
+inline unsigned char *
+write_varint(unsigned char *out, std::uint64_t value) noexcept
+{
+	for (; value >= 0x80; value >>= 7)
+		*out++ = static_cast<unsigned char>(value | 0x80);
+	*out++ = static_cast<unsigned char>(value);
+	return out;
+}
+
+// The byte behind it; nullptr: there is no number of 64 bits before the end.
+inline const unsigned char *
+read_varint(const unsigned char *next, const unsigned char *end, std::uint64_t &value) noexcept
+{
+	value = 0;
+	for (unsigned shift = 0; next != end && shift < 64; shift += 7)
+	{
+		const std::uint64_t part = *next++;
+		if (shift == 63 && part > 1)
+			return nullptr;
+		value |= (part & 0x7F) << shift;
+		if (part < 0x80)
+			return next;
+	}
+	return nullptr;
+}
+
+// Signed numbers of small magnitude as small unsigned ones: 0, -1, 1, -2, 2 ...  Both are given as
+// their 64 bits.
+inline std::uint64_t
+zigzag(std::uint64_t number) noexcept
+{
+	return (number << 1) ^ (0 - (number >> 63));
+}
+
+inline std::uint64_t
+unzigzag(std::uint64_t code) noexcept
+{
+	return (code >> 1) ^ (0 - (code & 1));
 }
 
 // Writes where the caller has made room.
@@ -32,12 +75,7 @@ public:
 
 	void put_byte(unsigned value) noexcept { *next_++ = static_cast<unsigned char>(value); }
 
-	void put_integer(std::uint64_t value) noexcept
-	{
-		for (; value >= 0x80; value >>= 7)
-			put_byte(static_cast<unsigned>(value) | 0x80);
-		put_byte(static_cast<unsigned>(value));
-	}
+	void put_varint(std::uint64_t value) noexcept { next_ = write_varint(next_, value); }
 
 	void put_uint16(unsigned value) noexcept
 	{
@@ -52,7 +90,7 @@ private:
 	unsigned char *next_;
 };
 
-// Reads whatever it is given.  Past the end, and of integers that do not fit, it reads zeros, and
+// Reads whatever it is given.  Past the end, and of varints that do not fit, it reads zeros, and
 // failed() says so from then on.
 class ByteReader
 {
@@ -76,18 +114,14 @@ public:
 		return *next_++;
 	}
 
-	std::uint64_t get_integer() noexcept
+	std::uint64_t get_varint() noexcept
 	{
 		std::uint64_t value = 0;
-		for (unsigned shift = 0; shift < 64; shift += 7)
+		const unsigned char *behind = read_varint(next_, end_, value);
+		if (behind != nullptr)
 		{
-			const std::uint64_t byte = get_byte();
-			const std::uint64_t bits = byte & 0x7F;
-			if (shift == 63 && bits > 1)
-				break;
-			value |= bits << shift;
-			if (byte < 0x80)
-				return failed_ ? 0 : value;
+			next_ = behind;
+			return value;
 		}
 		failed_ = true;
 		next_ = end_;

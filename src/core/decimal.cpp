@@ -7,6 +7,9 @@ namespace {
 
 constexpr unsigned short_form = 0x8000;
 constexpr unsigned special_form = 0xC000;
+constexpr unsigned nan_header = 0xC000;
+constexpr unsigned infinity_header = 0xD000;
+constexpr unsigned negative_infinity_header = 0xF000;
 
 void
 store_uint16(unsigned char *bytes, unsigned value) noexcept
@@ -69,13 +72,13 @@ kind_order(const Decimal &decimal) noexcept
 {
 	switch (decimal.kind)
 	{
-	case NumberKind::NegativeInfinity:
+	case NumberKind::negative_infinity:
 		return -1;
-	case NumberKind::Finite:
+	case NumberKind::finite:
 		return 0;
-	case NumberKind::PositiveInfinity:
+	case NumberKind::positive_infinity:
 		return 1;
-	case NumberKind::NotANumber:
+	case NumberKind::not_a_number:
 		break;
 	}
 	return 2;
@@ -90,20 +93,20 @@ parse_decimal(const void *data, std::size_t length, Decimal &decimal) noexcept
 	if (length < 2)
 		return false;
 	const unsigned header = load_uint16(bytes);
-	decimal = Decimal{NumberKind::Finite, false, 0, 0, 0, bytes};
+	decimal = Decimal{NumberKind::finite, false, 0, 0, 0, bytes};
 
 	if ((header & special_form) == special_form)
 	{
 		switch (header & 0xF000)
 		{
-		case 0xC000:
-			decimal.kind = NumberKind::NotANumber;
+		case nan_header:
+			decimal.kind = NumberKind::not_a_number;
 			return true;
-		case 0xD000:
-			decimal.kind = NumberKind::PositiveInfinity;
+		case infinity_header:
+			decimal.kind = NumberKind::positive_infinity;
 			return true;
-		case 0xF000:
-			decimal.kind = NumberKind::NegativeInfinity;
+		case negative_infinity_header:
+			decimal.kind = NumberKind::negative_infinity;
 			return true;
 		default:
 			return false;
@@ -172,7 +175,7 @@ scaled_value(const Decimal &decimal, int scale, std::int64_t &value) noexcept
 int
 compare_decimals(const Decimal &a, const Decimal &b) noexcept
 {
-	if (a.kind != NumberKind::Finite || b.kind != NumberKind::Finite)
+	if (a.kind != NumberKind::finite || b.kind != NumberKind::finite)
 		return kind_order(a) - kind_order(b);
 	const int sign_a = a.digit_count == 0 ? 0 : a.negative ? -1 : 1;
 	const int sign_b = b.digit_count == 0 ? 0 : b.negative ? -1 : 1;
@@ -235,6 +238,14 @@ std::size_t
 write_decimal(const Decimal &decimal, int scale, void *out) noexcept
 {
 	auto *bytes = static_cast<unsigned char *>(out);
+	if (decimal.kind != NumberKind::finite)
+	{
+		store_uint16(bytes, decimal.kind == NumberKind::not_a_number ? nan_header
+		                    : decimal.kind == NumberKind::positive_infinity
+		                        ? infinity_header
+		                        : negative_infinity_header);
+		return 2;
+	}
 	const std::size_t header = write_header(decimal.negative, scale, decimal.weight, bytes);
 	if (decimal.digit_count > 0)
 		std::memcpy(bytes + header, decimal.digits, 2 * decimal.digit_count);

@@ -8,17 +8,23 @@
 #include <cstdint>
 #include <cstring>
 
+#ifndef __SIZEOF_INT128__
+#error "listing_stats needs 128-bit integers: GCC or Clang for a 64-bit machine"
+#endif
+
 namespace listing_stats {
+
+static_assert(sizeof(std::size_t) == 8, "sizes of up to four gigabytes are multiplied");
 
 using Int128 = __int128;
 using UInt128 = unsigned __int128;
 
 enum class NumberKind : std::uint8_t
 {
-	Finite,
-	NotANumber,
-	PositiveInfinity,
-	NegativeInfinity
+	finite,
+	not_a_number,
+	positive_infinity,
+	negative_infinity
 };
 
 struct Decimal
@@ -67,8 +73,8 @@ load_uint16(const unsigned char *bytes) noexcept
 // at most max_encoded_size.
 std::size_t encode_decimal(UInt128 magnitude, bool negative, int scale, void *out) noexcept;
 
-// Writes a finite number with the given display scale and returns the number of bytes written, at
-// most 4 and two for each digit.
+// Writes a number of any kind, a finite one with the given display scale, and returns the number of
+// bytes written, at most 4 and two for each digit.
 std::size_t write_decimal(const Decimal &decimal, int scale, void *out) noexcept;
 
 inline UInt128

@@ -1,4 +1,5 @@
-// Numerics brought to one form, so that equal numbers are equal bytes.
+// Numerics brought to one form, so that equal numbers are equal bytes: the least display scale and
+// the shortest header.  Nothing is rounded.
 #pragma once
 
 #include "core/decimal.hpp"

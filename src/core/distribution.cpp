@@ -1,4 +1,4 @@
-// Exact arithmetic over the scaled values of a distribution.
+// Exact arithmetic over the scaled values of a distribution; the promise is in the header.
 #include "core/distribution.hpp"
 
 namespace listing_stats {
@@ -52,17 +52,20 @@ extent_of(const std::int64_t *values, std::size_t count) noexcept
 }
 
 Moments
-moments_of(const std::int64_t *values, std::size_t count, const Extent &extent) noexcept
+moments_of(const std::int64_t *values, std::size_t count, const Extent &extent,
+           void (*pause)()) noexcept
 {
 	// So many squares of such differences add up in 64 bits.
 	constexpr std::uint64_t small_range = std::uint64_t{1} << 26;
 	constexpr std::size_t together = 4096;
 
-	Moments moments{extent.min, extent.max, 0, 0, 0, 0};
+	Moments moments{0, 0, 0, 0};
 	const auto min = static_cast<std::uint64_t>(extent.min);
 	if (static_cast<std::uint64_t>(extent.max) - min < small_range)
 		for (std::size_t begin = 0; begin < count; begin += together)
 		{
+			if (begin % values_between_pauses == 0)
+				pause();
 			std::uint64_t spread = 0;
 			std::uint64_t squares = 0;
 			for (std::size_t i = begin; i < std::min(count, begin + together); ++i)
@@ -75,40 +78,39 @@ moments_of(const std::int64_t *values, std::size_t count, const Extent &extent) 
 			moments.squares_low += squares;
 		}
 	else
-		for (std::size_t i = 0; i < count; ++i)
-		{
-			const std::uint64_t difference = static_cast<std::uint64_t>(values[i]) - min;
-			const UInt128 square = static_cast<UInt128>(difference) * difference;
-			moments.spread += difference;
-			moments.squares_low += static_cast<std::uint64_t>(square);
-			moments.squares_high += static_cast<std::uint64_t>(square >> 64);
-		}
+		in_parts(count, pause, [=, &moments](std::size_t begin, std::size_t end) {
+			for (std::size_t i = begin; i < end; ++i)
+			{
+				const std::uint64_t difference = static_cast<std::uint64_t>(values[i]) - min;
+				const UInt128 square = static_cast<UInt128>(difference) * difference;
+				moments.spread += difference;
+				moments.squares_low += static_cast<std::uint64_t>(square);
+				moments.squares_high += static_cast<std::uint64_t>(square >> 64);
+			}
+		});
 	moments.sum = static_cast<Int128>(moments.spread) +
 	              static_cast<Int128>(extent.min) * static_cast<Int128>(count);
 	return moments;
 }
 
 Moments
-moments_of(const Run *runs, std::size_t count) noexcept
+moments_of(const Run *runs, std::size_t count, void (*pause)()) noexcept
 {
-	Moments moments{runs[0].value, runs[0].value, 0, 0, 0, 0};
-	for (std::size_t i = 0; i < count; ++i)
-	{
-		moments.min = std::min(moments.min, runs[i].value);
-		moments.max = std::max(moments.max, runs[i].value);
-		moments.sum += static_cast<Int128>(runs[i].value) * runs[i].count;
-	}
-	const auto min = static_cast<std::uint64_t>(moments.min);
-	for (std::size_t i = 0; i < count; ++i)
-	{
-		const std::uint64_t difference = static_cast<std::uint64_t>(runs[i].value) - min;
-		const auto times = static_cast<std::uint64_t>(runs[i].count);
-		const UInt128 square = static_cast<UInt128>(difference) * difference;
-		moments.spread += static_cast<UInt128>(difference) * times;
-		moments.squares_low += static_cast<UInt128>(static_cast<std::uint64_t>(square)) * times;
-		moments.squares_high +=
-			static_cast<UInt128>(static_cast<std::uint64_t>(square >> 64)) * times;
-	}
+	Moments moments{0, 0, 0, 0};
+	const auto min = static_cast<std::uint64_t>(runs[0].value);
+	in_parts(count, pause, [=, &moments](std::size_t begin, std::size_t end) {
+		for (std::size_t i = begin; i < end; ++i)
+		{
+			const std::uint64_t difference = static_cast<std::uint64_t>(runs[i].value) - min;
+			const auto times = static_cast<std::uint64_t>(runs[i].count);
+			const UInt128 square = static_cast<UInt128>(difference) * difference;
+			moments.sum += static_cast<Int128>(runs[i].value) * runs[i].count;
+			moments.spread += static_cast<UInt128>(difference) * times;
+			moments.squares_low += static_cast<UInt128>(static_cast<std::uint64_t>(square)) * times;
+			moments.squares_high +=
+				static_cast<UInt128>(static_cast<std::uint64_t>(square >> 64)) * times;
+		}
+	});
 	return moments;
 }
 

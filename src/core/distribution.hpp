@@ -15,6 +15,21 @@
 
 namespace listing_stats {
 
+// Long work is done in parts: pause() is called before each, and need not return.
+constexpr std::size_t values_between_pauses = std::size_t{1} << 20U;  // a few milliseconds
+
+// work(begin, end) for parts of [0, count).
+template <class Work>
+inline void
+in_parts(std::size_t count, void (*pause)(), Work work) noexcept
+{
+	for (std::size_t begin = 0; begin < count; begin += values_between_pauses)
+	{
+		pause();
+		work(begin, std::min(count, begin + values_between_pauses));
+	}
+}
+
 // A value and how often it occurs.
 struct Run
 {
@@ -36,8 +51,8 @@ struct Counts
 
 enum class Form : std::uint8_t
 {
-	Stored = 1,   // the version of the stored form
-	Growing = 64  // never on disk
+	stored = 1,   // the version of the stored form
+	growing = 64  // never on disk
 };
 
 // The header of a block that grows.  Values lie behind it, runs before its end, room between; a
@@ -107,8 +122,6 @@ struct Extent
 
 struct Moments
 {
-	std::int64_t min;
-	std::int64_t max;
 	Int128 sum;
 	// Of the differences from the minimum: the variance does not see the shift.  The sum of the
 	// squares is squares_high * 2^64 + squares_low, and no number of values overflows it.
@@ -117,10 +130,10 @@ struct Moments
 	UInt128 squares_high;
 };
 
-// Of at least one value, all in the extent.
+// Of at least one value, all in the extent; of runs that ascend.
 [[nodiscard]] Moments moments_of(const std::int64_t *values, std::size_t count,
-                                 const Extent &extent) noexcept;
-[[nodiscard]] Moments moments_of(const Run *runs, std::size_t count) noexcept;
+                                 const Extent &extent, void (*pause)()) noexcept;
+[[nodiscard]] Moments moments_of(const Run *runs, std::size_t count, void (*pause)()) noexcept;
 
 // Where a percentile lies: between the values of two neighbouring ranks, so many quarters above
 // the lower one.

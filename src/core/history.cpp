@@ -227,7 +227,7 @@ decimal_of(const Prices &prices, std::int64_t price, unsigned char *scratch) noe
 		bytes.size = encode_decimal(magnitude_of(price), price < 0, prices.scale, scratch);
 	// What is stored has been looked at; damage must still not be fatal.
 	if (bytes.size == 0 || !parse_decimal(bytes.data, bytes.size, decimal))
-		decimal = Decimal{NumberKind::NotANumber, false, 0, 0, 0, scratch};
+		decimal = Decimal{NumberKind::not_a_number, false, 0, 0, 0, scratch};
 	return decimal;
 }
 
@@ -244,7 +244,7 @@ compare_wide_prices(const Prices &prices, std::int64_t a, std::int64_t b) noexce
 bool
 scaled_price(const Decimal &decimal, int scale, std::int64_t &price) noexcept
 {
-	return decimal.kind == NumberKind::Finite && scale <= max_scale &&
+	return decimal.kind == NumberKind::finite && scale <= max_scale &&
 	       scaled_value(decimal, scale, price) && price <= largest_scaled_price &&
 	       price >= -largest_scaled_price;
 }

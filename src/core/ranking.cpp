@@ -12,25 +12,12 @@ constexpr std::size_t few_values = 512;    // they are sorted on the stack, to b
 constexpr std::size_t many_values = 4096;  // selecting ranks is quicker than to sort them
 constexpr unsigned few_bits = 6;           // of a digit that they are sorted by
 constexpr unsigned many_bits = 11;
-constexpr std::size_t between_pauses = 1U << 20U;  // values: a few milliseconds
 
 template <class Item>
 Item *
 allocate(std::size_t count, const Environment &environment) noexcept
 {
 	return static_cast<Item *>(environment.allocate((count + 1) * sizeof(Item)));
-}
-
-// work(begin, end) for parts of [0, count).
-template <class Work>
-void
-in_parts(std::size_t count, const Environment &environment, Work work) noexcept
-{
-	for (std::size_t begin = 0; begin < count; begin += between_pauses)
-	{
-		environment.pause();
-		work(begin, std::min(count, begin + between_pauses));
-	}
 }
 
 struct Runs
@@ -44,7 +31,7 @@ runs_of_sorted(const std::int64_t *values, std::size_t count,
                const Environment &environment) noexcept
 {
 	Runs result{allocate<Run>(count, environment), 0};
-	in_parts(count, environment, [&](std::size_t begin, std::size_t end) {
+	in_parts(count, environment.pause, [&](std::size_t begin, std::size_t end) {
 		for (std::size_t i = begin; i < end; ++i)
 			if (result.count > 0 && result.runs[result.count - 1].value == values[i])
 				++result.runs[result.count - 1].count;
@@ -62,18 +49,21 @@ runs_by_counting(const std::int64_t *values, std::size_t count, std::int64_t min
 	const std::size_t places = static_cast<std::uint64_t>(max) - low + 1;
 	auto *counters = allocate<std::uint32_t>(places, environment);
 	std::memset(counters, 0, places * sizeof *counters);
-	in_parts(count, environment, [=](std::size_t begin, std::size_t end) {
+	in_parts(count, environment.pause, [=](std::size_t begin, std::size_t end) {
 		for (std::size_t i = begin; i < end; ++i)
 			++counters[static_cast<std::uint64_t>(values[i]) - low];
 	});
 	std::size_t distinct = 0;
-	for (std::size_t i = 0; i < places; ++i)
-		distinct += counters[i] != 0 ? 1 : 0;
-	environment.pause();
+	in_parts(places, environment.pause, [&](std::size_t begin, std::size_t end) {
+		for (std::size_t i = begin; i < end; ++i)
+			distinct += counters[i] != 0 ? 1 : 0;
+	});
 	Runs result{allocate<Run>(distinct, environment), 0};
-	for (std::size_t i = 0; i < places; ++i)
-		if (counters[i] != 0)
-			result.runs[result.count++] = Run{static_cast<std::int64_t>(low + i), counters[i]};
+	in_parts(places, environment.pause, [&](std::size_t begin, std::size_t end) {
+		for (std::size_t i = begin; i < end; ++i)
+			if (counters[i] != 0)
+				result.runs[result.count++] = Run{static_cast<std::int64_t>(low + i), counters[i]};
+	});
 	environment.release(counters);
 	return result;
 }
@@ -131,19 +121,21 @@ runs_of_values(const std::int64_t *values, std::size_t count,
 
 // Sorted, with one run for each value; false: too many.
 bool
-join_equal_runs(Runs &result) noexcept
+join_equal_runs(Runs &result, const Environment &environment) noexcept
 {
 	std::size_t kept = 0;
-	for (std::size_t i = 0; i < result.count; ++i)
-	{
-		if (kept == 0 || result.runs[kept - 1].value != result.runs[i].value)
-			result.runs[kept++] = result.runs[i];
-		else if (__builtin_add_overflow(result.runs[kept - 1].count, result.runs[i].count,
-		                                &result.runs[kept - 1].count))
-			return false;
-	}
+	bool overflow = false;
+	in_parts(result.count, environment.pause, [&](std::size_t begin, std::size_t end) {
+		for (std::size_t i = begin; i < end; ++i)
+			if (kept == 0 || result.runs[kept - 1].value != result.runs[i].value)
+				result.runs[kept++] = result.runs[i];
+			else
+				overflow |=
+					__builtin_add_overflow(result.runs[kept - 1].count, result.runs[i].count,
+				                           &result.runs[kept - 1].count);
+	});
 	result.count = kept;
-	return true;
+	return !overflow;
 }
 
 Runs
@@ -183,7 +175,7 @@ rank_scaled(const Block &block, const Environment &environment, Ranking &ranking
 		if (all.runs != nullptr)
 			environment.release(all.runs);
 		all = merged;
-		if (!join_equal_runs(all))
+		if (!join_equal_runs(all, environment))
 			return false;
 	}
 	ranking.runs = all.runs;
@@ -206,7 +198,7 @@ rank_wide(const Block &block, const Environment &environment, Ranking &ranking) 
 	ByteReader reader(block.distribution->entries(), size);
 	std::size_t count = 0;
 	while (reader.left() > 0 && read_entry(reader, runs[count], digits))
-		if (++count % between_pauses == 0)
+		if (++count % values_between_pauses == 0)
 			environment.pause();
 	const auto sort = [](WideRun *some, std::size_t some_count) {
 		std::sort(some, some + some_count, is_less);
@@ -217,7 +209,7 @@ rank_wide(const Block &block, const Environment &environment, Ranking &ranking) 
 	std::size_t kept = 0;
 	for (std::size_t i = 0; i < count; ++i)
 	{
-		if (i % between_pauses == 0)
+		if (i % values_between_pauses == 0)
 			environment.pause();
 		if (kept == 0 || is_less(runs[kept - 1], runs[i]))
 			runs[kept++] = runs[i];
@@ -292,7 +284,7 @@ rank_if_short(const Block &block, const Environment &environment, Ranking &ranki
 	const bool plain = distribution.wide == 0 && distribution.run_count == 0;
 	const bool few = distribution.used > 0 && distribution.used <= few_values;
 	if (!plain || (!few && distribution.used < many_values))
-		return rank_values(block, environment, ranking) ? ShortWay::Ranked : ShortWay::TooMany;
+		return rank_values(block, environment, ranking) ? ShortWay::ranked : ShortWay::too_many;
 	extent = extent_of(distribution.values(), distribution.used);
 	ranking = Ranking{false, distribution.scale, distribution.counts, 0, nullptr, nullptr, 0};
 	if (few || !lie_densely(extent.min, extent.max, distribution.used / 4))
@@ -303,13 +295,13 @@ rank_if_short(const Block &block, const Environment &environment, Ranking &ranki
 		const bool countable = count_values(ranking);
 		ranking.runs = nullptr;
 		ranking.run_count = 0;
-		return countable ? ShortWay::Select : ShortWay::TooMany;
+		return countable ? ShortWay::select : ShortWay::too_many;
 	}
 	const Runs all = runs_by_counting(distribution.values(), distribution.used, extent.min,
 	                                  extent.max, environment);
 	ranking.runs = all.runs;
 	ranking.run_count = all.count;
-	return count_values(ranking) ? ShortWay::Ranked : ShortWay::TooMany;
+	return count_values(ranking) ? ShortWay::ranked : ShortWay::too_many;
 }
 
 // Counts values in buckets of equal width, and looks closer only at the buckets that hold a rank.
@@ -344,7 +336,7 @@ select_ranks(const std::int64_t *values, std::size_t count, std::int64_t min, st
 	};
 	auto *sizes = allocate<std::size_t>(bucket_count, environment);
 	std::memset(sizes, 0, bucket_count * sizeof *sizes);
-	in_parts(count, environment, [=](std::size_t begin, std::size_t end) {
+	in_parts(count, environment.pause, [=](std::size_t begin, std::size_t end) {
 		for (std::size_t i = begin; i < end; ++i)
 			++sizes[bucket_of(values[i])];
 	});
@@ -383,7 +375,7 @@ select_ranks(const std::int64_t *values, std::size_t count, std::int64_t min, st
 		next += wanted[i].size;
 	}
 	Wanted *const all_wanted = wanted;
-	in_parts(count, environment, [=](std::size_t begin, std::size_t end) {
+	in_parts(count, environment.pause, [=](std::size_t begin, std::size_t end) {
 		for (std::size_t i = begin; i < end; ++i)
 			if (const std::uint8_t place = places[bucket_of(values[i])]; place != 0)
 			{

@@ -55,9 +55,9 @@ struct Ranking
 
 enum class ShortWay
 {
-	Ranked,
-	TooMany,  // more than max_count values
-	Select    // the block has plain values only, in the extent given: select_ranks() is shorter
+	ranked,
+	too_many,  // more than max_count values
+	select     // the block has plain values only, in the extent given: select_ranks() is shorter
 };
 
 // rank_values() where order is the shorter way to a few ranks: values lie densely, or there is no

@@ -7,11 +7,10 @@ namespace {
 
 constexpr unsigned stored_wide = 1;
 constexpr unsigned stored_counts = 2;
-constexpr std::size_t max_run_size = 2 * max_integer_size + 1;
+constexpr std::size_t max_run_size = 2 * max_varint_size + 1;
 constexpr unsigned is_repeated = 0x40;
 constexpr unsigned is_continued = 0x80;
 constexpr unsigned first_bits = 6;
-constexpr std::size_t runs_between_pauses = 1U << 20U;
 
 bool
 has_counts(const Counts &counts) noexcept
@@ -27,16 +26,16 @@ write_run(ByteWriter &writer, std::uint64_t step, std::int64_t count) noexcept
 	writer.put_byte((static_cast<unsigned>(step) & (is_repeated - 1)) |
 	                (count > 1 ? is_repeated : 0) | (rest != 0 ? is_continued : 0));
 	if (rest != 0)
-		writer.put_integer(rest);
+		writer.put_varint(rest);
 	if (count > 1)
-		writer.put_integer(static_cast<std::uint64_t>(count) - 2);
+		writer.put_varint(static_cast<std::uint64_t>(count) - 2);
 }
 
 // At most max_count.
 bool
 read_count(ByteReader &reader, std::int64_t &count) noexcept
 {
-	const std::uint64_t value = reader.get_integer();
+	const std::uint64_t value = reader.get_varint();
 	count = static_cast<std::int64_t>(value);
 	return !reader.failed() && value <= static_cast<std::uint64_t>(max_count);
 }
@@ -67,7 +66,7 @@ read_scaled_runs(ByteReader &reader, const StoredHeader &header, const Environme
 	RunReader run_reader(reader, header);
 	std::size_t count = 0;
 	while (run_reader.next(runs[count]))
-		if (++count % runs_between_pauses == 0)
+		if (++count % values_between_pauses == 0)
 			environment.pause();
 	ranking.runs = runs;
 	return !run_reader.failed();
@@ -89,7 +88,7 @@ read_wide_runs(ByteReader &reader, const StoredHeader &header, const Environment
 		    (i > 0 && compare_decimals(runs[i - 1].decimal, runs[i].decimal) >= 0))
 			return false;
 		must_be_wide |= !scaled_value(runs[i].decimal, header.scale, value);
-		if (i % runs_between_pauses == 0)
+		if (i % values_between_pauses == 0)
 			environment.pause();
 	}
 	ranking.wide_runs = runs;
@@ -165,27 +164,28 @@ write_stored(const Ranking &ranking, unsigned char *out, const Environment &envi
 	const Counts &counts = ranking.counts;
 	const bool counted = has_counts(counts);
 	ByteWriter writer(out);
-	writer.put_byte(static_cast<unsigned>(Form::Stored));
+	writer.put_byte(static_cast<unsigned>(Form::stored));
 	writer.put_byte((ranking.wide ? stored_wide : 0) | (counted ? stored_counts : 0));
-	writer.put_integer(static_cast<std::uint64_t>(ranking.scale));
+	writer.put_varint(static_cast<std::uint64_t>(ranking.scale));
 	if (counted)
 		for (const std::int64_t count : {counts.nulls, counts.not_a_numbers,
 		                                 counts.positive_infinities, counts.negative_infinities})
-			writer.put_integer(static_cast<std::uint64_t>(count));
-	writer.put_integer(static_cast<std::uint64_t>(ranking.finite_count));
-	writer.put_integer(ranking.run_count);
+			writer.put_varint(static_cast<std::uint64_t>(count));
+	writer.put_varint(static_cast<std::uint64_t>(ranking.finite_count));
+	writer.put_varint(ranking.run_count);
 	for (std::size_t i = 0; i < ranking.run_count; ++i)
 	{
 		if (ranking.wide)
 			write_entry(writer, ranking.wide_runs[i].decimal, ranking.wide_runs[i].count);
 		else if (i == 0)
-			write_run(writer, fold_sign(ranking.runs[0].value), ranking.runs[0].count);
+			write_run(writer, zigzag(static_cast<std::uint64_t>(ranking.runs[0].value)),
+			          ranking.runs[0].count);
 		else
 			write_run(writer,
 			          static_cast<std::uint64_t>(ranking.runs[i].value) -
 			              static_cast<std::uint64_t>(ranking.runs[i - 1].value) - 1,
 			          ranking.runs[i].count);
-		if (i % runs_between_pauses == 0)
+		if (i % values_between_pauses == 0)
 			environment.pause();
 	}
 	return writer.size();
@@ -197,8 +197,8 @@ read_stored_header(ByteReader &reader, StoredHeader &header) noexcept
 	header = StoredHeader{};
 	const unsigned version = reader.get_byte();
 	const unsigned flags = reader.get_byte();
-	const std::uint64_t scale = reader.get_integer();
-	if (reader.failed() || version != static_cast<unsigned>(Form::Stored) ||
+	const std::uint64_t scale = reader.get_varint();
+	if (reader.failed() || version != static_cast<unsigned>(Form::stored) ||
 	    (flags & ~(stored_wide | stored_counts)) != 0)
 		return false;
 	header.wide = (flags & stored_wide) != 0;
@@ -236,7 +236,7 @@ RunReader::next(Run &run) noexcept
 	std::uint64_t step = byte & (is_repeated - 1);
 	if ((byte & is_continued) != 0)
 	{
-		const std::uint64_t rest = reader_.get_integer();
+		const std::uint64_t rest = reader_.get_varint();
 		failed_ |= rest > UINT64_MAX >> first_bits;
 		step |= rest << first_bits;
 	}
@@ -252,7 +252,7 @@ RunReader::next(Run &run) noexcept
 	}
 	if (first_)
 	{
-		value_ = unfold_sign(step);
+		value_ = static_cast<std::int64_t>(unzigzag(step));
 		first_ = false;
 		failed_ |= value_ == INT64_MIN;
 	}
@@ -289,11 +289,11 @@ read_stored(const void *data, std::size_t size, const Environment &environment,
 void
 write_entry(ByteWriter &writer, const Decimal &decimal, std::int64_t count) noexcept
 {
-	writer.put_integer(static_cast<std::uint64_t>(count) - 1);
+	writer.put_varint(static_cast<std::uint64_t>(count) - 1);
 	const bool zero = decimal.digit_count == 0;
-	writer.put_integer(fold_sign(zero ? 0 : decimal.weight) << 1 |
-	                   (decimal.negative && !zero ? 1 : 0));
-	writer.put_integer(decimal.digit_count);
+	writer.put_varint(zigzag(zero ? 0 : static_cast<std::uint64_t>(decimal.weight)) << 1 |
+	                  (decimal.negative && !zero ? 1 : 0));
+	writer.put_varint(decimal.digit_count);
 	for (std::size_t i = 0; i < decimal.digit_count; ++i)
 		writer.put_uint16(load_uint16(decimal.digits + 2 * i));
 }
@@ -304,16 +304,16 @@ read_entry(ByteReader &reader, WideRun &run, std::uint16_t *&digits) noexcept
 	if (!read_count(reader, run.count) || run.count == max_count)
 		return false;
 	++run.count;
-	const std::uint64_t place = reader.get_integer();
-	const std::int64_t weight = unfold_sign(place >> 1);
-	const std::uint64_t digit_count = reader.get_integer();
+	const std::uint64_t place = reader.get_varint();
+	const auto weight = static_cast<std::int64_t>(unzigzag(place >> 1));
+	const std::uint64_t digit_count = reader.get_varint();
 	if (digit_count > reader.left() / 2)
 		return false;
 	const unsigned char *bytes = reader.skip(2 * digit_count);
 	if (reader.failed() || weight < INT16_MIN || weight > INT16_MAX ||
 	    (digit_count == 0 && place != 0))
 		return false;
-	run.decimal = Decimal{NumberKind::Finite,
+	run.decimal = Decimal{NumberKind::finite,
 	                      (place & 1) != 0,
 	                      0,
 	                      static_cast<int>(weight),
@@ -334,7 +334,7 @@ read_entry(ByteReader &reader, WideRun &run, std::uint16_t *&digits) noexcept
 }
 
 int
-compare_rankings(const Ranking &a, const Ranking &b) noexcept
+compare_rankings(const Ranking &a, const Ranking &b, void (*pause)()) noexcept
 {
 	int order = compare_numbers(a.finite_count, b.finite_count);
 	if (order == 0)
@@ -343,6 +343,8 @@ compare_rankings(const Ranking &a, const Ranking &b) noexcept
 		order = compare_numbers(a.counts.negative_infinities, b.counts.negative_infinities);
 	for (std::size_t i = 0; order == 0 && i < a.run_count; ++i)
 	{
+		if (i % values_between_pauses == 0)
+			pause();
 		order = compare_values(a, b, i);
 		if (order == 0)
 			order = compare_numbers(a.count_of(i), b.count_of(i));
@@ -357,7 +359,7 @@ compare_rankings(const Ranking &a, const Ranking &b) noexcept
 }
 
 std::uint64_t
-hash_ranking(const Ranking &ranking, std::uint64_t seed) noexcept
+hash_ranking(const Ranking &ranking, std::uint64_t seed, void (*pause)()) noexcept
 {
 	std::uint64_t hash = mix(seed, static_cast<std::uint64_t>(ranking.finite_count));
 	const Counts &counts = ranking.counts;
@@ -366,6 +368,8 @@ hash_ranking(const Ranking &ranking, std::uint64_t seed) noexcept
 		hash = mix(hash, static_cast<std::uint64_t>(count));
 	for (std::size_t i = 0; i < ranking.run_count; ++i)
 	{
+		if (i % values_between_pauses == 0)
+			pause();
 		unsigned char buffer[max_encoded_size];
 		const Decimal decimal = decimal_at(ranking, i, buffer);
 		hash = mix(hash, static_cast<std::uint64_t>(ranking.count_of(i)) << 1 |

@@ -1,19 +1,20 @@
 // A multiset as bytes, on disk and on the wire, the same on every machine:
 //
-//     version        1 byte, Form::Stored
+//     version        1 byte, Form::stored
 //     flags          1 byte, stored_wide | stored_counts
-//     scale          integer (bytes.hpp)
-//     counts         integers: nulls, NaNs, infinities, negative infinities; where not all are 0
-//     finite values  integer, how many there are
-//     runs           integer, how many different ones
+//     scale          varint (bytes.hpp)
+//     counts         varints: nulls, NaNs, infinities, negative infinities; where not all are 0
+//     finite values  varint, how many there are
+//     runs           varint, how many different ones
 //     then ascending, for each different finite value
-//         the first: itself with its sign folded; others: the difference from the one before, less
+//         the first: itself in zigzag; others: the difference from the one before, less
 //         one.  Its six low bits are in one byte, with bit 6 set where the value occurs more than
-//         once, and bit 7 where an integer with the remaining bits follows
-//         how often it occurs, less two: an integer, where it occurs more than once
+//         once, and bit 7 where a varint with the remaining bits follows
+//         how often it occurs, less two: a varint, where it occurs more than once
 //     or, of a wide one,
-//         entries: how often, less one; twice the folded weight, plus one where negative; how many
-//         digits; the digits, two bytes each, low byte first.  Integers but for the digits
+//         entries: how often, less one; twice the weight in zigzag, plus one where negative; how
+//         many digits; the digits, two bytes each, low byte first.  All are varints except the
+//         digits
 //
 // Two decimals' worth of prices take one or two bytes each.  Whatever is read is checked: reading
 // allocates no more than a fixed multiple of the bytes that are there.
@@ -24,7 +25,7 @@
 
 namespace listing_stats {
 
-constexpr std::size_t max_header_size = 2 + 7 * max_integer_size;
+constexpr std::size_t max_header_size = 2 + 7 * max_varint_size;
 
 // Enough for any multiset of so many runs.
 [[nodiscard]] std::size_t stored_size_bound(const Ranking &ranking) noexcept;
@@ -72,16 +73,17 @@ private:
 
 // The entries of wide multisets.
 constexpr std::size_t min_entry_size = 3;
-constexpr std::size_t max_entry_header_size = 3 * max_integer_size;
+constexpr std::size_t max_entry_header_size = 3 * max_varint_size;
 void write_entry(ByteWriter &writer, const Decimal &decimal, std::int64_t count) noexcept;
 // Digits go where digits points to, which moves on; false: this is no entry.
 [[nodiscard]] bool read_entry(ByteReader &reader, WideRun &run, std::uint16_t *&digits) noexcept;
 
 // Negative, zero or positive: an order of multisets that agrees with their equality as sets of
 // numbers, whatever their scales.
-[[nodiscard]] int compare_rankings(const Ranking &a, const Ranking &b) noexcept;
+[[nodiscard]] int compare_rankings(const Ranking &a, const Ranking &b, void (*pause)()) noexcept;
 
 // Equal for equal multisets.
-[[nodiscard]] std::uint64_t hash_ranking(const Ranking &ranking, std::uint64_t seed) noexcept;
+[[nodiscard]] std::uint64_t hash_ranking(const Ranking &ranking, std::uint64_t seed,
+                                         void (*pause)()) noexcept;
 
 }  // namespace listing_stats

@@ -189,7 +189,7 @@ HistoryRows *
 add_price(HistoryRows *rows, int64 at, int64 tie, NumericBytes bytes)
 {
 	const Decimal decimal = parse_numeric(bytes);
-	if (decimal.kind == NumberKind::Finite)
+	if (decimal.kind == NumberKind::finite)
 		rows = rescale(rows, decimal.scale);
 	rows = make_room(rows, sizeof(Row) + length_size + 4 + 2 * decimal.digit_count);
 	int64 price = 0;

@@ -6,6 +6,7 @@
 // kept, and a time is anything that timestamptz takes and that has no comma.
 #include "history/history_state.hpp"
 #include "server/postgres.hpp"
+#include "server/text_reader.hpp"
 #include "statistics/distribution_state.hpp"
 
 namespace listing_stats {
@@ -30,121 +31,25 @@ append_time(StringInfo text, int64 time)
 	appendStringInfoString(text, buffer);
 }
 
-char *
-price_text(const Prices &prices, int64 price)
+// A time, its tie if it has one, and the price from then on.
+HistoryRows *
+read_step(TextReader &reader, HistoryRows *rows)
 {
-	return DatumGetCString(
-		DirectFunctionCall1(numeric_out, NumericGetDatum(price_numeric(prices, price))));
-}
-
-// Reads the text item by item; whatever is wrong with it ends here.
-class HistoryReader
-{
-public:
-	explicit HistoryReader(const char *text) : text_(text), next_(text) {}
-
-	HistoryRows *read();
-
-private:
-	[[noreturn]] void fail(const char *expected) const;
-	void skip_spaces();
-	bool accept(char wanted);
-	char *read_until(const char *ends, const char *expected);
-	void read_item();
-
-	const char *text_;
-	const char *next_;
-	HistoryRows *rows_ = nullptr;
-};
-
-void
-HistoryReader::fail(const char *expected) const
-{
-	const int shown = pg_mbcliplen(text_, static_cast<int>(strlen(text_)), 100);
-	ereport(ERROR,
-	        (errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
-	         errmsg("invalid input syntax for type %s: \"%.*s\"", "price_history", shown, text_),
-	         errdetail("Expected %s at character %d.", expected,
-	                   pg_mbstrlen_with_len(text_, static_cast<int>(next_ - text_)) + 1)));
-	pg_unreachable();
-}
-
-void
-HistoryReader::skip_spaces()
-{
-	while (scanner_isspace(*next_))
-		++next_;
-}
-
-bool
-HistoryReader::accept(char wanted)
-{
-	skip_spaces();
-	if (*next_ != wanted)
-		return false;
-	++next_;
-	skip_spaces();
-	return true;
-}
-
-char *
-HistoryReader::read_until(const char *ends, const char *expected)
-{
-	const std::size_t length = strcspn(next_, ends);
-	std::size_t used = length;
-	while (used > 0 && scanner_isspace(next_[used - 1]))
-		--used;
-	if (used == 0)
-		fail(expected);
-	char *word = pnstrdup(next_, used);
-	next_ += length;
-	return word;
-}
-
-void
-HistoryReader::read_item()
-{
-	char *time = read_until("=#,{}", "a time");
+	char *time = reader.read_until("=#,{}", "a time");
 	int64 tie = no_tie;
 	const int64 at = DatumGetTimestampTz(DirectFunctionCall3(
 		timestamptz_in, CStringGetDatum(time), ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
-	if (accept('#'))
+	if (reader.accept('#'))
 		tie = checked_tie(DatumGetInt64(
-			DirectFunctionCall1(int8in, CStringGetDatum(read_until("=,{}", "a tie")))));
-	if (!accept('='))
-		fail("\"=\" and a price");
-	char *price = read_until(",{}", "a number or null");
-	if (pg_strcasecmp(price, "null") == 0)
-	{
-		rows_ = make_room(rows_, sizeof(Row));
-		append_row(rows_, at, tie, no_price);
-	}
-	else
-		rows_ = add_price(
-			rows_, at, tie,
-			numeric_bytes(DirectFunctionCall3(numeric_in, CStringGetDatum(price),
-		                                      ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1))));
-}
-
-HistoryRows *
-HistoryReader::read()
-{
-	rows_ = new_history_rows();
-	if (!accept('{'))
-		fail("\"{\"");
-	if (!accept('}'))
-	{
-		do
-		{
-			CHECK_FOR_INTERRUPTS();
-			read_item();
-		} while (accept(','));
-		if (!accept('}'))
-			fail("\",\" or \"}\"");
-	}
-	if (*next_ != '\0')
-		fail("the end");
-	return rows_;
+			DirectFunctionCall1(int8in, CStringGetDatum(reader.read_until("=,{}", "a tie")))));
+	if (!reader.accept('='))
+		reader.fail("\"=\" and a price");
+	char *price = reader.read_until(",{}", "a number or null");
+	if (pg_strcasecmp(price, "null") != 0)
+		return add_price(rows, at, tie, numeric_bytes(NumericGetDatum(read_numeric(price))));
+	rows = make_room(rows, sizeof(Row));
+	append_row(rows, at, tie, no_price);
+	return rows;
 }
 
 // Newest first.
@@ -165,7 +70,7 @@ to_json(const History &history)
 			appendStringInfoString(&text, "null");
 		else
 		{
-			char *price = price_text(history.prices, steps[i].price);
+			char *price = text_of(price_numeric(history.prices, steps[i].price));
 			const bool number = isdigit(static_cast<unsigned char>(price[strlen(price) - 1])) != 0;
 			appendStringInfo(&text, number ? "%s" : "\"%s\"", price);
 			pfree(price);
@@ -180,7 +85,10 @@ to_json(const History &history)
 
 LISTING_STATS_FUNCTION(listing_stats_history_in)
 {
-	PG_RETURN_DATUM(pack_history(HistoryReader(PG_GETARG_CSTRING(0)).read()));
+	TextReader reader("price_history", PG_GETARG_CSTRING(0));
+	HistoryRows *rows = new_history_rows();
+	reader.read_items([&] { rows = read_step(reader, rows); });
+	PG_RETURN_DATUM(pack_history(rows));
 }
 
 LISTING_STATS_FUNCTION(listing_stats_history_out)
@@ -203,7 +111,7 @@ LISTING_STATS_FUNCTION(listing_stats_history_out)
 			appendStringInfoString(&text, "null");
 		else
 		{
-			char *price = price_text(history.prices, steps[i].price);
+			char *price = text_of(price_numeric(history.prices, steps[i].price));
 			appendStringInfoString(&text, price);
 			pfree(price);
 		}

@@ -5,6 +5,8 @@
 // out, and so are the ties, which nothing is left to decide.
 #include "history/history_state.hpp"
 #include "reading/key_reader.hpp"
+#include "server/column.hpp"
+#include "server/numeric.hpp"
 
 namespace listing_stats {
 
@@ -23,40 +25,6 @@ struct Collector
 	MemoryContext row_context;
 };
 
-int64
-instant(Oid type, Datum at)
-{
-	switch (type)
-	{
-	case TIMESTAMPOID:
-		return DatumGetTimestampTz(DirectFunctionCall1(timestamp_timestamptz, at));
-	case DATEOID:
-		return DatumGetTimestampTz(DirectFunctionCall1(date_timestamptz, at));
-	default:
-		return DatumGetTimestampTz(at);
-	}
-}
-
-NumericBytes
-price_bytes(Oid type, Datum value)
-{
-	switch (type)
-	{
-	case INT2OID:
-		return numeric_bytes(NumericGetDatum(make_numeric(DatumGetInt16(value), 0)));
-	case INT4OID:
-		return numeric_bytes(NumericGetDatum(make_numeric(DatumGetInt32(value), 0)));
-	case INT8OID:
-		return numeric_bytes(NumericGetDatum(make_numeric(DatumGetInt64(value), 0)));
-	case FLOAT4OID:
-		return numeric_bytes(NumericGetDatum(shortest_decimal(DatumGetFloat4(value))));
-	case FLOAT8OID:
-		return numeric_bytes(NumericGetDatum(shortest_decimal(DatumGetFloat8(value))));
-	default:
-		return numeric_bytes(value);
-	}
-}
-
 void
 collect(void *state, Datum *value, bool *null)
 {
@@ -64,7 +32,8 @@ collect(void *state, Datum *value, bool *null)
 	HistoryRows *rows = collector->rows;
 	if (null[1] || (null[2] && collector->skip_null))
 		return;
-	const int64 at = instant(collector->at_type, value[1]);
+	TimestampTz at = 0;
+	(void) time_as_timestamptz(collector->at_type, value[1], &at);
 	if (collector->has_tie && rows->count > 0 && rows->rows()[rows->count - 1].at == at)
 		return;
 
@@ -77,7 +46,7 @@ collect(void *state, Datum *value, bool *null)
 	else
 	{
 		MemoryContextSwitchTo(collector->row_context);
-		const NumericBytes bytes = price_bytes(collector->value_type, value[2]);
+		const NumericBytes bytes = numeric_bytes(price_as_numeric(collector->value_type, value[2]));
 		MemoryContextSwitchTo(collector->context);
 		rows = append_numeric(rows, at, no_tie, bytes);
 		MemoryContextReset(collector->row_context);

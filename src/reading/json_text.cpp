@@ -158,7 +158,7 @@ append_numeric(StringInfo out, Datum value)
 	const Decimal decimal = parse_numeric(bytes);
 	int64 scaled = 0;
 
-	if (decimal.kind != NumberKind::Finite || decimal.scale > max_scale ||
+	if (decimal.kind != NumberKind::finite || decimal.scale > max_scale ||
 	    (!scaled_value_quick(bytes.data, bytes.size, decimal.scale, scaled) &&
 	     !scaled_value(decimal, decimal.scale, scaled)))
 		return false;

@@ -4,6 +4,8 @@
 // that could not go on is dropped before the next gives it again.
 #include "reading/heap_reader.hpp"
 #include "reading/key_reader.hpp"
+#include "server/column.hpp"
+#include "server/numeric.hpp"
 
 namespace listing_stats {
 
@@ -42,58 +44,6 @@ result_key(const Result &result, Datum key)
 	}
 }
 
-// NULL for a number: nothing says which time it means.
-Datum
-result_at(const Result &result, Datum at, bool *null)
-{
-	switch (result.at_type)
-	{
-	case TIMESTAMPTZOID:
-		return at;
-	case TIMESTAMPOID:
-		return DirectFunctionCall1(timestamp_timestamptz, at);
-	case DATEOID:
-		return DirectFunctionCall1(date_timestamptz, at);
-	default:
-		*null = true;
-		return 0;
-	}
-}
-
-Datum
-numeric_from_text(const char *text)
-{
-	return DirectFunctionCall3(numeric_in, CStringGetDatum(text), ObjectIdGetDatum(InvalidOid),
-	                           Int32GetDatum(-1));
-}
-
-// Of a floating-point number the shortest decimal that is read as the same number: a cast to
-// numeric would round it to 15 digits.
-Datum
-result_value(const Result &result, Datum value)
-{
-	char text[DOUBLE_SHORTEST_DECIMAL_LEN];
-
-	switch (result.value_type)
-	{
-	case INT2OID:
-		return NumericGetDatum(int64_to_numeric(DatumGetInt16(value)));
-	case INT4OID:
-		return NumericGetDatum(int64_to_numeric(DatumGetInt32(value)));
-	case INT8OID:
-		return NumericGetDatum(int64_to_numeric(DatumGetInt64(value)));
-	case FLOAT4OID:
-		float_to_shortest_decimal_buf(DatumGetFloat4(value), text);
-		return numeric_from_text(text);
-	case FLOAT8OID:
-		double_to_shortest_decimal_buf(DatumGetFloat8(value), text);
-		return numeric_from_text(text);
-	default:
-		// A long numeric may be stored beside the table, which can be gone when the row is fetched.
-		return PointerGetDatum(PG_DETOAST_DATUM_PACKED(value));
-	}
-}
-
 void
 put_row(const Result &result, Datum *value, bool *null)
 {
@@ -101,9 +51,14 @@ put_row(const Result &result, Datum *value, bool *null)
 
 	value[0] = result_key(result, value[0]);
 	if (!null[1])
-		value[1] = result_at(result, value[1], &null[1]);
+	{
+		TimestampTz at = 0;
+		null[1] = !time_as_timestamptz(result.at_type, value[1], &at);
+		value[1] = TimestampTzGetDatum(at);
+	}
 	if (!null[2])
-		value[2] = result_value(result, value[2]);
+		// A long numeric may be stored beside the table, which can be gone when the row is fetched.
+		value[2] = price_as_numeric(result.value_type, value[2]);
 	MemoryContextSwitchTo(old);
 	tuplestore_putvalues(result.store, result.description, value, null);
 	MemoryContextReset(result.row_context);
@@ -124,7 +79,7 @@ take_value(void *state, Datum *value, bool *null)
 	if (null[2])
 		return;
 	MemoryContext old = MemoryContextSwitchTo(result->value_context);
-	const Datum numeric = result_value(*result, value[2]);
+	const Datum numeric = price_as_numeric(result->value_type, value[2]);
 	result->value = datumCopy(numeric, false, -1);
 	MemoryContextSwitchTo(old);
 }

@@ -246,6 +246,19 @@ check_column_type(Relation price, const ResolvedColumn &column, bool is_time, bo
 }
 
 bool
+time_as_timestamptz(Oid type, Datum time, TimestampTz *result)
+{
+	if (type == TIMESTAMPOID)
+		time = DirectFunctionCall1(timestamp_timestamptz, time);
+	else if (type == DATEOID)
+		time = DirectFunctionCall1(date_timestamptz, time);
+	else if (type != TIMESTAMPTZOID)
+		return false;
+	*result = DatumGetTimestampTz(time);
+	return true;
+}
+
+bool
 refers_to(Relation relation, AttrNumber column, Oid table, AttrNumber referenced)
 {
 	ListCell *cell = nullptr;

@@ -65,6 +65,10 @@ const char *in_collation(const char *expression, Oid collation);
 // An error unless the column can be a price, or a time; "with_real": also as real.
 void check_column_type(Relation price, const ResolvedColumn &column, bool is_time, bool with_real);
 
+// A time of any type that a column of times can have, as timestamptz; false: it is a number, and
+// nothing says which time that means.
+bool time_as_timestamptz(Oid type, Datum time, TimestampTz *result);
+
 // Whether a foreign key of this column alone refers to that of another table.
 bool refers_to(Relation relation, AttrNumber column, Oid table, AttrNumber referenced);
 

@@ -51,13 +51,6 @@ square_root(Numeric number)
 	return call(numeric_sub, rounded, make_numeric(1, scale));
 }
 
-Numeric
-read_numeric(const char *text)
-{
-	return DatumGetNumeric(DirectFunctionCall3(numeric_in, CStringGetDatum(text),
-	                                           ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
-}
-
 }  // namespace
 
 Decimal
@@ -67,6 +60,19 @@ parse_numeric(NumericBytes bytes)
 	if (!parse_decimal(bytes.data, bytes.size, decimal))
 		ereport(ERROR, (errcode(ERRCODE_DATA_CORRUPTED), errmsg("invalid numeric value")));
 	return decimal;
+}
+
+Numeric
+read_numeric(const char *text)
+{
+	return DatumGetNumeric(DirectFunctionCall3(numeric_in, CStringGetDatum(text),
+	                                           ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
+}
+
+char *
+text_of(Numeric number)
+{
+	return DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(number)));
 }
 
 Numeric
@@ -83,6 +89,26 @@ shortest_decimal(float4 number)
 	char text[FLOAT_SHORTEST_DECIMAL_LEN];
 	float_to_shortest_decimal_buf(number, text);
 	return read_numeric(text);
+}
+
+Datum
+price_as_numeric(Oid type, Datum price)
+{
+	switch (type)
+	{
+	case INT2OID:
+		return NumericGetDatum(make_numeric(DatumGetInt16(price), 0));
+	case INT4OID:
+		return NumericGetDatum(make_numeric(DatumGetInt32(price), 0));
+	case INT8OID:
+		return NumericGetDatum(make_numeric(DatumGetInt64(price), 0));
+	case FLOAT4OID:
+		return NumericGetDatum(shortest_decimal(DatumGetFloat4(price)));
+	case FLOAT8OID:
+		return NumericGetDatum(shortest_decimal(DatumGetFloat8(price)));
+	default:
+		return PointerGetDatum(PG_DETOAST_DATUM_PACKED(price));
+	}
 }
 
 Numeric
@@ -102,10 +128,9 @@ make_numeric(const Decimal &decimal, int scale)
 Numeric
 make_special(NumberKind kind)
 {
-	const char *text = kind == NumberKind::NotANumber         ? "NaN"
-	                   : kind == NumberKind::PositiveInfinity ? "Infinity"
-	                                                          : "-Infinity";
-	return read_numeric(text);
+	Decimal special = {};
+	special.kind = kind;
+	return make_numeric(special, 0);
 }
 
 Numeric
@@ -191,13 +216,13 @@ variance_numerator(const Moments &moments, int64 count, UInt128 &numerator)
 bool
 sum_quickly(Sum kind, const Moments &moments, int64 count, int scale, ScaledNumber &result)
 {
-	if (kind == Sum::Total)
+	if (kind == Sum::total)
 	{
 		result = ScaledNumber{moments.sum, scale};
 		return true;
 	}
-	const bool sample = kind == Sum::SampleVariance || kind == Sum::SampleDeviation;
-	const bool root = kind == Sum::SampleDeviation || kind == Sum::PopulationDeviation;
+	const bool sample = kind == Sum::sample_variance || kind == Sum::sample_deviation;
+	const bool root = kind == Sum::sample_deviation || kind == Sum::population_deviation;
 	UInt128 numerator = 0;
 	if (!variance_numerator(moments, count, numerator))
 		return false;
@@ -218,7 +243,7 @@ Numeric
 sum_of(Sum kind, const Moments &moments, int64 count, int scale)
 {
 	ScaledNumber quick = {};
-	if (kind == Sum::Mean)
+	if (kind == Sum::mean)
 		return divide(moments.sum, scale, static_cast<UInt128>(count));
 	if (sum_quickly(kind, moments, count, scale, quick))
 		return make_numeric(quick.value, quick.scale);
@@ -232,15 +257,15 @@ sum_of(Sum kind, const Moments &moments, int64 count, int scale)
 	Numeric zero = make_numeric(0, 0);
 	if (compare(numerator, zero) <= 0)
 		return zero;
-	const bool sample = kind == Sum::SampleVariance || kind == Sum::SampleDeviation;
+	const bool sample = kind == Sum::sample_variance || kind == Sum::sample_deviation;
 	Numeric variance = divide(
 		numerator, make_numeric(static_cast<Int128>(count) * (sample ? count - 1 : count), 0));
-	return kind == Sum::SampleVariance || kind == Sum::PopulationVariance ? variance
-	                                                                      : square_root(variance);
+	return kind == Sum::sample_variance || kind == Sum::population_variance ? variance
+	                                                                        : square_root(variance);
 }
 
-// The server's accumulators live in the context that their caller, an aggregate node, names: ours
-// is a node of our own that exists for nothing else.
+// The server's accumulators live in the context that their caller, an aggregate node, names.  Ours
+// is a node of our own: AggCheckCallContext() reads two fields of it, and nothing else does.
 ServerSums::ServerSums()
 	: state_context_(AllocSetContextCreate(CurrentMemoryContext, "listing_stats sums",
                                            ALLOCSET_DEFAULT_SIZES)),

@@ -26,9 +26,17 @@ numeric_bytes(Datum datum)
 
 Decimal parse_numeric(NumericBytes bytes);
 
+// As numeric_in() reads it, and as numeric_out() shows it.
+Numeric read_numeric(const char *text);
+char *text_of(Numeric number);
+
 // A double or real as its shortest decimal, as it is shown.
 Numeric shortest_decimal(float8 number);
 Numeric shortest_decimal(float4 number);
+
+// A price of any type that a column of prices can have, floating-point numbers as their shortest
+// decimal: a cast would round them to 15 digits.  Not toasted.
+Datum price_as_numeric(Oid type, Datum price);
 
 Numeric make_numeric(Int128 value, int scale);
 Numeric make_numeric(const Decimal &decimal, int scale);
@@ -53,12 +61,12 @@ Numeric interpolate(Numeric low, Numeric high, Numeric fraction, int scale);
 // What sum(), avg(), var_samp(), var_pop(), stddev_samp() and stddev_pop() answer.
 enum class Sum
 {
-	Total,
-	Mean,
-	SampleVariance,
-	PopulationVariance,
-	SampleDeviation,
-	PopulationDeviation
+	total,
+	mean,
+	sample_variance,
+	population_variance,
+	sample_deviation,
+	population_deviation
 };
 constexpr int sum_kinds = 6;
 
@@ -66,14 +74,17 @@ constexpr int sum_kinds = 6;
 inline bool
 is_defined(Sum sum, int64 count)
 {
-	return count > 1 || (count == 1 && sum != Sum::SampleVariance && sum != Sum::SampleDeviation);
+	return count > 1 || (count == 1 && sum != Sum::sample_variance && sum != Sum::sample_deviation);
 }
 
-// Of values scaled by 10^scale, for which it is defined.
+// Of values scaled by 10^scale, for which it is defined.  The variance is (n * sum of squares -
+// sum^2) / (n * (n - 1)), of a population / n^2, as numeric_stddev_internal() in PostgreSQL's
+// numeric.c has it; the difference of all values from the least changes nothing of it.
 Numeric sum_of(Sum sum, const Moments &moments, int64 count, int scale);
 
-// The same by the server's own aggregates, run over numerics that we hold.  For those that do not
-// fit 64 bits.
+// The same of numbers that do not fit 64 bits, by the server's own accumulators, which have no
+// limits: a square of 1e70000, or of 1e-9000, is no numeric, and the deviation of such numbers is
+// one.  So arithmetic with numerics as in sum_of() would not have the digits that stddev() has.
 class ServerSums
 {
 public:

@@ -1,5 +1,9 @@
-// What a price_distribution is asked: one function for each question.  All are strict; NULL is also
-// the answer where there is none, of no values in particular.
+// What a price_distribution is asked: one function for each question.  All are strict: NULL is the
+// answer to NULL, and where there is none, of no values in particular.  The NULLs in a set are
+// counted, and no values.
+//
+// Answers are in the unit of the prices, variances in its square, and parts of a set are from 0 to
+// 1.  Each is what the server's aggregate of that name says; percentiles are exact.
 #include "server/postgres.hpp"
 #include "statistics/statistics.hpp"
 #include "statistics/summary.hpp"
@@ -55,32 +59,32 @@ LISTING_STATS_FUNCTION(listing_stats_highest)
 
 LISTING_STATS_FUNCTION(listing_stats_total)
 {
-	return answer_sum(fcinfo, Sum::Total);
+	return answer_sum(fcinfo, Sum::total);
 }
 
 LISTING_STATS_FUNCTION(listing_stats_mean)
 {
-	return answer_sum(fcinfo, Sum::Mean);
+	return answer_sum(fcinfo, Sum::mean);
 }
 
 LISTING_STATS_FUNCTION(listing_stats_variance)
 {
-	return answer_sum(fcinfo, Sum::SampleVariance);
+	return answer_sum(fcinfo, Sum::sample_variance);
 }
 
 LISTING_STATS_FUNCTION(listing_stats_variance_pop)
 {
-	return answer_sum(fcinfo, Sum::PopulationVariance);
+	return answer_sum(fcinfo, Sum::population_variance);
 }
 
 LISTING_STATS_FUNCTION(listing_stats_stddev)
 {
-	return answer_sum(fcinfo, Sum::SampleDeviation);
+	return answer_sum(fcinfo, Sum::sample_deviation);
 }
 
 LISTING_STATS_FUNCTION(listing_stats_stddev_pop)
 {
-	return answer_sum(fcinfo, Sum::PopulationDeviation);
+	return answer_sum(fcinfo, Sum::population_deviation);
 }
 
 LISTING_STATS_FUNCTION(listing_stats_median)
@@ -141,8 +145,10 @@ LISTING_STATS_FUNCTION(listing_stats_most_frequent)
 			most = count, rank_of_most = rank;
 		rank += count;
 	};
-	for (std::size_t i = 0; i < ranking.run_count; ++i)
-		consider(ranking.count_of(i));
+	in_parts(ranking.run_count, server.pause, [&](std::size_t begin, std::size_t end) {
+		for (std::size_t i = begin; i < end; ++i)
+			consider(ranking.count_of(i));
+	});
 	consider(counts.positive_infinities);
 	consider(counts.not_a_numbers);
 	return answer(fcinfo, most == 0 ? nullptr : Order(ranking).at(rank_of_most));
@@ -156,15 +162,18 @@ LISTING_STATS_FUNCTION(listing_stats_percent_rank)
 		PG_RETURN_NULL();
 	const Decimal decimal = parse_numeric(numeric_bytes(NumericGetDatum(number)));
 	int64 below = 0;
-	if (decimal.kind != NumberKind::NegativeInfinity)
+	if (decimal.kind != NumberKind::negative_infinity)
 		below += ranking.counts.negative_infinities;
-	if (decimal.kind == NumberKind::PositiveInfinity || decimal.kind == NumberKind::NotANumber)
+	if (decimal.kind == NumberKind::positive_infinity || decimal.kind == NumberKind::not_a_number)
 		below += ranking.finite_count;
-	if (decimal.kind == NumberKind::NotANumber)
+	if (decimal.kind == NumberKind::not_a_number)
 		below += ranking.counts.positive_infinities;
-	if (decimal.kind == NumberKind::Finite)
-		for (std::size_t i = 0, end = runs_below(ranking, number); i < end; ++i)
-			below += ranking.count_of(i);
+	if (decimal.kind == NumberKind::finite)
+		in_parts(runs_below(ranking, number), server.pause,
+		         [&](std::size_t begin, std::size_t end) {
+					 for (std::size_t i = begin; i < end; ++i)
+						 below += ranking.count_of(i);
+				 });
 	PG_RETURN_FLOAT8(static_cast<float8>(below) / static_cast<float8>(ranking.count()));
 }
 
@@ -185,7 +194,7 @@ LISTING_STATS_FUNCTION(listing_stats_distribution_to_json)
 
 LISTING_STATS_FUNCTION(listing_stats_merge)
 {
-	State state(NullableDatum{0, true}, CurrentMemoryContext);
+	DistributionState state(NullableDatum{0, true}, CurrentMemoryContext);
 	state.merge(PG_GETARG_DATUM(0));
 	state.merge(PG_GETARG_DATUM(1));
 	return store(rank(state.block()));

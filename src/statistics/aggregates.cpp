@@ -1,19 +1,19 @@
 // The aggregates: their transitions, one for each type of values, which differ in nothing else,
-// their combine and their final functions.
+// their combine and their final functions.  NULLs are counted, and no values; a state that is NULL
+// is the empty set, of which price_stats() and price_summary() say that it is empty, and median()
+// NULL.
 //
 // A transition only appends.  No final function changes what the state says, so that aggregates of
 // the same values share it, and run over window frames.  Nothing is kept outside of the state, and
 // there are no polymorphic types: distributed engines take states apart and put them together
 // elsewhere.
-//
-// The state of percentile() has to carry which one is asked for.  It does not count NULLs, and has
-// the part in place of their number, in units of 10^-18 and above what any number of NULLs can be:
-// so a state of percentile() is told from one of the other aggregates.
 #include "server/postgres.hpp"
 #include "statistics/statistics.hpp"
 #include "statistics/summary.hpp"
 
+#include <cfloat>
 #include <cmath>
+#include <limits>
 
 namespace listing_stats {
 
@@ -53,7 +53,7 @@ find_room(FunctionCallInfo fcinfo)
 	if (!VARATT_IS_4B_U(state) || !is_aggregate_call(fcinfo))
 		return nullptr;
 	auto *distribution = reinterpret_cast<Distribution *>(state);
-	if (distribution->form != Form::Growing || distribution->wide != 0)
+	if (distribution->form != Form::growing || distribution->wide != 0)
 		return nullptr;
 	const Block block = {distribution, VARSIZE(state)};
 	return block.room() >= sizeof(int64) ? distribution : nullptr;
@@ -69,7 +69,7 @@ struct NumericInput
 			return false;
 		return scaled_value_quick(VARDATA_ANY(numeric), VARSIZE_ANY_EXHDR(numeric), scale, value);
 	}
-	static void add(State &state, Datum datum)
+	static void add(DistributionState &state, Datum datum)
 	{
 		state.add(parse_numeric(numeric_bytes(datum)), 1);
 	}
@@ -82,7 +82,7 @@ struct BigintInput
 		value = DatumGetInt64(datum);
 		return scale == 0 && value != INT64_MIN;
 	}
-	static void add(State &state, Datum datum)
+	static void add(DistributionState &state, Datum datum)
 	{
 		const int64 value = DatumGetInt64(datum);
 		if (value != INT64_MIN)
@@ -99,8 +99,14 @@ struct IntegerInput
 		value = DatumGetInt32(datum);
 		return scale == 0;
 	}
-	static void add(State &state, Datum datum) { state.add(DatumGetInt32(datum), 0, 1); }
+	static void add(DistributionState &state, Datum datum)
+	{
+		state.add(DatumGetInt32(datum), 0, 1);
+	}
 };
+
+static_assert(std::numeric_limits<double>::is_iec559 && FLT_EVAL_METHOD == 0,
+              "what follows is true of IEEE 754's doubles, each operation rounded by itself");
 
 // A double counts as its shortest decimal, which is what it is shown as.  One of at most 15 digits
 // is the only one that short which is read as that double.
@@ -116,7 +122,7 @@ struct DoubleInput
 		value = static_cast<int64>(scaled);
 		return true;
 	}
-	static void add(State &state, Datum datum)
+	static void add(DistributionState &state, Datum datum)
 	{
 		NumericInput::add(state, NumericGetDatum(shortest_decimal(DatumGetFloat8(datum))));
 	}
@@ -132,7 +138,7 @@ struct RealInput
 		float_to_shortest_decimal_buf(DatumGetFloat4(datum), text);
 		return DoubleInput::try_value(Float8GetDatum(strtod(text, nullptr)), scale, value);
 	}
-	static void add(State &state, Datum datum)
+	static void add(DistributionState &state, Datum datum)
 	{
 		NumericInput::add(state, NumericGetDatum(shortest_decimal(DatumGetFloat4(datum))));
 	}
@@ -153,13 +159,13 @@ try_append(FunctionCallInfo fcinfo)
 
 template <class Input>
 Datum
-append(FunctionCallInfo fcinfo, bool count_nulls)
+append(FunctionCallInfo fcinfo)
 {
-	State state(fcinfo->args[0], aggregate_context(fcinfo));
-	if (!PG_ARGISNULL(1))
-		Input::add(state, PG_GETARG_DATUM(1));
-	else if (count_nulls)
+	DistributionState state(fcinfo->args[0], aggregate_context(fcinfo));
+	if (PG_ARGISNULL(1))
 		state.add_nulls(1);
+	else
+		Input::add(state, PG_GETARG_DATUM(1));
 	return state.datum();
 }
 
@@ -167,142 +173,14 @@ template <class Input>
 Datum
 accumulate(FunctionCallInfo fcinfo)
 {
-	return likely(try_append<Input>(fcinfo)) ? PG_GETARG_DATUM(0) : append<Input>(fcinfo, true);
-}
-
-// Which percentile is asked for, in a state's number of NULLs: the part of all values in these
-// units, above a number of NULLs that no aggregate counts to.
-constexpr int part_scale = max_scale;
-constexpr int64 first_part = INT64_C(1) << 61;
-constexpr int64 last_part = first_part + INT64_C(1000000000000000000);
-constexpr int64 no_answer = last_part + 1;
-
-bool
-is_part(int64 nulls)
-{
-	return nulls >= first_part && nulls <= no_answer;
-}
-
-[[noreturn]] void
-report_other_state()
-{
-	ereport(
-		ERROR,
-		(errcode(ERRCODE_DATATYPE_MISMATCH),
-	     errmsg("percentile() and other aggregates cannot go on with the state of each other")));
-	pg_unreachable();
-}
-
-int64
-encode_part(FunctionCallInfo fcinfo)
-{
-	if (PG_ARGISNULL(2))
-		return no_answer;
-	const NumericBytes bytes = numeric_bytes(PG_GETARG_DATUM(2));
-	const Decimal part = parse_numeric(bytes);
-	int64 value = 0;
-	if (part.kind == NumberKind::Finite && scaled_value(part, part_scale, value) && value >= 0 &&
-	    value <= last_part - first_part)
-		return first_part + value;
-	Numeric number = DatumGetNumeric(PG_GETARG_DATUM(2));
-	(void) place_of(number, 1);
-	ereport(ERROR,
-	        (errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-	         errmsg("percentile %s has more than %d decimals",
-	                DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(number))),
-	                part_scale),
-	         errhint("percentile(price_stats(...), ...) takes any number of them.")));
-	pg_unreachable();
-}
-
-void
-agree_on_part(Distribution *distribution, int64 part)
-{
-	const int64 asked = distribution->counts.nulls;
-	if (asked != 0 && asked != part)
-	{
-		if (!is_part(asked))
-			report_other_state();
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-		                errmsg("percentile() is asked for different percentiles of one set"),
-		                errhint("percentiles(price_stats(...), ...) gives several of one set.")));
-	}
-	distribution->counts.nulls = part;
-}
-
-template <class Input>
-Datum
-accumulate_percentile(FunctionCallInfo fcinfo)
-{
-	Block block = {};
-	const int64 part = encode_part(fcinfo);
-	const Datum datum =
-		try_append<Input>(fcinfo) ? PG_GETARG_DATUM(0) : append<Input>(fcinfo, false);
-	if (!is_growing(datum, block))
-		report_corrupt_distribution();
-	agree_on_part(block.distribution, part);
-	return datum;
-}
-
-Datum
-combine(FunctionCallInfo fcinfo)
-{
-	MemoryContext context = aggregate_context(fcinfo);
-	if (PG_ARGISNULL(1))
-		return PG_GETARG_DATUM(0);
-	State state(fcinfo->args[0], context);
-	state.merge(PG_GETARG_DATUM(1));
-	return state.datum();
+	return likely(try_append<Input>(fcinfo)) ? PG_GETARG_DATUM(0) : append<Input>(fcinfo);
 }
 
 Summary
 summarize_state(FunctionCallInfo fcinfo)
 {
 	(void) aggregate_context(fcinfo);
-	const Summary summary = PG_ARGISNULL(0) ? Summary{} : summarize(PG_GETARG_DATUM(0));
-	if (is_part(summary.nulls))
-		report_other_state();
-	return summary;
-}
-
-// The value at a part of the way up the order, interpolated as percentile_cont does; null: the
-// median.
-Numeric
-value_at(Order order, const Percentile &place)
-{
-	return order.between(place.rank, place.fraction);
-}
-
-Percentile
-place_in(int64 count, Numeric part)
-{
-	if (part != nullptr)
-		return place_of(part, count);
-	const Quartile median = quartile_of(count, 2);
-	return Percentile{median.rank, median.quarters == 0 ? nullptr : make_numeric(5, 1)};
-}
-
-Datum
-finish_at(FunctionCallInfo fcinfo, Numeric part)
-{
-	const Datum datum = PG_GETARG_DATUM(0);
-	Block block = {};
-	Ranking ranking = {};
-	Extent extent = {};
-	bool ranked = true;
-	if (is_growing(datum, block))
-		ranked = rank_if_short(block, ranking, extent);
-	else
-		ranking = rank(datum);
-	Numeric value = nullptr;
-	if (ranking.count() > 0)
-	{
-		const Percentile place = place_in(ranking.count(), part);
-		const int64 ranks[] = {place.rank, place.rank + 1};
-		value = value_at(ranked ? Order(ranking) : Order(ranking, block, extent, ranks, 2), place);
-	}
-	fcinfo->isnull = value == nullptr;
-	return NumericGetDatum(value);
+	return PG_ARGISNULL(0) ? Summary{} : summarize(PG_GETARG_DATUM(0));
 }
 
 }  // namespace
@@ -332,59 +210,18 @@ LISTING_STATS_FUNCTION(listing_stats_accumulate_real)
 	return accumulate<RealInput>(fcinfo);
 }
 
-LISTING_STATS_FUNCTION(listing_stats_accumulate_percentile_numeric)
-{
-	return accumulate_percentile<NumericInput>(fcinfo);
-}
-
-LISTING_STATS_FUNCTION(listing_stats_accumulate_percentile_bigint)
-{
-	return accumulate_percentile<BigintInput>(fcinfo);
-}
-
-LISTING_STATS_FUNCTION(listing_stats_accumulate_percentile_integer)
-{
-	return accumulate_percentile<IntegerInput>(fcinfo);
-}
-
-LISTING_STATS_FUNCTION(listing_stats_accumulate_percentile_double)
-{
-	return accumulate_percentile<DoubleInput>(fcinfo);
-}
-
-LISTING_STATS_FUNCTION(listing_stats_accumulate_percentile_real)
-{
-	return accumulate_percentile<RealInput>(fcinfo);
-}
-
 LISTING_STATS_FUNCTION(listing_stats_combine)
 {
-	if (PG_ARGISNULL(0) && PG_ARGISNULL(1))
-		PG_RETURN_NULL();
-	return combine(fcinfo);
-}
-
-LISTING_STATS_FUNCTION(listing_stats_combine_percentile)
-{
-	if (PG_ARGISNULL(0) && PG_ARGISNULL(1))
-		PG_RETURN_NULL();
+	MemoryContext context = aggregate_context(fcinfo);
 	if (PG_ARGISNULL(1))
-		return combine(fcinfo);
-	(void) aggregate_context(fcinfo);
-	const int64 part = counts_of(PG_GETARG_DATUM(1)).nulls;
-	if (!is_part(part))
-		report_other_state();
-	Block block = {};
-	if (!PG_ARGISNULL(0) && is_growing(PG_GETARG_DATUM(0), block))
 	{
-		agree_on_part(block.distribution, part);
-		block.distribution->counts.nulls = 0;
+		if (PG_ARGISNULL(0))
+			PG_RETURN_NULL();
+		return PG_GETARG_DATUM(0);
 	}
-	const Datum datum = combine(fcinfo);
-	if (!is_growing(datum, block))
-		report_corrupt_distribution();
-	block.distribution->counts.nulls = part;
-	return datum;
+	DistributionState state(fcinfo->args[0], context);
+	state.merge(PG_GETARG_DATUM(1));
+	return state.datum();
 }
 
 LISTING_STATS_FUNCTION(listing_stats_finish_stats)
@@ -408,20 +245,20 @@ LISTING_STATS_FUNCTION(listing_stats_finish_median)
 	(void) aggregate_context(fcinfo);
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
-	return finish_at(fcinfo, nullptr);
-}
-
-LISTING_STATS_FUNCTION(listing_stats_finish_percentile)
-{
-	(void) aggregate_context(fcinfo);
-	if (PG_ARGISNULL(0))
+	Block block = {};
+	Ranking ranking = {};
+	Extent extent = {};
+	bool ranked = true;
+	if (is_growing(PG_GETARG_DATUM(0), block))
+		ranked = rank_if_short(block, ranking, extent);
+	else
+		ranking = rank(PG_GETARG_DATUM(0));
+	if (ranking.count() == 0)
 		PG_RETURN_NULL();
-	const int64 part = counts_of(PG_GETARG_DATUM(0)).nulls;
-	if (!is_part(part))
-		report_other_state();
-	if (part == no_answer)
-		PG_RETURN_NULL();
-	return finish_at(fcinfo, make_numeric(part - first_part, part_scale));
+	const Quartile place = quartile_of(ranking.count(), 2);
+	const int64 ranks[] = {place.rank, place.rank + 1};
+	Order order = ranked ? Order(ranking) : Order(ranking, block, extent, ranks, 2);
+	PG_RETURN_NUMERIC(order.between(place.rank, place.quarters));
 }
 
 }  // namespace listing_stats

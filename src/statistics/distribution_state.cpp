@@ -50,7 +50,7 @@ release(void *memory)
 }
 
 void
-pause()
+check_interrupts()
 {
 	CHECK_FOR_INTERRUPTS();
 }
@@ -138,25 +138,22 @@ compact(ExpandedDistribution *expanded)
 	Distribution *distribution = expanded->block.distribution;
 	distribution->used = 0;
 	distribution->run_count = 0;
-	if (ranking.wide)
-	{
-		ByteWriter writer(distribution->entries());
-		for (std::size_t i = 0; i < ranking.run_count; ++i)
-			write_entry(writer, ranking.wide_runs[i].decimal, ranking.wide_runs[i].count);
-		distribution->used = static_cast<uint32>(writer.size());
-	}
-	else
-		for (std::size_t i = 0; i < ranking.run_count; ++i)
-		{
-			const Run &run = ranking.runs[i];
-			if (run.count == 1)
-				distribution->values()[distribution->used++] = run.value;
+	// What an interrupt leaves half written is not read again: it ends the aggregate.
+	ByteWriter writer(distribution->entries());
+	in_parts(ranking.run_count, server.pause, [&](std::size_t begin, std::size_t end) {
+		for (std::size_t i = begin; i < end; ++i)
+			if (ranking.wide)
+				write_entry(writer, ranking.wide_runs[i].decimal, ranking.wide_runs[i].count);
+			else if (ranking.runs[i].count == 1)
+				distribution->values()[distribution->used++] = ranking.runs[i].value;
 			else
 			{
 				++distribution->run_count;
-				*expanded->block.runs() = run;
+				*expanded->block.runs() = ranking.runs[i];
 			}
-		}
+	});
+	if (ranking.wide)
+		distribution->used = static_cast<uint32>(writer.size());
 	expanded->compacted_size = distribution->content_size();
 	find_capacity(expanded);
 	MemoryContextSwitchTo(before);
@@ -240,7 +237,7 @@ read_header(Datum datum, StoredHeader &header)
 		return false;
 	struct varlena *start = pg_detoast_datum_slice(
 		reinterpret_cast<struct varlena *>(DatumGetPointer(datum)), 0, max_header_size);
-	if (form_of(start) == Form::Growing)
+	if (form_of(start) == Form::growing)
 		return false;
 	ByteReader reader(VARDATA_ANY(start), VARSIZE_ANY_EXHDR(start));
 	if (!read_stored_header(reader, header))
@@ -251,7 +248,7 @@ read_header(Datum datum, StoredHeader &header)
 bool
 is_growing(struct varlena *flat, Block &block)
 {
-	if (form_of(flat) != Form::Growing)
+	if (form_of(flat) != Form::growing)
 		return false;
 	block = flat_block(flat);
 	return true;
@@ -259,7 +256,7 @@ is_growing(struct varlena *flat, Block &block)
 
 }  // namespace
 
-const Environment server = {allocate, release, pause};
+const Environment server = {allocate, release, check_interrupts};
 
 void
 report_corrupt_distribution()
@@ -290,9 +287,9 @@ bool
 rank_if_short(const Block &block, Ranking &ranking, Extent &extent)
 {
 	const ShortWay way = rank_if_short(block, server, ranking, extent);
-	if (way == ShortWay::TooMany)
+	if (way == ShortWay::too_many)
 		report_too_many();
-	return way == ShortWay::Ranked;
+	return way == ShortWay::ranked;
 }
 
 Ranking
@@ -341,7 +338,7 @@ value_count_of(Datum datum)
 	       header.counts.positive_infinities + header.counts.not_a_numbers;
 }
 
-State::State(NullableDatum datum, MemoryContext context) : context_(context)
+DistributionState::DistributionState(NullableDatum datum, MemoryContext context) : context_(context)
 {
 	if (datum.isnull)
 	{
@@ -359,17 +356,17 @@ State::State(NullableDatum datum, MemoryContext context) : context_(context)
 }
 
 void
-State::start()
+DistributionState::start()
 {
 	auto *distribution = static_cast<Distribution *>(palloc(smallest_block));
 	*distribution = Distribution{};
 	SET_VARSIZE(distribution, smallest_block);
-	distribution->form = Form::Growing;
+	distribution->form = Form::growing;
 	flat_ = Block{distribution, smallest_block};
 }
 
 Datum
-State::datum() const
+DistributionState::datum() const
 {
 	if (expanded_ == nullptr)
 		return PointerGetDatum(flat_.distribution);
@@ -378,7 +375,7 @@ State::datum() const
 }
 
 void
-State::expand(std::size_t size)
+DistributionState::expand(std::size_t size)
 {
 	MemoryContext own =
 		AllocSetContextCreate(context_, "listing_stats distribution", ALLOCSET_SMALL_SIZES);
@@ -390,7 +387,7 @@ State::expand(std::size_t size)
 }
 
 void
-State::make_room(std::size_t size)
+DistributionState::make_room(std::size_t size)
 {
 	if (block().room() >= size)
 		return;
@@ -429,23 +426,23 @@ State::make_room(std::size_t size)
 }
 
 void
-State::add_nulls(int64 times) const
+DistributionState::add_nulls(int64 times) const
 {
 	add_count(distribution()->counts.nulls, times);
 }
 
 void
-State::add(NumberKind kind, int64 times) const
+DistributionState::add(NumberKind kind, int64 times) const
 {
 	Counts &counts = distribution()->counts;
-	add_count(kind == NumberKind::NotANumber         ? counts.not_a_numbers
-	          : kind == NumberKind::PositiveInfinity ? counts.positive_infinities
-	                                                 : counts.negative_infinities,
+	add_count(kind == NumberKind::not_a_number        ? counts.not_a_numbers
+	          : kind == NumberKind::positive_infinity ? counts.positive_infinities
+	                                                  : counts.negative_infinities,
 	          times);
 }
 
 void
-State::add_run(Run run)
+DistributionState::add_run(Run run)
 {
 	make_room(sizeof(Run));
 	Distribution *distribution = this->distribution();
@@ -459,7 +456,7 @@ State::add_run(Run run)
 }
 
 void
-State::add_entry(const Decimal &decimal, int64 times)
+DistributionState::add_entry(const Decimal &decimal, int64 times)
 {
 	make_room(max_entry_header_size + 2 * decimal.digit_count);
 	Distribution *distribution = this->distribution();
@@ -469,7 +466,7 @@ State::add_entry(const Decimal &decimal, int64 times)
 }
 
 void
-State::add_wide_run(Run run, int scale)
+DistributionState::add_wide_run(Run run, int scale)
 {
 	unsigned char bytes[max_encoded_size];
 	const std::size_t size = encode_decimal(magnitude_of(run.value), run.value < 0, scale, bytes);
@@ -478,7 +475,7 @@ State::add_wide_run(Run run, int scale)
 
 // The scale is the largest there is, whatever the form.
 bool
-State::reach_scale(int scale) const
+DistributionState::reach_scale(int scale) const
 {
 	if (distribution()->wide != 0)
 	{
@@ -494,7 +491,7 @@ State::reach_scale(int scale) const
 }
 
 void
-State::make_wide()
+DistributionState::make_wide()
 {
 	if (distribution()->wide != 0)
 		return;
@@ -521,7 +518,7 @@ State::make_wide()
 }
 
 void
-State::add(int64 value, int scale, int64 times)
+DistributionState::add(int64 value, int scale, int64 times)
 {
 	int64 scaled = 0;
 	if (reach_scale(scale) &&
@@ -537,9 +534,9 @@ State::add(int64 value, int scale, int64 times)
 }
 
 void
-State::add(const Decimal &decimal, int64 times)
+DistributionState::add(const Decimal &decimal, int64 times)
 {
-	if (decimal.kind != NumberKind::Finite)
+	if (decimal.kind != NumberKind::finite)
 	{
 		add(decimal.kind, times);
 		return;
@@ -556,16 +553,16 @@ State::add(const Decimal &decimal, int64 times)
 }
 
 void
-State::merge_counts(const Counts &counts) const
+DistributionState::merge_counts(const Counts &counts) const
 {
 	add_nulls(counts.nulls);
-	add(NumberKind::NotANumber, counts.not_a_numbers);
-	add(NumberKind::PositiveInfinity, counts.positive_infinities);
-	add(NumberKind::NegativeInfinity, counts.negative_infinities);
+	add(NumberKind::not_a_number, counts.not_a_numbers);
+	add(NumberKind::positive_infinity, counts.positive_infinities);
+	add(NumberKind::negative_infinity, counts.negative_infinities);
 }
 
 void
-State::merge_block(const Block &other)
+DistributionState::merge_block(const Block &other)
 {
 	const Distribution *from = other.distribution;
 	merge_counts(from->counts);
@@ -601,7 +598,7 @@ State::merge_block(const Block &other)
 }
 
 void
-State::merge_stored(const struct varlena *stored)
+DistributionState::merge_stored(const struct varlena *stored)
 {
 	ByteReader reader(VARDATA_ANY(stored), VARSIZE_ANY_EXHDR(stored));
 	StoredHeader header;
@@ -614,7 +611,11 @@ State::merge_stored(const struct varlena *stored)
 		make_wide();
 		(void) reach_scale(ranking.scale);
 		for (std::size_t i = 0; i < ranking.run_count; ++i)
+		{
+			if (i % values_between_pauses == 0)
+				CHECK_FOR_INTERRUPTS();
 			add_entry(ranking.wide_runs[i].decimal, ranking.wide_runs[i].count);
+		}
 		return;
 	}
 	merge_counts(header.counts);
@@ -626,21 +627,29 @@ State::merge_stored(const struct varlena *stored)
 		Distribution *into = distribution();
 		int64 *values = into->values();
 		Run *next_run = block().runs();
-		while (runs.next(run))
+		for (std::size_t i = 0; runs.next(run); ++i)
+		{
+			if (i % values_between_pauses == 0)
+				CHECK_FOR_INTERRUPTS();
 			if (run.count == 1)
 				values[into->used++] = run.value;
 			else
 				*--next_run = run, ++into->run_count;
+		}
 	}
 	else
-		while (runs.next(run))
+		for (std::size_t i = 0; runs.next(run); ++i)
+		{
+			if (i % values_between_pauses == 0)
+				CHECK_FOR_INTERRUPTS();
 			add(run.value, header.scale, run.count);
+		}
 	if (runs.failed())
 		report_corrupt_distribution();
 }
 
 void
-State::merge(Datum other)
+DistributionState::merge(Datum other)
 {
 	Block block = {};
 	if (VARATT_IS_EXTERNAL_EXPANDED(DatumGetPointer(other)))

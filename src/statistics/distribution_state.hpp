@@ -37,12 +37,12 @@ expanded_distribution(Datum datum)
 }
 
 // A state that grows.  Errors: 54000 when it cannot.
-class State
+class DistributionState
 {
 public:
 	// Of what is there, empty without: the datum itself if it grows already, otherwise a copy.
 	// Expanded objects become children of the context.
-	State(NullableDatum datum, MemoryContext context);
+	DistributionState(NullableDatum datum, MemoryContext context);
 
 	// The same datum if it has not moved.
 	Datum datum() const;
@@ -73,7 +73,7 @@ private:
 	Block flat_ = {};
 };
 
-static_assert(std::is_trivially_destructible_v<State>);
+static_assert(std::is_trivially_destructible_v<DistributionState>);
 
 // Whether the datum is a block that grows, and which.  Detoasts.
 bool is_growing(Datum datum, Block &block);

@@ -5,6 +5,7 @@
 // one text, and reading it gives the same value again.  On the way in, order and repetition are
 // free.  In binary it is sent as it is stored.
 #include "server/postgres.hpp"
+#include "server/text_reader.hpp"
 #include "statistics/distribution_state.hpp"
 #include "statistics/statistics.hpp"
 
@@ -25,174 +26,87 @@ append_item(StringInfo text, const char *value, int64 times)
 		appendStringInfo(text, "*" INT64_FORMAT, times);
 }
 
-// Reads the text item by item; whatever is wrong with it ends here.
-class Reader
-{
-public:
-	explicit Reader(const char *text)
-		: text_(text), next_(text), state_(NullableDatum{0, true}, CurrentMemoryContext)
-	{
-	}
-
-	Datum read();
-
-private:
-	[[noreturn]] void fail(const char *expected) const;
-	void skip_spaces();
-	bool accept(char wanted);
-	bool accept_char(char wanted);
-	void skip_digits();
-	void read_item();
-	const char *read_word();
-	int64 read_times();
-
-	const char *text_;
-	const char *next_;
-	State state_;
-};
-
-void
-Reader::fail(const char *expected) const
-{
-	const int shown = pg_mbcliplen(text_, static_cast<int>(strlen(text_)), 100);
-	ereport(ERROR, (errcode(ERRCODE_INVALID_TEXT_REPRESENTATION),
-	                errmsg("invalid input syntax for type %s: \"%.*s\"", "price_distribution",
-	                       shown, text_),
-	                errdetail("Expected %s at character %d.", expected,
-	                          pg_mbstrlen_with_len(text_, static_cast<int>(next_ - text_)) + 1)));
-	pg_unreachable();
-}
-
-void
-Reader::skip_spaces()
-{
-	while (scanner_isspace(*next_))
-		++next_;
-}
-
-bool
-Reader::accept(char wanted)
-{
-	skip_spaces();
-	if (!accept_char(wanted))
-		return false;
-	skip_spaces();
-	return true;
-}
-
-bool
-Reader::accept_char(char wanted)
-{
-	if (*next_ != wanted)
-		return false;
-	++next_;
-	return true;
-}
-
-// At least one.
-void
-Reader::skip_digits()
-{
-	const char *digits = next_;
-	while (isdigit(static_cast<unsigned char>(*next_)))
-		++next_;
-	if (next_ == digits)
-		fail("a number, NaN, Infinity, -Infinity or null");
-}
+constexpr const char *value_wanted = "a number, NaN, Infinity, -Infinity or null";
 
 // A number, or a name.
 const char *
-Reader::read_word()
+read_word(TextReader &reader)
 {
-	const char *start = next_;
-	(void) (accept_char('-') || accept_char('+'));
-	if (isalpha(static_cast<unsigned char>(*next_)))
-		while (isalpha(static_cast<unsigned char>(*next_)))
-			++next_;
+	const char *start = reader.position();
+	const auto accept_sign = [&] { (void) (reader.accept_only('-') || reader.accept_only('+')); };
+	accept_sign();
+	if (isalpha(static_cast<unsigned char>(reader.next())) != 0)
+		while (isalpha(static_cast<unsigned char>(reader.next())) != 0)
+			reader.go_to(reader.position() + 1);
 	else
 	{
-		skip_digits();
-		if (accept_char('.'))
-			skip_digits();
-		if (accept_char('e') || accept_char('E'))
+		reader.skip_digits(value_wanted);
+		if (reader.accept_only('.'))
+			reader.skip_digits(value_wanted);
+		if (reader.accept_only('e') || reader.accept_only('E'))
 		{
-			(void) (accept_char('-') || accept_char('+'));
-			skip_digits();
+			accept_sign();
+			reader.skip_digits(value_wanted);
 		}
 	}
-	return pnstrdup(start, static_cast<Size>(next_ - start));
+	return pnstrdup(start, static_cast<Size>(reader.position() - start));
 }
 
 int64
-Reader::read_times()
+read_times(TextReader &reader)
 {
-	if (!accept('*'))
+	if (!reader.accept('*'))
 		return 1;
 	int64 times = 0;
-	const char *start = next_;
-	for (; isdigit(static_cast<unsigned char>(*next_)); ++next_)
+	const char *start = reader.position();
+	for (; isdigit(static_cast<unsigned char>(reader.next())) != 0;
+	     reader.go_to(reader.position() + 1))
 		if (__builtin_mul_overflow(times, 10, &times) ||
-		    __builtin_add_overflow(times, *next_ - '0', &times))
-			fail("a smaller count");
+		    __builtin_add_overflow(times, reader.next() - '0', &times))
+			reader.fail("a smaller count");
 	if (times > max_count)
-		fail("a smaller count");
-	if (next_ == start || times == 0)
-		fail("a positive count");
+		reader.fail("a smaller count");
+	if (reader.position() == start || times == 0)
+		reader.fail("a positive count");
 	return times;
 }
 
 void
-Reader::read_item()
+read_item(TextReader &reader, DistributionState &state)
 {
-	const char *word = read_word();
-	const char *after_word = next_;
-	const int64 times = read_times();
-	CHECK_FOR_INTERRUPTS();
+	const char *start = reader.position();
+	const char *word = read_word(reader);
+	const char after_word = reader.position()[-1];
+	const int64 times = read_times(reader);
 	if (pg_strcasecmp(word, "null") == 0)
-		state_.add_nulls(times);
+		state.add_nulls(times);
 	else if (pg_strcasecmp(word, "NaN") == 0)
-		state_.add(NumberKind::NotANumber, times);
+		state.add(NumberKind::not_a_number, times);
 	else if (pg_strcasecmp(word, "Infinity") == 0)
-		state_.add(NumberKind::PositiveInfinity, times);
+		state.add(NumberKind::positive_infinity, times);
 	else if (pg_strcasecmp(word, "-Infinity") == 0)
-		state_.add(NumberKind::NegativeInfinity, times);
-	else if (isdigit(static_cast<unsigned char>(after_word[-1])))
+		state.add(NumberKind::negative_infinity, times);
+	else if (isdigit(static_cast<unsigned char>(after_word)) != 0)
 	{
-		const Datum number = DirectFunctionCall3(numeric_in, CStringGetDatum(word),
-		                                         ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1));
-		state_.add(parse_numeric(numeric_bytes(number)), times);
-		pfree(DatumGetPointer(number));
+		Numeric number = read_numeric(word);
+		state.add(parse_numeric(numeric_bytes(NumericGetDatum(number))), times);
+		pfree(number);
 	}
 	else
 	{
-		next_ = after_word - strlen(word);
-		fail("a number, NaN, Infinity, -Infinity or null");
+		reader.go_to(start);
+		reader.fail(value_wanted);
 	}
-}
-
-Datum
-Reader::read()
-{
-	if (!accept('{'))
-		fail("\"{\"");
-	if (!accept('}'))
-	{
-		do
-			read_item();
-		while (accept(','));
-		if (!accept('}'))
-			fail("\",\" or \"}\"");
-	}
-	if (*next_ != '\0')
-		fail("the end");
-	return store(rank(state_.block()));
 }
 
 }  // namespace
 
 LISTING_STATS_FUNCTION(listing_stats_distribution_in)
 {
-	return Reader(PG_GETARG_CSTRING(0)).read();
+	TextReader reader("price_distribution", PG_GETARG_CSTRING(0));
+	DistributionState state(NullableDatum{0, true}, CurrentMemoryContext);
+	reader.read_items([&] { read_item(reader, state); });
+	return store(rank(state.block()));
 }
 
 LISTING_STATS_FUNCTION(listing_stats_distribution_out)
@@ -206,7 +120,7 @@ LISTING_STATS_FUNCTION(listing_stats_distribution_out)
 	{
 		Numeric number = value_of(ranking, i);
 		Numeric shown = ranking.wide && i > 0 ? trim_scale(number) : number;
-		char *value = DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(shown)));
+		char *value = text_of(shown);
 		append_item(&text, value, ranking.count_of(i));
 		pfree(value);
 		if (shown != number)

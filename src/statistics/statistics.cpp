@@ -12,17 +12,17 @@ Sums
 special_sums(const Ranking &ranking, std::initializer_list<Sum> wanted)
 {
 	const Counts &counts = ranking.counts;
-	NumberKind kind = NumberKind::NegativeInfinity;
+	NumberKind kind = NumberKind::negative_infinity;
 	if (counts.not_a_numbers > 0 ||
 	    (counts.positive_infinities > 0 && counts.negative_infinities > 0))
-		kind = NumberKind::NotANumber;
+		kind = NumberKind::not_a_number;
 	else if (counts.positive_infinities > 0)
-		kind = NumberKind::PositiveInfinity;
+		kind = NumberKind::positive_infinity;
 	Sums sums = {};
 	for (const Sum sum : wanted)
 		if (is_defined(sum, ranking.count()))
-			sums[sum] =
-				make_special(sum == Sum::Total || sum == Sum::Mean ? kind : NumberKind::NotANumber);
+			sums[sum] = make_special(
+				sum == Sum::total || sum == Sum::mean ? kind : NumberKind::not_a_number);
 	return sums;
 }
 
@@ -78,8 +78,12 @@ Order::run_at(int64 finite_rank)
 {
 	if (finite_rank < before_)
 		run_ = 0, before_ = 0;
-	while (before_ + ranking_.count_of(run_) <= finite_rank)
-		before_ += ranking_.count_of(run_++);
+	for (; before_ + ranking_.count_of(run_) <= finite_rank; ++run_)
+	{
+		if (run_ % values_between_pauses == 0)
+			CHECK_FOR_INTERRUPTS();
+		before_ += ranking_.count_of(run_);
+	}
 	return run_;
 }
 
@@ -101,10 +105,10 @@ Order::at(int64 rank)
 		           ? value_of(ranking_, run_at(rank - ranking_.counts.negative_infinities))
 		           : make_numeric(scaled_at(rank), ranking_.scale);
 	if (rank < ranking_.counts.negative_infinities)
-		return make_special(NumberKind::NegativeInfinity);
+		return make_special(NumberKind::negative_infinity);
 	if (rank < count() - ranking_.counts.not_a_numbers)
-		return make_special(NumberKind::PositiveInfinity);
-	return make_special(NumberKind::NotANumber);
+		return make_special(NumberKind::positive_infinity);
+	return make_special(NumberKind::not_a_number);
 }
 
 Numeric
@@ -132,10 +136,8 @@ place_of(Numeric part, int64 count)
 {
 	if (numeric_is_nan(part) || numeric_is_inf(part) || compare(part, make_numeric(0, 0)) < 0 ||
 	    compare(part, make_numeric(1, 0)) > 0)
-		ereport(ERROR,
-		        (errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
-		         errmsg("percentile %s is not between 0 and 1",
-		                DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(part))))));
+		ereport(ERROR, (errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+		                errmsg("percentile %s is not between 0 and 1", text_of(part))));
 	Numeric position = multiply(make_numeric(count - 1, 0), part);
 	Numeric whole = DatumGetNumeric(DirectFunctionCall1(numeric_floor, NumericGetDatum(position)));
 	Numeric fraction = subtract(position, whole);
@@ -189,8 +191,8 @@ sums_of(const Ranking &ranking, std::initializer_list<Sum> wanted)
 		return special_sums(ranking, wanted);
 	if (ranking.wide)
 		return wide_sums(ranking, wanted);
-	return sums_of(moments_of(ranking.runs, ranking.run_count), ranking.finite_count, ranking.scale,
-	               wanted);
+	return sums_of(moments_of(ranking.runs, ranking.run_count, server.pause), ranking.finite_count,
+	               ranking.scale, wanted);
 }
 
 }  // namespace listing_stats

@@ -1,4 +1,8 @@
-// What a distribution says, as numerics: by rank, and as sums.  NULL answers are null pointers.
+// What a distribution says, as numerics in the unit of the prices: by rank, and as sums, of which
+// variances are in the square of the unit.  NULL answers are null pointers; NULLs are no values.
+//
+// A percentile p of n values is at rank p * (n - 1), as percentile_cont() has it: that value, or
+// what lies between it and the next.  Sums are those of PostgreSQL's numeric.c.
 #pragma once
 
 #include "server/postgres.hpp"

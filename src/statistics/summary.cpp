@@ -1,5 +1,5 @@
-// The summary of a distribution as a row, as jsonb and as json.  Each answer is what the server's
-// own aggregates would give, to the last digit.
+// The summary of a distribution as a row, as jsonb and as json; the promise is in the header.  In
+// JSON, what there is not is null, and NaN and infinities are strings.
 #include "statistics/summary.hpp"
 
 #include "server/postgres.hpp"
@@ -8,8 +8,8 @@ namespace listing_stats {
 
 namespace {
 
-const char *const field_names[FieldCount] = {"min", "q1",   "median", "q3",
-                                             "max", "mean", "stddev", "sum"};
+const char *const field_names[Summary::fields] = {"min", "q1",   "median", "q3",
+                                                  "max", "mean", "stddev", "sum"};
 
 constexpr int quartile_count = 3;
 constexpr int rank_count = 2 + 2 * quartile_count;
@@ -17,9 +17,9 @@ constexpr int rank_count = 2 + 2 * quartile_count;
 void
 ask_sums(Summary *summary, Sums sums)
 {
-	summary->numbers[Total] = sums[Sum::Total];
-	summary->numbers[Mean] = sums[Sum::Mean];
-	summary->numbers[Stddev] = sums[Sum::SampleDeviation];
+	summary->numbers[Summary::total] = sums[Sum::total];
+	summary->numbers[Summary::mean] = sums[Sum::mean];
+	summary->numbers[Summary::stddev] = sums[Sum::sample_deviation];
 }
 
 void
@@ -27,16 +27,16 @@ ask_order(Summary *summary, Order order)
 {
 	if (summary->count == 0)
 		return;
-	summary->numbers[Lowest] = order.at(0);
+	summary->numbers[Summary::lowest] = order.at(0);
 	for (int i = 0; i < quartile_count; ++i)
 	{
 		const Quartile place = quartile_of(summary->count, i + 1);
-		summary->numbers[FirstQuartile + i] = order.between(place.rank, place.quarters);
+		summary->numbers[Summary::first_quartile + i] = order.between(place.rank, place.quarters);
 	}
-	summary->numbers[Highest] = order.at(summary->count - 1);
+	summary->numbers[Summary::highest] = order.at(summary->count - 1);
 }
 
-constexpr std::initializer_list<Sum> wanted_sums = {Sum::Total, Sum::Mean, Sum::SampleDeviation};
+constexpr std::initializer_list<Sum> wanted_sums = {Sum::total, Sum::mean, Sum::sample_deviation};
 
 Summary
 summarize_ranked(const Ranking &ranking)
@@ -65,7 +65,8 @@ summarize_unranked(const Ranking &ranking, const Block &block, const Extent &ext
 	const Distribution *distribution = block.distribution;
 	ask_sums(&summary, summary.count > ranking.finite_count
 	                       ? sums_of(ranking, wanted_sums)
-	                       : sums_of(moments_of(distribution->values(), distribution->used, extent),
+	                       : sums_of(moments_of(distribution->values(), distribution->used, extent,
+	                                            server.pause),
 	                                 summary.count, ranking.scale, wanted_sums));
 	CHECK_FOR_INTERRUPTS();
 	ask_order(&summary, Order(ranking, block, extent, ranks, rank_count));
@@ -81,7 +82,7 @@ result_type(FunctionCallInfo fcinfo)
 		MemoryContext before = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
 		TupleDesc type = nullptr;
 		if (get_call_result_type(fcinfo, nullptr, &type) != TYPEFUNC_COMPOSITE ||
-		    type->natts != 2 + FieldCount)
+		    type->natts != 2 + Summary::fields)
 			ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
 			                errmsg("listing_stats.summary is not the type it was created as")));
 		fcinfo->flinfo->fn_extra = BlessTupleDesc(type);
@@ -94,12 +95,6 @@ bool
 is_special(Numeric number)
 {
 	return numeric_is_nan(number) || numeric_is_inf(number);
-}
-
-char *
-text_of(Numeric number)
-{
-	return DatumGetCString(DirectFunctionCall1(numeric_out, NumericGetDatum(number)));
 }
 
 void
@@ -145,9 +140,10 @@ summarize(Datum datum)
 Datum
 summary_row(FunctionCallInfo fcinfo, const Summary &summary)
 {
-	Datum values[2 + FieldCount] = {Int64GetDatum(summary.count), Int64GetDatum(summary.nulls)};
-	bool nulls[2 + FieldCount] = {};
-	for (int i = 0; i < FieldCount; ++i)
+	Datum values[2 + Summary::fields] = {Int64GetDatum(summary.count),
+	                                     Int64GetDatum(summary.nulls)};
+	bool nulls[2 + Summary::fields] = {};
+	for (int i = 0; i < Summary::fields; ++i)
 	{
 		values[2 + i] = NumericGetDatum(summary.numbers[i]);
 		nulls[2 + i] = summary.numbers[i] == nullptr;
@@ -162,7 +158,7 @@ summary_jsonb(const Summary &summary)
 	pushJsonbValue(&json, WJB_BEGIN_OBJECT, nullptr);
 	push_number(&json, "count", make_numeric(summary.count, 0));
 	push_number(&json, "nulls", make_numeric(summary.nulls, 0));
-	for (int i = 0; i < FieldCount; ++i)
+	for (int i = 0; i < Summary::fields; ++i)
 		push_number(&json, field_names[i], summary.numbers[i]);
 	return JsonbPGetDatum(JsonbValueToJsonb(pushJsonbValue(&json, WJB_END_OBJECT, nullptr)));
 }
@@ -174,7 +170,7 @@ summary_json(const Summary &summary)
 	initStringInfo(&json);
 	appendStringInfo(&json, "{\"count\": " INT64_FORMAT ", \"nulls\": " INT64_FORMAT, summary.count,
 	                 summary.nulls);
-	for (int i = 0; i < FieldCount; ++i)
+	for (int i = 0; i < Summary::fields; ++i)
 	{
 		Numeric number = summary.numbers[i];
 		const char *quote = number != nullptr && is_special(number) ? "\"" : "";

@@ -1,4 +1,6 @@
-// The answers that price_summary() gives at once.
+// The answers that price_summary() gives at once, in the unit of the prices: each what the server's
+// own aggregates would give, to the last digit, and quartiles as percentile_cont() has them, in
+// exact numeric.  NULLs are counted, and no values.
 #pragma once
 
 #include "server/postgres.hpp"
@@ -6,24 +8,24 @@
 
 namespace listing_stats {
 
-enum Field
-{
-	Lowest,
-	FirstQuartile,
-	Median,
-	ThirdQuartile,
-	Highest,
-	Mean,
-	Stddev,
-	Total,
-	FieldCount
-};
-
 struct Summary
 {
+	enum Field
+	{
+		lowest,
+		first_quartile,
+		median,
+		third_quartile,
+		highest,
+		mean,
+		stddev,
+		total
+	};
+	static constexpr int fields = total + 1;
+
 	int64 count;
 	int64 nulls;
-	Numeric numbers[FieldCount];  // null where there is no answer
+	Numeric numbers[fields];  // null pointers of no values, and the deviation of one
 };
 
 // Of any distribution; of a block that grows by the shortest way, which need not order it.

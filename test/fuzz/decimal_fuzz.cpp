@@ -52,7 +52,7 @@ void
 check_reading(std::string bytes, int scale)
 {
 	Decimal decimal;
-	if (!parse_decimal(bytes.data(), bytes.size(), decimal) || decimal.kind != NumberKind::Finite)
+	if (!parse_decimal(bytes.data(), bytes.size(), decimal) || decimal.kind != NumberKind::finite)
 		return;
 	// What the server promises: digits below 10000, none of them zero at either end.
 	for (std::size_t i = 0; i < decimal.digit_count; ++i)
@@ -83,7 +83,7 @@ check_writing(UInt128 magnitude, bool negative, int scale)
 	const std::size_t size = encode_decimal(magnitude, negative, scale, out);
 	require(size <= max_encoded_size);
 	Decimal decimal;
-	require(parse_decimal(out, size, decimal) && decimal.kind == NumberKind::Finite);
+	require(parse_decimal(out, size, decimal) && decimal.kind == NumberKind::finite);
 	require(decimal.scale == scale && decimal.negative == (negative && magnitude != 0));
 	std::string expected;
 	for (UInt128 rest = magnitude; rest != 0; rest /= 10)

@@ -13,23 +13,23 @@ namespace {
 void
 round_trip(std::uint64_t value)
 {
-	unsigned char bytes[max_integer_size];
+	unsigned char bytes[max_varint_size];
 	ByteWriter writer(bytes);
-	writer.put_integer(value);
-	CHECK(writer.size() <= max_integer_size);
+	writer.put_varint(value);
+	CHECK(writer.size() <= max_varint_size);
 	ByteReader reader(bytes, writer.size());
-	CHECK(reader.get_integer() == value && !reader.failed() && reader.left() == 0);
+	CHECK(reader.get_varint() == value && !reader.failed() && reader.left() == 0);
 	ByteReader cut(bytes, writer.size() - 1);
-	CHECK(cut.get_integer() == 0 && cut.failed());
-	const auto number = static_cast<std::int64_t>(value);
-	CHECK(unfold_sign(fold_sign(number)) == number);
+	CHECK(cut.get_varint() == 0 && cut.failed());
+	CHECK(writer.size() == varint_size(value));
+	CHECK(unzigzag(zigzag(value)) == value);
 }
 
 void
 refused(std::initializer_list<unsigned char> bytes)
 {
 	ByteReader reader(bytes.begin(), bytes.size());
-	CHECK(reader.get_integer() == 0 && reader.failed() && reader.left() == 0);
+	CHECK(reader.get_varint() == 0 && reader.failed() && reader.left() == 0);
 }
 
 }  // namespace
@@ -44,8 +44,8 @@ main()
 		round_trip(std::uint64_t{1} << shift);
 	round_trip(0);
 	round_trip(UINT64_MAX);
-	CHECK(fold_sign(0) == 0 && fold_sign(-1) == 1 && fold_sign(1) == 2);
-	CHECK(fold_sign(INT64_MIN) == UINT64_MAX);
+	CHECK(zigzag(0) == 0 && zigzag(UINT64_MAX) == 1 && zigzag(1) == 2);
+	CHECK(zigzag(std::uint64_t{1} << 63) == UINT64_MAX);
 
 	refused({});
 	refused({0x80});

@@ -35,7 +35,7 @@ value_of(const void *data, std::size_t size, int scale)
 	Decimal decimal;
 	std::int64_t value;
 	std::int64_t quick;
-	if (!parse_decimal(data, size, decimal) || decimal.kind != NumberKind::Finite)
+	if (!parse_decimal(data, size, decimal) || decimal.kind != NumberKind::finite)
 		return INT64_MIN;
 	const bool fits = scaled_value(decimal, scale, value);
 	if (scaled_value_quick(data, size, scale, quick))
@@ -73,13 +73,14 @@ void
 test_specials_and_junk()
 {
 	Decimal decimal;
-	CHECK(parse_decimal(Bytes{0xC000}.data, 2, decimal) && decimal.kind == NumberKind::NotANumber);
+	CHECK(parse_decimal(Bytes{0xC000}.data, 2, decimal) &&
+	      decimal.kind == NumberKind::not_a_number);
 	CHECK(parse_decimal(Bytes{0xC000, 0}.data, 4, decimal) &&
-	      decimal.kind == NumberKind::NotANumber);
+	      decimal.kind == NumberKind::not_a_number);
 	CHECK(parse_decimal(Bytes{0xD000}.data, 2, decimal) &&
-	      decimal.kind == NumberKind::PositiveInfinity);
+	      decimal.kind == NumberKind::positive_infinity);
 	CHECK(parse_decimal(Bytes{0xF000}.data, 2, decimal) &&
-	      decimal.kind == NumberKind::NegativeInfinity);
+	      decimal.kind == NumberKind::negative_infinity);
 	CHECK(!parse_decimal(Bytes{0xE000}.data, 2, decimal));
 	CHECK(!parse_decimal(Bytes{0x8000}.data, 1, decimal));
 	CHECK(!parse_decimal(Bytes{0x8000}.data, 0, decimal));

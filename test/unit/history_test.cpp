@@ -491,14 +491,6 @@ test_codes()
 		for (std::size_t i = 0; i < 20; ++i)
 			CHECK(reader.rice(orders[i]) == values[i]);
 		CHECK(reader.at_end());
-
-		unsigned char varint[max_varint_size];
-		std::uint64_t read = 0;
-		const unsigned char *end = write_varint(varint, values[0]);
-		CHECK(end == varint + varint_size(values[0]));
-		CHECK(read_varint(varint, end, read) == end && read == values[0]);
-		CHECK(read_varint(varint, end - 1, read) == nullptr);
-		CHECK(unzigzag(zigzag(values[0])) == values[0]);
 	}
 }
 

@@ -69,7 +69,7 @@ private:
 	listing_stats::Distribution &start(int scale)
 	{
 		listing_stats::Distribution &result = header();
-		result.form = listing_stats::Form::Growing;
+		result.form = listing_stats::Form::growing;
 		result.scale = static_cast<std::uint16_t>(scale);
 		return result;
 	}

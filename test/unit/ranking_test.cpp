@@ -104,11 +104,11 @@ test_short_way(int kind, std::size_t count, std::size_t run_count, bool expected
 	Extent extent{};
 	CHECK(rank_values(test.block(), test_environment, full));
 	const ShortWay way = rank_if_short(test.block(), test_environment, ranking, extent);
-	CHECK(way == (expected ? ShortWay::Ranked : ShortWay::Select));
+	CHECK(way == (expected ? ShortWay::ranked : ShortWay::select));
 	CHECK(ranking.finite_count == full.finite_count && ranking.counts.nulls == 3 &&
 	      ranking.scale == 2);
-	if (way == ShortWay::Ranked)
-		CHECK(compare_rankings(ranking, full) == 0);
+	if (way == ShortWay::ranked)
+		CHECK(compare_rankings(ranking, full, test_environment.pause) == 0);
 	else
 		CHECK(extent.min == full.runs[0].value &&
 		      extent.max == full.runs[full.run_count - 1].value);
@@ -128,10 +128,10 @@ test_limits()
 	Extent extent{};
 	TestBlock few({7, 8}, {}, 0);
 	few.header().counts.not_a_numbers = max_count - 2;
-	CHECK(rank_if_short(few.block(), test_environment, ranking, extent) == ShortWay::Select);
+	CHECK(rank_if_short(few.block(), test_environment, ranking, extent) == ShortWay::select);
 	CHECK(ranking.count() == max_count && ranking.finite_count == 2 && ranking.run_count == 0);
 	few.header().counts.nulls = 1;
-	CHECK(rank_if_short(few.block(), test_environment, ranking, extent) == ShortWay::TooMany);
+	CHECK(rank_if_short(few.block(), test_environment, ranking, extent) == ShortWay::too_many);
 	TestBlock empty({}, {}, 0);
 	CHECK(rank_values(empty.block(), test_environment, ranking) && ranking.count() == 0);
 }

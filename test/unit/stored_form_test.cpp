@@ -8,6 +8,18 @@ using namespace listing_stats;
 
 namespace {
 
+int
+compare(const Ranking &a, const Ranking &b)
+{
+	return compare_rankings(a, b, test_environment.pause);
+}
+
+std::uint64_t
+hash(const Ranking &ranking, std::uint64_t seed)
+{
+	return hash_ranking(ranking, seed, test_environment.pause);
+}
+
 Ranking
 ranked(TestBlock &test)
 {
@@ -39,8 +51,8 @@ check_round_trip(TestBlock test)
 	Ranking after{};
 	CHECK(read_stored(bytes.data(), bytes.size(), test_environment, after));
 	CHECK(after.wide == before.wide && after.scale == before.scale);
-	CHECK(compare_rankings(before, after) == 0 && compare_rankings(after, before) == 0);
-	CHECK(hash_ranking(before, 3) == hash_ranking(after, 3));
+	CHECK(compare(before, after) == 0 && compare(after, before) == 0);
+	CHECK(hash(before, 3) == hash(after, 3));
 	CHECK(stored(after) == bytes);
 	if (bytes.size() < 2000)
 		for (std::size_t size = 0; size < bytes.size(); ++size)
@@ -117,18 +129,54 @@ test_equality()
 	const Ranking a = ranked(plain);
 	for (TestBlock *same : {&plain, &finer, &wide})
 	{
-		CHECK(compare_rankings(a, ranked(*same)) == 0);
-		CHECK(hash_ranking(a, 0) == hash_ranking(ranked(*same), 0));
+		CHECK(compare(a, ranked(*same)) == 0);
+		CHECK(hash(a, 0) == hash(ranked(*same), 0));
 	}
-	CHECK(compare_rankings(a, ranked(other)) < 0 && compare_rankings(ranked(other), a) > 0);
-	CHECK(compare_rankings(ranked(wide), ranked(other)) < 0);
-	CHECK(compare_rankings(a, ranked(fewer)) > 0);
-	CHECK(hash_ranking(a, 0) != hash_ranking(ranked(other), 0));
-	CHECK(hash_ranking(a, 0) != hash_ranking(ranked(fewer), 0));
-	CHECK(hash_ranking(a, 0) != hash_ranking(a, 1));
+	CHECK(compare(a, ranked(other)) < 0 && compare(ranked(other), a) > 0);
+	CHECK(compare(ranked(wide), ranked(other)) < 0);
+	CHECK(compare(a, ranked(fewer)) > 0);
+	CHECK(hash(a, 0) != hash(ranked(other), 0));
+	CHECK(hash(a, 0) != hash(ranked(fewer), 0));
+	CHECK(hash(a, 0) != hash(a, 1));
 	plain.header().counts.nulls = 1;
-	CHECK(compare_rankings(a, ranked(plain)) < 0 &&
-	      hash_ranking(a, 0) != hash_ranking(ranked(plain), 0));
+	CHECK(compare(a, ranked(plain)) < 0 && hash(a, 0) != hash(ranked(plain), 0));
+}
+
+// Whatever is done with many values can be interrupted.
+void
+test_pauses()
+{
+	constexpr std::size_t parts = 3;
+	std::vector<std::int64_t> values(parts * values_between_pauses);
+	for (std::size_t i = 0; i < values.size(); ++i)
+		values[i] = static_cast<std::int64_t>(i * 7919);
+	TestBlock test(values, {}, 2);
+	TestBlock runs({}, std::vector<Run>(values.size(), Run{5, 2}), 2);
+	const Ranking ranking = ranked(test);
+	const std::vector<unsigned char> bytes = stored(ranking);
+	const auto paused = [&](const char *what, auto work) {
+		pauses = 0;
+		work();
+		if (pauses < parts)
+			std::printf("%s: %zu pauses\n", what, pauses);
+		CHECK(pauses >= parts);
+	};
+	paused("ranked", [&] { (void) ranked(test); });
+	paused("runs ranked", [&] { (void) ranked(runs); });
+	paused("written", [&] { (void) stored(ranking); });
+	paused("read", [&] { CHECK(is_stored(bytes)); });
+	paused("compared", [&] { CHECK(compare(ranking, ranking) == 0); });
+	paused("hashed", [&] { (void) hash(ranking, 0); });
+	const Extent extent = extent_of(values.data(), values.size());
+	paused("moments", [&] {
+		(void) moments_of(values.data(), values.size(), extent, test_environment.pause);
+	});
+	paused("moments of runs",
+	       [&] { (void) moments_of(ranking.runs, ranking.run_count, test_environment.pause); });
+	std::fill(values.begin(), values.end(), 7);
+	paused("moments of a small range", [&] {
+		(void) moments_of(values.data(), values.size(), Extent{7, 7}, test_environment.pause);
+	});
 }
 
 void
@@ -179,6 +227,7 @@ main()
 	test_round_trips(random);
 	test_size(random);
 	test_equality();
+	test_pauses();
 	test_refusals();
 	free_memory();
 	return failures;
