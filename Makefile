@@ -69,7 +69,7 @@ endif
 
 # The module needs libc alone, exports what SQL calls and nothing else, and constructs nothing when
 # it is loaded.
-SQL_SYMBOLS = $(shell grep -oE "'MODULE_PATHNAME', '[a-z0-9_]+'" $(srcdir)/listing_stats--1.0.sql | cut -d"'" -f4 | paste -sd'|')
+SQL_SYMBOLS = $(shell grep -ohE "'MODULE_PATHNAME', '[a-z0-9_]+'" $(addprefix $(srcdir)/,$(DATA)) | cut -d"'" -f4 | paste -sd'|')
 .PHONY: check-symbols
 check-symbols: $(shlib)
 	@! nm -uD $(shlib) | grep -E ' (U|w) (_Z|__cxa_[^f]|__gxx_|_Unwind)'

@@ -37,7 +37,7 @@ owner_of_table()
 const char *
 duration(double seconds)
 {
-	const int64 whole = static_cast<int64>(seconds + 0.5);
+	const int64 whole = static_cast<int64>(rint(seconds));
 	const int hours = static_cast<int>(whole / 3600);
 	const int minutes = static_cast<int>(whole / 60 % 60);
 

@@ -151,7 +151,7 @@ public:
 		return code.value;
 	}
 
-	// All has been read and no more, but for bits that fill the last byte, and those are zero.
+	// All has been read and no more, except bits that fill the last byte, which are zero.
 	bool at_end() const noexcept
 	{
 		return (position_ + 7) / 8 == size_ && window(bytes_, size_, position_) == 0;

@@ -37,8 +37,8 @@ struct Run
 	std::int64_t count;
 };
 
-// All of a multiset together, so that sums of counts are counts, and sums of values 128-bit
-// integers.
+// How many values a multiset may have: two such counts add up to a 64-bit integer, and the sum of
+// so many 64-bit values is a 128-bit one.
 constexpr std::int64_t max_count = INT64_MAX / 2;
 
 struct Counts

@@ -87,7 +87,7 @@ square_root(const ScaledNumber &number, ScaledNumber &root) noexcept
 	UInt128 result = 0;
 	if (square > 0)
 	{
-		// The estimate has 53 bits, a step of Newton's method all 64 but for the last.
+		// The estimate has 53 bits, a step of Newton's method all 64 except the last.
 		result = static_cast<std::uint64_t>(std::sqrt(static_cast<double>(square)));
 		result = (result + square / result) / 2;
 		while (result * result > square)

@@ -7,11 +7,11 @@
 // numeric, kept behind everything else and named by how far from the end they begin.  NaN and
 // infinities are wide.
 //
-// Packed bytes, all but the words of wide numbers alike on every machine:
+// Packed bytes, alike on every machine except the words of wide numbers:
 //     version (1), flags, the orders of the Rice codes of times, prices and ties: 5 bytes
 //     varints: scale, number of steps, and if there are special prices the bytes of wide numbers;
 //     if there are steps the first time (zigzag); if there are two or more the unit of time
-//     bits, for each step: but for the first, the time since the step before in units, less one; if
+//     bits, for each step: unless first, the time since the step before in units, less one; if
 //     there are special prices a bit, and if that is set another: none (0) or wide (1); otherwise
 //     the difference from the last scaled price (zigzag); if there are ties the difference from the
 //     last one (zigzag)

@@ -67,7 +67,7 @@ private:
 	bool failed_ = false;
 };
 
-// False: these bytes are not all of a multiset, and nothing but one.
+// False: these bytes are not exactly one multiset.
 [[nodiscard]] bool read_stored(const void *data, std::size_t size, const Environment &environment,
                                Ranking &ranking) noexcept;
 

@@ -19,7 +19,7 @@ namespace {
 
 constexpr int64 origin = 2 * USECS_PER_DAY;  // 2000-01-03 00:00 UTC
 constexpr int64 origin_day = POSTGRES_EPOCH_JDATE + 2;
-constexpr int64 before_all_times = INT64_MIN + 1;  // but after -infinity
+constexpr int64 before_all_times = INT64_MIN + 1;  // except -infinity
 constexpr int64 end_of_time = INT64_MAX;
 constexpr int longest_sparkline = 1000;
 

@@ -5,7 +5,7 @@ namespace listing_stats {
 
 namespace {
 
-// Of the cost of an operator, for one key: less than half of what a descent by query takes.
+// The cost of one key, in calls of an operator: less than half of what a query for it costs.
 constexpr double operators_per_key = 100;
 
 Node *
@@ -14,7 +14,7 @@ argument(const FuncExpr *call, int i)
 	return static_cast<Node *>(list_nth(call->args, i));
 }
 
-// The value of an argument that is a constant, but for NULL; 0: it is none.
+// The value of an argument that is a constant other than NULL; 0: it is none.
 Datum
 constant(Node *node)
 {

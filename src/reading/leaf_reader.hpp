@@ -1,4 +1,4 @@
-// Reading prices straight from the leaf pages of a btree, as amcheck and pageinspect do, several
+// Reading prices straight from the leaf pages of a btree, whose format amcheck reads too, several
 // times faster than any query: the index access method copies every entry of a listing to return
 // one of them, this looks at the first.  Nothing is given that a query would not give, and whatever
 // is unusual is left to the queries.

@@ -67,7 +67,8 @@ key_compares(const PriceTable &table, KeyKind kind, StrategyNumber strategy, con
 	const TypeCacheEntry *entry = lookup_type_cache(base, TYPECACHE_BTREE_OPFAMILY);
 	const Oid right = kind == KeyKind::integer ? INT8OID : entry->btree_opintype;
 	const Oid left = kind == KeyKind::integer ? base : entry->btree_opintype;
-	const Oid operator_oid = get_opfamily_member(entry->btree_opf, left, right, strategy);
+	const Oid operator_oid =
+		get_opfamily_member(entry->btree_opf, left, right, static_cast<int16>(strategy));
 
 	return psprintf("%s %s %s", column_of(table.key), qualified_operator(operator_oid), key);
 }

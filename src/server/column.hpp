@@ -38,7 +38,7 @@ bool resolve_compared_type(Oid type, Oid collation, MemoryContext context, Compa
 // An array of such values; "null" is nullptr if none is NULL.
 Datum array_of(const ComparedType &type, Datum *value, bool *null, Size count);
 
-// The type of both key columns, but for integers, which are all held as bigint.  False: no btree
+// The type of both key columns, except integers, which are all held as bigint.  False: no btree
 // operator family has both types, or they are composite.
 bool resolve_key_type(const ResolvedColumn &listing_key, const ResolvedColumn &price_key,
                       MemoryContext context, ComparedType *result);

@@ -1,5 +1,6 @@
 // Distributions compared: equal if they are the same set of numbers and NULLs, 1.0 being 1.00.  The
-// order means nothing but agrees with that, so that they can be sorted, joined and grouped.
+// order has no meaning of its own and agrees with that, so that they can be sorted, joined and
+// grouped.
 #include "server/postgres.hpp"
 #include "statistics/distribution_state.hpp"
 

@@ -52,7 +52,7 @@ public:
 	void add(NumberKind kind, int64 times) const;
 	void add_nulls(int64 times) const;
 	void add(const Decimal &decimal, int64 times);  // any kind
-	void add(int64 value, int scale, int64 times);  // but INT64_MIN
+	void add(int64 value, int scale, int64 times);  // not of INT64_MIN
 	void merge(Datum other);
 
 private:
@@ -83,7 +83,7 @@ Ranking rank(Datum datum);
 Ranking rank(const Block &block);
 
 // False: select_ranks() is a shorter way to a few ranks.  Then the extent is set, and what the
-// ranking says but for its runs.
+// ranking says except its runs.
 bool rank_if_short(const Block &block, Ranking &ranking, Extent &extent);
 
 // The stored form.  Error 54000 when it would take more than a gigabyte.

@@ -17,7 +17,7 @@ char *index_columns(const Attachment &attachment);
 // An index that serves; InvalidOid: none.
 Oid fitting_index(const Attachment &attachment);
 
-// Whether such an index has the latest price of a key last.
+// Whether the latest price of a key is the last of its entries in such an index, else the first.
 bool is_read_backwards(Relation index);
 
 // A unique index of listing by its key; InvalidOid: none.

@@ -263,7 +263,7 @@ columns_of_trigger(const TriggerData *event, Side side)
 		const bool here = is_of_listing(i) == (side == Side::listing);
 		columns->attnum[i] =
 			!here || attachment->column[i].attnum == 0
-				? InvalidAttrNumber
+				? AttrNumber{InvalidAttrNumber}
 				: get_attnum(columns->relation, NameStr(attachment->column[i].name));
 	}
 	columns->valid = attachment->valid;

@@ -159,7 +159,7 @@ free_value(const ComparedType &type, Datum value)
 		pfree(DatumGetPointer(value));
 }
 
-// Merges b, which has the same key, into a.  What b holds is given up, but for its key.
+// Merges b, which has the same key, into a.  What b holds is freed, except its key.
 void
 merge_key(const ComparedType &value, PendingKey *a, const PendingKey &b)
 {

@@ -48,7 +48,7 @@ struct Level
 	Level *outer;
 };
 
-// Marks our own UPDATE of listing, from which the triggers on listing have nothing to learn.
+// Marks our own UPDATE of listing, which the triggers on listing ignore.
 struct OwnWrite
 {
 	const Attachment *attachment;

@@ -798,7 +798,7 @@ define_direct_path_setting()
 {
 	DefineCustomBoolVariable(
 		"listing_stats.direct_path", "Keeps columns without SQL where the tables allow it.",
-		"For developers: the results are the same, but for their cost.", &enabled, true,
+		"For developers: the results are the same, only the cost differs.", &enabled, true,
 		PGC_USERSET, GUC_NOT_IN_SAMPLE, nullptr, nullptr, nullptr);
 	MarkGUCPrefixReserved("listing_stats");
 }

@@ -23,8 +23,8 @@ struct Work
 	Size count;
 };
 
-// Commands of this transaction below this one may have been counted by a recomputation: what rows
-// they added must not be added again.
+// A recomputation may have counted the rows that commands of this transaction before this one
+// inserted: those must not be added again.
 CommandId recomputed_before = FirstCommandId;
 
 bool looking_again = false;  // for the listings of late keys
@@ -465,7 +465,7 @@ append(Keys *keys, const PendingKey &key)
 	keys->tid[keys->count++] = key.tid;
 }
 
-// Whether nothing but adding prices was done, and no recomputation has counted them.
+// Whether prices were only added, and no recomputation has counted them.
 bool
 can_be_added(const PendingKey &key)
 {
@@ -562,9 +562,9 @@ lock_arrivals(const Attachment &attachment, LOCKMODE mode)
 	                   static_cast<uint16>(attachment.column[price_key].attnum), mode);
 }
 
-// Leaves in "work" the keys that are among "found"; the others are returned, but those of listings
-// that are gone.  Also where prices were only taken away: the listing may have been deleted and
-// inserted again by a transaction that still saw them.
+// Leaves in "work" the keys that are among "found"; the others are returned, except those of
+// listings that are gone.  Also where prices were only taken away: the listing may have been
+// deleted and inserted again by a transaction that still saw them.
 PendingKey *
 split_missing(Work *work, const Keys &found, Size *missing_count)
 {

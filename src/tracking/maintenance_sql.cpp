@@ -52,9 +52,9 @@ key_compares(const Attachment &attachment, int column, const char *alias, Strate
 	const Oid left = attachment.key.type == INT8OID ? base : attachment.key.type;
 	const TypeCacheEntry *entry = lookup_type_cache(attachment.key.type, TYPECACHE_BTREE_OPFAMILY);
 	const bool generic = IsPolymorphicType(entry->btree_opintype);
-	const Oid operator_oid =
-		get_opfamily_member(attachment.key.operator_family, generic ? entry->btree_opintype : left,
-	                        generic ? entry->btree_opintype : attachment.key.type, strategy);
+	const Oid operator_oid = get_opfamily_member(
+		attachment.key.operator_family, generic ? entry->btree_opintype : left,
+		generic ? entry->btree_opintype : attachment.key.type, static_cast<int16>(strategy));
 
 	return psprintf("%s %s %s", key_expression(attachment, column, alias),
 	                qualified_operator(operator_oid), value);
@@ -170,8 +170,8 @@ whole(const Attachment &attachment, const char *key)
 	return out.data;
 }
 
-// The joins that compute the targets of the listing with this key; "added": but those that depend
-// on all prices.
+// The joins that compute the targets of the listing with this key; "added": except those that
+// depend on all prices.
 const char *
 recomputed(const Attachment &attachment, const char *key, bool added = false)
 {
@@ -266,8 +266,8 @@ write_query(const Attachment &attachment, const char *keys, bool added)
 	StringInfoData differs;
 	const bool head_only = added && keeps(attachment, {last_price, last_price_at, previous_price});
 
-	// Where known prices were added their number differs, and where none was, nothing does that the
-	// latest price does not decide.
+	// Each price that is not NULL and was added makes price_count differ.  If all that were added
+	// are NULL, only columns that the latest price decides can differ.
 	const bool counted = added && keeps(attachment, {price_count}) &&
 	                     (keeps(attachment, {last_price}) || !keeps(attachment, {previous_price}));
 
@@ -317,8 +317,8 @@ lock_many_query(const Attachment &attachment)
 }
 
 // Rows (key, column, stored, expected), all text, where a kept column differs from the prices.
-// "keys" is a FROM item u (k), or nullptr for all listings; "added": but those columns that depend
-// on all prices.
+// "keys" is a FROM item u (k), or nullptr for all listings; "added": except those columns that
+// depend on all prices.
 const char *
 differences(const Attachment &kept, const char *keys, bool added)
 {

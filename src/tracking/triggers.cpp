@@ -101,7 +101,7 @@ fires_for(const Trigger &trigger, const TriggerData *event)
 }
 
 // Whether the row can be handled now instead of at the end of the statement: it is the only one, of
-// one attachment, so that there are no listings to be sorted, and no trigger but the listing's
+// one attachment, so that there are no listings to be sorted, and no trigger except the listing's
 // foreign key fires for it, which could lock what others lock before the listing.
 //
 // That comes before the foreign key's check: locking the listing only after that would make a

@@ -40,15 +40,22 @@ $node->safe_psql('postgres', q{
 	CREATE DOMAIN number_of_key AS int CHECK (VALUE > -100);
 	CREATE DOMAIN amount AS numeric(12,3) CHECK (VALUE < 1000000);
 	CREATE TYPE kind AS ENUM ('k1', 'k2', 'k3', 'k4', 'k5', 'k6', 'k7', 'k8', 'k9');
-	-- Deferred triggers could queue themselves for ever.
+	-- Whether the triggers have run often enough in a statement: deferred ones could queue themselves for ever.  What counts
+	-- is not undone with a subtransaction: 100 numbers of a sequence for each microsecond in which a statement can begin.
+	CREATE SEQUENCE runs;
 	CREATE FUNCTION no_more() RETURNS boolean LANGUAGE plpgsql AS $$
 	DECLARE
-		runs int := coalesce(nullif(current_setting('random.runs', true), ''), '0');
+		of_statement bigint := extract(epoch FROM statement_timestamp()) * 100000000;
+		last bigint := greatest((SELECT r.last_value FROM public.runs r), of_statement);
 	BEGIN
-		PERFORM set_config('random.runs', (runs + 1)::text, true);
-		RETURN runs > 40;
+		IF last >= of_statement + 40 THEN
+			RETURN true;
+		END IF;
+		PERFORM setval('public.runs', last + 1);
+		RETURN false;
 	END $$;
 	CREATE ROLE random_writer;
+	GRANT ALL ON SEQUENCE runs TO random_writer;
 	CREATE ROLE random_owner LOGIN IN ROLE random_writer;
 	GRANT CREATE ON DATABASE postgres TO random_owner;
 	GRANT pg_execute_server_program TO random_writer;
@@ -750,7 +757,8 @@ sub refusals
 	push @codes, '428C9' if grep { $_->{guard} eq 'error' } @{ $m->{attachments} };
 	# A row that a BEFORE trigger has changed may be one for another partition, or be gone.
 	push @codes, '0A000' if $m->{before_triggers};
-	push @codes, '27000' if $m->{before_actions};
+	# A row is changed by what a BEFORE trigger of it sets off, or our write of a listing by one.  A price that is logged is neither.
+	push @codes, '27000' if $m->{before_changes} || $m->{before_actions}{p} && ($m->{changes_rows}{p} || $m->{changes_rows}{l}) || $m->{before_actions}{l} && $m->{changes_rows}{l};
 	return @codes;
 }
 
@@ -983,7 +991,6 @@ sub action
 	my $p = pick(tables_of('p'));
 	my $l = pick(tables_of('l'));
 	my $table = $m->{table}{$p};
-	my $row = $t =~ /^p/ ? "coalesce(NEW.{$t.value}::text, '') <> ''" : 'true';
 	my @actions = (
 		"INSERT INTO {$p} (" . columns($p, 'key', ($table->{key2} ? 'key2' : ()), 'at', 'value') . ') VALUES (' . price_row($p, 'key', ($table->{key2} ? 'key2' : ()), 'at', 'value') . ')',
 		"UPDATE {$p} SET {$p.value} = " . price_value($p) . " WHERE {$p.key} = " . key_sql($table->{key}{type}, any_key()),
@@ -995,8 +1002,13 @@ sub action
 	my $own = $t eq $l ? "{$l.key}" : $t eq $p ? "{$p.key}" : '';
 	push @actions, ("INSERT INTO {$p} ({$p.key}, {$p.at}, {$p.value}) SELECT NEW.$own, " . price_time($p) . ', ' . price_value($p) . " WHERE NEW.$own IS NOT NULL") x 3
 		if $own && ($t eq $p || $table->{key}{l} eq $t);
+	# What an application may write, in the middle of a write of ours.
+	if (my @kept = kept_roles($l))
+	{
+		my $role = pick(@kept);
+		push @actions, ("UPDATE {$l} SET {$l.$role} = " . kept_value($l, $role) . ($t eq $l ? " WHERE {$l.key} > NEW.{$l.key}" : '')) x 2;
+	}
 	my $action = pick(@actions);
-	$action =~ s/^UPDATE (\{\w+\}) SET (.*)$/UPDATE $1 SET $2/s;
 	return $action . ';' if chance(0.5);
 	return "BEGIN $action; " . pick('NULL;', 'PERFORM 1 / 0;', 'PERFORM 1 / 0;', "RAISE division_by_zero;") . ' EXCEPTION WHEN ' . caught() . ' THEN ' . pick('NULL;', action_simple($p)) . ' END;';
 }
@@ -1032,12 +1044,12 @@ sub add_trigger
 			push @bodies, "IF TG_OP = 'UPDATE' AND NEW.{$t.n} = 1 THEN NEW.{" . pick(sort @heads) . '} := NULL; END IF;' if @heads && !grep { $_->{guard} eq 'off' } @{ $m->{attachments} };
 		}
 		$body = pick(@bodies);
-		$m->{before_actions} = 1 if $body =~ /:= NULL|\{\Q$t\E\.key\}/;
+		$m->{before_changes} = 1 if $body =~ /:= NULL|\{\Q$t\E\.key\}/;
 		$m->{before_triggers} = 1;
 		if (chance(0.5))
 		{
 			$body .= ' ' . action($t);
-			$m->{before_actions} = 1;
+			$m->{before_actions}{ substr $t, 0, 1 } = 1;
 		}
 	}
 	else
@@ -1049,6 +1061,7 @@ sub add_trigger
 		$events = 'INSERT' if $kind eq 'statement';
 	}
 	$m->{catches} = 1 if $body =~ /EXCEPTION/;
+	$m->{changes_rows}{$_} = 1 for $body =~ /(?:UPDATE|DELETE FROM) \{([lp])/g;
 	my $return = $kind eq 'before' ? "IF TG_OP = 'DELETE' THEN RETURN OLD; END IF; RETURN NEW;" : 'RETURN NULL;';
 	my $trigger = {
 		number => $number, t => $t,
@@ -1367,7 +1380,7 @@ my @ways = (
 	[ 7, sub { my $p = pick(tables_of('p')); try_to(delete_prices($p), [refusals()]) } ],
 	[ 4, sub { my $p = pick(tables_of('p')); try_to(merge_prices($p), [refusals()]) } ],
 	[ 3, sub { my $p = pick(tables_of('p')); try_to(copy_prices($p), [refusals()]) } ],
-	[ 3, sub { my $p = pick(tables_of('p')); try_to(with_prices($p), [ refusals(), '27000' ]) } ],
+	[ 3, sub { my $p = pick(tables_of('p')); try_to(with_prices($p), [refusals()]) } ],
 	[ 4, sub { my $p = pick(tables_of('p')); try_to(block_of_prices($p), [refusals()]) } ],
 	[ 2, sub { my $p = pick(tables_of('p')); prepared_prices($p) } ],
 	[ 6, sub { my $l = pick(tables_of('l')); try_to(insert_listings($l), [refusals()]) } ],
