@@ -799,26 +799,40 @@ CREATE TYPE listing_stats._latest_state;
 CREATE FUNCTION listing_stats._latest_state_in(cstring) RETURNS listing_stats._latest_state
 	AS 'MODULE_PATHNAME', 'listing_stats_latest_state_in' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._latest_state_in(cstring) IS
-	'refuses: error 0A000';
+	'reads a state of latest() or earliest(): the aggregate, the type of its values, and the row found so far with its time in microseconds; error 22P02 for what is none';
 CREATE FUNCTION listing_stats._latest_state_out(listing_stats._latest_state) RETURNS cstring
 	AS 'MODULE_PATHNAME', 'listing_stats_latest_state_out' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._latest_state_out(listing_stats._latest_state) IS
-	'refuses: error 0A000';
+	'a state of latest() or earliest() as text';
+CREATE FUNCTION listing_stats._latest_state_recv(internal) RETURNS listing_stats._latest_state
+	AS 'MODULE_PATHNAME', 'listing_stats_latest_state_recv' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats._latest_state_recv(internal) IS
+	'reads what _latest_state_send() makes; error 22P02 for what is none';
+CREATE FUNCTION listing_stats._latest_state_send(listing_stats._latest_state) RETURNS bytea
+	AS 'MODULE_PATHNAME', 'listing_stats_latest_state_send' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats._latest_state_send(listing_stats._latest_state) IS
+	'the text of a state of latest() or earliest(), as it travels between servers';
 CREATE TYPE listing_stats._latest_state (
 	INPUT = listing_stats._latest_state_in,
 	OUTPUT = listing_stats._latest_state_out,
+	RECEIVE = listing_stats._latest_state_recv,
+	SEND = listing_stats._latest_state_send,
 	INTERNALLENGTH = VARIABLE,
 	ALIGNMENT = double,
 	STORAGE = plain);
 COMMENT ON TYPE listing_stats._latest_state IS 'private: the row that latest() or earliest() has found so far';
+CREATE FUNCTION listing_stats._latest_accumulate(listing_stats._latest_state, anyelement, timestamptz) RETURNS listing_stats._latest_state
+	AS 'MODULE_PATHNAME', 'listing_stats_latest_accumulate' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats._latest_accumulate(listing_stats._latest_state, anyelement, timestamptz) IS
+	'the transition of latest() and earliest(); error 0A000 outside of an aggregate, 42804 without a state or with one of values of another type';
+CREATE FUNCTION listing_stats._latest_accumulate(listing_stats._latest_state, anyelement, timestamptz, bigint) RETURNS listing_stats._latest_state
+	AS 'MODULE_PATHNAME', 'listing_stats_latest_accumulate' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+COMMENT ON FUNCTION listing_stats._latest_accumulate(listing_stats._latest_state, anyelement, timestamptz, bigint) IS
+	'the transition of latest() and earliest(); error 0A000 outside of an aggregate, 42804 without a state or with one of values of another type';
 CREATE FUNCTION listing_stats._latest_combine(listing_stats._latest_state, listing_stats._latest_state) RETURNS listing_stats._latest_state
 	AS 'MODULE_PATHNAME', 'listing_stats_latest_combine' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._latest_combine(listing_stats._latest_state, listing_stats._latest_state) IS
-	'the combine of latest(); error 0A000 outside of an aggregate, 42804 with a state of values of another type';
-CREATE FUNCTION listing_stats._earliest_combine(listing_stats._latest_state, listing_stats._latest_state) RETURNS listing_stats._latest_state
-	AS 'MODULE_PATHNAME', 'listing_stats_earliest_combine' LANGUAGE C IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION listing_stats._earliest_combine(listing_stats._latest_state, listing_stats._latest_state) IS
-	'the combine of earliest(); error 0A000 outside of an aggregate, 42804 with a state of values of another type';
+	'the combine of latest() and earliest(); error 0A000 outside of an aggregate, 42804 with states of different ones';
 CREATE FUNCTION listing_stats._latest_finish_numeric(listing_stats._latest_state) RETURNS numeric
 	AS 'MODULE_PATHNAME', 'listing_stats_latest_finish_numeric' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._latest_finish_numeric(listing_stats._latest_state) IS
@@ -835,214 +849,28 @@ CREATE FUNCTION listing_stats._latest_finish_double(listing_stats._latest_state)
 	AS 'MODULE_PATHNAME', 'listing_stats_latest_finish_double' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._latest_finish_double(listing_stats._latest_state) IS
 	'the final function of latest() and earliest(); error 0A000 outside of an aggregate, 42804 with a state of values of another type';
-CREATE FUNCTION listing_stats._latest_accumulate(listing_stats._latest_state, numeric, timestamptz) RETURNS listing_stats._latest_state
-	AS 'MODULE_PATHNAME', 'listing_stats_latest_numeric' LANGUAGE C IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION listing_stats._latest_accumulate(listing_stats._latest_state, numeric, timestamptz) IS
-	'the transition of latest(); error 0A000 outside of an aggregate, 42804 with a state of values of another type';
-CREATE AGGREGATE listing_stats.latest(v numeric, at timestamptz) (
-	SFUNC = listing_stats._latest_accumulate,
-	STYPE = listing_stats._latest_state,
-	SSPACE = 64,
-	FINALFUNC = listing_stats._latest_finish_numeric,
-	COMBINEFUNC = listing_stats._latest_combine,
-	PARALLEL = SAFE);
-COMMENT ON AGGREGATE listing_stats.latest(numeric, timestamptz) IS
-	'the v of the row with the greatest at, of equal ones with the greatest v, where NULL is least; rows whose at is NULL are left out; NULL of no rows';
-CREATE FUNCTION listing_stats._latest_accumulate(listing_stats._latest_state, numeric, timestamptz, bigint) RETURNS listing_stats._latest_state
-	AS 'MODULE_PATHNAME', 'listing_stats_latest_numeric' LANGUAGE C IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION listing_stats._latest_accumulate(listing_stats._latest_state, numeric, timestamptz, bigint) IS
-	'the transition of latest(); error 0A000 outside of an aggregate, 42804 with a state of values of another type';
-CREATE AGGREGATE listing_stats.latest(v numeric, at timestamptz, tie bigint) (
-	SFUNC = listing_stats._latest_accumulate,
-	STYPE = listing_stats._latest_state,
-	SSPACE = 64,
-	FINALFUNC = listing_stats._latest_finish_numeric,
-	COMBINEFUNC = listing_stats._latest_combine,
-	PARALLEL = SAFE);
-COMMENT ON AGGREGATE listing_stats.latest(numeric, timestamptz, bigint) IS
-	'the v of the row with the greatest at, of equal ones with the greatest tie, of equal ones with the greatest v, where NULL is least; rows whose at is NULL are left out; NULL of no rows';
-CREATE FUNCTION listing_stats._latest_accumulate(listing_stats._latest_state, bigint, timestamptz) RETURNS listing_stats._latest_state
-	AS 'MODULE_PATHNAME', 'listing_stats_latest_bigint' LANGUAGE C IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION listing_stats._latest_accumulate(listing_stats._latest_state, bigint, timestamptz) IS
-	'the transition of latest(); error 0A000 outside of an aggregate, 42804 with a state of values of another type';
-CREATE AGGREGATE listing_stats.latest(v bigint, at timestamptz) (
-	SFUNC = listing_stats._latest_accumulate,
-	STYPE = listing_stats._latest_state,
-	SSPACE = 64,
-	FINALFUNC = listing_stats._latest_finish_bigint,
-	COMBINEFUNC = listing_stats._latest_combine,
-	PARALLEL = SAFE);
-COMMENT ON AGGREGATE listing_stats.latest(bigint, timestamptz) IS
-	'the v of the row with the greatest at, of equal ones with the greatest v, where NULL is least; rows whose at is NULL are left out; NULL of no rows';
-CREATE FUNCTION listing_stats._latest_accumulate(listing_stats._latest_state, bigint, timestamptz, bigint) RETURNS listing_stats._latest_state
-	AS 'MODULE_PATHNAME', 'listing_stats_latest_bigint' LANGUAGE C IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION listing_stats._latest_accumulate(listing_stats._latest_state, bigint, timestamptz, bigint) IS
-	'the transition of latest(); error 0A000 outside of an aggregate, 42804 with a state of values of another type';
-CREATE AGGREGATE listing_stats.latest(v bigint, at timestamptz, tie bigint) (
-	SFUNC = listing_stats._latest_accumulate,
-	STYPE = listing_stats._latest_state,
-	SSPACE = 64,
-	FINALFUNC = listing_stats._latest_finish_bigint,
-	COMBINEFUNC = listing_stats._latest_combine,
-	PARALLEL = SAFE);
-COMMENT ON AGGREGATE listing_stats.latest(bigint, timestamptz, bigint) IS
-	'the v of the row with the greatest at, of equal ones with the greatest tie, of equal ones with the greatest v, where NULL is least; rows whose at is NULL are left out; NULL of no rows';
-CREATE FUNCTION listing_stats._latest_accumulate(listing_stats._latest_state, integer, timestamptz) RETURNS listing_stats._latest_state
-	AS 'MODULE_PATHNAME', 'listing_stats_latest_integer' LANGUAGE C IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION listing_stats._latest_accumulate(listing_stats._latest_state, integer, timestamptz) IS
-	'the transition of latest(); error 0A000 outside of an aggregate, 42804 with a state of values of another type';
-CREATE AGGREGATE listing_stats.latest(v integer, at timestamptz) (
-	SFUNC = listing_stats._latest_accumulate,
-	STYPE = listing_stats._latest_state,
-	SSPACE = 64,
-	FINALFUNC = listing_stats._latest_finish_integer,
-	COMBINEFUNC = listing_stats._latest_combine,
-	PARALLEL = SAFE);
-COMMENT ON AGGREGATE listing_stats.latest(integer, timestamptz) IS
-	'the v of the row with the greatest at, of equal ones with the greatest v, where NULL is least; rows whose at is NULL are left out; NULL of no rows';
-CREATE FUNCTION listing_stats._latest_accumulate(listing_stats._latest_state, integer, timestamptz, bigint) RETURNS listing_stats._latest_state
-	AS 'MODULE_PATHNAME', 'listing_stats_latest_integer' LANGUAGE C IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION listing_stats._latest_accumulate(listing_stats._latest_state, integer, timestamptz, bigint) IS
-	'the transition of latest(); error 0A000 outside of an aggregate, 42804 with a state of values of another type';
-CREATE AGGREGATE listing_stats.latest(v integer, at timestamptz, tie bigint) (
-	SFUNC = listing_stats._latest_accumulate,
-	STYPE = listing_stats._latest_state,
-	SSPACE = 64,
-	FINALFUNC = listing_stats._latest_finish_integer,
-	COMBINEFUNC = listing_stats._latest_combine,
-	PARALLEL = SAFE);
-COMMENT ON AGGREGATE listing_stats.latest(integer, timestamptz, bigint) IS
-	'the v of the row with the greatest at, of equal ones with the greatest tie, of equal ones with the greatest v, where NULL is least; rows whose at is NULL are left out; NULL of no rows';
-CREATE FUNCTION listing_stats._latest_accumulate(listing_stats._latest_state, double precision, timestamptz) RETURNS listing_stats._latest_state
-	AS 'MODULE_PATHNAME', 'listing_stats_latest_double' LANGUAGE C IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION listing_stats._latest_accumulate(listing_stats._latest_state, double precision, timestamptz) IS
-	'the transition of latest(); error 0A000 outside of an aggregate, 42804 with a state of values of another type';
-CREATE AGGREGATE listing_stats.latest(v double precision, at timestamptz) (
-	SFUNC = listing_stats._latest_accumulate,
-	STYPE = listing_stats._latest_state,
-	SSPACE = 64,
-	FINALFUNC = listing_stats._latest_finish_double,
-	COMBINEFUNC = listing_stats._latest_combine,
-	PARALLEL = SAFE);
-COMMENT ON AGGREGATE listing_stats.latest(double precision, timestamptz) IS
-	'the v of the row with the greatest at, of equal ones with the greatest v, where NULL is least; rows whose at is NULL are left out; NULL of no rows';
-CREATE FUNCTION listing_stats._latest_accumulate(listing_stats._latest_state, double precision, timestamptz, bigint) RETURNS listing_stats._latest_state
-	AS 'MODULE_PATHNAME', 'listing_stats_latest_double' LANGUAGE C IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION listing_stats._latest_accumulate(listing_stats._latest_state, double precision, timestamptz, bigint) IS
-	'the transition of latest(); error 0A000 outside of an aggregate, 42804 with a state of values of another type';
-CREATE AGGREGATE listing_stats.latest(v double precision, at timestamptz, tie bigint) (
-	SFUNC = listing_stats._latest_accumulate,
-	STYPE = listing_stats._latest_state,
-	SSPACE = 64,
-	FINALFUNC = listing_stats._latest_finish_double,
-	COMBINEFUNC = listing_stats._latest_combine,
-	PARALLEL = SAFE);
-COMMENT ON AGGREGATE listing_stats.latest(double precision, timestamptz, bigint) IS
-	'the v of the row with the greatest at, of equal ones with the greatest tie, of equal ones with the greatest v, where NULL is least; rows whose at is NULL are left out; NULL of no rows';
-CREATE FUNCTION listing_stats._earliest_accumulate(listing_stats._latest_state, numeric, timestamptz) RETURNS listing_stats._latest_state
-	AS 'MODULE_PATHNAME', 'listing_stats_earliest_numeric' LANGUAGE C IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION listing_stats._earliest_accumulate(listing_stats._latest_state, numeric, timestamptz) IS
-	'the transition of earliest(); error 0A000 outside of an aggregate, 42804 with a state of values of another type';
-CREATE AGGREGATE listing_stats.earliest(v numeric, at timestamptz) (
-	SFUNC = listing_stats._earliest_accumulate,
-	STYPE = listing_stats._latest_state,
-	SSPACE = 64,
-	FINALFUNC = listing_stats._latest_finish_numeric,
-	COMBINEFUNC = listing_stats._earliest_combine,
-	PARALLEL = SAFE);
-COMMENT ON AGGREGATE listing_stats.earliest(numeric, timestamptz) IS
-	'the v of the row with the least at, of equal ones with the least v, where NULL is least; rows whose at is NULL are left out; NULL of no rows';
-CREATE FUNCTION listing_stats._earliest_accumulate(listing_stats._latest_state, numeric, timestamptz, bigint) RETURNS listing_stats._latest_state
-	AS 'MODULE_PATHNAME', 'listing_stats_earliest_numeric' LANGUAGE C IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION listing_stats._earliest_accumulate(listing_stats._latest_state, numeric, timestamptz, bigint) IS
-	'the transition of earliest(); error 0A000 outside of an aggregate, 42804 with a state of values of another type';
-CREATE AGGREGATE listing_stats.earliest(v numeric, at timestamptz, tie bigint) (
-	SFUNC = listing_stats._earliest_accumulate,
-	STYPE = listing_stats._latest_state,
-	SSPACE = 64,
-	FINALFUNC = listing_stats._latest_finish_numeric,
-	COMBINEFUNC = listing_stats._earliest_combine,
-	PARALLEL = SAFE);
-COMMENT ON AGGREGATE listing_stats.earliest(numeric, timestamptz, bigint) IS
-	'the v of the row with the least at, of equal ones with the least tie, of equal ones with the least v, where NULL is least; rows whose at is NULL are left out; NULL of no rows';
-CREATE FUNCTION listing_stats._earliest_accumulate(listing_stats._latest_state, bigint, timestamptz) RETURNS listing_stats._latest_state
-	AS 'MODULE_PATHNAME', 'listing_stats_earliest_bigint' LANGUAGE C IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION listing_stats._earliest_accumulate(listing_stats._latest_state, bigint, timestamptz) IS
-	'the transition of earliest(); error 0A000 outside of an aggregate, 42804 with a state of values of another type';
-CREATE AGGREGATE listing_stats.earliest(v bigint, at timestamptz) (
-	SFUNC = listing_stats._earliest_accumulate,
-	STYPE = listing_stats._latest_state,
-	SSPACE = 64,
-	FINALFUNC = listing_stats._latest_finish_bigint,
-	COMBINEFUNC = listing_stats._earliest_combine,
-	PARALLEL = SAFE);
-COMMENT ON AGGREGATE listing_stats.earliest(bigint, timestamptz) IS
-	'the v of the row with the least at, of equal ones with the least v, where NULL is least; rows whose at is NULL are left out; NULL of no rows';
-CREATE FUNCTION listing_stats._earliest_accumulate(listing_stats._latest_state, bigint, timestamptz, bigint) RETURNS listing_stats._latest_state
-	AS 'MODULE_PATHNAME', 'listing_stats_earliest_bigint' LANGUAGE C IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION listing_stats._earliest_accumulate(listing_stats._latest_state, bigint, timestamptz, bigint) IS
-	'the transition of earliest(); error 0A000 outside of an aggregate, 42804 with a state of values of another type';
-CREATE AGGREGATE listing_stats.earliest(v bigint, at timestamptz, tie bigint) (
-	SFUNC = listing_stats._earliest_accumulate,
-	STYPE = listing_stats._latest_state,
-	SSPACE = 64,
-	FINALFUNC = listing_stats._latest_finish_bigint,
-	COMBINEFUNC = listing_stats._earliest_combine,
-	PARALLEL = SAFE);
-COMMENT ON AGGREGATE listing_stats.earliest(bigint, timestamptz, bigint) IS
-	'the v of the row with the least at, of equal ones with the least tie, of equal ones with the least v, where NULL is least; rows whose at is NULL are left out; NULL of no rows';
-CREATE FUNCTION listing_stats._earliest_accumulate(listing_stats._latest_state, integer, timestamptz) RETURNS listing_stats._latest_state
-	AS 'MODULE_PATHNAME', 'listing_stats_earliest_integer' LANGUAGE C IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION listing_stats._earliest_accumulate(listing_stats._latest_state, integer, timestamptz) IS
-	'the transition of earliest(); error 0A000 outside of an aggregate, 42804 with a state of values of another type';
-CREATE AGGREGATE listing_stats.earliest(v integer, at timestamptz) (
-	SFUNC = listing_stats._earliest_accumulate,
-	STYPE = listing_stats._latest_state,
-	SSPACE = 64,
-	FINALFUNC = listing_stats._latest_finish_integer,
-	COMBINEFUNC = listing_stats._earliest_combine,
-	PARALLEL = SAFE);
-COMMENT ON AGGREGATE listing_stats.earliest(integer, timestamptz) IS
-	'the v of the row with the least at, of equal ones with the least v, where NULL is least; rows whose at is NULL are left out; NULL of no rows';
-CREATE FUNCTION listing_stats._earliest_accumulate(listing_stats._latest_state, integer, timestamptz, bigint) RETURNS listing_stats._latest_state
-	AS 'MODULE_PATHNAME', 'listing_stats_earliest_integer' LANGUAGE C IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION listing_stats._earliest_accumulate(listing_stats._latest_state, integer, timestamptz, bigint) IS
-	'the transition of earliest(); error 0A000 outside of an aggregate, 42804 with a state of values of another type';
-CREATE AGGREGATE listing_stats.earliest(v integer, at timestamptz, tie bigint) (
-	SFUNC = listing_stats._earliest_accumulate,
-	STYPE = listing_stats._latest_state,
-	SSPACE = 64,
-	FINALFUNC = listing_stats._latest_finish_integer,
-	COMBINEFUNC = listing_stats._earliest_combine,
-	PARALLEL = SAFE);
-COMMENT ON AGGREGATE listing_stats.earliest(integer, timestamptz, bigint) IS
-	'the v of the row with the least at, of equal ones with the least tie, of equal ones with the least v, where NULL is least; rows whose at is NULL are left out; NULL of no rows';
-CREATE FUNCTION listing_stats._earliest_accumulate(listing_stats._latest_state, double precision, timestamptz) RETURNS listing_stats._latest_state
-	AS 'MODULE_PATHNAME', 'listing_stats_earliest_double' LANGUAGE C IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION listing_stats._earliest_accumulate(listing_stats._latest_state, double precision, timestamptz) IS
-	'the transition of earliest(); error 0A000 outside of an aggregate, 42804 with a state of values of another type';
-CREATE AGGREGATE listing_stats.earliest(v double precision, at timestamptz) (
-	SFUNC = listing_stats._earliest_accumulate,
-	STYPE = listing_stats._latest_state,
-	SSPACE = 64,
-	FINALFUNC = listing_stats._latest_finish_double,
-	COMBINEFUNC = listing_stats._earliest_combine,
-	PARALLEL = SAFE);
-COMMENT ON AGGREGATE listing_stats.earliest(double precision, timestamptz) IS
-	'the v of the row with the least at, of equal ones with the least v, where NULL is least; rows whose at is NULL are left out; NULL of no rows';
-CREATE FUNCTION listing_stats._earliest_accumulate(listing_stats._latest_state, double precision, timestamptz, bigint) RETURNS listing_stats._latest_state
-	AS 'MODULE_PATHNAME', 'listing_stats_earliest_double' LANGUAGE C IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION listing_stats._earliest_accumulate(listing_stats._latest_state, double precision, timestamptz, bigint) IS
-	'the transition of earliest(); error 0A000 outside of an aggregate, 42804 with a state of values of another type';
-CREATE AGGREGATE listing_stats.earliest(v double precision, at timestamptz, tie bigint) (
-	SFUNC = listing_stats._earliest_accumulate,
-	STYPE = listing_stats._latest_state,
-	SSPACE = 64,
-	FINALFUNC = listing_stats._latest_finish_double,
-	COMBINEFUNC = listing_stats._earliest_combine,
-	PARALLEL = SAFE);
-COMMENT ON AGGREGATE listing_stats.earliest(double precision, timestamptz, bigint) IS
-	'the v of the row with the least at, of equal ones with the least tie, of equal ones with the least v, where NULL is least; rows whose at is NULL are left out; NULL of no rows';
+
+-- latest(v, at [, tie]) and earliest(v, at [, tie]) for each type that a price has.  Not one of anyelement: then literals would
+-- need a cast, and engines that split aggregates want to know the types.
+DO LANGUAGE plpgsql $do$
+DECLARE
+	aggregate record;
+	arguments text;
+BEGIN
+	FOR aggregate IN
+		SELECT * FROM (VALUES ('latest', 'greatest'), ('earliest', 'least')) n(name, extreme),
+			(VALUES ('numeric', 'numeric'), ('bigint', 'bigint'), ('integer', 'integer'), ('double precision', 'double')) t(type, word),
+			(VALUES ('', ''), (', tie bigint', ' tie, of equal ones with the %s')) w(tie, comment)
+	LOOP
+		arguments := format('v %s, at timestamptz%s', aggregate.type, aggregate.tie);
+		EXECUTE format($$CREATE AGGREGATE listing_stats.%1$s(%2$s) (SFUNC = listing_stats._latest_accumulate, STYPE = listing_stats._latest_state,
+			INITCOND = '%1$s %3$s', SSPACE = 64, FINALFUNC = listing_stats._latest_finish_%3$s, COMBINEFUNC = listing_stats._latest_combine,
+			PARALLEL = SAFE)$$, aggregate.name, arguments, aggregate.word);
+		EXECUTE format($$COMMENT ON AGGREGATE listing_stats.%s(%s) IS
+			'the v of the row with the %s at, of equal ones with the %3$s%s v, where NULL is least; rows whose at is NULL are left out; NULL of no rows'$$,
+			aggregate.name, arguments, aggregate.extreme, format(aggregate.comment, aggregate.extreme));
+	END LOOP;
+END $do$;
 
 -- As above.  Without the use of its type nobody else makes aggregates, tables or functions of states.
 REVOKE ALL ON FUNCTION
@@ -1062,28 +890,15 @@ REVOKE ALL ON FUNCTION
 	listing_stats._history_accumulate(listing_stats.price_history, timestamptz, real, bigint),
 	listing_stats._latest_state_in(cstring),
 	listing_stats._latest_state_out(listing_stats._latest_state),
+	listing_stats._latest_state_recv(internal),
+	listing_stats._latest_state_send(listing_stats._latest_state),
+	listing_stats._latest_accumulate(listing_stats._latest_state, anyelement, timestamptz),
+	listing_stats._latest_accumulate(listing_stats._latest_state, anyelement, timestamptz, bigint),
 	listing_stats._latest_combine(listing_stats._latest_state, listing_stats._latest_state),
-	listing_stats._earliest_combine(listing_stats._latest_state, listing_stats._latest_state),
 	listing_stats._latest_finish_numeric(listing_stats._latest_state),
 	listing_stats._latest_finish_bigint(listing_stats._latest_state),
 	listing_stats._latest_finish_integer(listing_stats._latest_state),
-	listing_stats._latest_finish_double(listing_stats._latest_state),
-	listing_stats._latest_accumulate(listing_stats._latest_state, numeric, timestamptz),
-	listing_stats._latest_accumulate(listing_stats._latest_state, numeric, timestamptz, bigint),
-	listing_stats._latest_accumulate(listing_stats._latest_state, bigint, timestamptz),
-	listing_stats._latest_accumulate(listing_stats._latest_state, bigint, timestamptz, bigint),
-	listing_stats._latest_accumulate(listing_stats._latest_state, integer, timestamptz),
-	listing_stats._latest_accumulate(listing_stats._latest_state, integer, timestamptz, bigint),
-	listing_stats._latest_accumulate(listing_stats._latest_state, double precision, timestamptz),
-	listing_stats._latest_accumulate(listing_stats._latest_state, double precision, timestamptz, bigint),
-	listing_stats._earliest_accumulate(listing_stats._latest_state, numeric, timestamptz),
-	listing_stats._earliest_accumulate(listing_stats._latest_state, numeric, timestamptz, bigint),
-	listing_stats._earliest_accumulate(listing_stats._latest_state, bigint, timestamptz),
-	listing_stats._earliest_accumulate(listing_stats._latest_state, bigint, timestamptz, bigint),
-	listing_stats._earliest_accumulate(listing_stats._latest_state, integer, timestamptz),
-	listing_stats._earliest_accumulate(listing_stats._latest_state, integer, timestamptz, bigint),
-	listing_stats._earliest_accumulate(listing_stats._latest_state, double precision, timestamptz),
-	listing_stats._earliest_accumulate(listing_stats._latest_state, double precision, timestamptz, bigint)
+	listing_stats._latest_finish_double(listing_stats._latest_state)
 FROM PUBLIC;
 REVOKE ALL ON TYPE listing_stats._latest_state FROM PUBLIC;
 

@@ -454,6 +454,30 @@ SELECT n, pg_column_compression(h) IS NOT NULL AS compressed, pg_column_size(h) 
 SELECT n, h::text = (SELECT h FROM plain WHERE plain.n = long.n) AS same, step_count(h), latest(h) = latest(p) AS latest, lowest(h) = lowest(p) AS lowest, time_weighted_average(h, until => NULL) = time_weighted_average(p, until => NULL) AS average,
 	bytes(merge(h, '{}')) = bytes(p) AS merged FROM long JOIN (SELECT n, h::price_history AS p FROM plain OFFSET 0) t USING (n) ORDER BY n;
 
+-- What a function returns is asked as what is stored: as it is, as often as one likes, in a variable, copied, put together, sent
+CREATE TABLE source (k int, at timestamptz, v numeric, id int GENERATED ALWAYS AS IDENTITY, UNIQUE (k, at, id));
+INSERT INTO source (k, at, v) SELECT k, '2026-01-01'::timestamptz + i * 7919 % 10007 / k * interval '1 min', CASE WHEN i % 9 > 0 THEN (i * 31 % 17)::numeric / CASE WHEN i % 50 = 0 AND k = 3 THEN 1e25 ELSE 4 END END
+	FROM unnest('{1,3,5000}'::int[]) k, generate_series(1, 2000) i;
+CREATE FUNCTION all_answers(h price_history) RETURNS text STABLE LANGUAGE sql AS $$
+	SELECT concat_ws(' ', step_count(h), latest(h), latest_at(h), first_price(h), first_at(h), previous(h), price_at(h, '2026-01-03'), lowest(h, '2026-01-02', '2026-01-03'), highest_at(h), time_weighted_average(h), availability(h), changes(h), last_change(h),
+		price_drop(h), price_drop_percent(h), is_lowest(h), days_at_price(h, '2027-01-01'), days_on_market(h, '2027-01-01'), prior_price(h), sparkline(h, 9, until => '2026-01-05'), md5(h::text), md5(h::json::text), md5(h::jsonb::text), md5(bytes(h)::text)) $$;
+CREATE FUNCTION keeps(k int) RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE
+	kept price_history := read_price_history('source', k, 'k', 'at', 'v');
+	copied price_history := kept;
+BEGIN
+	RETURN NEXT all_answers(kept);
+	kept := merge(kept, '{2027-01-01=1}');
+	RETURN NEXT all_answers(copied);
+	RETURN NEXT all_answers(kept + kept);
+	RETURN NEXT all_answers(price_history_merge(m)) FROM unnest(ARRAY[copied, kept]) m;
+END $$;
+CREATE TABLE returned AS SELECT k, h AS one, h AS other FROM unnest('{1,3,5000,7}'::int[]) k, LATERAL (SELECT read_price_history('source', k, 'k', 'at', 'v') AS h OFFSET 0) x;
+SELECT k, step_count(one), bytes(one) = bytes(other) AND all_answers(one) = all_answers(other) AS copied, all_answers(one) = all_answers(read_price_history('source', k, 'k', 'at', 'v')) AS as_it_is,
+	all_answers(one) = (SELECT all_answers(price_history(at, v)) FROM source WHERE source.k = returned.k) AS as_collected,
+	ARRAY(SELECT keeps(k)) = ARRAY[all_answers(one), all_answers(one), all_answers(merge(one, '{2027-01-01=1}')), all_answers(merge(one, '{2027-01-01=1}'))] AS in_variables
+FROM returned ORDER BY k;
+
 -- Small: bytes a step, at whole seconds and at microseconds
 SELECT bool_and(pg_column_size(seconds) <= 4 * 500) AS four_bytes, bool_and(pg_column_size(micros) <= 8 * 500) AS eight_bytes
 FROM (SELECT price_history(date_trunc('second', t), v) AS seconds, price_history(t, v) AS micros

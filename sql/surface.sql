@@ -11,7 +11,6 @@ FROM pg_proc WHERE pronamespace = 'listing_stats'::regnamespace ORDER BY proname
 -- All casts: explicit or on assignment
 SELECT castsource::regtype, casttarget::regtype, castcontext FROM pg_cast WHERE castsource IN ('price_distribution'::regtype, 'price_history'::regtype) OR casttarget IN ('price_distribution'::regtype, 'price_history'::regtype) ORDER BY castsource::regtype::text, casttarget::regtype::text;
 -- What engines need that take states apart and put them together elsewhere: a combine, and a state that is an ordinary type with text and binary forms.
--- That of latest() and earliest() has none, so that nobody makes one up.
 SELECT DISTINCT proname AS aggregate, aggcombinefn <> 0 AS combines, t.typtype <> 'p' AS ordinary_state, t.typreceive <> 0 AND t.typsend <> 0 AS travels
 FROM pg_aggregate a JOIN pg_proc p ON p.oid = a.aggfnoid JOIN pg_type t ON t.oid = a.aggtranstype WHERE pronamespace = 'listing_stats'::regnamespace ORDER BY 1, 2, 3, 4;
 
@@ -80,21 +79,30 @@ BEGIN
 EXCEPTION WHEN OTHERS THEN
 	RETURN SQLSTATE || ' ' || SQLERRM;
 END $$;
-SELECT a AS accumulated, f AS finished, outcome(
-	format('CREATE AGGREGATE mixed_%1$s_%2$s(%1$s, timestamptz) (SFUNC = _latest_accumulate, STYPE = _latest_state, FINALFUNC = _latest_finish_%2$s)', a, f),
-	format('SELECT mixed_%1$s_%2$s(4096::%1$s, now())', a, f))
-FROM unnest('{numeric,bigint,integer,float8}'::text[]) a, unnest('{numeric,bigint,integer,double}'::text[]) f;
-SELECT a AS one, b AS other, outcome(
-	format('CREATE AGGREGATE one_%1$s_%2$s(%1$s, timestamptz) (SFUNC = _latest_accumulate, STYPE = _latest_state);
-		CREATE AGGREGATE other_%1$s_%2$s(%2$s, timestamptz, bigint) (SFUNC = _latest_accumulate, STYPE = _latest_state);
-		CREATE AGGREGATE combined_%1$s_%2$s(_latest_state) (SFUNC = _latest_combine, STYPE = _latest_state, FINALFUNC = _latest_finish_%1$s)', a, b),
-	format($$SELECT combined_%1$s_%2$s(s) FROM (SELECT one_%1$s_%2$s(4096::%1$s, '2026-01-01') UNION ALL SELECT other_%1$s_%2$s(1::%2$s, '2026-01-01', 0)) t(s)$$, a, b)) AS combined
-FROM unnest('{numeric,bigint,integer}'::text[]) a, unnest('{numeric,bigint,integer}'::text[]) b;
+CREATE TABLE value_types AS SELECT * FROM (VALUES ('numeric', 'numeric'), ('bigint', 'bigint'), ('integer', 'integer'), ('double', 'float8')) t(word, type);
+SELECT s.word AS state, f.word AS finished, string_agg(a.type, ', ') FILTER (WHERE answer = '4096') AS accumulates, string_agg(DISTINCT answer, E'\n') FILTER (WHERE answer <> '4096') AS refuses
+FROM value_types a, value_types s, value_types f, outcome(
+	format('CREATE AGGREGATE mixed_%1$s_%2$s_%3$s(%1$s, timestamptz) (SFUNC = _latest_accumulate, STYPE = _latest_state, INITCOND = ''latest %2$s'', FINALFUNC = _latest_finish_%3$s)', a.type, s.word, f.word),
+	format('SELECT mixed_%1$s_%2$s_%3$s(4096::%1$s, now())', a.type, s.word, f.word)) answer
+GROUP BY s.word, f.word ORDER BY s.word COLLATE "C", f.word COLLATE "C";
+SELECT outcome('CREATE AGGREGATE stateless(integer, timestamptz) (SFUNC = _latest_accumulate, STYPE = _latest_state)', 'SELECT stateless(1, now())');
+-- States go to other servers as text or in binary, and are put together there: of one aggregate, and values of one type
+CREATE AGGREGATE combined(_latest_state) (SFUNC = _latest_combine, STYPE = _latest_state);
+CREATE AGGREGATE state_of(numeric, timestamptz, bigint) (SFUNC = _latest_accumulate, STYPE = _latest_state, INITCOND = 'earliest numeric');
+CREATE AGGREGATE state_of(float8, timestamptz, bigint) (SFUNC = _latest_accumulate, STYPE = _latest_state, INITCOND = 'latest double');
+SELECT state_of(v, at, t), state_of(v::float8, at, t) FROM (VALUES (NULL, timestamptz '-infinity', NULL::bigint), (2.50, '-infinity', NULL)) s(v, at, t);
+SELECT combined(s), combined(s ORDER BY s::text DESC) FROM unnest('{latest bigint,latest bigint 7 null 3,latest bigint 7 -2 null,latest bigint 7 -2 5,latest bigint 6 4 9,null}'::_latest_state[]) s;
+SELECT one, other, outcome('SELECT', format('SELECT combined(s) FROM (VALUES (%L::_latest_state), (%L)) s(s)', one, other))
+FROM unnest('{latest bigint,latest integer 1 2 3,earliest bigint 1 2 3}'::text[]) one, unnest('{latest bigint,latest bigint 1 2 4}'::text[]) other;
+SELECT s, outcome('SELECT', format('SELECT %L::_latest_state', s)) FROM unnest(ARRAY['', 'latest', 'latest bigint', 'latest bigint ', 'last bigint', 'latest text', 'latest bigint 1', 'latest bigint 1 2 3 4', 'latest bigint 1 2 x', 'latest bigint x 2 3',
+	'latest numeric 1 2 NaN', 'latest numeric 1 2 ten', 'earliest numeric -9223372036854775808 -9223372036854775808 null']) s;
+CREATE TABLE states AS SELECT format('%s %s', n, t.word)::_latest_state AS s FROM value_types t, unnest('{latest,earliest}'::text[]) n
+	UNION ALL SELECT state_of(repeat('7', i)::numeric, '2026-01-01 00:00Z', i) FROM unnest('{1,30,300}'::int[]) i;
+SELECT count(*) AS different FROM states WHERE _latest_state_in(_latest_state_out(s))::text <> s::text OR s::text <> convert_from(_latest_state_send(s), 'UTF8');
 -- nor are the functions behind aggregates of use elsewhere
 SELECT call, outcome('SELECT', 'SELECT listing_stats.' || call) FROM unnest(ARRAY['_accumulate(NULL, 1)', '_accumulate(NULL, 1.5)', '_combine(''{1}'', ''{2}'')', '_finish_summary(''{1}'')', '_finish_stats_json(''{1}'')', '_finish_stats(''{1}'')',
 	'_finish_median(''{1}'')', '_history_accumulate(NULL, now(), 1)', '_history_combine(''{}'', ''{}'')',
 	'_history_finish(''{}'')', '_latest_accumulate(NULL, 1, now())', '_latest_combine(NULL, NULL)', '_latest_finish_numeric(NULL)', '_latest_finish_integer(NULL)']) call;
-SELECT 'x'::_latest_state;
 
 SET client_min_messages = warning;
 DROP SCHEMA surface CASCADE;

@@ -127,34 +127,36 @@ is_time_to_pause(std::size_t index) noexcept
 	return index % between_pauses == between_pauses - 1;
 }
 
-// Whether a later row of the same time takes its place.
-bool
-is_replaced(const Row *rows, std::size_t index, std::size_t count) noexcept
+// Leaves of sorted rows of one time the last, and returns how many are left.
+std::size_t
+keep_last_of_each_time(HistoryRow *rows, std::size_t count, void (*pause)()) noexcept
 {
-	return index + 1 < count && rows[index + 1].at == rows[index].at;
+	std::size_t kept = 0;
+	for (std::size_t i = 0; i < count; ++i)
+	{
+		if (is_time_to_pause(i))
+			pause();
+		if (i + 1 == count || rows[i + 1].at != rows[i].at)
+			rows[kept++] = rows[i];
+	}
+	return kept;
 }
 
 // Calls the functions for each step: between neighbouring times, for a price, for a tie.
 template <class OnTime, class OnPrice, class OnTie>
 void
-for_each_step(const Row *rows, std::size_t count, void (*pause)(), OnTime on_time, OnPrice on_price,
-              OnTie on_tie) noexcept
+for_each_step(const HistoryRow *rows, std::size_t count, void (*pause)(), OnTime on_time,
+              OnPrice on_price, OnTie on_tie) noexcept
 {
-	bool first = true;
-	std::int64_t at = 0;
 	std::int64_t price = 0;
 	std::int64_t tie = 0;
 	for (std::size_t i = 0; i < count; ++i)
 	{
-		const Row &row = rows[i];
+		const HistoryRow &row = rows[i];
 		if (is_time_to_pause(i))
 			pause();
-		if (is_replaced(rows, i, count))
-			continue;
-		if (!first)
-			on_time(difference(row.at, at));
-		first = false;
-		at = row.at;
+		if (i > 0)
+			on_time(difference(row.at, rows[i - 1].at));
 		on_price(row.price, zigzag(difference(row.price, price)));
 		if (is_scaled(row.price))
 			price = row.price;
@@ -165,7 +167,7 @@ for_each_step(const Row *rows, std::size_t count, void (*pause)(), OnTime on_tim
 
 template <class Sink>
 void
-write_steps(const Row *rows, std::size_t count, const PackingPlan &plan, void (*pause)(),
+write_steps(const HistoryRow *rows, std::size_t count, const PackingPlan &plan, void (*pause)(),
             Sink &times, Sink &prices, Sink &ties) noexcept
 {
 	const Unit unit(plan.unit);
@@ -249,10 +251,10 @@ scaled_price(const Decimal &decimal, int scale, std::int64_t &price) noexcept
 	       price >= -largest_scaled_price;
 }
 
-void
-sort_rows(Row *rows, std::size_t count, const Prices &prices, void (*pause)()) noexcept
+std::size_t
+sort_rows(HistoryRow *rows, std::size_t count, const Prices &prices, void (*pause)()) noexcept
 {
-	const auto is_before = [&prices](const Row &a, const Row &b) {
+	const auto is_before = [&prices](const HistoryRow &a, const HistoryRow &b) {
 		if (a.at != b.at)
 			return a.at < b.at;
 		if (a.tie != b.tie)
@@ -261,25 +263,24 @@ sort_rows(Row *rows, std::size_t count, const Prices &prices, void (*pause)()) n
 	};
 	bool ascends = true;
 	bool descends = true;
+	bool repeats = false;
 	for (std::size_t i = 1; i < count && (ascends || descends); ++i)
 	{
 		if (is_time_to_pause(i))
 			pause();
 		ascends = ascends && !is_before(rows[i], rows[i - 1]);
 		descends = descends && !is_before(rows[i - 1], rows[i]);
+		repeats = repeats || rows[i - 1].at == rows[i].at;
 	}
-	if (ascends)
-		return;
 	// As an index of the latest price gives them.
-	if (descends)
-	{
+	if (descends && !ascends)
 		std::reverse(rows, rows + count);
-		return;
-	}
+	if (ascends || descends)
+		return repeats ? keep_last_of_each_time(rows, count, pause) : count;
 	sort_in_place(
-		rows, count, [](const Row &row) { return row.at; },
-		[&](Row *few, std::size_t few_count) { std::sort(few, few + few_count, is_before); },
-		[&](Row *equal, std::size_t equal_count) {
+		rows, count, [](const HistoryRow &row) { return row.at; },
+		[&](HistoryRow *few, std::size_t few_count) { std::sort(few, few + few_count, is_before); },
+		[&](HistoryRow *equal, std::size_t equal_count) {
 			std::size_t in_force = 0;
 			for (std::size_t i = 1; i < equal_count; ++i)
 			{
@@ -291,10 +292,12 @@ sort_rows(Row *rows, std::size_t count, const Prices &prices, void (*pause)()) n
 			std::swap(equal[in_force], equal[equal_count - 1]);
 		},
 		pause);
+	return keep_last_of_each_time(rows, count, pause);
 }
 
 PackingPlan
-plan_packing(const Row *rows, std::size_t count, const Prices &prices, void (*pause)()) noexcept
+plan_packing(const HistoryRow *rows, std::size_t count, const Prices &prices,
+             void (*pause)()) noexcept
 {
 	PackingPlan plan = {};
 	const std::int64_t first_at = count > 0 ? rows[0].at : 0;
@@ -355,7 +358,7 @@ plan_packing(const Row *rows, std::size_t count, const Prices &prices, void (*pa
 }
 
 void
-pack(const Row *rows, std::size_t count, const Prices &prices, const PackingPlan &plan,
+pack(const HistoryRow *rows, std::size_t count, const Prices &prices, const PackingPlan &plan,
      unsigned char *out, void (*pause)()) noexcept
 {
 	unsigned char *next = out;
@@ -389,7 +392,7 @@ pack(const Row *rows, std::size_t count, const Prices &prices, const PackingPlan
 	{
 		if (is_time_to_pause(i))
 			pause();
-		if (is_replaced(rows, i, count) || !is_wide(rows[i].price))
+		if (!is_wide(rows[i].price))
 			continue;
 		const Bytes bytes = wide_bytes(prices, rows[i].price);
 		const auto length = static_cast<std::uint32_t>(bytes.size);
@@ -460,7 +463,7 @@ parse_history(const void *data, std::size_t size, void (*pause)(), History &hist
 }
 
 bool
-read_steps(const History &history, Row *rows) noexcept
+read_steps(const History &history, HistoryRow *rows) noexcept
 {
 	StepReader reader(history);
 	BitReader ties(history.tie_codes.data, history.tie_codes.size);
@@ -480,13 +483,14 @@ read_steps(const History &history, Row *rows) noexcept
 		}
 		if (history.ties)
 			tie += unzigzag(ties.rice(history.tie_order));
-		rows[i] = Row{step.at, history.ties ? static_cast<std::int64_t>(tie) : no_tie, step.price};
+		rows[i] =
+			HistoryRow{step.at, history.ties ? static_cast<std::int64_t>(tie) : no_tie, step.price};
 	}
 	return wide_left == 0 && !reader.is_damaged() && ties.at_end();
 }
 
 bool
-is_canonical(const History &history, const Row *rows, const void *data, std::size_t size,
+is_canonical(const History &history, const HistoryRow *rows, const void *data, std::size_t size,
              unsigned char *scratch) noexcept
 {
 	for (std::uint32_t i = 0; i < history.count; ++i)

@@ -1,8 +1,9 @@
 // The prices of one listing as a step function of time: each price is in force from its time until
 // the next one's.  Times are integers of microseconds, as the server counts them.
 //
-// Two forms.  Rows are what an aggregate collects, in any order; packed steps are what is stored
-// and asked: ascending, one for each time, delta coded.  A price is an integer scaled by the
+// Two forms.  Rows are what is collected, in any order; sorted, with one for each time, they are
+// the steps, and can be asked.  Packed steps are what is stored and asked: ascending, one for each
+// time, delta coded.  A price is an integer scaled by the
 // history's power of ten if it fits, or none ("unavailable"), or else "wide": the bytes of a
 // numeric, kept behind everything else and named by how far from the end they begin.  NaN and
 // infinities are wide.
@@ -25,7 +26,7 @@
 
 namespace listing_stats {
 
-struct Row
+struct HistoryRow
 {
 	std::int64_t at;
 	std::int64_t tie;  // orders rows of one time: the greatest is in force
@@ -108,10 +109,12 @@ compare_prices(const Prices &prices, std::int64_t a, std::int64_t b) noexcept
 // The value of a numeric at a scale if it can be a scaled price.
 [[nodiscard]] bool scaled_price(const Decimal &decimal, int scale, std::int64_t &price) noexcept;
 
-// Sorts rows by time.  Of those of one time the last is the one in force.
-void sort_rows(Row *rows, std::size_t count, const Prices &prices, void (*pause)()) noexcept;
+// Sorts rows by time, leaves of those of one time the one in force, and returns how many steps
+// there are then.
+[[nodiscard]] std::size_t sort_rows(HistoryRow *rows, std::size_t count, const Prices &prices,
+                                    void (*pause)()) noexcept;
 
-// How sorted rows will be packed.  Of rows of one time only the last counts.
+// How steps will be packed.
 struct PackingPlan
 {
 	std::uint64_t count;
@@ -128,18 +131,19 @@ struct PackingPlan
 	std::size_t size;  // of the whole
 };
 
-[[nodiscard]] PackingPlan plan_packing(const Row *rows, std::size_t count, const Prices &prices,
-                                       void (*pause)()) noexcept;
+[[nodiscard]] PackingPlan plan_packing(const HistoryRow *rows, std::size_t count,
+                                       const Prices &prices, void (*pause)()) noexcept;
 
 // Writes plan.size bytes.
-void pack(const Row *rows, std::size_t count, const Prices &prices, const PackingPlan &plan,
+void pack(const HistoryRow *rows, std::size_t count, const Prices &prices, const PackingPlan &plan,
           unsigned char *out, void (*pause)()) noexcept;
 
-// Packed steps, wherever they lie; nothing needs to be aligned.
+// Steps: packed, wherever they lie, and nothing needs to be aligned; or as they are.
 struct History
 {
 	Prices prices;
 	std::uint32_t count;
+	const HistoryRow *rows;  // nullptr: packed, which the rest is for
 	bool specials;
 	bool ties;
 	unsigned time_order;
@@ -152,6 +156,19 @@ struct History
 	Bytes tie_codes;
 	void (*pause)();
 };
+
+// Steps that are not packed.
+[[nodiscard]] inline History
+history_of_steps(const HistoryRow *rows, std::uint32_t count, const Prices &prices,
+                 void (*pause)()) noexcept
+{
+	History history = {};
+	history.prices = prices;
+	history.count = count;
+	history.rows = rows;
+	history.pause = pause;
+	return history;
+}
 
 // False: these are not the bytes of a history.  That the steps themselves can be read is known only
 // once they have been.
@@ -172,6 +189,7 @@ public:
 		: history_(history),
 		  times_(history.times.data, history.times.size),
 		  prices_(history.price_codes.data, history.price_codes.size),
+		  row_(history.rows),
 		  left_(history.count),
 		  wide_left_(history.prices.wide_size),
 		  at_(static_cast<std::uint64_t>(history.first_at))
@@ -180,10 +198,19 @@ public:
 
 	[[gnu::always_inline]] bool next(Step &step) noexcept
 	{
-		if (left_ == 0)
-			return false;
 		if (left_ % between_pauses == 0)
+		{
+			if (left_ == 0)
+				return false;
 			history_.pause();
+		}
+		if (row_ != nullptr)
+		{
+			step = Step{row_->at, row_->price};
+			++row_;
+			--left_;
+			return true;
+		}
 		if (left_-- != history_.count)
 			at_ += (times_.rice(history_.time_order) + 1) * history_.unit;
 		step.at = static_cast<std::int64_t>(at_);
@@ -223,18 +250,19 @@ private:
 	const History &history_;
 	BitReader times_;
 	BitReader prices_;
+	const HistoryRow *row_;
 	std::uint32_t left_;
 	std::uint32_t wide_left_;
 	std::uint64_t at_;
 	std::uint64_t scaled_ = 0;  // the last scaled price
 };
 
-// Leaves all steps in "rows".  False: they cannot be read, or their times do not ascend.
-[[nodiscard]] bool read_steps(const History &history, Row *rows) noexcept;
+// Leaves all packed steps in "rows".  False: they cannot be read, or their times do not ascend.
+[[nodiscard]] bool read_steps(const History &history, HistoryRow *rows) noexcept;
 
 // Whether steps that read_steps() has approved have the one packed form; "scratch" holds as many
 // bytes as the history.
-[[nodiscard]] bool is_canonical(const History &history, const Row *rows, const void *data,
+[[nodiscard]] bool is_canonical(const History &history, const HistoryRow *rows, const void *data,
                                 std::size_t size, unsigned char *scratch) noexcept;
 
 }  // namespace listing_stats

@@ -64,6 +64,11 @@ first_step(const History &history, Step &step) noexcept
 bool
 last_step(const History &history, Step &step) noexcept
 {
+	if (history.rows != nullptr && history.count > 0)
+	{
+		step = Step{history.rows[history.count - 1].at, history.rows[history.count - 1].price};
+		return true;
+	}
 	StepReader reader(history);
 	while (reader.next(step))
 	{
@@ -74,6 +79,8 @@ last_step(const History &history, Step &step) noexcept
 std::int64_t
 last_time(const History &history) noexcept
 {
+	if (history.rows != nullptr)
+		return history.rows[history.count - 1].at;
 	BitReader times(history.times.data, history.times.size);
 	auto at = static_cast<std::uint64_t>(history.first_at);
 	for (std::uint32_t i = 1; i < history.count; ++i)

@@ -1,7 +1,7 @@
 // The aggregates price_history() and price_history_merge(), and merging two histories.
 //
-// The transition only appends; the final function sorts and packs.  Sorting leaves what was
-// collected as it is, so the aggregates may run over window frames.
+// The transition only appends; the final function sorts and packs.  What sorting leaves out of what
+// was collected can never be in force, so the aggregates may run over window frames.
 #include "history/history_state.hpp"
 #include "server/postgres.hpp"
 
@@ -32,7 +32,8 @@ collected(FunctionCallInfo fcinfo)
 HistoryRows *
 accumulate_numeric(HistoryRows *rows, int64 at, int64 tie, Datum value)
 {
-	return append_numeric(rows, at, tie, numeric_bytes(value));
+	const NumericBytes bytes = numeric_bytes(value);
+	return likely(append_quickly(rows, at, tie, bytes)) ? rows : add_price(rows, at, tie, bytes);
 }
 
 HistoryRows *
@@ -61,7 +62,7 @@ accumulate(FunctionCallInfo fcinfo, Accumulate accumulate_value)
 			PG_RETURN_NULL();
 		PG_RETURN_DATUM(PG_GETARG_DATUM(0));
 	}
-	HistoryRows *rows = make_room(collected(fcinfo), sizeof(Row));
+	HistoryRows *rows = make_room(collected(fcinfo), sizeof(HistoryRow));
 	const int64 at = PG_GETARG_TIMESTAMPTZ(1);
 	const int64 tie = PG_NARGS() > 3 && !PG_ARGISNULL(3) ? checked_tie(PG_GETARG_INT64(3)) : no_tie;
 	if (PG_ARGISNULL(2))
@@ -117,27 +118,25 @@ LISTING_STATS_FUNCTION(listing_stats_history_combine)
 			PG_RETURN_NULL();
 		PG_RETURN_DATUM(PG_GETARG_DATUM(0));
 	}
-	const struct varlena *other =
-		pg_detoast_datum_packed(reinterpret_cast<struct varlena *>(PG_GETARG_POINTER(1)));
-	HistoryRows *rows = collected(fcinfo);
-	if (VARSIZE_ANY_EXHDR(other) > 0 && static_cast<uint8>(*VARDATA_ANY(other)) == rows_form)
-		rows = merge(rows, history_rows_of(PointerGetDatum(other)));
-	else
-		rows = merge(rows, history_of(PointerGetDatum(other)));
-	PG_RETURN_POINTER(rows);
+	PG_RETURN_POINTER(merge(collected(fcinfo), unpacked_history_of(PG_GETARG_DATUM(1))));
 }
 
 LISTING_STATS_FUNCTION(listing_stats_history_finish)
 {
 	require_aggregate(fcinfo);
-	PG_RETURN_DATUM(
+	PG_RETURN_POINTER(
 		pack_history(PG_ARGISNULL(0) ? new_history_rows() : history_rows_of(PG_GETARG_DATUM(0))));
 }
 
 LISTING_STATS_FUNCTION(listing_stats_history_merge)
 {
-	HistoryRows *rows = merge(new_history_rows(), history_of(PG_GETARG_DATUM(0)));
-	PG_RETURN_DATUM(pack_history(merge(rows, history_of(PG_GETARG_DATUM(1)))));
+	const History one = unpacked_history_of(PG_GETARG_DATUM(0));
+	const History other = unpacked_history_of(PG_GETARG_DATUM(1));
+	ExpandedHistory *expanded = new_expanded_history();
+	MemoryContext before = MemoryContextSwitchTo(expanded->header.eoh_context);
+	expanded->rows = merge(merge(expanded->rows, one), other);
+	MemoryContextSwitchTo(before);
+	PG_RETURN_DATUM(return_history(expanded));
 }
 
 }  // namespace listing_stats

@@ -10,6 +10,7 @@ namespace {
 
 // Sizes are powers of two, as the allocator's are: ten rows and what is before them.
 constexpr std::size_t smallest_block = 256;
+constexpr std::size_t smallest_expanded_block = 4096;
 
 // A scaled price as a wide one.
 constexpr std::size_t largest_converted = length_size + max_encoded_size;
@@ -108,12 +109,97 @@ rescale(HistoryRows *rows, int scale)
 }
 
 HistoryRows *
-append_rows(HistoryRows *rows, const Row *others, uint32 count, const Prices &prices)
+new_block(std::size_t size)
+{
+	auto *rows = static_cast<HistoryRows *>(palloc(size));
+	*rows = HistoryRows{};
+	SET_VARSIZE(rows, size);
+	rows->form = rows_form;
+	return rows;
+}
+
+// Leaves the steps.
+void
+sort_history(HistoryRows *rows)
+{
+	rows->count =
+		static_cast<uint32>(sort_rows(rows->rows(), rows->count, prices_of(rows), server.pause));
+}
+
+struct varlena *
+pack_steps(const HistoryRows *rows)
+{
+	const Prices prices = prices_of(rows);
+	const PackingPlan plan = plan_packing(rows->rows(), rows->count, prices, server.pause);
+	if (plan.size > MaxAllocSize - VARHDRSZ)
+		report_too_long();
+	auto *packed = static_cast<struct varlena *>(palloc(VARHDRSZ + plan.size));
+	SET_VARSIZE(packed, VARHDRSZ + plan.size);
+	pack(rows->rows(), rows->count, prices, plan,
+	     reinterpret_cast<unsigned char *>(VARDATA(packed)), server.pause);
+	return packed;
+}
+
+ExpandedHistory *
+expanded_history(Datum datum)
+{
+	return reinterpret_cast<ExpandedHistory *>(DatumGetEOHP(datum));
+}
+
+// The packed form is kept: whoever copies a value once may do so again.
+Size
+flat_size(ExpandedObjectHeader *header)
+{
+	auto *expanded = reinterpret_cast<ExpandedHistory *>(header);
+	if (expanded->packed == nullptr)
+	{
+		MemoryContext before = MemoryContextSwitchTo(header->eoh_context);
+		expanded->packed = pack_steps(expanded->rows);
+		MemoryContextSwitchTo(before);
+	}
+	return VARSIZE(expanded->packed);
+}
+
+void
+flatten(ExpandedObjectHeader *header, void *result, Size size)
+{
+	memcpy(result, reinterpret_cast<ExpandedHistory *>(header)->packed, size);
+}
+
+const ExpandedObjectMethods methods = {flat_size, flatten};
+
+bool
+are_rows(const struct varlena *flat)
+{
+	return VARSIZE_ANY_EXHDR(flat) > 0 && static_cast<uint8>(*VARDATA_ANY(flat)) == rows_form;
+}
+
+// The rows of a datum that has them, to be sorted.
+HistoryRows *
+copy_rows(struct varlena *flat)
+{
+	return history_rows_of(PointerGetDatum(pg_detoast_datum_copy(flat)));
+}
+
+History
+view_of(const HistoryRows *rows)
+{
+	return history_of_steps(rows->rows(), rows->count, prices_of(rows), server.pause);
+}
+
+struct varlena *
+flat_value(Datum datum)
+{
+	return pg_detoast_datum_packed(reinterpret_cast<struct varlena *>(DatumGetPointer(datum)));
+}
+
+HistoryRows *
+append_rows(HistoryRows *rows, const HistoryRow *others, uint32 count, const Prices &prices)
 {
 	rows = rescale(rows, prices.scale);
 	const bool same = rows->scale == prices.scale;
-	rows =
-		make_room(rows, count * (sizeof(Row) + (same ? 0 : largest_converted)) + prices.wide_size);
+	rows = make_room(rows, count * (sizeof(HistoryRow) + (same ? 0 : largest_converted)) +
+	                           prices.wide_size);
 	for (uint32 i = 0; i < count; ++i)
 	{
 		CHECK_FOR_INTERRUPTS();
@@ -144,11 +230,27 @@ report_least_tie()
 HistoryRows *
 new_history_rows()
 {
-	auto *rows = static_cast<HistoryRows *>(palloc(smallest_block));
-	*rows = HistoryRows{};
-	SET_VARSIZE(rows, smallest_block);
-	rows->form = rows_form;
-	return rows;
+	return new_block(smallest_block);
+}
+
+ExpandedHistory *
+new_expanded_history()
+{
+	MemoryContext own = AllocSetContextCreate(CurrentMemoryContext, "listing_stats history",
+	                                          ALLOCSET_DEFAULT_SIZES);
+	MemoryContext before = MemoryContextSwitchTo(own);
+	auto *expanded = static_cast<ExpandedHistory *>(palloc0(sizeof(ExpandedHistory)));
+	EOH_init_header(&expanded->header, &methods, own);
+	expanded->rows = new_block(smallest_expanded_block);
+	MemoryContextSwitchTo(before);
+	return expanded;
+}
+
+Datum
+return_history(ExpandedHistory *expanded)
+{
+	sort_history(expanded->rows);
+	return EOHPGetRWDatum(&expanded->header);
 }
 
 HistoryRows *
@@ -159,9 +261,9 @@ history_rows_of(Datum datum)
 	if (size <= VARHDRSZ)
 		report_damaged_history();
 	if (rows->form != rows_form)
-		return merge(new_history_rows(), history_of(PointerGetDatum(rows)));
+		return merge(new_history_rows(), unpacked_history_of(PointerGetDatum(rows)));
 	if (size < sizeof(HistoryRows) ||
-	    rows->count * sizeof(Row) + rows->wide_size > size - sizeof(HistoryRows))
+	    rows->count * sizeof(HistoryRow) + rows->wide_size > size - sizeof(HistoryRows))
 		report_damaged_history();
 	return rows;
 }
@@ -178,7 +280,7 @@ enlarge(HistoryRows *rows, std::size_t bytes)
 		larger_size = std::min<std::size_t>(larger_size * 2, MaxAllocSize);
 
 	auto *larger = static_cast<HistoryRows *>(palloc(larger_size));
-	memcpy(larger, rows, sizeof(HistoryRows) + rows->count * sizeof(Row));
+	memcpy(larger, rows, sizeof(HistoryRows) + rows->count * sizeof(HistoryRow));
 	memcpy(reinterpret_cast<char *>(larger) + larger_size - rows->wide_size,
 	       reinterpret_cast<char *>(rows) + size - rows->wide_size, rows->wide_size);
 	SET_VARSIZE(larger, larger_size);
@@ -191,7 +293,7 @@ add_price(HistoryRows *rows, int64 at, int64 tie, NumericBytes bytes)
 	const Decimal decimal = parse_numeric(bytes);
 	if (decimal.kind == NumberKind::finite)
 		rows = rescale(rows, decimal.scale);
-	rows = make_room(rows, sizeof(Row) + length_size + 4 + 2 * decimal.digit_count);
+	rows = make_room(rows, sizeof(HistoryRow) + length_size + 4 + 2 * decimal.digit_count);
 	int64 price = 0;
 	if (!scaled_price(decimal, rows->scale, price))
 		price = append_decimal(rows, decimal);
@@ -200,66 +302,68 @@ add_price(HistoryRows *rows, int64 at, int64 tie, NumericBytes bytes)
 }
 
 HistoryRows *
-merge(HistoryRows *into, const HistoryRows *other)
+merge(HistoryRows *into, const History &unpacked)
 {
-	return append_rows(into, other->rows(), other->count, prices_of(other));
+	return append_rows(into, unpacked.rows, unpacked.count, unpacked.prices);
 }
 
-HistoryRows *
-merge(HistoryRows *into, const History &other)
-{
-	Row *steps = steps_of(other);
-	into = append_rows(into, steps, other.count, other.prices);
-	pfree(steps);
-	return into;
-}
-
-Datum
+struct varlena *
 pack_history(HistoryRows *rows)
 {
-	const Prices prices = prices_of(rows);
-	sort_rows(rows->rows(), rows->count, prices, server.pause);
-	const PackingPlan plan = plan_packing(rows->rows(), rows->count, prices, server.pause);
-	if (plan.size > MaxAllocSize - VARHDRSZ)
-		report_too_long();
-	auto *packed = static_cast<char *>(palloc(VARHDRSZ + plan.size));
-	SET_VARSIZE(packed, VARHDRSZ + plan.size);
-	pack(rows->rows(), rows->count, prices, plan,
-	     reinterpret_cast<unsigned char *>(VARDATA(packed)), server.pause);
-	return PointerGetDatum(packed);
+	sort_history(rows);
+	return pack_steps(rows);
 }
 
 Bytes
 packed_bytes_of(Datum datum)
 {
-	struct varlena *value =
-		pg_detoast_datum_packed(reinterpret_cast<struct varlena *>(DatumGetPointer(datum)));
-	if (VARSIZE_ANY_EXHDR(value) > 0 && static_cast<uint8>(*VARDATA_ANY(value)) == rows_form)
-	{
-		// A copy: packing sorts it.
-		const Datum copy = PointerGetDatum(pg_detoast_datum_copy(value));
-		value = reinterpret_cast<struct varlena *>(
-			DatumGetPointer(pack_history(history_rows_of(copy))));
-	}
-	return Bytes{reinterpret_cast<const unsigned char *>(VARDATA_ANY(value)),
-	             VARSIZE_ANY_EXHDR(value)};
+	struct varlena *flat = flat_value(datum);
+	if (are_rows(flat))
+		flat = pack_history(copy_rows(flat));
+	return Bytes{reinterpret_cast<const unsigned char *>(VARDATA_ANY(flat)),
+	             VARSIZE_ANY_EXHDR(flat)};
 }
 
 History
 history_of(Datum datum)
 {
-	const Bytes bytes = packed_bytes_of(datum);
+	if (VARATT_IS_EXTERNAL_EXPANDED(DatumGetPointer(datum)))
+		return view_of(expanded_history(datum)->rows);
+	struct varlena *flat = flat_value(datum);
+	if (are_rows(flat))
+	{
+		HistoryRows *rows = copy_rows(flat);
+		sort_history(rows);
+		return view_of(rows);
+	}
 	History history = {};
-	if (!parse_history(bytes.data, bytes.size, server.pause, history))
+	if (!parse_history(VARDATA_ANY(flat), VARSIZE_ANY_EXHDR(flat), server.pause, history))
 		report_damaged_history();
 	return history;
 }
 
-Row *
+History
+unpacked_history_of(Datum datum)
+{
+	if (!VARATT_IS_EXTERNAL_EXPANDED(DatumGetPointer(datum)))
+	{
+		struct varlena *flat = flat_value(datum);
+		if (are_rows(flat))
+			return view_of(history_rows_of(PointerGetDatum(flat)));
+		datum = PointerGetDatum(flat);
+	}
+	History history = history_of(datum);
+	history.rows = steps_of(history);
+	return history;
+}
+
+const HistoryRow *
 steps_of(const History &history)
 {
-	auto *steps = static_cast<Row *>(MemoryContextAllocHuge(
-		CurrentMemoryContext, std::max<std::size_t>(history.count, 1) * sizeof(Row)));
+	if (history.rows != nullptr)
+		return history.rows;
+	auto *steps = static_cast<HistoryRow *>(MemoryContextAllocHuge(
+		CurrentMemoryContext, std::max<std::size_t>(history.count, 1) * sizeof(HistoryRow)));
 	if (!read_steps(history, steps))
 		report_damaged_history();
 	return steps;

@@ -47,7 +47,7 @@ read_step(TextReader &reader, HistoryRows *rows)
 	char *price = reader.read_until(",{}", "a number or null");
 	if (pg_strcasecmp(price, "null") != 0)
 		return add_price(rows, at, tie, numeric_bytes(NumericGetDatum(read_numeric(price))));
-	rows = make_room(rows, sizeof(Row));
+	rows = make_room(rows, sizeof(HistoryRow));
 	append_row(rows, at, tie, no_price);
 	return rows;
 }
@@ -56,7 +56,7 @@ read_step(TextReader &reader, HistoryRows *rows)
 char *
 to_json(const History &history)
 {
-	const Row *steps = steps_of(history);
+	const HistoryRow *steps = steps_of(history);
 	StringInfoData text;
 	initStringInfo(&text);
 	appendStringInfoChar(&text, '[');
@@ -88,13 +88,13 @@ LISTING_STATS_FUNCTION(listing_stats_history_in)
 	TextReader reader("price_history", PG_GETARG_CSTRING(0));
 	HistoryRows *rows = new_history_rows();
 	reader.read_items([&] { rows = read_step(reader, rows); });
-	PG_RETURN_DATUM(pack_history(rows));
+	PG_RETURN_POINTER(pack_history(rows));
 }
 
 LISTING_STATS_FUNCTION(listing_stats_history_out)
 {
 	const History history = history_of(PG_GETARG_DATUM(0));
-	const Row *steps = steps_of(history);
+	const HistoryRow *steps = steps_of(history);
 	StringInfoData text;
 	initStringInfo(&text);
 	appendStringInfoChar(&text, '{');
@@ -143,8 +143,8 @@ LISTING_STATS_FUNCTION(listing_stats_history_recv)
 	bool good = parse_history(VARDATA(packed), size, server.pause, history);
 	if (good)
 	{
-		auto *steps = static_cast<Row *>(MemoryContextAllocHuge(
-			CurrentMemoryContext, std::max<std::size_t>(history.count, 1) * sizeof(Row)));
+		auto *steps = static_cast<HistoryRow *>(MemoryContextAllocHuge(
+			CurrentMemoryContext, std::max<std::size_t>(history.count, 1) * sizeof(HistoryRow)));
 		auto *scratch = static_cast<unsigned char *>(palloc(size));
 		good = read_steps(history, steps) &&
 		       is_canonical(history, steps, VARDATA(packed), size, scratch);

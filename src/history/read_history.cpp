@@ -12,49 +12,57 @@ namespace listing_stats {
 
 namespace {
 
-constexpr std::size_t usual_prices = 128;  // room for so many is made at once
-
 struct Collector
 {
-	HistoryRows *rows;
+	ExpandedHistory *expanded;
 	Oid at_type;
 	Oid value_type;
 	bool has_tie;
 	bool skip_null;
-	MemoryContext context;
 	MemoryContext row_context;
 };
+
+// A price that takes more than to be appended.
+void
+collect_slowly(Collector *collector, int64 at, NullableDatum price)
+{
+	NumericBytes bytes = {};
+	if (!price.isnull)
+	{
+		MemoryContextSwitchTo(collector->row_context);
+		bytes = numeric_bytes(price_as_numeric(collector->value_type, price.value));
+	}
+	MemoryContextSwitchTo(collector->expanded->header.eoh_context);
+	HistoryRows *before = collector->expanded->rows;
+	HistoryRows *rows = make_room(before, sizeof(HistoryRow));
+	if (price.isnull)
+		append_row(rows, at, no_tie, no_price);
+	else
+		rows = add_price(rows, at, no_tie, bytes);
+	collector->expanded->rows = rows;
+	if (rows != before)
+		pfree(before);
+	MemoryContextReset(collector->row_context);
+}
 
 void
 collect(void *state, Datum *value, bool *null)
 {
 	auto *collector = static_cast<Collector *>(state);
-	HistoryRows *rows = collector->rows;
+	HistoryRows *rows = collector->expanded->rows;
 	if (null[1] || (null[2] && collector->skip_null))
 		return;
 	TimestampTz at = 0;
 	(void) time_as_timestamptz(collector->at_type, value[1], &at);
 	if (collector->has_tie && rows->count > 0 && rows->rows()[rows->count - 1].at == at)
 		return;
-
-	MemoryContext caller = MemoryContextSwitchTo(collector->context);
-	rows = make_room(rows, sizeof(Row));
-	if (null[2])
-		append_row(rows, at, no_tie, no_price);
-	else if (collector->value_type == NUMERICOID)
-		rows = append_numeric(rows, at, no_tie, numeric_bytes(value[2]));
-	else
-	{
-		MemoryContextSwitchTo(collector->row_context);
-		const NumericBytes bytes = numeric_bytes(price_as_numeric(collector->value_type, value[2]));
-		MemoryContextSwitchTo(collector->context);
-		rows = append_numeric(rows, at, no_tie, bytes);
-		MemoryContextReset(collector->row_context);
-	}
+	if (likely(collector->value_type == NUMERICOID && !null[2] && !VARATT_IS_COMPRESSED(value[2]) &&
+	           !VARATT_IS_EXTERNAL(value[2]) && room_of(rows) >= sizeof(HistoryRow) &&
+	           append_quickly(rows, at, no_tie, numeric_bytes(value[2]))))
+		return;
+	MemoryContext caller = CurrentMemoryContext;
+	collect_slowly(collector, at, NullableDatum{value[2], null[2]});
 	MemoryContextSwitchTo(caller);
-	if (rows != collector->rows)
-		pfree(collector->rows);
-	collector->rows = rows;
 }
 
 const char *
@@ -81,27 +89,23 @@ read_history(FunctionCallInfo fcinfo, KeyKind kind)
 		                errhint("A price_history needs a timestamp with or without time zone, or a "
 		                        "date: name another column with at => '...'.")));
 	if (PG_ARGISNULL(1))
-		PG_RETURN_DATUM(pack_history(new_history_rows()));
+		PG_RETURN_DATUM(return_history(new_expanded_history()));
 
 	Collector collector = {};
-	collector.rows = make_room(new_history_rows(), usual_prices * sizeof(Row));
+	collector.expanded = new_expanded_history();
 	collector.at_type = at_type;
 	collector.value_type = getBaseType(table->value.type);
 	collector.has_tie = table->tie.attnum != 0;
 	collector.skip_null = table->skip_null;
-	collector.context = CurrentMemoryContext;
-	// A numeric is read where it is.
-	collector.row_context = collector.value_type == NUMERICOID
-	                            ? nullptr
-	                            : AllocSetContextCreate(CurrentMemoryContext, "listing_stats price",
-	                                                    ALLOCSET_SMALL_SIZES);
+	collector.row_context =
+		AllocSetContextCreate(CurrentMemoryContext, "listing_stats price", ALLOCSET_SMALL_SIZES);
 	const RowSink sink = {collect, &collector};
 	if (kind == KeyKind::text || !read_history_of_key(*table, PG_GETARG_DATUM(1), -1, sink))
 	{
-		collector.rows = make_room(new_history_rows(), usual_prices * sizeof(Row));
+		collector.expanded = new_expanded_history();
 		read_one(*table, kind, Reading::all, PG_GETARG_DATUM(1), {0, true}, sink);
 	}
-	PG_RETURN_DATUM(pack_history(collector.rows));
+	PG_RETURN_DATUM(return_history(collector.expanded));
 }
 
 }  // namespace

@@ -28,7 +28,7 @@ check_reading(const unsigned char *bytes, std::size_t size)
 	(void) last_reduction(history);
 	(void) durations_in(history, {-1000, 1000, true});
 	draw(history, -1000, 1000, prices, cells, sizeof cells, 8);
-	std::vector<Row> rows(history.count);
+	std::vector<HistoryRow> rows(history.count);
 	std::vector<unsigned char> scratch(size);
 	if (!read_steps(history, rows.data()) ||
 	    !is_canonical(history, rows.data(), bytes, size, scratch.data()))
@@ -48,7 +48,7 @@ check_packing(const unsigned char *bytes, std::size_t size)
 	collection.scale = 2;
 	for (std::size_t i = 1; i + 12 <= size; i += 12)
 	{
-		Row row = {};
+		HistoryRow row = {};
 		std::memcpy(&row.at, bytes + i, 6);
 		row.at = bytes[i + 6] % 2 != 0 ? row.at : row.at << 16;
 		row.tie = bytes[i + 7] == 0 ? no_tie : bytes[i + 7];

@@ -41,6 +41,16 @@ sub copy_of
 	return substr($sent, 0, 19) . pack('n N', 1, length $value) . $value . pack('n', 65535);
 }
 
+# States of latest() and earliest(), which engines that split aggregates send so.
+$node->safe_psql('postgres', qq{
+	CREATE TABLE states AS SELECT s::listing_stats._latest_state FROM unnest('{latest integer,earliest bigint 7 -2 null,latest double -1 null 4612811918334230528,latest numeric 0 0 2.50}'::text[]) s;
+	CREATE TABLE copied_states (s listing_stats._latest_state);
+	COPY states TO '$directory/states' (FORMAT binary); COPY copied_states FROM '$directory/states' (FORMAT binary)});
+is($node->safe_psql('postgres', 'SELECT string_agg(s::text, E\'\n\') FROM copied_states'), $node->safe_psql('postgres', 'SELECT string_agg(s::text, E\'\n\') FROM states'),
+	'the same of states of latest()');
+append_to_file("$directory/states.bad", slurp_file("$directory/states") =~ s/latest integer/latest_integer/r);
+like(($node->psql('postgres', "COPY copied_states FROM '$directory/states.bad' (FORMAT binary)"))[2], qr/invalid input syntax for type _latest_state: "latest_integer"/, 'and what is none is refused');
+
 # Each of the leading bits turned over, random ones, cut short, made longer, and noise.
 my $seed = $ENV{LISTING_STATS_SEED} // int rand 1e6;
 diag "LISTING_STATS_SEED=$seed";

@@ -24,7 +24,7 @@ pause()
 // Rows with wide prices, which lie in a buffer of their own.
 struct Collection
 {
-	std::vector<Row> rows;
+	std::vector<HistoryRow> rows;
 	std::vector<unsigned char> wide;
 	int scale = 0;
 
@@ -45,9 +45,13 @@ struct Collection
 	}
 };
 
-// Exactly as many bytes as are needed, so that a sanitizer sees one too many.
+// Exactly as many bytes as are needed, so that a sanitizer sees one too many.  And the same steps
+// as they are.
 struct Packed
 {
+	std::vector<HistoryRow> steps;
+	std::vector<unsigned char> wide;
+	History unpacked = {};
 	std::unique_ptr<unsigned char[]> bytes;
 	std::size_t size = 0;
 	History history = {};
@@ -56,24 +60,30 @@ struct Packed
 inline Packed
 pack_all(const Collection &collection)
 {
-	std::vector<Row> rows = collection.rows;
-	sort_rows(rows.data(), rows.size(), collection.prices(), pause);
-	const PackingPlan plan = plan_packing(rows.data(), rows.size(), collection.prices(), pause);
 	Packed packed;
+	packed.wide = collection.wide;
+	const Prices prices = {collection.scale, packed.wide.data() + packed.wide.size(),
+	                       static_cast<std::uint32_t>(packed.wide.size())};
+	std::vector<HistoryRow> &rows = packed.steps;
+	rows = collection.rows;
+	rows.resize(sort_rows(rows.data(), rows.size(), prices, pause));
+	packed.unpacked =
+		history_of_steps(rows.data(), static_cast<std::uint32_t>(rows.size()), prices, pause);
+	const PackingPlan plan = plan_packing(rows.data(), rows.size(), prices, pause);
 	packed.size = plan.size;
 	packed.bytes = std::make_unique<unsigned char[]>(plan.size);
-	pack(rows.data(), rows.size(), collection.prices(), plan, packed.bytes.get(), pause);
+	pack(rows.data(), rows.size(), prices, plan, packed.bytes.get(), pause);
 	if (!parse_history(packed.bytes.get(), packed.size, pause, packed.history))
 		packed.history.count = UINT32_MAX;
 	return packed;
 }
 
 // The rows in force, by their times.
-inline std::map<std::int64_t, Row>
+inline std::map<std::int64_t, HistoryRow>
 naive_steps(const Collection &collection)
 {
-	std::map<std::int64_t, Row> steps;
-	for (const Row &row : collection.rows)
+	std::map<std::int64_t, HistoryRow> steps;
+	for (const HistoryRow &row : collection.rows)
 	{
 		const auto found = steps.find(row.at);
 		if (found == steps.end() || row.tie > found->second.tie ||
@@ -99,9 +109,9 @@ inline bool
 holds_steps(const Packed &packed, const Collection &collection)
 {
 	const auto steps = naive_steps(collection);
-	if (packed.history.count != steps.size())
+	if (packed.history.count != steps.size() || packed.unpacked.count != steps.size())
 		return false;
-	std::vector<Row> rows(steps.size());
+	std::vector<HistoryRow> rows(steps.size());
 	std::vector<unsigned char> scratch(packed.size);
 	if (!read_steps(packed.history, rows.data()) ||
 	    !is_canonical(packed.history, rows.data(), packed.bytes.get(), packed.size, scratch.data()))
@@ -109,7 +119,7 @@ holds_steps(const Packed &packed, const Collection &collection)
 	std::size_t i = 0;
 	for (const auto &[at, row] : steps)
 	{
-		const Row &read = rows[i++];
+		const HistoryRow &read = rows[i++];
 		if (read.at != at || read.tie != row.tie ||
 		    !same_price(packed.history.prices, read.price, collection.prices(), row.price))
 			return false;

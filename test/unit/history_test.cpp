@@ -4,6 +4,7 @@
 #include "history_builder.hpp"
 
 #include <random>
+#include <string>
 
 using namespace listing_stats;
 
@@ -13,7 +14,7 @@ constexpr std::int64_t second = 1'000'000;
 constexpr std::int64_t day = 86'400 * second;
 
 Collection
-collect(std::initializer_list<Row> rows)
+collect(std::initializer_list<HistoryRow> rows)
 {
 	Collection collection;
 	collection.scale = 2;
@@ -242,6 +243,51 @@ random_collection(std::mt19937_64 &random)
 	return collection;
 }
 
+std::string
+number_of(const History &history, std::int64_t price)
+{
+	if (!is_wide(price))
+		return std::to_string(price);
+	const Bytes bytes = wide_bytes(history.prices, price);
+	return std::string(bytes.data, bytes.data + bytes.size);
+}
+
+// All that can be asked, with a window from a to b.
+std::vector<std::string>
+answers(const History &history, std::int64_t a, std::int64_t b)
+{
+	std::vector<std::string> all;
+	const auto add = [&](bool found, std::int64_t at, std::int64_t price) {
+		all.push_back(found ? std::to_string(at) + "=" + number_of(history, price) : "");
+	};
+	const Window window = {a, b, true};
+	Step step = {};
+	add(first_step(history, step), step.at, step.price);
+	add(first_known(history, step), step.at, step.price);
+	add(last_step(history, step), step.at, step.price);
+	add(history.count > 0, history.count > 0 ? last_time(history) : 0, history.count);
+	add(step_at(history, a, step), step.at, step.price);
+	add(lowest_in(history, window, step), step.at, step.price);
+	add(highest_in(history, window, step), step.at, step.price);
+	add(start_of_latest(history, step), step.at, step.price);
+	add(true, 0, latest_prices(history).latest);
+	add(true, 0, latest_prices(history).previous);
+	add(true, 0, lowest_and_latest(history).latest);
+	add(true, 0, lowest_and_latest(history).lowest);
+	for (const bool across_gaps : {false, true})
+		add(true, changes_of(history, across_gaps).last_at, changes_of(history, across_gaps).count);
+	const Reduction reduction = last_reduction(history);
+	add(reduction.found, reduction.at, reduction.first_at);
+	const Durations durations = durations_in(history, window);
+	add(durations.endless, static_cast<std::int64_t>(durations.known),
+	    static_cast<std::int64_t>(durations.sum));
+	double prices[9] = {};
+	unsigned char cells[9] = {};
+	draw(history, a, b, prices, cells, 9, 8);
+	all.emplace_back(cells, cells + 9);
+	return all;
+}
+
 void
 test_random()
 {
@@ -259,7 +305,7 @@ test_random()
 		const auto steps = naive_steps(collection);
 		const std::int64_t a = static_cast<std::int64_t>(random() % 60) - 30;
 		const std::int64_t b = a + static_cast<std::int64_t>(random() % 40) - 2;
-		const Row *lowest = nullptr;
+		const HistoryRow *lowest = nullptr;
 		UInt128 known = 0;
 		UInt128 total = 0;
 		Int128 sum = 0;
@@ -283,6 +329,7 @@ test_random()
 			    compare_prices(collection.prices(), step->second.price, lowest->price) < 0)
 				lowest = &step->second;
 		}
+		CHECK(answers(packed.history, a, b) == answers(packed.unpacked, a, b));
 		Step step;
 		const bool found = lowest_in(packed.history, {a, b, true}, step);
 		CHECK(found == (lowest != nullptr) && (!found || step.at == lowest->at));
@@ -315,7 +362,7 @@ test_damage()
 			History history;
 			if (!parse_history(bytes.get(), size, pause, history))
 				continue;
-			std::vector<Row> rows(history.count);
+			std::vector<HistoryRow> rows(history.count);
 			std::vector<unsigned char> scratch(size);
 			Step step;
 			double prices[4];
@@ -379,17 +426,17 @@ test_pauses()
 		CHECK(pauses >= times);
 	};
 	constexpr std::size_t steps = count / between_pauses;
-	std::vector<Row> rows = collection.rows;
+	std::vector<HistoryRow> rows = collection.rows;
 	const Prices prices = collection.prices();
-	paused("sorted", steps, [&] { sort_rows(rows.data(), count, prices, pause); });
+	paused("sorted", steps, [&] { (void) sort_rows(rows.data(), count, prices, pause); });
 	std::reverse(rows.begin(), rows.end());
-	paused("reversed", steps, [&] { sort_rows(rows.data(), count, prices, pause); });
+	paused("reversed", steps, [&] { (void) sort_rows(rows.data(), count, prices, pause); });
 	std::shuffle(rows.begin(), rows.end(), random);
-	paused("sort", 256, [&] { sort_rows(rows.data(), count, prices, pause); });
-	std::vector<Row> equal = collection.rows;
-	for (Row &row : equal)
+	paused("sort", 256, [&] { (void) sort_rows(rows.data(), count, prices, pause); });
+	std::vector<HistoryRow> equal = collection.rows;
+	for (HistoryRow &row : equal)
 		row = {5, static_cast<std::int64_t>(random() % 1000), 5};
-	paused("equal times", steps, [&] { sort_rows(equal.data(), count, prices, pause); });
+	paused("equal times", steps, [&] { (void) sort_rows(equal.data(), count, prices, pause); });
 
 	PackingPlan plan;
 	paused("plan", 4 * steps, [&] { plan = plan_packing(rows.data(), count, prices, pause); });
@@ -397,7 +444,7 @@ test_pauses()
 	paused("pack", 2 * steps, [&] { pack(rows.data(), count, prices, plan, bytes.data(), pause); });
 	const Packed packed = pack_all(collection);
 	const History &history = packed.history;
-	std::vector<Row> read(count);
+	std::vector<HistoryRow> read(count);
 	paused("read_steps", steps, [&] { (void) read_steps(history, read.data()); });
 	paused("is_canonical", 7 * steps, [&] {
 		(void) is_canonical(history, read.data(), packed.bytes.get(), packed.size, bytes.data());
@@ -418,6 +465,7 @@ test_pauses()
 	paused("last_reduction", steps, [&] { (void) last_reduction(history); });
 	paused("durations_in", steps, [&] { (void) durations_in(history, window); });
 	paused("draw", steps, [&] { draw(history, 0, count, cells, levels, 3, 8); });
+	paused("unpacked", steps, [&] { (void) lowest_in(packed.unpacked, window, step); });
 }
 
 Decimal
