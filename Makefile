@@ -60,6 +60,26 @@ PG_CONFIG ?= pg_config
 PGXS      := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 
+# What a user reads, in a directory of its own with the folders that the links in it name.
+GUIDE    = README.md CHANGELOG.md SECURITY.md HACKING.md LICENSE \
+           $(patsubst $(srcdir)/%,%,$(wildcard $(srcdir)/docs/*.md)) \
+           bench/RESULTS.md bench/chart.svg bench/summary.svg examples/data/stocks.csv examples/django/README.md
+guidedir = $(DESTDIR)$(docdir)/extension/$(EXTENSION)
+.PHONY: install-guide uninstall-guide
+install: install-guide
+install-guide:
+	$(MKDIR_P) $(addprefix '$(guidedir)'/,$(sort $(dir $(GUIDE))))
+	@$(foreach file,$(GUIDE),$(INSTALL_DATA) '$(srcdir)/$(file)' '$(guidedir)/$(file)' &&) true
+uninstall: uninstall-guide
+uninstall-guide:
+	rm -rf '$(guidedir)'
+
+# The archive that PGXN takes, of what is committed.
+DISTRIBUTION = $(EXTENSION)-$(shell sed -n 's/^    "version": "\(.*\)",/\1/p' META.json)
+.PHONY: dist
+dist:
+	git archive --format=zip --prefix=$(DISTRIBUTION)/ -o $(DISTRIBUTION).zip HEAD
+
 ifdef VPATH
 $(OBJS): | vpath-dirs
 .PHONY: vpath-dirs

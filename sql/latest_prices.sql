@@ -41,7 +41,9 @@ SELECT * FROM listing_stats.latest_prices('price', '{3,1}'::text[]) ORDER BY key
 SELECT count(*) FROM listing_stats.latest_prices('price', NULL::text[]);
 SELECT listing_stats.latest_price('price', '2'::text);
 -- a parameter without a type: refused, or a text
+\set VERBOSITY terse
 PREPARE several AS SELECT * FROM listing_stats.latest_prices('price', $1);
+\set VERBOSITY default
 PREPARE one AS SELECT listing_stats.latest_price('price', $1);
 SELECT name, parameter_types FROM pg_prepared_statements;
 EXECUTE one(2);

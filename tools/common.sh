@@ -10,12 +10,6 @@ umask 022
 
 checkout=$(realpath "$(dirname "${BASH_SOURCE[0]}")/..")
 script=$(realpath --relative-to="$checkout" "$0")
-PG_VERSION=${PG_VERSION:-15}
-if [ -n "${PG_CONFIG:-}" ]; then
-	server_bin=$("$PG_CONFIG" --bindir)
-else
-	server_bin=/usr/lib/postgresql/$PG_VERSION/bin
-fi
 # The caller's connection and make settings are not for our servers and builds.
 for name in "${!PG@}"; do
 	[[ $name =~ ^(PG_(VERSION|CONFIG|TEST_TIMEOUT_DEFAULT)|PGISOLATIONTIMEOUT)$ ]] || unset "$name"
@@ -27,6 +21,9 @@ export PGHOST=/dev/null
 work=     # the work directory
 child=    # the process group that run() is waiting for
 keep=     # not empty: leave the work directory and the server behind
+takes=    # how long the script takes, in words, without packages; said before it begins
+oldest=15 # the oldest PostgreSQL that will do
+servers=/usr/lib/postgresql  # where Debian has a directory for each version
 patience=50  # tenths of a second that an interrupted child has for its own clean-up
 
 die()
@@ -84,7 +81,7 @@ stop_servers()
 	done
 }
 
-# Puts back what need() changed.
+# Puts back what install_packages() changed.
 cluster_settings=/etc/postgresql-common/createcluster.conf
 restore_cluster_settings()
 {
@@ -99,6 +96,10 @@ clean_up()
 	local status=$?
 	trap - EXIT
 	trap '' INT TERM HUP PIPE
+	if [ -n "$installing" ]; then
+		echo ' interrupted: waiting until dpkg has done its work' >&"$terminal"
+		wait "$installing" || true
+	fi
 	restore_cluster_settings
 	if [ -n "$child" ]; then
 		kill -TERM -- "-$child" 2>/dev/null || true
@@ -124,37 +125,135 @@ clean_up_at_exit()
 	trap 'exit 143' TERM
 }
 
-lists_are_new=
+major_version() # DIRECTORY: of the PostgreSQL that has its programs there
+{
+	"$1/pg_config" --version | sed -E 's/^[^0-9]*([0-9]+).*/\1/'
+}
 
-# need COMMAND-OR-FILE=PACKAGE...: installs the packages whose file is missing, or says how to.
+# Sets server_bin and PG_VERSION, or stops.  In this order: PG_CONFIG, PG_VERSION, the pg_config that is found in
+# PATH if a server and its headers belong to it, the newest server that is installed, and the one that this Debian brings.
+choose_server()
+{
+	local bin headers version
+	if [ -z "${PG_CONFIG:-}${PG_VERSION:-}" ]; then
+		if bin=$(pg_config --bindir 2>/dev/null) && [ -x "$bin/postgres" ] && [ -x "$bin/pg_config" ] &&
+			headers=$("$bin/pg_config" --includedir-server) && [ -e "$headers/postgres.h" ] &&
+			[ "$(major_version "$bin")" -ge "$oldest" ]; then
+			case $bin in
+				"$servers"/*/bin) PG_VERSION=$(major_version "$bin") ;;
+				*) PG_CONFIG=$bin/pg_config ;;
+			esac
+		else
+			version=$(find "$servers" -mindepth 3 -path '*/bin/postgres' 2>/dev/null |
+				sed -nE 's,.*/([0-9]+)/bin/postgres$,\1,p' | sort -n | tail -n 1) || true
+			[ "${version:-0}" -ge "$oldest" ] || packaged_version
+			[ -n "$version" ] || die "there is no PostgreSQL, and apt knows of none.  As root:  apt-get update." \
+				"Or set PG_CONFIG to the pg_config of your own"
+			PG_VERSION=$version
+		fi
+	fi
+	if [ -n "${PG_CONFIG:-}" ]; then
+		server_bin=$("$PG_CONFIG" --bindir) || die "PG_CONFIG is $PG_CONFIG, which does not say --bindir"
+		PG_VERSION=$(major_version "$server_bin")
+	else
+		server_bin=$servers/$PG_VERSION/bin
+	fi
+	[[ $PG_VERSION =~ ^[0-9]+$ ]] || die "PG_VERSION is $PG_VERSION, and should be a number as 17"
+	[ "$PG_VERSION" -ge "$oldest" ] ||
+		die "PostgreSQL $PG_VERSION is too old: $oldest or newer will do.  PG_VERSION or PG_CONFIG choose another"
+}
+
+# Sets version: that which the package postgresql of this Debian stands for.
+packaged_version()
+{
+	local again
+	for again in '' 1; do
+		[ -z "$again" ] || { may_install && update_lists; } || return 0
+		version=$(apt-cache depends postgresql 2>/dev/null | sed -nE 's/^ *Depends: postgresql-([0-9]+)$/\1/p') || true
+		[ -z "$version" ] || return 0
+	done
+}
+
+missing=()     # packages, as need() finds them
+installing=    # the process that installs packages
+terminal=      # a descriptor of what the script says, while one is running
+
+# need COMMAND-OR-FILE=PACKAGE...: notes the packages whose file is missing.
 need()
 {
-	local pair missing=() status=0
+	local pair
 	for pair in "$@"; do
 		command -v "${pair%%=*}" >/dev/null || [ -e "${pair%%=*}" ] || missing+=("${pair#*=}")
 	done
-	[ ${#missing[@]} -gt 0 ] || return 0
-	if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
-		echo "Missing packages.  As root:  apt-get install --no-install-recommends ${missing[*]}" >&2
-		return 1
-	fi
-	# An interruption waits until dpkg has done its work.
-	local runner=command
+}
+
+may_install()
+{
+	[ "$(id -u)" = 0 ] && command -v apt-get >/dev/null
+}
+
+# An interruption does not stop dpkg half-way: clean_up() waits for it.
+run_to_its_end()
+{
+	local status=0
+	setsid "$@" </dev/null {terminal}>&- &
+	installing=$!
+	wait "$installing" || status=$?
+	installing=
+	return "$status"
+}
+
+lists_are_new=
+update_lists()
+{
+	local runner=run_to_its_end
+	[ -z "$lists_are_new" ] || return 0
+	exec {terminal}>&2
+	step 'apt-get update' apt-get -q update || echo 'going on with the package lists that are there'
+	exec {terminal}>&-
+	lists_are_new=1
+}
+
+# The packages among these that apt has.
+available()
+{
+	local package
+	for package; do
+		! apt-cache show "$package" >/dev/null 2>&1 || echo "$package"
+	done
+}
+
+# What apt says that packages take: "232 MB to download, 1,150 MB on the disk".
+size_of() # PACKAGE...
+{
+	{ apt-get --assume-no --no-install-recommends install "$@" 2>/dev/null || true; } |
+		sed -nE 's,^Need to get ([^/]*/)?([0-9.]+ [kMG]?B) of archives.*,\2 to download,p
+			s/^After this operation, (.*) of additional disk space will be used.*/\1 on the disk/p' |
+		paste -sd ';' | sed 's/;/, /'
+}
+
+# install_packages PACKAGE...: as root.
+install_packages()
+{
+	local status=0 runner=run_to_its_end size
 	export DEBIAN_FRONTEND=noninteractive NEEDRESTART_MODE=l
-	if [ -z "$lists_are_new" ]; then
-		step 'apt-get update' apt-get -q update || echo 'going on with the package lists that are there'
-		lists_are_new=1
-	fi
+	update_lists
+	size=$(size_of "$@")
+	echo "packages that are missing: $*${size:+; $size}"
+	exec {terminal}>&2
 	# A server package makes and starts a cluster "main" when it is installed, unless told not to.
-	if [[ " ${missing[*]} " = *" postgresql-$PG_VERSION "* ]]; then
-		step 'installing postgresql-common' \
-			apt-get -q -y install --no-install-recommends postgresql-common || return 1
-		cp -p "$cluster_settings" "$work/createcluster.conf"
-		printf '\ncreate_main_cluster = false\n' >>"$cluster_settings"
+	if [[ " $* " = *" postgresql-$PG_VERSION "* ]]; then
+		[ -e "$cluster_settings" ] || step 'installing postgresql-common' \
+			apt-get -q -y install --no-install-recommends postgresql-common || status=1
+		if [ "$status" = 0 ]; then
+			cp -p "$cluster_settings" "$work/createcluster.conf"
+			printf '\ncreate_main_cluster = false\n' >>"$cluster_settings"
+		fi
 	fi
-	step "installing ${missing[*]}" \
-		apt-get -q -y install --no-install-recommends "${missing[@]}" || status=1
+	[ "$status" != 0 ] || step 'installing them' \
+		apt-get -q -y install --no-install-recommends "$@" || status=1
 	restore_cluster_settings
+	exec {terminal}>&-
 	return "$status"
 }
 
@@ -167,13 +266,53 @@ server_packages()
 		"$headers/postgres.h=postgresql-server-dev-$PG_VERSION"
 }
 
+# Installs what is missing, or names it in one line.  What more_packages(), a function of a script, needs is not
+# indispensable: what needs it is left out.
+get_packages()
+{
+	local needed=() useful=()
+	server_packages
+	[ ${#missing[@]} = 0 ] || ! may_install || update_lists
+	needed=("${missing[@]}")
+	missing=()
+	! declare -F more_packages >/dev/null || more_packages
+	[ ${#missing[@]} = 0 ] || ! may_install || update_lists
+	mapfile -t useful < <(available "${missing[@]}")
+	missing=()
+	[ ${#needed[@]} != 0 ] || [ ${#useful[@]} != 0 ] || return 0
+	if may_install; then
+		[ ${#needed[@]} = 0 ] || [ "$(available "${needed[@]}" | wc -l)" = ${#needed[@]} ] ||
+			die "apt does not have all of ${needed[*]}.  PG_VERSION or PG_CONFIG choose another PostgreSQL"
+		[ ${#needed[@]} = 0 ] || install_packages "${needed[@]}" || exit 1
+		[ ${#useful[@]} = 0 ] || install_packages "${useful[@]}" || true
+	else
+		echo "Missing packages.  As root:  apt-get install --no-install-recommends" "${needed[@]}" "${useful[@]}" >&2
+		[ ${#needed[@]} = 0 ] || exit 1
+		echo 'What needs them is skipped.' >&2
+	fi
+}
+
+# Where the work directory goes.  A socket's path may have 107 bytes, and make does not take every file name.
+work_base()
+{
+	local base
+	[ -d "${TMPDIR:-/tmp}" ] || die "TMPDIR is $TMPDIR, and no such directory exists"
+	base=$(realpath "${TMPDIR:-/tmp}")
+	if [ ${#base} -ge 50 ] || [[ $base =~ [^A-Za-z0-9/._+-] ]]; then
+		echo "TMPDIR is long or has other than plain characters in it: /tmp is used" >&2
+		base=/tmp
+	fi
+	echo "$base"
+}
+
 # What .gitignore names stays behind; git itself is not asked, since a tarball has none.
 copy_sources()
 {
 	local ignored=/dev/null
 	[ ! -e "$checkout/.gitignore" ] || ignored=$checkout/.gitignore
 	mkdir "$work/source"
-	tar -C "$checkout" --exclude=./.git -X <(sed 's,^/,./,; s,/$,,' "$ignored") -cf - . |
+	tar -C "$checkout" --exclude=./.git --exclude="./${work#"$checkout"/}" \
+		-X <(sed 's,^/,./,; s,/$,,' "$ignored") --mode=u+rwX -cf - . |
 		tar -C "$work/source" --no-same-owner -xf -
 }
 
@@ -182,23 +321,22 @@ copy_sources()
 # packages to install defines a function more_packages.
 prepare()
 {
-	local base=${TMPDIR:-/tmp} as=()
+	local base as=()
 	if [ -n "${LISTING_STATS_WORK:-}" ]; then
 		work=$LISTING_STATS_WORK
 		unset LISTING_STATS_WORK
+		choose_server
 		bin=$work/server$server_bin
 		clean_up_at_exit
 		cd "$work/source"
 		return
 	fi
-	# A socket's path may have 107 bytes.
-	[ ${#base} -lt 50 ] || base=/tmp
+	base=$(work_base)
 	clean_up_at_exit
 	work=$(mktemp -d "$base/listing_stats.XXXXXX")
-	server_packages || exit 1
-	if declare -F more_packages >/dev/null; then
-		more_packages
-	fi
+	[ -z "$takes" ] || echo "This takes $takes, and longer where packages have to be installed first."
+	choose_server
+	get_packages
 	copy_sources
 	mkdir "$work/tmp"
 	if [ "$(id -u)" = 0 ]; then

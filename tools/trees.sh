@@ -6,7 +6,7 @@
 # shellcheck shell=bash disable=SC2016,SC2034,SC2154
 
 trees=${LISTING_STATS_TREES:-/var/cache/listing_stats}
-tree_versions=(17:trixie 18:sid)
+tree_versions=(17:trixie 18:sid 19:experimental)
 tree_suites=(gates regress isolation tap readme)
 tree_minutes=15  # that each step of making a tree may take
 isolated=(unshare --mount --pid --ipc --fork --kill-child --mount-proc)
@@ -18,12 +18,14 @@ debian_mirror()
 		sed -n 1p
 }
 
-# install_in_tree TREE PACKAGE...: below $isolated, as a program of its own.  Suites that are under way,
-# as sid, may be older in an archive's copy than they say that they are good for.
+# install_in_tree TREE SUITE PACKAGE...: below $isolated, as a program of its own.  Suites that are under way,
+# as sid, may be older in an archive's copy than they say that they are good for.  Of experimental, which is no
+# whole suite, come the packages of PostgreSQL and what they need, when all others are there.
 install_in_tree()
 {
-	local tree=$1
-	shift
+	local tree=$1 suite=$2 package packages others=()
+	shift 2
+	packages=("$@")
 	mount -t proc proc "$tree/proc"
 	printf '#!/bin/sh\nexit 101\n' >"$tree/usr/sbin/policy-rc.d"
 	chmod +x "$tree/usr/sbin/policy-rc.d"
@@ -32,8 +34,17 @@ install_in_tree()
 	echo force-unsafe-io >"$tree/etc/dpkg/dpkg.cfg.d/listing_stats"
 	echo 'Acquire::Check-Valid-Until "false";' >"$tree/etc/apt/apt.conf.d/listing_stats"
 	export DEBIAN_FRONTEND=noninteractive
+	if [ "$suite" = experimental ]; then
+		packages=()
+		for package; do
+			if [[ $package = postgresql-* ]]; then packages+=("$package"); else others+=("$package"); fi
+		done
+		chroot "$tree" apt-get -q update
+		chroot "$tree" apt-get -q -y install --no-install-recommends "${others[@]}"
+		sed 's/ sid / experimental /' "$tree/etc/apt/sources.list" >"$tree/etc/apt/sources.list.d/experimental.list"
+	fi
 	chroot "$tree" apt-get -q update
-	chroot "$tree" apt-get -q -y install --no-install-recommends "$@"
+	chroot "$tree" apt-get -q -y install --no-install-recommends -t "$suite" "${packages[@]}"
 	chroot "$tree" apt-get -q clean
 }
 
@@ -41,24 +52,27 @@ install_in_tree()
 # Sets "reason" when it fails.
 make_tree()
 {
-	local tree=$1 suite=$2 mirror stamp limited=(timeout --foreground -s KILL "${tree_minutes}m" "${isolated[@]}")
+	local tree=$1 suite=$2 base=$2 mirror stamp limited=(timeout --foreground -s KILL "${tree_minutes}m" "${isolated[@]}")
 	shift 2
 	stamp="$suite $*"
 	[ "$(cat "$tree/.complete" 2>/dev/null)" != "$stamp" ] || return 0
 	reason='debootstrap is missing'
-	need /usr/sbin/debootstrap=debootstrap || return 1
+	missing=()
+	need /usr/sbin/debootstrap=debootstrap
+	[ ${#missing[@]} = 0 ] || { may_install && install_packages "${missing[@]}"; } || return 1
 	reason='apt knows no Debian archive'
 	mirror=$(debian_mirror)
 	[ -n "$mirror" ] || return 1
+	[ "$suite" != experimental ] || base=sid
 	# Nothing that is worth waiting for when it is interrupted.
 	patience=0
 	rm -rf --one-file-system "$tree"
 	reason="debootstrap failed for $suite"
 	step "making a tree of $suite" "${limited[@]}" \
-		/usr/sbin/debootstrap --variant=minbase "$suite" "$tree" "$mirror" || { rm -rf "$tree"; return 1; }
+		/usr/sbin/debootstrap --variant=minbase "$base" "$tree" "$mirror" || { rm -rf "$tree"; return 1; }
 	reason="packages could not be installed in the tree of $suite"
-	step "installing $1" "${limited[@]}" bash -c "set -e; $(declare -f install_in_tree)"'; install_in_tree "$@"' - \
-		"$tree" "$@" || { rm -rf "$tree"; return 1; }
+	step "installing $1 from $suite" "${limited[@]}" bash -c "set -e; $(declare -f install_in_tree)"'; install_in_tree "$@"' - \
+		"$tree" "$suite" "$@" || { rm -rf "$tree"; return 1; }
 	echo "$stamp" >"$tree/.complete"
 }
 
@@ -131,18 +145,19 @@ check_in_tree() # VERSION SUITE-OF-DEBIAN SUITE...
 	fi
 	if [ -n "$reason" ]; then
 		skip "PostgreSQL $version" "NOT TESTED, $reason"
-		untested+=("$version: $reason")
 	fi
 }
 
 # all_versions ARGUMENTS...: this script on the machine's PostgreSQL, with the arguments, and on each of the
 # others those of the suites chosen that the version can make a difference to.
-untested=()
 all_versions()
 {
-	local pair suite version=$PG_VERSION here=() files=()
+	local pair suite base version here=() files=()
+	base=$(work_base)
 	clean_up_at_exit
-	work=$(mktemp -d "${TMPDIR:-/tmp}/listing_stats.XXXXXX")
+	work=$(mktemp -d "$base/listing_stats.XXXXXX")
+	choose_server
+	version=$PG_VERSION
 	copy_sources
 	for suite in "${tree_suites[@]}"; do
 		wanted "$suite" || continue
@@ -154,14 +169,57 @@ all_versions()
 	done
 	# It may be installing packages.
 	patience=3000
-	[ -z "${PG_CONFIG:-}" ] || version=$("$PG_CONFIG" --version | sed -E 's/^[^0-9]*([0-9]+).*/\1/')
 	counted "$version" "$checkout/$script" "$@"
 	keep_everything=
 	for pair in "${tree_versions[@]}"; do
 		[ ${#here[@]} = 0 ] || check_in_tree "${pair%:*}" "${pair#*:}" "${here[@]}"
 	done
-	for pair in "${untested[@]}"; do
-		echo "NOT TESTED on PostgreSQL $pair"
-	done
 	finish
+}
+
+# A fresh root, as debootstrap makes it, at DIRECTORY: a copy of one that is kept.  Sets "reason" when it fails.
+fresh_root() # SUITE DIRECTORY
+{
+	local suite=$1 pristine=$trees/$1.fresh mirror script=/usr/share/debootstrap/scripts/$1
+	if [ ! -e "$pristine/.complete" ]; then
+		missing=()
+		need /usr/sbin/debootstrap=debootstrap
+		reason='debootstrap is missing'
+		[ ${#missing[@]} = 0 ] || { may_install && install_packages "${missing[@]}"; } || return 1
+		reason='apt knows no Debian archive'
+		mirror=$(debian_mirror)
+		[ -n "$mirror" ] || return 1
+		# Suites that are newer than this debootstrap are made as all are.
+		[ -e "$script" ] || script=/usr/share/debootstrap/scripts/sid
+		rm -rf --one-file-system "$pristine"
+		reason="debootstrap failed for $suite"
+		step "making a fresh $suite" timeout --foreground -s KILL "${tree_minutes}m" "${isolated[@]}" \
+			/usr/sbin/debootstrap --variant=minbase "$suite" "$pristine" "$mirror" "$script" ||
+			{ rm -rf "$pristine"; return 1; }
+		touch "$pristine/.complete"
+	fi
+	cp -a "$pristine" "$2"
+	rm "$2/.complete"
+	# What the machine's administrator has: a name server, and an archive that may be a copy and old.
+	cp /etc/resolv.conf /etc/hosts "$2/etc/"
+	echo 'Acquire::Check-Valid-Until "false";' >"$2/etc/apt/apt.conf.d/listing_stats"
+}
+
+# in_root DIRECTORY COMMAND...: below $isolated.
+in_root()
+{
+	local root=$1
+	shift
+	mkdir -p "$root/dev/shm" "$root/dev/pts"
+	mount -t proc proc "$root/proc"
+	mount -t tmpfs tmpfs "$root/dev/shm"
+	mount -t devpts devpts "$root/dev/pts"
+	exec chroot "$root" env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root \
+		DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 "$@"
+}
+
+# The number of megabytes below a directory.
+megabytes()
+{
+	du -sm "$1" | cut -f1
 }

@@ -167,17 +167,19 @@ add_unseen_parts(Row *row, Oid price, const Trigger *like)
 List *
 publications_of(Relation relation, List *ancestors)
 {
-	List *found = list_concat_unique_oid(GetRelationPublications(RelationGetRelid(relation)),
+	List *found = list_concat_unique_oid(publications_naming(RelationGetRelid(relation)),
 	                                     GetSchemaPublications(RelationGetNamespace(relation)));
 	ListCell *cell = nullptr;
 
 	foreach (cell, ancestors)
 	{
 		const Oid ancestor = lfirst_oid(cell);
-		found = list_concat_unique_oid(found, GetRelationPublications(ancestor));
+		found = list_concat_unique_oid(found, publications_naming(ancestor));
 		found = list_concat_unique_oid(found, GetSchemaPublications(get_rel_namespace(ancestor)));
 	}
-	return list_concat_unique_oid(found, GetAllTablesPublications());
+	return list_concat_unique_oid(
+		found, publications_of_all_tables(ancestors != NIL ? llast_oid(ancestors)
+	                                                       : RelationGetRelid(relation)));
 }
 
 // Warns if a publication makes PostgreSQL refuse every UPDATE of the table, and so what keeps it.

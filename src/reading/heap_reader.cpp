@@ -342,7 +342,7 @@ HeapReader<Key>::keep_value(Latest<Key> *latest, const Row<Key> &row)
 	}
 	// The room and the value before it are one piece.
 	constexpr Size room = sizeof latest->value + sizeof latest->room;
-	const char *from = DatumGetPointer(row.value);
+	const char *from = static_cast<const char *>(DatumGetPointer(row.value));
 	const Size size =
 		value_.length == -1 ? VARSIZE_ANY(from) : datumGetSize(row.value, false, value_.length);
 	latest->has_room = size <= room;

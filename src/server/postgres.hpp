@@ -61,6 +61,9 @@ extern "C" {
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
+#if PG_VERSION_NUM >= 190000
+#include "nodes/miscnodes.h"
+#endif
 #include "nodes/supportnodes.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/planner.h"
@@ -111,6 +114,60 @@ extern "C" {
 #include "utils/uuid.h"
 #include "utils/varlena.h"
 }
+
+#if PG_VERSION_NUM >= 190000
+// What has other names or parameters since 19, in the words of before.
+#undef PointerGetDatum  // a conditional, which takes no nullptr
+
+inline Datum
+PointerGetDatum(const void *pointer)
+{
+	return reinterpret_cast<Datum>(pointer);
+}
+
+using bits8 = uint8;
+
+inline IndexFetchTableData *
+table_index_fetch_begin(Relation table)
+{
+	return table_index_fetch_begin(table, SO_NONE);
+}
+
+inline TableScanDesc
+table_beginscan(Relation table, Snapshot snapshot, int keys, ScanKeyData *key)
+{
+	return table_beginscan(table, snapshot, keys, key, SO_NONE);
+}
+
+inline TM_Result
+table_tuple_update(Relation table, ItemPointer tid, TupleTableSlot *slot, CommandId command,
+                   Snapshot snapshot, Snapshot crosscheck, bool wait, TM_FailureData *failure,
+                   LockTupleMode *mode, TU_UpdateIndexes *indexes)
+{
+	return table_tuple_update(table, tid, slot, command, 0, snapshot, crosscheck, wait, failure,
+	                          mode, indexes);
+}
+
+inline Numeric
+numeric_sub_opt_error(Numeric left, Numeric right, bool *failed)
+{
+	ErrorSaveContext context = {};
+	context.type = T_ErrorSaveContext;
+	Numeric difference = numeric_sub_safe(left, right, reinterpret_cast<Node *>(&context));
+	*failed = context.error_occurred;
+	return difference;
+}
+
+inline JsonbValue *
+pushJsonbValue(JsonbParseState **state, JsonbIteratorToken token, JsonbValue *value)
+{
+	JsonbInState json = {};
+	json.parseState = *state;
+	pushJsonbValue(&json, token, value);
+	*state = json.parseState;
+	return json.result;
+}
+#endif
 
 // A function that SQL calls: C linkage and an exported symbol on every version, everything else in
 // the module being hidden.
@@ -172,7 +229,11 @@ inline void
 insert_index_entries(ResultRelInfo *relation, TupleTableSlot *updated, EState *state,
                      bool only_summarizing)
 {
-#if PG_VERSION_NUM >= 160000
+#if PG_VERSION_NUM >= 190000
+	ExecInsertIndexTuples(relation, state,
+	                      EIIT_IS_UPDATE | (only_summarizing ? EIIT_ONLY_SUMMARIZING : 0), updated,
+	                      NIL, nullptr);
+#elif PG_VERSION_NUM >= 160000
 	ExecInsertIndexTuples(relation, updated, state, true, false, nullptr, NIL, only_summarizing);
 #else
 	ExecInsertIndexTuples(relation, updated, state, true, false, nullptr, NIL);
@@ -182,7 +243,9 @@ insert_index_entries(ResultRelInfo *relation, TupleTableSlot *updated, EState *s
 inline IndexScanDesc
 begin_index_scan(Relation table, Relation index, Snapshot snapshot, int keys)
 {
-#if PG_VERSION_NUM >= 180000
+#if PG_VERSION_NUM >= 190000
+	return index_beginscan(table, index, snapshot, nullptr, keys, 0, SO_NONE);
+#elif PG_VERSION_NUM >= 180000
 	return index_beginscan(table, index, snapshot, nullptr, keys, 0);
 #else
 	return index_beginscan(table, index, snapshot, keys, 0);
@@ -309,6 +372,53 @@ cannot_serialize()
 	ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 	                errmsg("could not serialize access due to concurrent update")));
 	pg_unreachable();
+}
+
+// Whether a statement changes a table, and the only one that it changes; 0: none or several.
+inline bool
+has_result_relation(const PlannedStmt *statement)
+{
+#if PG_VERSION_NUM >= 190000
+	return !bms_is_empty(statement->resultRelationRelids);
+#else
+	return statement->resultRelations != NIL;
+#endif
+}
+
+inline Oid
+only_result_relation(const PlannedStmt *statement)
+{
+	int index = 0;
+#if PG_VERSION_NUM >= 190000
+	if (!bms_get_singleton_member(statement->resultRelationRelids, &index))
+		return InvalidOid;
+#else
+	if (list_length(statement->resultRelations) != 1)
+		return InvalidOid;
+	index = linitial_int(statement->resultRelations);
+#endif
+	return rt_fetch(index, statement->rtable)->relid;
+}
+
+// The publications that name the table, and those of all tables that have it.
+inline List *
+publications_naming(Oid table)
+{
+#if PG_VERSION_NUM >= 190000
+	return GetRelationIncludedPublications(table);
+#else
+	return GetRelationPublications(table);
+#endif
+}
+
+inline List *
+publications_of_all_tables(Oid root)
+{
+#if PG_VERSION_NUM >= 190000
+	return list_difference_oid(GetAllTablesPublications(), GetRelationExcludedPublications(root));
+#else
+	return GetAllTablesPublications();
+#endif
 }
 
 // Whether the column is computed when it is read: rows then hold NULL in its place.

@@ -55,7 +55,7 @@ run(QueryDesc *query, ScanDirection direction, uint64 count, Once... once)
 {
 	const int outer = running_count;
 
-	if (query->plannedstmt->resultRelations != NIL)
+	if (has_result_relation(query->plannedstmt))
 		begin(query, false);
 	if (next_run != nullptr)
 		next_run(query, direction, count, once...);
@@ -241,8 +241,7 @@ is_only_row(const TriggerData *event, Oid table)
 		return false;
 	// A foreign key's cascade fires its triggers with those of the statement that set it off.
 	const PlannedStmt *statement = query->plannedstmt;
-	return !statement->hasModifyingCTE && list_length(statement->resultRelations) == 1 &&
-	       rt_fetch(linitial_int(statement->resultRelations), statement->rtable)->relid == table;
+	return !statement->hasModifyingCTE && only_result_relation(statement) == table;
 }
 
 bool
