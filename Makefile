@@ -16,9 +16,10 @@ STATISTICS_OBJS = src/statistics/accessors.o src/statistics/aggregates.o \
                  src/statistics/distribution_order.o src/statistics/distribution_state.o \
                  src/statistics/distribution_text.o src/statistics/histogram.o \
                  src/statistics/statistics.o src/statistics/summary.o
-READING_OBJS   = src/reading/heap_reader.o src/reading/json_text.o src/reading/key_reader.o \
+READING_OBJS   = src/reading/direct_reader.o src/reading/heap_reader.o src/reading/json_text.o \
                  src/reading/latest_prices.o src/reading/latest_prices_support.o \
-                 src/reading/leaf_reader.o src/reading/price_history_json.o src/reading/reading_sql.o
+                 src/reading/leaf_reader.o src/reading/price_history_json.o src/reading/price_reader.o \
+                 src/reading/reading_sql.o
 HISTORY_OBJS   = src/history/history_aggregates.o src/history/history_questions.o \
                  src/history/history_state.o src/history/history_text.o src/history/history_windows.o \
                  src/history/latest_aggregate.o src/history/read_history.o
@@ -45,7 +46,7 @@ PG_LDFLAGS  += $(EXTRA_LDFLAGS)
 
 # What keeps columns; tools/check runs it twice, directly and by SQL.
 TRACKING       = attach blog tracking targets interference own_write before_triggers write_paths partitions types names follow_ddl follow_partitions replaced_tables citus roles errors refresh
-REGRESS        = setup surface $(TRACKING) price_summary price_stats latest_prices price_history_json price_history
+REGRESS        = setup surface $(TRACKING) price_summary price_stats latest_prices latest_rows price_history_json price_history
 ISOLATION      = races order locks attach late guess unlocked unchecked renames drops snapshots verify partitions savepoints
 ISOLATION_OPTS = --inputdir=$(srcdir)/test/isolation --load-extension=listing_stats
 TAP_TESTS      = 1

@@ -1034,7 +1034,7 @@ COMMENT ON PROCEDURE listing_stats.refresh(regclass, regclass, integer, regclass
 
 CREATE FUNCTION listing_stats._latest_prices_support(internal) RETURNS internal
 AS 'MODULE_PATHNAME', 'listing_stats_latest_prices_support' LANGUAGE C STRICT;
-COMMENT ON FUNCTION listing_stats._latest_prices_support(internal) IS 'private: tells the planner how many rows latest_prices() gives and what they cost';
+COMMENT ON FUNCTION listing_stats._latest_prices_support(internal) IS 'private: tells the planner how many rows latest_prices() and latest_rows() give and what they cost';
 REVOKE ALL ON FUNCTION listing_stats._latest_prices_support(internal) FROM PUBLIC;
 
 CREATE FUNCTION listing_stats.latest_prices(
@@ -1063,6 +1063,30 @@ RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'listing_stats_latest_prices' LANGUAGE C STABLE PARALLEL RESTRICTED
 SUPPORT listing_stats._latest_prices_support;
 COMMENT ON FUNCTION listing_stats.latest_prices(regclass, uuid[], timestamptz, name, name, name) IS 'the latest price of each of the keys, or of all if keys is NULL, in no particular order: keys of type uuid; no row for a key that has no price; NULLs in keys and repeated keys do nothing; as_of: the latest that is not after it, NULL: the latest of all. price has the columns of its attachment; if it is not attached key is the column of its only foreign key, at is created and value is value, unless they are named, and the primary key breaks ties. at is NULL where the column is a number, a float comes as its shortest decimal. Reads as the caller, with his privileges and policies; errors name what cannot be found or has no fitting type';
+
+CREATE FUNCTION listing_stats.latest_rows(
+    price anyelement, keys bigint[] DEFAULT NULL, as_of timestamptz DEFAULT NULL,
+    key name DEFAULT NULL, at name DEFAULT NULL, value name DEFAULT NULL)
+RETURNS SETOF anyelement
+AS 'MODULE_PATHNAME', 'listing_stats_latest_rows' LANGUAGE C STABLE PARALLEL RESTRICTED
+SUPPORT listing_stats._latest_prices_support;
+COMMENT ON FUNCTION listing_stats.latest_rows(anyelement, bigint[], timestamptz, name, name, name) IS 'the whole rows that latest_prices() has key, at and value of, in no particular order: the table is the one whose rows are of the type of price, whatever that is, as in latest_rows(NULL::price_table); error 42804 if there is none. Keys of an integer type, all if keys is NULL; no row for a key that has no price. Columns, as_of, privileges and errors as for latest_prices(), and all columns must be readable';
+
+CREATE FUNCTION listing_stats.latest_rows(
+    price anyelement, keys text[], as_of timestamptz DEFAULT NULL,
+    key name DEFAULT NULL, at name DEFAULT NULL, value name DEFAULT NULL)
+RETURNS SETOF anyelement
+AS 'MODULE_PATHNAME', 'listing_stats_latest_rows' LANGUAGE C STABLE PARALLEL RESTRICTED
+SUPPORT listing_stats._latest_prices_support;
+COMMENT ON FUNCTION listing_stats.latest_rows(anyelement, text[], timestamptz, name, name, name) IS 'the whole rows that latest_prices() has key, at and value of, in no particular order: the table is the one whose rows are of the type of price, whatever that is, as in latest_rows(NULL::price_table); error 42804 if there is none. Keys of any type, as their text, all if keys is NULL; no row for a key that has no price. Columns, as_of, privileges and errors as for latest_prices(), and all columns must be readable';
+
+CREATE FUNCTION listing_stats.latest_rows(
+    price anyelement, keys uuid[], as_of timestamptz DEFAULT NULL,
+    key name DEFAULT NULL, at name DEFAULT NULL, value name DEFAULT NULL)
+RETURNS SETOF anyelement
+AS 'MODULE_PATHNAME', 'listing_stats_latest_rows' LANGUAGE C STABLE PARALLEL RESTRICTED
+SUPPORT listing_stats._latest_prices_support;
+COMMENT ON FUNCTION listing_stats.latest_rows(anyelement, uuid[], timestamptz, name, name, name) IS 'the whole rows that latest_prices() has key, at and value of, in no particular order: the table is the one whose rows are of the type of price, whatever that is, as in latest_rows(NULL::price_table); error 42804 if there is none. Keys of type uuid, all if keys is NULL; no row for a key that has no price. Columns, as_of, privileges and errors as for latest_prices(), and all columns must be readable';
 
 CREATE FUNCTION listing_stats.latest_price(
     price regclass, key bigint, as_of timestamptz DEFAULT NULL,

@@ -353,6 +353,16 @@ INSERT INTO by_name (k, created, value) VALUES ('Ibm', '2026-01-01', 1), ('IBM',
 SELECT * FROM listing_stats.latest_prices('by_name', '{ibm,IBM,MSFT}'::text[], key => 'k') ORDER BY value;
 SELECT * FROM listing_stats.latest_prices('by_name', NULL::text[], key => 'k') ORDER BY value;
 
+-- which way it went
+CREATE TABLE unread (k bigint, created timestamptz, value int);
+INSERT INTO unread VALUES (1, '2026-01-01', 1);
+SET client_min_messages = debug1;
+SELECT count(*) FROM listing_stats.latest_prices('price');
+SELECT listing_stats.latest_price('price', 1);
+SELECT * FROM listing_stats.latest_prices('unread', key => 'k');
+SELECT listing_stats.latest_price('unread', '1'::text, key_column => 'k');
+SET client_min_messages = warning;
+
 -- Partitioned tables, inheritance, views, foreign keys by another column
 CREATE TABLE parts (id bigserial, listing_id bigint REFERENCES listing, created timestamptz NOT NULL, value numeric, PRIMARY KEY (id, created)) PARTITION BY RANGE (created);
 CREATE TABLE parts_2025 PARTITION OF parts FOR VALUES FROM ('2025-01-01') TO ('2026-01-01');
@@ -365,7 +375,8 @@ SELECT count(*) FROM listing_stats.attach('listing', 'parts', last_price => 'las
 SELECT differences('parts', 'bigint', 'listing_id', 'created', 'id', 'value', NULL), differences('parts_2025', 'bigint', 'listing_id', 'created', 'id', 'value', NULL), differences('parts_2026', 'bigint', 'listing_id', 'created', 'id', 'value', '2026-02-01');
 ANALYZE parts;
 SELECT differences('parts', 'bigint', 'listing_id', 'created', 'id', 'value', NULL);
--- many prices of each listing: looked up for each listing of the attachment, but for what it may not have, or who may not read it
+-- many prices of each listing in many partitions: looked up for each listing of the attachment, except for what it may not have, or who may not read it
+DO $$ BEGIN FOR y IN 2010..2024 LOOP EXECUTE format('CREATE TABLE parts_%s PARTITION OF parts FOR VALUES FROM (%L) TO (%L)', y, make_date(y, 1, 1), make_date(y + 1, 1, 1)); END LOOP; END $$;
 INSERT INTO parts (listing_id, created, value) SELECT i % 5 + 1, '2025-07-01'::timestamptz + i * interval '1 h', i FROM generate_series(1, 3000) i;
 ANALYZE parts;
 ANALYZE listing;
@@ -377,6 +388,7 @@ BEGIN
     RETURN CASE WHEN pg_stat_get_xact_numscans(relation) + (SELECT coalesce(sum(pg_stat_get_xact_numscans(indexrelid)), 0) FROM pg_index WHERE indrelid = relation) > before THEN 'scanned' ELSE 'not scanned' END;
 END $$;
 SELECT scans_of('listing', $$SELECT listing_stats.latest_prices('parts')$$) AS listing, differences('parts', 'bigint', 'listing_id', 'created', 'id', 'value', NULL), differences('parts', 'bigint', 'listing_id', 'created', 'id', 'value', '2025-09-01');
+SELECT scans_of('listing', $$SELECT listing_stats.latest_prices('parts', NULL::text[])$$) AS listing, differences('parts', 'text', 'listing_id', 'created', 'id', 'value', NULL);
 BEGIN;
 ALTER TABLE parts ALTER CONSTRAINT parts_listing_id_fkey DEFERRABLE INITIALLY DEFERRED;
 COMMIT;
@@ -430,10 +442,19 @@ SELECT locked($$listing_stats.latest_price('ranges', 1, '-infinity', 'k')$$) AS 
 SELECT locked($$listing_stats.price_history_json('ranges', 1, 2, 'k')$$) AS two;
 SELECT locked($$listing_stats.changes(listing_stats.read_price_history('ranges', 1, 'k'))$$) AS history;
 SELECT differences('ranges', 'bigint', 'k', 'created', 'id', 'value', NULL), differences('ranges', 'bigint', 'k', 'created', 'id', 'value', '2026-03-10'), differences('ranges', 'bigint', 'k', 'created', 'id', 'value', '2026-01-15');
+-- and so do several
+CREATE FUNCTION latest_of(keys bigint[], as_of timestamptz DEFAULT NULL, price regclass DEFAULT 'ranges') RETURNS text LANGUAGE sql AS $$
+    SELECT locked(format('(SELECT string_agg(key || '': '' || value, '', '' ORDER BY key) FROM listing_stats.latest_prices(%L, %L::bigint[], %L, key => ''k''))', price, keys, as_of)) $$;
+SELECT latest_of('{0}') AS newest;
+SELECT latest_of('{1, 0, 1}') AS second;
+SELECT latest_of('{7, 2, 0}') AS oldest;
+SELECT latest_of('{0, 1, 2}', '2026-02-10') AS between;
+SELECT latest_of(NULL) AS all;
 -- a default partition has any time; one that is empty has none
 CREATE TABLE ranges_other PARTITION OF ranges DEFAULT;
 SELECT locked($$listing_stats.latest_price('ranges', 0, key_column => 'k')$$) AS empty_default;
 INSERT INTO ranges (k, created, value) VALUES (0, '2026-02-10', 50), (1, '2027-01-01', 300);
+SELECT latest_of('{0, 1}') AS several_with_default;
 SELECT locked($$listing_stats.latest_price('ranges', 1, key_column => 'k')$$) AS with_default, locked($$listing_stats.latest_price('ranges', 0, '2026-02-20', 'k')$$) AS as_of;
 DROP TABLE ranges_other;
 -- a partition without the index, one that has partitions of its own, one that has gone
@@ -448,6 +469,8 @@ DROP INDEX ranges_k_created_id_value_idx;
 CREATE INDEX ON ranges_4 (k, created DESC, id DESC);
 SELECT locked($$listing_stats.latest_price('ranges', 0, key_column => 'k')$$) AS in_the_first;
 SELECT locked($$listing_stats.latest_price('ranges', 1, key_column => 'k')$$) AS by_query;
+SELECT latest_of('{0}') AS in_the_first;
+SELECT latest_of('{0, 1}') AS by_query, scans_of('ranges_1', $$SELECT listing_stats.latest_prices('ranges', key => 'k')$$) AS in_a_pass, differences('ranges', 'bigint', 'k', 'created', 'id', 'value', NULL), differences('ranges', 'bigint', 'k', 'created', 'id', 'value', '2026-03-10');
 ALTER TABLE ranges DETACH PARTITION ranges_4;
 SELECT locked($$listing_stats.latest_price('ranges', 0, key_column => 'k')$$) AS detached;
 -- the rights are those on the table, not on its partitions; and policies of the table hold
@@ -461,6 +484,29 @@ REVOKE SELECT ON ranges FROM regress_listing_stats_reader;
 SET SESSION AUTHORIZATION regress_listing_stats_reader;
 SELECT listing_stats.latest_price('latest.ranges', 1, key_column => 'k');
 SELECT listing_stats.latest_price('latest.ranges_1', 1, key_column => 'k');
+-- what a session has found them to be is forgotten when a role, or what it may do in the schema, changes
+RESET SESSION AUTHORIZATION;
+CREATE ROLE regress_listing_stats_readers;
+GRANT regress_listing_stats_readers TO regress_listing_stats_reader;
+GRANT SELECT ON latest.ranges TO regress_listing_stats_readers;
+SET SESSION AUTHORIZATION regress_listing_stats_reader;
+SELECT listing_stats.latest_price('latest.ranges', 1, key_column => 'k');
+RESET SESSION AUTHORIZATION;
+REVOKE regress_listing_stats_readers FROM regress_listing_stats_reader;
+SET SESSION AUTHORIZATION regress_listing_stats_reader;
+SELECT listing_stats.latest_price('latest.ranges', 1, key_column => 'k');
+RESET SESSION AUTHORIZATION;
+GRANT regress_listing_stats_readers TO regress_listing_stats_reader;
+SET SESSION AUTHORIZATION regress_listing_stats_reader;
+SELECT listing_stats.latest_price('latest.ranges', 1, key_column => 'k'), 'latest.ranges'::regclass::oid AS ranges \gset
+RESET SESSION AUTHORIZATION;
+REVOKE USAGE ON SCHEMA latest FROM regress_listing_stats_reader;
+SET SESSION AUTHORIZATION regress_listing_stats_reader;
+SELECT listing_stats.latest_price(:ranges::regclass, 1, key_column => 'k');
+RESET SESSION AUTHORIZATION;
+GRANT USAGE ON SCHEMA latest TO regress_listing_stats_reader;
+DROP OWNED BY regress_listing_stats_readers;
+DROP ROLE regress_listing_stats_readers;
 SET SESSION AUTHORIZATION regress_listing_stats;
 GRANT SELECT ON ranges TO regress_listing_stats_reader;
 ALTER TABLE ranges ENABLE ROW LEVEL SECURITY;
@@ -475,12 +521,15 @@ CREATE INDEX ON by_key (k, created DESC NULLS LAST, id DESC);
 INSERT INTO by_key (k, created, value) SELECT md5((i % 7)::text)::uuid, CASE WHEN i % 5 > 0 THEN date '2026-01-01' + i % 9 END, i FROM generate_series(1, 100) i;
 SELECT array_length(string_to_array(locked($$listing_stats.latest_price('by_key', md5('3')::uuid, key_column => 'k')$$), ' '), 1) AS value_and_one_table;
 SELECT differences('by_key', 'uuid', 'k', 'created', 'id', 'value', NULL), differences('by_key', 'uuid', 'k', 'created', 'id', 'value', '2026-01-05');
+DROP INDEX by_key_k_created_id_idx;
+SELECT scans_of('by_key_0', $$SELECT listing_stats.latest_prices('by_key', NULL::uuid[], key => 'k')$$) AS in_a_pass, differences('by_key', 'uuid', 'k', 'created', 'id', 'value', NULL), differences('by_key', 'uuid', 'k', 'created', 'id', 'value', '2026-01-05');
 CREATE TABLE by_list (id bigserial, k int NOT NULL, created timestamp NOT NULL, value int, PRIMARY KEY (id, k)) PARTITION BY LIST (k);
 CREATE TABLE by_list_1 PARTITION OF by_list FOR VALUES IN (1, 3);
 CREATE TABLE by_list_2 PARTITION OF by_list FOR VALUES IN (2);
 CREATE INDEX ON by_list (k, created DESC, id DESC);
 INSERT INTO by_list (k, created, value) SELECT i % 3 + 1, timestamp '2026-01-01' + i * interval '1 h', i FROM generate_series(1, 100) i;
 SELECT locked(format($$listing_stats.latest_price('by_list', %s, key_column => 'k')$$, k)) FROM unnest('{1, 2, 3, 4, 4294967297}'::bigint[]) k;
+SELECT latest_of('{3, 1}', NULL, 'by_list');
 CREATE TABLE by_list_other PARTITION OF by_list DEFAULT;
 SELECT locked($$listing_stats.latest_price('by_list', 4, key_column => 'k')$$), differences('by_list', 'bigint', 'k', 'created', 'id', 'value', NULL);
 

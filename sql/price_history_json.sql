@@ -28,6 +28,7 @@ COMMIT;
 -- all prices, however latest is defined
 SELECT null_value FROM listing_stats.attach('listing', 'price', null_value => 'skip');
 SELECT listing_stats.price_history_json('price', 1);
+SELECT listing_stats.price_history_json('price', '1'::text);
 SELECT null_value FROM listing_stats.attach('listing', 'price', null_value => 'keep');
 
 -- Any types, in any time zone and style: text for text what to_json() makes

@@ -4,9 +4,7 @@
 // The rows come newest first, and of equal times the one in force comes first: the others are left
 // out, and so are the ties, which nothing is left to decide.
 #include "history/history_state.hpp"
-#include "reading/key_reader.hpp"
-#include "server/column.hpp"
-#include "server/numeric.hpp"
+#include "reading/price_reader.hpp"
 
 namespace listing_stats {
 
@@ -19,6 +17,7 @@ struct Collector
 	Oid value_type;
 	bool has_tie;
 	bool skip_null;
+	MemoryContext context;
 	MemoryContext row_context;
 };
 
@@ -30,7 +29,7 @@ collect_slowly(Collector *collector, int64 at, NullableDatum price)
 	if (!price.isnull)
 	{
 		MemoryContextSwitchTo(collector->row_context);
-		bytes = numeric_bytes(price_as_numeric(collector->value_type, price.value));
+		bytes = numeric_bytes(NumericGetDatum(numeric_of(collector->value_type, price.value)));
 	}
 	MemoryContextSwitchTo(collector->expanded->header.eoh_context);
 	HistoryRows *before = collector->expanded->rows;
@@ -52,8 +51,7 @@ collect(void *state, Datum *value, bool *null)
 	HistoryRows *rows = collector->expanded->rows;
 	if (null[1] || (null[2] && collector->skip_null))
 		return;
-	TimestampTz at = 0;
-	(void) time_as_timestamptz(collector->at_type, value[1], &at);
+	const int64 at = instant_of(collector->at_type, value[1]);
 	if (collector->has_tie && rows->count > 0 && rows->rows()[rows->count - 1].at == at)
 		return;
 	if (likely(collector->value_type == NUMERICOID && !null[2] && !VARATT_IS_COMPRESSED(value[2]) &&
@@ -65,24 +63,23 @@ collect(void *state, Datum *value, bool *null)
 	MemoryContextSwitchTo(caller);
 }
 
-const char *
-name_argument(FunctionCallInfo fcinfo, int argument)
+void
+start(void *state)
 {
-	return PG_ARGISNULL(argument) ? nullptr : NameStr(*PG_GETARG_NAME(argument));
+	auto *collector = static_cast<Collector *>(state);
+	MemoryContext caller = MemoryContextSwitchTo(collector->context);
+
+	collector->expanded = new_expanded_history();
+	MemoryContextSwitchTo(caller);
 }
 
 // The arguments are (price, the key's value, and the names of key, at and value).
 Datum
-read_history(FunctionCallInfo fcinfo, KeyKind kind)
+history_of_key(FunctionCallInfo fcinfo, KeyKind kind)
 {
-	if (PG_ARGISNULL(0))
-		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("price must not be NULL")));
-	const ColumnNames names = {name_argument(fcinfo, 2), name_argument(fcinfo, 3),
-	                           name_argument(fcinfo, 4)};
-	const PriceTable *table = find_price_table(PG_GETARG_OID(0), names);
-	check_key_kind(*table, kind);
-	const Oid at_type = getBaseType(table->at.type);
-	if (at_type != TIMESTAMPTZOID && at_type != TIMESTAMPOID && at_type != DATEOID)
+	const PriceTable *table = table_argument(fcinfo, kind, 2);
+	const Oid at_type = table->at.base;
+	if (!is_time_type(at_type))
 		ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
 		                errmsg("column \"%s\" of table \"%s\" has type %s", NameStr(table->at.name),
 		                       NameStr(table->name), format_type_be(table->at.type)),
@@ -92,19 +89,15 @@ read_history(FunctionCallInfo fcinfo, KeyKind kind)
 		PG_RETURN_DATUM(return_history(new_expanded_history()));
 
 	Collector collector = {};
-	collector.expanded = new_expanded_history();
 	collector.at_type = at_type;
-	collector.value_type = getBaseType(table->value.type);
+	collector.value_type = table->value.base;
 	collector.has_tie = table->tie.attnum != 0;
 	collector.skip_null = table->skip_null;
+	collector.context = CurrentMemoryContext;
 	collector.row_context =
 		AllocSetContextCreate(CurrentMemoryContext, "listing_stats price", ALLOCSET_SMALL_SIZES);
-	const RowSink sink = {collect, &collector};
-	if (kind == KeyKind::text || !read_history_of_key(*table, PG_GETARG_DATUM(1), -1, sink))
-	{
-		collector.expanded = new_expanded_history();
-		read_one(*table, kind, Reading::all, PG_GETARG_DATUM(1), {0, true}, sink);
-	}
+	start(&collector);
+	read_history(*table, kind, PG_GETARG_DATUM(1), -1, {collect, &collector, start});
 	PG_RETURN_DATUM(return_history(collector.expanded));
 }
 
@@ -116,15 +109,15 @@ using namespace listing_stats;
 
 LISTING_STATS_FUNCTION(listing_stats_read_price_history_bigint)
 {
-	return read_history(fcinfo, KeyKind::integer);
+	return history_of_key(fcinfo, KeyKind::integer);
 }
 
 LISTING_STATS_FUNCTION(listing_stats_read_price_history_text)
 {
-	return read_history(fcinfo, KeyKind::text);
+	return history_of_key(fcinfo, KeyKind::text);
 }
 
 LISTING_STATS_FUNCTION(listing_stats_read_price_history_uuid)
 {
-	return read_history(fcinfo, KeyKind::uuid);
+	return history_of_key(fcinfo, KeyKind::uuid);
 }

@@ -26,28 +26,6 @@ constexpr int most_slots_bits = 31;
 constexpr int most_passes_bits = 1;
 constexpr int most_passes_bits_in_memory = 2;
 
-struct IntegerKey
-{
-	uint64 word[1];
-};
-
-struct UuidKey
-{
-	uint64 word[2];
-};
-
-bool
-equal(const IntegerKey &a, const IntegerKey &b)
-{
-	return a.word[0] == b.word[0];
-}
-
-bool
-equal(const UuidKey &a, const UuidKey &b)
-{
-	return a.word[0] == b.word[0] && a.word[1] == b.word[1];
-}
-
 uint64
 hash(uint64 word)
 {
@@ -57,40 +35,15 @@ hash(uint64 word)
 }
 
 uint64
-hash(const IntegerKey &key)
+hash(IntegerKey key)
 {
-	return hash(key.word[0]) * UINT64CONST(0xBF58476D1CE4E5B9);
+	return hash(static_cast<uint64>(key.value)) * UINT64CONST(0xBF58476D1CE4E5B9);
 }
 
 uint64
-hash(const UuidKey &key)
+hash(UuidKey key)
 {
-	return hash(hash(key.word[0]) + key.word[1]) * UINT64CONST(0xBF58476D1CE4E5B9);
-}
-
-void
-set_key(IntegerKey *key, Oid type, Datum value)
-{
-	key->word[0] =
-		static_cast<uint64>(type == INT4OID ? DatumGetInt32(value) : DatumGetInt64(value));
-}
-
-void
-set_key(UuidKey *key, Oid, Datum value)
-{
-	memcpy(key->word, DatumGetPointer(value), sizeof key->word);
-}
-
-Datum
-key_datum(const IntegerKey *key)
-{
-	return UInt64GetDatum(key->word[0]);
-}
-
-Datum
-key_datum(const UuidKey *key)
-{
-	return PointerGetDatum(key->word);
+	return hash(hash(key.high) + key.low) * UINT64CONST(0xBF58476D1CE4E5B9);
 }
 
 // A column that is read of every row.
@@ -153,25 +106,30 @@ template <typename Key>
 class HeapReader
 {
 public:
-	HeapReader(const PriceTable &table, Relation relation, bool has_as_of, Datum as_of,
+	HeapReader(const PriceTable &table, const Heap *heap, int heaps, NullableDatum as_of,
 	           RowSink sink);
 	bool read(double keys);
 
 private:
-	const PriceTable &table_;
-	Relation relation_;
-	TupleDesc description_;
+	const Heap *heap_;
+	const int heaps_;
+	const bool skip_null_;
+	const bool at_is_date_;
 	RowSink sink_;
 	Snapshot snapshot_;
-	RowColumn key_;
-	RowColumn at_;
-	RowColumn tie_;
-	RowColumn value_;
-	bool fixed_;  // all have an offset
-	AttrNumber last_attnum_;
 	bool bounded_;
 	int64 as_of_ = 0;
 	Size memory_;
+
+	// The table that is being read.
+	Relation relation_ = nullptr;
+	TupleDesc description_ = nullptr;
+	RowColumn key_ = {};
+	RowColumn at_ = {};
+	RowColumn tie_ = {};
+	RowColumn value_ = {};
+	bool fixed_ = false;  // all have an offset
+	AttrNumber last_attnum_ = 0;
 	MemoryContext context_ = nullptr;  // of one pass
 	Slot *slots_ = nullptr;
 	int slots_bits_ = 0;
@@ -183,6 +141,7 @@ private:
 	uint64 part_ = 0;
 	uint64 part_mask_ = 0;
 
+	void set_heap(const Heap &heap);
 	RowColumn column(const ResolvedColumn &resolved) const;
 	bool fits(int bits) const;
 	bool make_room(int bits);
@@ -194,29 +153,39 @@ private:
 	bool read_unusual_row(HeapTuple tuple, Row<Key> *row) const;
 	bool add(const Row<Key> &row);
 	bool pass();
+	bool pass_heap(Row<Key> *rows);
 	void keep_value(Latest<Key> *latest, const Row<Key> &row);
 	void give();
 };
 
 template <typename Key>
-HeapReader<Key>::HeapReader(const PriceTable &table, Relation relation, bool has_as_of, Datum as_of,
-                            RowSink sink)
-	: table_(table),
-	  relation_(relation),
-	  description_(RelationGetDescr(relation)),
+HeapReader<Key>::HeapReader(const PriceTable &table, const Heap *heap, int heaps,
+                            NullableDatum as_of, RowSink sink)
+	: heap_(heap),
+	  heaps_(heaps),
+	  skip_null_(table.skip_null),
+	  at_is_date_(table.at.base == DATEOID),
 	  sink_(sink),
 	  snapshot_(GetActiveSnapshot()),
-	  key_(column(table.key)),
-	  at_(column(table.at)),
-	  tie_(column(table.tie)),
-	  value_(column(table.value)),
-	  fixed_(key_.offset >= 0 && at_.offset >= 0 && tie_.offset >= 0 && value_.offset >= 0),
-	  last_attnum_(Max(Max(key_.attnum, at_.attnum), Max(tie_.attnum, value_.attnum))),
-	  bounded_(has_as_of),
+	  bounded_(!as_of.isnull),
 	  memory_(get_hash_memory_limit())
 {
-	if (has_as_of)
-		as_of_ = integer_of(at_, as_of);
+	if (bounded_)
+		as_of_ = at_is_date_ ? DatumGetDateADT(as_of.value) : DatumGetInt64(as_of.value);
+}
+
+template <typename Key>
+void
+HeapReader<Key>::set_heap(const Heap &heap)
+{
+	relation_ = heap.relation;
+	description_ = RelationGetDescr(relation_);
+	key_ = column(heap.table->key);
+	at_ = column(heap.table->at);
+	tie_ = column(heap.table->tie);
+	value_ = column(heap.table->value);
+	fixed_ = key_.offset >= 0 && at_.offset >= 0 && tie_.offset >= 0 && value_.offset >= 0;
+	last_attnum_ = Max(Max(key_.attnum, at_.attnum), Max(tie_.attnum, value_.attnum));
 }
 
 // Columns before it that have one width and always the same place give it one too.
@@ -229,7 +198,7 @@ HeapReader<Key>::column(const ResolvedColumn &resolved) const
 	if (resolved.attnum == 0)
 		return column;
 	column.attnum = resolved.attnum;
-	column.type = getBaseType(resolved.type);
+	column.type = resolved.base;
 	for (int i = 0; i < resolved.attnum && column.offset >= 0; ++i)
 	{
 		const FormData_pg_attribute *attribute = TupleDescAttr(description_, i);
@@ -303,7 +272,7 @@ HeapReader<Key>::slot_of(const Key &key, uint64 hash) const
 	{
 		Slot *slot = &slots_[i];
 		if (slot->entry == 0 ||
-		    (slot->tag == static_cast<uint32>(hash) && equal(entries_[slot->entry - 1].key, key)))
+		    (slot->tag == static_cast<uint32>(hash) && entries_[slot->entry - 1].key == key))
 			return slot;
 	}
 }
@@ -377,7 +346,7 @@ HeapReader<Key>::add(const Row<Key> &row)
 	uint32 entry = row.entry;
 	bool is_new = false;
 
-	if (entry == 0 || !equal(entries_[entry - 1].key, row.key))
+	if (entry == 0 || !(entries_[entry - 1].key == row.key))
 	{
 		Slot *slot = slot_of(row.key, row.hash);
 		is_new = slot->entry == 0;
@@ -432,7 +401,7 @@ HeapReader<Key>::read_row(HeapTuple tuple, Row<Key> *row) const
 		return false;
 	row->hash = hash(row->key);
 	return (row->hash & part_mask_) == part_ && !(bounded_ && (row->at_null || row->at > as_of_)) &&
-	       !(table_.skip_null && row->value_null);
+	       !(skip_null_ && row->value_null);
 }
 
 // One that has NULLs, or columns whose place differs.  false: it has no key.
@@ -501,15 +470,13 @@ prefetch_page(Page page)
 // false: there are too many keys for the memory.
 template <typename Key>
 bool
-HeapReader<Key>::pass()
+HeapReader<Key>::pass_heap(Row<Key> *rows)
 {
 	const BlockNumber blocks = RelationGetNumberOfBlocks(relation_);
 	BufferAccessStrategy strategy =
 		!RelationUsesLocalBuffers(relation_) && blocks > static_cast<BlockNumber>(NBuffers / 4)
 			? GetAccessStrategy(BAS_BULKREAD)
 			: nullptr;
-	Row<Key> *rows = static_cast<Row<Key> *>(
-		MemoryContextAlloc(context_, sizeof(Row<Key>) * MaxHeapTuplesPerPage));
 	Buffer next = InvalidBuffer;
 	bool fits = true;
 
@@ -541,19 +508,35 @@ HeapReader<Key>::pass()
 }
 
 template <typename Key>
+bool
+HeapReader<Key>::pass()
+{
+	Row<Key> *rows = static_cast<Row<Key> *>(
+		MemoryContextAlloc(context_, sizeof(Row<Key>) * MaxHeapTuplesPerPage));
+
+	for (int i = 0; i < heaps_; ++i)
+	{
+		set_heap(heap_[i]);
+		if (!pass_heap(rows))
+			return false;
+	}
+	return true;
+}
+
+template <typename Key>
 void
 HeapReader<Key>::give()
 {
-	const bool is_date = at_.type == DATEOID;
+	pg_uuid_t room;
 
 	for (uint32 i = 0; i < count_; ++i)
 	{
 		Latest<Key> *latest = &entries_[i];
 		if (i % 1024 == 0)
 			CHECK_FOR_INTERRUPTS();
-		Datum value[] = {key_datum(&latest->key),
-		                 is_date ? DateADTGetDatum(static_cast<DateADT>(latest->at))
-		                         : Int64GetDatum(latest->at),
+		Datum value[] = {key_datum(latest->key, &room),
+		                 at_is_date_ ? DateADTGetDatum(static_cast<DateADT>(latest->at))
+		                             : Int64GetDatum(latest->at),
 		                 latest->has_room ? PointerGetDatum(&latest->value) : latest->value};
 		bool null[] = {false, latest->at_null, latest->value_null};
 		sink_.put(sink_.sink, value, null);
@@ -585,10 +568,11 @@ template <typename Key>
 bool
 HeapReader<Key>::read(double keys)
 {
+	uint64 blocks = 0;
+	for (int i = 0; i < heaps_; ++i)
+		blocks += RelationGetNumberOfBlocks(heap_[i].relation);
 	const int most_bits =
-		RelationGetNumberOfBlocks(relation_) <= static_cast<BlockNumber>(NBuffers / 4)
-			? most_passes_bits_in_memory
-			: most_passes_bits;
+		blocks <= static_cast<uint64>(NBuffers / 4) ? most_passes_bits_in_memory : most_passes_bits;
 	int bits = fewest_slots_bits;
 	int first_bits = 0;
 
@@ -608,31 +592,37 @@ HeapReader<Key>::read(double keys)
 	return true;
 }
 
+template <typename Key>
+bool
+read_heaps(const PriceTable &table, const Heap *heap, int heaps, NullableDatum as_of, RowSink sink)
+{
+	if (table.tie.attnum != 0 && table.tie.base != INT2OID && table.tie.base != INT4OID &&
+	    table.tie.base != INT8OID)
+		return false;
+	for (int i = 0; i < heaps; ++i)
+	{
+		Assert(CheckRelationLockedByMe(heap[i].relation, AccessShareLock, true));
+		if (is_virtual(
+				TupleDescAttr(RelationGetDescr(heap[i].relation), heap[i].table->value.attnum - 1)))
+			return false;
+	}
+	return HeapReader<Key>(table, heap, heaps, as_of, sink).read(estimate_size(table).keys);
+}
+
 }  // namespace
 
 bool
-read_latest_from_heap(const PriceTable &table, Relation relation, bool has_as_of, Datum as_of,
-                      RowSink sink)
+read_latest_from_heaps(const PriceTable &table, const Heap *heap, int heaps, NullableDatum as_of,
+                       RowSink sink, IntegerKey)
 {
-	const Oid key = getBaseType(table.key.type);
-	const Oid at = getBaseType(table.at.type);
-	const Oid tie = table.tie.attnum == 0 ? INT8OID : getBaseType(table.tie.type);
+	return read_heaps<IntegerKey>(table, heap, heaps, as_of, sink);
+}
 
-	if ((at != TIMESTAMPTZOID && at != TIMESTAMPOID && at != DATEOID) ||
-	    (tie != INT2OID && tie != INT4OID && tie != INT8OID) ||
-	    is_virtual(TupleDescAttr(RelationGetDescr(relation), table.value.attnum - 1)))
-		return false;
-	const double keys = estimate_size(table).keys;
-	switch (key)
-	{
-	case INT4OID:
-	case INT8OID:
-		return HeapReader<IntegerKey>(table, relation, has_as_of, as_of, sink).read(keys);
-	case UUIDOID:
-		return HeapReader<UuidKey>(table, relation, has_as_of, as_of, sink).read(keys);
-	default:
-		return false;
-	}
+bool
+read_latest_from_heaps(const PriceTable &table, const Heap *heap, int heaps, NullableDatum as_of,
+                       RowSink sink, UuidKey)
+{
+	return read_heaps<UuidKey>(table, heap, heaps, as_of, sink);
 }
 
 }  // namespace listing_stats

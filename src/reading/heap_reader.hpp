@@ -1,14 +1,25 @@
-// The latest price of every key from one pass over the table, where no index serves: a table as an
+// The latest price of every key from one pass over the rows, where no index serves: a table as an
 // application makes it often has only an index on the foreign key.
 #pragma once
 
-#include "reading/leaf_reader.hpp"
+#include "reading/keys.hpp"
+#include "reading/reading_sql.hpp"
 
 namespace listing_stats {
 
-// false: it has to be asked by query, which can sort on disk; what has been given so far is not to
-// be used.  may_read_directly() has been asked.
-bool read_latest_from_heap(const PriceTable &table, Relation relation, bool has_as_of, Datum as_of,
-                           RowSink sink);
+// An ordinary table: the one that was asked for, or a partition of it.
+struct Heap
+{
+	const PriceTable *table;
+	Relation relation;
+};
+
+// As somebody who may read the table, with the snapshot that is active.  The last argument says
+// which keys it has.  false: it has to be asked by query, which can sort on disk; what has been
+// given so far is not to be used.
+bool read_latest_from_heaps(const PriceTable &table, const Heap *heap, int heaps,
+                            NullableDatum as_of, RowSink sink, IntegerKey keys);
+bool read_latest_from_heaps(const PriceTable &table, const Heap *heap, int heaps,
+                            NullableDatum as_of, RowSink sink, UuidKey keys);
 
 }  // namespace listing_stats

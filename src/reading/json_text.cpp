@@ -7,6 +7,7 @@
 
 #include "core/text.hpp"
 
+#include "server/column.hpp"
 #include "server/numeric.hpp"
 
 namespace listing_stats {
@@ -171,7 +172,7 @@ append_numeric(StringInfo out, Datum value)
 void
 append_json_instant(StringInfo out, Oid type, Datum value)
 {
-	if (type != TIMESTAMPTZOID && type != TIMESTAMPOID && type != DATEOID)
+	if (!is_time_type(type))
 	{
 		append_json_number(out, type, value);
 		return;

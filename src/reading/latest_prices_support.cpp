@@ -1,4 +1,5 @@
-// What the planner is told of latest_prices(): how many rows it gives, and what they cost.
+// What the planner is told of latest_prices() and latest_rows(): how many rows they give, and what
+// they cost.
 #include "reading/reading_sql.hpp"
 
 namespace listing_stats {
@@ -43,7 +44,9 @@ estimate_rows(PlannerInfo *root, Node *node)
 	Node *keys = argument(call, 1);
 	if (!IsA(keys, Const) || !castNode(Const, keys)->constisnull)
 		return array_length(root, keys);
-	const Datum price = constant(argument(call, 0));
+	// The type of latest_rows()'s argument names the table.
+	const Oid row = get_typ_typrelid(exprType(argument(call, 0)));
+	const Datum price = OidIsValid(row) ? ObjectIdGetDatum(row) : constant(argument(call, 0));
 	if (price == 0)
 		return -1;
 	const ColumnNames names = {constant_name(argument(call, 3)), constant_name(argument(call, 4)),

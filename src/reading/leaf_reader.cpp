@@ -20,7 +20,10 @@
 //   whatever is split meanwhile.  A descent goes right or down a level.  So every loop ends.
 // - Entries come in the order of the index: those that an as_of excludes, those that it includes,
 //   those without a time, which are the end of a key that is read as of a time.
-// - No page is locked while the heap is read, rows are given or interrupts are served.
+// - No page is locked while the heap is read, rows are given or interrupts are served.  There is
+//   room for all entries of a page before it is locked.  What is done under the lock that could
+//   fail or wait is to copy a value of more than 16 bytes, and to read a page of the visibility
+//   map, whose bit says what it does only while the entry cannot be removed.
 // - key_, open_ and kept_ are of the key that the pages are at.  Reading a key again by itself
 //   leaves them as they were.
 #include "reading/leaf_reader.hpp"
@@ -47,68 +50,8 @@ constexpr int keys_at_once = 512;
 #endif
 constexpr int pages_ahead = 8;   // pinned and fetched into the processor's caches
 constexpr int pages_of_key = 3;  // of one key in a row, before it is left by another descent
-constexpr int slice = 16;        // entries of one key in doubt that are looked up together
-
-// Key columns as they are compared: integers as bigint, a uuid as its bytes.
-struct IntegerKey
-{
-	int64 value;
-};
-
-struct UuidKey
-{
-	uint64 high;
-	uint64 low;
-};
-
-bool
-operator<(IntegerKey a, IntegerKey b)
-{
-	return a.value < b.value;
-}
-
-bool
-operator<(UuidKey a, UuidKey b)
-{
-	return a.high < b.high || (a.high == b.high && a.low < b.low);
-}
-
-// The least key that is greater; false: there is none.
-bool
-next_key(IntegerKey *key)
-{
-	return !__builtin_add_overflow(key->value, 1, &key->value);
-}
-
-bool
-next_key(UuidKey *key)
-{
-	++key->low;
-	if (key->low == 0)
-		++key->high;
-	return key->low != 0 || key->high != 0;
-}
-
-bool
-operator==(IntegerKey a, IntegerKey b)
-{
-	return a.value == b.value;
-}
-
-bool
-operator==(UuidKey a, UuidKey b)
-{
-	return a.high == b.high && a.low == b.low;
-}
-
-template <typename T>
-T
-load(const char *bytes)
-{
-	T value;
-	memcpy(&value, bytes, sizeof value);
-	return value;
-}
+constexpr std::size_t entries_of_page = MaxTIDsPerBTreePage;
+constexpr int slice = 16;  // entries of one key in doubt that are looked up together
 
 // A column's format in an index tuple, and the key made of it.
 struct SmallIntegerColumn
@@ -132,26 +75,8 @@ struct UuidColumn
 	using Key = UuidKey;
 	static constexpr int size = UUID_LEN;
 
-	static Key read(const char *bytes)
-	{
-		return {pg_ntoh64(load<uint64>(bytes)), pg_ntoh64(load<uint64>(bytes + 8))};
-	}
+	static Key read(const char *bytes) { return load_uuid(bytes); }
 };
-
-Datum
-key_datum(const IntegerKey &key, pg_uuid_t *)
-{
-	return Int64GetDatum(key.value);
-}
-
-Datum
-key_datum(const UuidKey &key, pg_uuid_t *room)
-{
-	const uint64 bytes[] = {pg_hton64(key.high), pg_hton64(key.low)};
-
-	memcpy(room->data, bytes, UUID_LEN);
-	return UUIDPGetDatum(room);
-}
 
 enum class State : uint8
 {
@@ -210,8 +135,8 @@ public:
 	void close();
 
 	void bound(Datum as_of);
-	void all();
-	void given(Key *keys, std::size_t count);
+	bool all(KeySet<Key> *given);
+	void wanted(KeySet<Key> *keys);
 	void history(Key key, int64 max_rows, bool known_only);
 
 private:
@@ -240,6 +165,7 @@ private:
 	uint64 *order_ = nullptr;  // block and entry
 	std::size_t room_ = 0;
 	std::size_t count_ = 0;
+	std::size_t room_for_page_ = 0;  // there is so much before one is locked
 	bool doubts_ = false;
 
 	// The page that is being read: pinned and locked.
@@ -247,6 +173,19 @@ private:
 	Page page_ = nullptr;
 	BTPageOpaque opaque_ = nullptr;
 	OffsetNumber max_ = 0;
+
+	// The keys that are wanted, up to which of them is known whether they have a price, and how
+	// many have none.
+	KeySet<Key> *wanted_ = nullptr;
+	std::size_t asked_ = 0;
+	std::size_t missing_ = 0;
+
+	// Of all keys, those that have been given before are left out: up to which they have been met.
+	// Those that are given are added behind.
+	KeySet<Key> *given_ = nullptr;
+	std::size_t given_before_ = 0;
+	std::size_t given_room_ = 0;
+	std::size_t met_ = 0;
 
 	// The key that is being read.
 	Key key_ = {};
@@ -280,10 +219,13 @@ private:
 	OffsetNumber end_of_key(OffsetNumber from, int64 guess) const;
 
 	void start_key(const Key &key);
+	bool was_given(const Key &key);
+	void add_given(const Key &key);
+	void add_wanted(const Key &key);
 	OffsetNumber collect(OffsetNumber offset, int most);
 	void keep(IndexTuple tuple, ItemPointer tid, bool certain);
 	void keep_value(Entry<Key> *entry, Datum value);
-	void grow();
+	void make_room(std::size_t entries);
 	void read_key();
 	bool read_page();
 	bool leaves_key(Target<Key> *target);
@@ -305,7 +247,7 @@ LeafReader<Column>::LeafReader(const PriceTable &table, Relation heap, Relation 
 	  sink_(sink),
 	  snapshot_(GetActiveSnapshot()),
 	  places_only_(false),
-	  at_is_date_(getBaseType(table.at.type) == DATEOID),
+	  at_is_date_(table.at.base == DATEOID),
 	  at_offset_(at_is_date_ ? INTALIGN(Column::size) : MAXALIGN(Column::size)),
 	  skip_null_(table.skip_null),
 	  value_attnum_(table.value.attnum),
@@ -437,6 +379,7 @@ LeafReader<Column>::get_page(BlockNumber block)
 {
 	Assert(!BufferIsValid(buffer_));
 	CHECK_FOR_INTERRUPTS();
+	make_room(room_for_page_);
 	lock_page(ReadBuffer(index_, block));
 }
 
@@ -499,6 +442,7 @@ template <typename Column>
 bool
 LeafReader<Column>::descend(const Target<Key> *target, uint32 level)
 {
+	make_room(room_for_page_);
 	Buffer root = get_btree_root(heap_, index_);
 
 	if (!BufferIsValid(root))
@@ -693,20 +637,24 @@ LeafReader<Column>::end_of_key(OffsetNumber from, int64 guess) const
 
 // Keeping entries.
 
+// For so many more entries.
 template <typename Column>
 void
-LeafReader<Column>::grow()
+LeafReader<Column>::make_room(std::size_t entries)
 {
-	constexpr std::size_t least = 64;
-
-	room_ = entries_ == nullptr ? least : 2 * room_;
+	if (count_ + entries <= room_)
+		return;
+	room_ = std::max(count_ + entries, 2 * room_);
 	if (entries_ == nullptr)
-		entries_ = static_cast<Entry<Key> *>(palloc(room_ * sizeof(Entry<Key>)));
+		entries_ = static_cast<Entry<Key> *>(
+			MemoryContextAllocHuge(CurrentMemoryContext, room_ * sizeof(Entry<Key>)));
 	else
-		entries_ = static_cast<Entry<Key> *>(repalloc(entries_, room_ * sizeof(Entry<Key>)));
-	if (order_ != nullptr)
+	{
+		entries_ = static_cast<Entry<Key> *>(repalloc_huge(entries_, room_ * sizeof(Entry<Key>)));
 		pfree(order_);
-	order_ = static_cast<uint64 *>(palloc(room_ * sizeof(uint64)));
+	}
+	order_ =
+		static_cast<uint64 *>(MemoryContextAllocHuge(CurrentMemoryContext, room_ * sizeof(uint64)));
 }
 
 template <typename Column>
@@ -734,8 +682,7 @@ template <typename Column>
 void
 LeafReader<Column>::keep(IndexTuple tuple, ItemPointer tid, bool certain)
 {
-	if (count_ == room_)
-		grow();
+	Assert(count_ < room_);
 	Entry<Key> *entry = &entries_[count_++];
 
 	entry->key = key_;
@@ -868,10 +815,56 @@ LeafReader<Column>::put(Entry<Key> *entry)
 		sink_.put(sink_.sink, value, null);
 		return;
 	}
+	if (wanted_ != nullptr)
+		add_wanted(entry->key);
+	else if (given_ != nullptr)
+		add_given(entry->key);
 	value[1] =
 		at_is_date_ ? DateADTGetDatum(static_cast<DateADT>(entry->at)) : Int64GetDatum(entry->at);
 	value[2] = entry->has_room ? PointerGetDatum(entry->room) : entry->value;
 	sink_.put(sink_.sink, value, null);
+}
+
+// Which keys are given.
+
+template <typename Column>
+bool
+LeafReader<Column>::was_given(const Key &key)
+{
+	while (met_ < given_before_ && given_->key[met_] < key)
+		++met_;
+	return met_ < given_before_ && given_->key[met_] == key;
+}
+
+template <typename Column>
+void
+LeafReader<Column>::add_given(const Key &key)
+{
+	if (given_->count == given_room_)
+	{
+		given_room_ = std::max(2 * given_room_, std::size_t{1024});
+		given_->key =
+			given_->key == nullptr
+				? make_keys<Key>(given_room_)
+				: static_cast<Key *>(repalloc_huge(given_->key, given_room_ * sizeof(Key)));
+	}
+	Assert(given_->count == given_before_ || given_->key[given_->count - 1] < key);
+	given_->key[given_->count++] = key;
+}
+
+// Keys are given in order, so those before it have no price.
+template <typename Column>
+void
+LeafReader<Column>::add_wanted(const Key &key)
+{
+	Key *keys = wanted_->key;
+
+	while (!(keys[asked_] == key))
+	{
+		Assert(asked_ + 1 < wanted_->count);
+		keys[missing_++] = keys[asked_++];
+	}
+	++asked_;
 }
 
 // Gives the first visible entry of each key.
@@ -923,15 +916,21 @@ LeafReader<Column>::finish_entries()
 
 // Reading keys.
 
-// All keys, from left to right.
+// All keys, from left to right.  false: there is no memory for those that have been given.
 template <typename Column>
-void
-LeafReader<Column>::all()
+bool
+LeafReader<Column>::all(KeySet<Key> *given)
 {
+	Assert(given == nullptr || is_key_set(*given));
+	given_ = given;
+	given_before_ = given == nullptr ? 0 : given->count;
+	given_room_ = given_before_;
+	met_ = 0;
+	room_for_page_ = entries_of_page;
 	open_ = false;
 	kept_ = -1;  // no key has been read
 	if (!descend(nullptr, 0))
-		return;
+		return true;
 	for (bool more = true; more;)
 	{
 		const BlockNumber next = opaque_->btpo_next;
@@ -951,8 +950,18 @@ LeafReader<Column>::all()
 			more = descend(&target, 0);
 		else if (more)
 			get_page(next);
+		if (given != nullptr && given->count * sizeof(Key) > get_hash_memory_limit())
+		{
+			if (BufferIsValid(buffer_))
+				release_page();
+			return false;
+		}
 	}
 	finish_entries();
+	if (given != nullptr && given_before_ > 0)
+		std::inplace_merge(given->key, given->key + given_before_, given->key + given->count,
+		                   [](const Key &a, const Key &b) { return a < b; });
+	return true;
 }
 
 // Whether to go on at a target that is further right than the next page may be: where the key's
@@ -1004,8 +1013,9 @@ LeafReader<Column>::read_page()
 			return false;
 		Assert(kept_ < 0 || key_ < key_of(tuple));
 		start_key(key_of(tuple));
-		const OffsetNumber end =
-			end_of_key(collect(first_in_time(offset), doubts_per_key), length_ - 2);
+		open_ = given_ == nullptr || !was_given(key_);
+		const OffsetNumber end = end_of_key(
+			open_ ? collect(first_in_time(offset), doubts_per_key) : offset, length_ - 2);
 		seen_ = end - offset;
 		if (end <= max_)
 		{
@@ -1130,8 +1140,13 @@ LeafReader<Column>::read_pages(const Key *keys, int count, const BlockNumber *bl
 			prefetch_range<Column>(ahead[(read + pages_ahead / 4) % pages_ahead], keys[then]);
 		}
 		const BlockNumber block = blocks[i];
+		int end = i;
+		while (end < count && blocks[end] == block)
+			++end;
+		make_room(places_only_ ? entries_of_page
+		                       : static_cast<std::size_t>(end - i) * doubts_per_key);
 		lock_page(ahead[read % pages_ahead]);
-		for (; i < count && blocks[i] == block; ++i)
+		for (; i < end; ++i)
 		{
 			start_key(keys[i]);
 			read_key();
@@ -1141,24 +1156,31 @@ LeafReader<Column>::read_pages(const Key *keys, int count, const BlockNumber *bl
 	}
 }
 
-// Keys in order, each once.
+// Those that have no price are left in the set.
 template <typename Column>
 void
-LeafReader<Column>::given(Key *keys, std::size_t count)
+LeafReader<Column>::wanted(KeySet<Key> *keys)
 {
 	BlockNumber blocks[keys_at_once];
+	const std::size_t count = keys->count;
 
+	Assert(is_key_set(*keys));
+	wanted_ = keys;
+	room_for_page_ = places_only_ ? entries_of_page : 0;
 	for (std::size_t i = 0; i < count;)
 	{
 		const int now = static_cast<int>(Min(count - i, static_cast<std::size_t>(keys_at_once)));
-		if (!find_pages(keys + i, now, blocks))
-			return;
-		read_pages(keys + i, now, blocks);
+		if (!find_pages(keys->key + i, now, blocks))
+			break;
+		read_pages(keys->key + i, now, blocks);
 		i += static_cast<std::size_t>(now);
 		if (!doubts_ || count_ > rows_at_once)
 			finish_entries();
 	}
 	finish_entries();
+	while (asked_ < count)
+		keys->key[missing_++] = keys->key[asked_++];
+	keys->count = missing_;
 }
 
 // Gives the visible ones of the entries from "start" on, at most so many; a slice at a time, since
@@ -1206,9 +1228,16 @@ LeafReader<Column>::history(Key key, int64 max_rows, bool known_only)
 	int64 rows = 0;
 
 	const Target<Key> target = target_of(key);
+	const std::size_t room_before = room_for_page_;
 
-	if (max_rows == 0 || !descend(&target, 0))
+	if (max_rows == 0)
 		return;
+	room_for_page_ = entries_of_page;
+	if (!descend(&target, 0))
+	{
+		room_for_page_ = room_before;
+		return;
+	}
 	skip_null_ = known_only;
 	start_key(key);
 	OffsetNumber offset = first_at_least(P_FIRSTDATAKEY(opaque_), target);
@@ -1233,157 +1262,46 @@ LeafReader<Column>::history(Key key, int64 max_rows, bool known_only)
 			offset = P_FIRSTDATAKEY(opaque_);
 		}
 	}
+	room_for_page_ = room_before;
 	skip_null_ = skip_null;
 	key_ = key_before;
 	open_ = open_before;
 	kept_ = kept_before;
 }
 
-// Finding out whether all this applies.
+// Reading a table.
 
+// Opens the index for "read", which takes a LeafReader.  false: it does not serve.
+template <typename Column, typename Read>
 bool
-may_select(Oid relation, AttrNumber attnum)
+read_index(const PriceTable &table, Relation relation, RowSink sink, const Read &read)
 {
-	return attnum == 0 ||
-	       pg_attribute_aclcheck(relation, attnum, GetUserId(), ACL_SELECT) == ACLCHECK_OK;
-}
-
-// The keys of an array in order, each once; NULLs are none.
-std::size_t
-sorted_keys(Datum array, IntegerKey **keys)
-{
-	ArrayType *value = DatumGetArrayTypeP(array);
-	const int count = ArrayGetNItems(ARR_NDIM(value), ARR_DIMS(value));
-	Datum *element = nullptr;
-	bool *null = nullptr;
-	int elements = 0;
-	std::size_t found = 0;
-
-	*keys = static_cast<IntegerKey *>(MemoryContextAllocHuge(
-		CurrentMemoryContext, sizeof(IntegerKey) * static_cast<Size>(Max(count, 1))));
-	if (!ARR_HASNULL(value))
-	{
-		memcpy(*keys, ARR_DATA_PTR(value), sizeof(IntegerKey) * static_cast<Size>(count));
-		return static_cast<std::size_t>(count);
-	}
-	deconstruct_array(value, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE, &element,
-	                  &null, &elements);
-	for (int i = 0; i < elements; ++i)
-	{
-		if (!null[i])
-			(*keys)[found++] = {DatumGetInt64(element[i])};
-	}
-	return found;
-}
-
-std::size_t
-sorted_keys(Datum array, UuidKey **keys)
-{
-	ArrayType *value = DatumGetArrayTypeP(array);
-	Datum *element = nullptr;
-	bool *null = nullptr;
-	int elements = 0;
-	std::size_t found = 0;
-
-	deconstruct_array(value, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR, &element, &null, &elements);
-	*keys = static_cast<UuidKey *>(MemoryContextAllocHuge(
-		CurrentMemoryContext, sizeof(UuidKey) * static_cast<Size>(Max(elements, 1))));
-	for (int i = 0; i < elements; ++i)
-	{
-		if (!null[i])
-			(*keys)[found++] =
-				UuidColumn::read(reinterpret_cast<const char *>(DatumGetUUIDP(element[i])->data));
-	}
-	return found;
-}
-
-template <typename Key>
-std::size_t
-sort_keys(Key *keys, std::size_t count)
-{
-	if (!std::is_sorted(keys, keys + count))
-		std::sort(keys, keys + count);
-	return static_cast<std::size_t>(std::unique(keys, keys + count) - keys);
-}
-
-struct Request
-{
-	bool one;  // the history of one key, or its latest price
-	bool latest;
-	Datum key;
-	int64 max_rows;
-	bool has_keys;
-	Datum keys;
-	bool has_as_of;
-	Datum as_of;
-};
-
-IntegerKey
-key_from_datum(Datum key, IntegerKey *)
-{
-	return {DatumGetInt64(key)};
-}
-
-UuidKey
-key_from_datum(Datum key, UuidKey *)
-{
-	return UuidColumn::read(reinterpret_cast<const char *>(DatumGetUUIDP(key)->data));
-}
-
-template <typename Column>
-bool
-read_leaves(const PriceTable &table, Relation relation, Relation index, const Request &request,
-            RowSink sink)
-{
-	using Key = typename Column::Key;
-	LeafReader<Column> reader(table, relation, index, sink);
-
-	if (!reader.open())
-		return false;
-	if (request.has_as_of)
-		reader.bound(request.as_of);
-	Key key = request.one ? key_from_datum(request.key, static_cast<Key *>(nullptr)) : Key{};
-	if (request.latest)
-		reader.given(&key, 1);
-	else if (request.one)
-		reader.history(key, request.max_rows, false);
-	else if (request.has_keys)
-	{
-		Key *keys = nullptr;
-		const std::size_t count = sorted_keys(request.keys, &keys);
-		reader.given(keys, sort_keys(keys, count));
-		pfree(keys);
-	}
-	else
-		reader.all();
-	reader.close();
-	return true;
-}
-
-bool
-read(const PriceTable &table, Relation relation, const Request &request, RowSink sink)
-{
-	bool done = false;
-
+	Assert(CheckRelationLockedByMe(relation, AccessShareLock, true));
 	if (!OidIsValid(table.index))
 		return false;
 	Relation index = index_open(table.index, AccessShareLock);
+	bool done = false;
 	if (index_is_usable(index))
 	{
-		switch (getBaseType(table.key.type))
-		{
-		case INT4OID:
-			done = read_leaves<SmallIntegerColumn>(table, relation, index, request, sink);
-			break;
-		case INT8OID:
-			done = read_leaves<IntegerColumn>(table, relation, index, request, sink);
-			break;
-		default:
-			done = read_leaves<UuidColumn>(table, relation, index, request, sink);
-		}
+		LeafReader<Column> reader(table, relation, index, sink);
+		done = reader.open() && read(&reader);
+		reader.close();
 	}
 	index_close(index, NoLock);  // until the transaction ends, as a query's
 	return done;
+}
+
+// By the column's format.
+template <typename Key, typename Read>
+bool
+read_table(const PriceTable &table, Relation relation, RowSink sink, const Read &read)
+{
+	if constexpr (std::is_same_v<Key, UuidKey>)
+		return read_index<UuidColumn>(table, relation, sink, read);
+	else if (table.key.base == INT4OID)
+		return read_index<SmallIntegerColumn>(table, relation, sink, read);
+	else
+		return read_index<IntegerColumn>(table, relation, sink, read);
 }
 
 template <typename Column>
@@ -1391,98 +1309,84 @@ bool
 read_places(Relation relation, Relation index, Datum array, RowSink sink)
 {
 	LeafReader<Column> reader(relation, index, sink);
-	typename Column::Key *keys = nullptr;
+	KeySet<typename Column::Key> keys = keys_of_array<typename Column::Key>(array);
+	const bool done = reader.open();
 
-	if (!reader.open())
-		return false;
-	const std::size_t count = sorted_keys(array, &keys);
-	reader.given(keys, count);
+	if (done)
+		reader.wanted(&keys);
 	reader.close();
-	pfree(keys);
-	return true;
+	pfree(keys.key);
+	return done;
 }
 
 }  // namespace
 
+template <typename Key>
 bool
-may_read(const PriceTable &table, Relation relation)
+read_latest_of_keys(const PriceTable &table, Relation relation, KeySet<Key> *keys,
+                    NullableDatum as_of, RowSink sink)
 {
-	const Oid oid = RelationGetRelid(relation);
-
-	// Where reading leaves locks that other transactions look at, or a page may be pruned of what
-	// the snapshot sees, queries know what to do.
-	if (IsolationIsSerializable() || snapshots_expire() || !IsMVCCSnapshot(GetActiveSnapshot()))
-		return false;
-	if (table.distributed || ExecutorCheckPerms_hook != nullptr ||
-	    check_enable_rls(oid, InvalidOid, true) == RLS_ENABLED)
-		return false;
-	// Its number names a table in any schema; a query says what is missing.
-	if (!may_use_schema(RelationGetNamespace(relation), GetUserId()))
-		return false;
-	return pg_class_aclcheck(oid, GetUserId(), ACL_SELECT) == ACLCHECK_OK ||
-	       (may_select(oid, table.key.attnum) && may_select(oid, table.at.attnum) &&
-	        may_select(oid, table.tie.attnum) && may_select(oid, table.value.attnum));
+	return read_table<Key>(table, relation, sink, [keys, as_of](auto *reader) {
+		if (!as_of.isnull)
+			reader->bound(as_of.value);
+		reader->wanted(keys);
+		return true;
+	});
 }
 
+template <typename Key>
 bool
-is_readable(Relation relation)
+read_latest_of_all(const PriceTable &table, Relation relation, KeySet<Key> *given,
+                   NullableDatum as_of, RowSink sink)
 {
-	return relation->rd_rel->relkind == RELKIND_RELATION &&
-	       relation->rd_tableam == GetHeapamTableAmRoutine() && !relation->rd_rel->relhassubclass &&
-	       !RELATION_IS_OTHER_TEMP(relation) &&
-	       (!RecoveryInProgress() || relation->rd_rel->relpersistence == RELPERSISTENCE_PERMANENT);
+	return read_table<Key>(table, relation, sink, [given, as_of](auto *reader) {
+		if (!as_of.isnull)
+			reader->bound(as_of.value);
+		return reader->all(given);
+	});
 }
 
+template <typename Key>
 bool
-may_read_directly(const PriceTable &table, Relation relation)
+read_prices_of_key(const PriceTable &table, Relation relation, Key key, int64 max_rows,
+                   RowSink sink)
 {
-	return is_readable(relation) && may_read(table, relation);
+	return read_table<Key>(table, relation, sink, [key, max_rows](auto *reader) {
+		reader->history(key, max_rows, false);
+		return true;
+	});
 }
 
+template bool read_latest_of_keys(const PriceTable &, Relation, KeySet<IntegerKey> *, NullableDatum,
+                                  RowSink);
+template bool read_latest_of_keys(const PriceTable &, Relation, KeySet<UuidKey> *, NullableDatum,
+                                  RowSink);
+template bool read_latest_of_all(const PriceTable &, Relation, KeySet<IntegerKey> *, NullableDatum,
+                                 RowSink);
+template bool read_latest_of_all(const PriceTable &, Relation, KeySet<UuidKey> *, NullableDatum,
+                                 RowSink);
+template bool read_prices_of_key(const PriceTable &, Relation, IntegerKey, int64, RowSink);
+template bool read_prices_of_key(const PriceTable &, Relation, UuidKey, int64, RowSink);
+
 bool
-read_latest_from_leaves(const PriceTable &table, Relation relation, bool has_keys, Datum keys,
+read_latest_from_leaves(const PriceTable &table, Relation relation, bool, Datum keys,
                         bool has_as_of, Datum as_of, RowSink sink)
 {
-	Request request = {};
+	const auto read = [&](auto set) {
+		const bool done = read_latest_of_keys(table, relation, &set, {as_of, !has_as_of}, sink);
+		pfree(set.key);
+		return done;
+	};
 
-	request.has_keys = has_keys;
-	request.keys = keys;
-	request.has_as_of = has_as_of;
-	request.as_of = as_of;
-	return read(table, relation, request, sink);
-}
-
-bool
-read_latest_of_key_from_leaves(const PriceTable &table, Relation relation, Datum key,
-                               NullableDatum as_of, RowSink sink)
-{
-	Request request = {};
-
-	request.one = true;
-	request.latest = true;
-	request.key = key;
-	request.has_as_of = !as_of.isnull;
-	request.as_of = as_of.value;
-	return read(table, relation, request, sink);
-}
-
-bool
-read_history_from_leaves(const PriceTable &table, Relation relation, Datum key, int64 max_rows,
-                         RowSink sink)
-{
-	Request request = {};
-
-	request.one = true;
-	request.key = key;
-	request.max_rows = max_rows;
-	return read(table, relation, request, sink);
+	return table.key.base == UUIDOID ? read(keys_of_array<UuidKey>(keys))
+	                                 : read(keys_of_array<IntegerKey>(keys));
 }
 
 bool
 read_places_from_leaves(Relation relation, Relation index, const ResolvedColumn &key, Datum keys,
                         RowSink sink)
 {
-	switch (getBaseType(key.type))
+	switch (key.base)
 	{
 	case INT4OID:
 		return read_places<SmallIntegerColumn>(relation, index, keys, sink);

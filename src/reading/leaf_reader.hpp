@@ -2,39 +2,40 @@
 // times faster than any query: the index access method copies every entry of a listing to return
 // one of them, this looks at the first.  Nothing is given that a query would not give, and whatever
 // is unusual is left to the queries.
+//
+// It reads one ordinary table from table.index, with the snapshot that is active, as somebody who
+// may read it.  Rows come in the order of keys.  false: the index does not serve, or there is not
+// enough memory; what has been given is not to be used.
 #pragma once
 
+#include "reading/keys.hpp"
 #include "reading/reading_sql.hpp"
 
 namespace listing_stats {
 
-// Whether the current user may read the table, in this transaction, without the executor: the parts
-// of a SELECT other than finding rows.
-bool may_read(const PriceTable &table, Relation relation);
+// The latest price of the keys as of a time of the type of the column at, or ever.  Those that have
+// none are left in *keys.
+template <typename Key>
+bool read_latest_of_keys(const PriceTable &table, Relation relation, KeySet<Key> *keys,
+                         NullableDatum as_of, RowSink sink);
 
-// Whether the rows are where they are in an ordinary table.
-bool is_readable(Relation relation);
+// Of all keys.  Where "given" is not nullptr, those in it are left out, and those that are given
+// are added.
+template <typename Key>
+bool read_latest_of_all(const PriceTable &table, Relation relation, KeySet<Key> *given,
+                        NullableDatum as_of, RowSink sink);
 
-// All of this.
-bool may_read_directly(const PriceTable &table, Relation relation);
+// The prices of one key, newest first, at most so many if max_rows is not negative.
+template <typename Key>
+bool read_prices_of_key(const PriceTable &table, Relation relation, Key key, int64 max_rows,
+                        RowSink sink);
 
-// The latest price of the keys in the array, or of all without one, as of a time of the type of the
-// column at, or ever.  false: it has to be asked by query; nothing has been given.
+// The latest price of the keys in an array; "has_keys" is true.
 bool read_latest_from_leaves(const PriceTable &table, Relation relation, bool has_keys, Datum keys,
                              bool has_as_of, Datum as_of, RowSink sink);
 
-// The latest price of one key.  false: the same.
-bool read_latest_of_key_from_leaves(const PriceTable &table, Relation relation, Datum key,
-                                    NullableDatum as_of, RowSink sink);
-
-// The prices of one key, newest first, at most so many if max_rows is not negative.  false: the
-// same.
-bool read_history_from_leaves(const PriceTable &table, Relation relation, Datum key, int64 max_rows,
-                              RowSink sink);
-
-// Gives (key, tid) for each entry of the keys in the array, which are in order, each once: in that
-// order, and an entry for each version of a row that had to have one.  To be looked up with the
-// snapshot that is active.  false: nothing has been given.
+// Gives (key, tid) for each entry of the keys in the array: in the order of keys, and an entry for
+// each version of a row that had to have one.  To be looked up with the snapshot that is active.
 bool read_places_from_leaves(Relation relation, Relation index, const ResolvedColumn &key,
                              Datum keys, RowSink sink);
 

@@ -1,43 +1,10 @@
 // price_history_json(): the prices of one listing as the nested list of an API's response.
 #include "reading/json_text.hpp"
-#include "reading/key_reader.hpp"
+#include "reading/price_reader.hpp"
 
 namespace listing_stats {
 
 namespace {
-
-const char *
-name_argument(FunctionCallInfo fcinfo, int argument)
-{
-	return PG_ARGISNULL(argument) ? nullptr : NameStr(*PG_GETARG_NAME(argument));
-}
-
-// Takes the one value of Reading::json.
-struct Value
-{
-	MemoryContext context;
-	text *json;
-};
-
-void
-take_value(void *state, Datum *value, bool *)
-{
-	Value *result = static_cast<Value *>(state);
-	MemoryContext old = MemoryContextSwitchTo(result->context);
-
-	result->json = DatumGetTextPCopy(value[0]);
-	MemoryContextSwitchTo(old);
-}
-
-Datum
-read_by_query(const PriceTable &table, KeyKind kind, Datum key, int64 max_rows)
-{
-	Value result = {CurrentMemoryContext, nullptr};
-
-	read_one(table, kind, Reading::json, key, {Int64GetDatum(max_rows), max_rows < 0},
-	         {take_value, &result});
-	return PointerGetDatum(result.json);
-}
 
 // Writes rows as objects.
 struct Writer
@@ -74,9 +41,19 @@ write_row(void *state, Datum *value, bool *null)
 	appendStringInfoCharMacro(out, '}');
 }
 
-// false: it has to be asked by query.
-bool
-read_directly(const PriceTable &table, Datum key, int64 max_rows, Datum *result)
+void
+start(void *state)
+{
+	Writer *writer = static_cast<Writer *>(state);
+
+	resetStringInfo(&writer->out);
+	appendStringInfoSpaces(&writer->out, VARHDRSZ);
+	appendStringInfoChar(&writer->out, '[');
+	writer->any = false;
+}
+
+Datum
+write_json(const PriceTable &table, KeyKind kind, Datum key, int64 max_rows)
 {
 	Writer writer = {};
 	StringInfoData name;
@@ -92,39 +69,29 @@ read_directly(const PriceTable &table, Datum key, int64 max_rows, Datum *result)
 	writer.before_at = name.data;
 	writer.before_value = name.data + writer.before_at_length;
 	writer.before_value_length = name.len - writer.before_at_length;
-	writer.at_type = getBaseType(table.at.type);
-	writer.value_type = getBaseType(table.value.type);
+	writer.at_type = table.at.base;
+	writer.value_type = table.value.base;
 	initStringInfo(&writer.out);
-	appendStringInfoSpaces(&writer.out, VARHDRSZ);
-	appendStringInfoChar(&writer.out, '[');
-	if (!read_history_of_key(table, key, max_rows, {write_row, &writer}))
-		return false;
+	start(&writer);
+	read_history(table, kind, key, max_rows, {write_row, &writer, start});
 	appendStringInfoChar(&writer.out, ']');
 	SET_VARSIZE(writer.out.data, writer.out.len);
-	*result = PointerGetDatum(writer.out.data);
-	return true;
+	return PointerGetDatum(writer.out.data);
 }
 
 // The arguments are (price, key, max_rows, and the names of key, at and value).
 Datum
 history_json(FunctionCallInfo fcinfo, KeyKind kind)
 {
-	if (PG_ARGISNULL(0))
-		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("price must not be NULL")));
-	const ColumnNames names = {name_argument(fcinfo, 3), name_argument(fcinfo, 4),
-	                           name_argument(fcinfo, 5)};
-	const PriceTable *table = find_price_table(PG_GETARG_OID(0), names);
-	check_key_kind(*table, kind);
+	const PriceTable *table = table_argument(fcinfo, kind, 3);
+
 	if (!PG_ARGISNULL(2) && PG_GETARG_INT32(2) < 0)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_ROW_COUNT_IN_LIMIT_CLAUSE),
 		                errmsg("max_rows must not be negative")));
 	if (PG_ARGISNULL(1))
 		PG_RETURN_TEXT_P(cstring_to_text("[]"));
 	const int64 max_rows = PG_ARGISNULL(2) ? -1 : PG_GETARG_INT32(2);
-	Datum result = 0;
-	if (kind != KeyKind::text && read_directly(*table, PG_GETARG_DATUM(1), max_rows, &result))
-		return result;
-	return read_by_query(*table, kind, PG_GETARG_DATUM(1), max_rows);
+	return write_json(*table, kind, PG_GETARG_DATUM(1), max_rows);
 }
 
 }  // namespace

@@ -10,16 +10,21 @@
 #include "reading/reading_sql.hpp"
 
 #include "tables/attachment.hpp"
+#include "tables/price_index.hpp"
 
 namespace listing_stats {
 
 namespace {
 
 // What takes as long as one price takes in a sort.  Measured; what is beyond twofold matters.
-constexpr double cost_of_lookup = 10;      // of one key's latest price in an index
+constexpr double cost_of_lookup = 6;       // of one key's latest price in an index
 constexpr double cost_of_skip = 20;        // and of the key itself
 constexpr double cost_of_grouping = 0.33;  // of a price, where keys have several
 constexpr double prices_worth_grouping = 4;
+constexpr double cost_in_order = 0.15;  // of a price in an index that has them in order
+
+// How many keys are read of leaves one after the other while one is looked for.
+constexpr double passed_keys = 4;
 
 const char *
 column_of(const ResolvedColumn &column)
@@ -39,20 +44,6 @@ is_integer(Oid type)
 	return type == INT2OID || type == INT4OID || type == INT8OID;
 }
 
-const char *
-order_of(const ResolvedColumn &column)
-{
-	return psprintf("%s %s", column_of(column), column.not_null ? "DESC" : "DESC NULLS LAST");
-}
-
-const char *
-latest_first(const PriceTable &table)
-{
-	if (table.tie.attnum == 0)
-		return order_of(table.at);
-	return psprintf("%s, %s", order_of(table.at), order_of(table.tie));
-}
-
 // Partitions and inheritance children included.
 const char *
 from_prices(const PriceTable &table)
@@ -63,7 +54,7 @@ from_prices(const PriceTable &table)
 const char *
 key_compares(const PriceTable &table, KeyKind kind, StrategyNumber strategy, const char *key)
 {
-	const Oid base = getBaseType(table.key.type);
+	const Oid base = table.key.base;
 	const TypeCacheEntry *entry = lookup_type_cache(base, TYPECACHE_BTREE_OPFAMILY);
 	const Oid right = kind == KeyKind::integer ? INT8OID : entry->btree_opintype;
 	const Oid left = kind == KeyKind::integer ? base : entry->btree_opintype;
@@ -82,8 +73,7 @@ conditions(const PriceTable &table, bool as_of)
 	initStringInfo(&out);
 	if (as_of)
 	{
-		const TypeCacheEntry *entry =
-			lookup_type_cache(getBaseType(table.at.type), TYPECACHE_BTREE_OPFAMILY);
+		const TypeCacheEntry *entry = lookup_type_cache(table.at.base, TYPECACHE_BTREE_OPFAMILY);
 		const Oid operator_oid =
 			get_opfamily_member(entry->btree_opf, entry->btree_opintype, entry->btree_opintype,
 		                        BTLessEqualStrategyNumber);
@@ -95,21 +85,34 @@ conditions(const PriceTable &table, bool as_of)
 	return out.data;
 }
 
+// The key as it was asked for.
+const char *
+answered_key(const PriceTable &table, KeyKind kind)
+{
+	const char *cast = kind == KeyKind::text ? "::pg_catalog.text"
+	                   : table.key.base == INT2OID || table.key.base == INT4OID
+	                       ? "::pg_catalog.int8"
+	                       : "";
+
+	return psprintf("%s%s", column_of(table.key), cast);
+}
+
 const char *
 columns(const PriceTable &table, KeyKind kind)
 {
-	return psprintf("%s%s AS k, %s AS a, %s AS v", column_of(table.key),
-	                kind == KeyKind::text ? "::pg_catalog.text" : "", column_of(table.at),
+	return psprintf("%s AS k, %s AS a, %s AS v", answered_key(table, kind), column_of(table.at),
 	                column_of(table.value));
 }
 
+// Not "p": a column may have that name.
+constexpr const char *whole_row = "p.*::pg_catalog.record AS r";
+
 // At most one row: the latest price of a key.
 const char *
-head(const PriceTable &table, KeyKind kind, const char *key_condition, bool as_of)
+head(const PriceTable &table, const char *columns, const char *key_condition, bool as_of)
 {
-	return psprintf("SELECT %s %s WHERE %s%s ORDER BY %s LIMIT 1", columns(table, kind),
-	                from_prices(table), key_condition, conditions(table, as_of),
-	                latest_first(table));
+	return psprintf("SELECT %s %s WHERE %s%s ORDER BY %s LIMIT 1", columns, from_prices(table),
+	                key_condition, conditions(table, as_of), latest_first(table, "p."));
 }
 
 // A key that the caller gave, as the key column compares it.
@@ -118,8 +121,7 @@ given_key(const PriceTable &table, KeyKind kind, const char *key)
 {
 	if (kind != KeyKind::text)
 		return key;
-	return in_collation(psprintf("%s::%s", key, type_name(getBaseType(table.key.type))),
-	                    table.key.collation);
+	return in_collation(psprintf("%s::%s", key, type_name(table.key.base)), table.key.collation);
 }
 
 // The keys of the array $1, each once.
@@ -133,35 +135,42 @@ given_keys(const PriceTable &table, KeyKind kind)
 
 // Each looked up by itself.
 const char *
-latest_by_lookups(const PriceTable &table, KeyKind kind, bool as_of)
+latest_by_lookups(const PriceTable &table, KeyKind kind, const char *columns, bool as_of)
 {
 	return psprintf(
 		"SELECT l.* FROM %s CROSS JOIN LATERAL (%s) AS l", given_keys(table, kind),
-		head(table, kind, key_compares(table, kind, BTEqualStrategyNumber, "u.k"), as_of));
+		head(table, columns, key_compares(table, kind, BTEqualStrategyNumber, "u.k"), as_of));
+}
+
+// The listings that the foreign key is about.
+const char *
+from_listings(const PriceTable &table)
+{
+	const bool only = get_rel_relkind(table.listing) == RELKIND_RELATION;
+
+	return psprintf("%s%s AS u", only ? "ONLY " : "", qualified_name(table.listing));
 }
 
 // The keys of the attached listings, each looked up.
 const char *
-latest_of_listings(const PriceTable &table, KeyKind kind, bool as_of)
+latest_of_listings(const PriceTable &table, const char *columns, bool as_of)
 {
-	const bool only = get_rel_relkind(table.listing) == RELKIND_RELATION;
-	const TypeCacheEntry *entry =
-		lookup_type_cache(getBaseType(table.key.type), TYPECACHE_BTREE_OPFAMILY);
+	const TypeCacheEntry *entry = lookup_type_cache(table.key.base, TYPECACHE_BTREE_OPFAMILY);
 	const char *equals = qualified_operator(get_opfamily_member(
 		entry->btree_opf, entry->btree_opintype, entry->btree_opintype, BTEqualStrategyNumber));
 	const char *condition = psprintf("%s %s u.%s", column_of(table.key), equals,
 	                                 quote_identifier(NameStr(table.listing_key.name)));
 
-	return psprintf("SELECT l.* FROM %s%s AS u CROSS JOIN LATERAL (%s) AS l", only ? "ONLY " : "",
-	                qualified_name(table.listing), head(table, kind, condition, as_of));
+	return psprintf("SELECT l.* FROM %s CROSS JOIN LATERAL (%s) AS l", from_listings(table),
+	                head(table, columns, condition, as_of));
 }
 
 const char *
-latest_by_sorting(const PriceTable &table, KeyKind kind, const char *from, const char *condition)
+latest_by_sorting(const PriceTable &table, const char *columns, const char *from,
+                  const char *condition)
 {
 	return psprintf("SELECT DISTINCT ON (%s) %s %s WHERE %s ORDER BY %s, %s", column_of(table.key),
-	                columns(table, kind), from, condition, column_of(table.key),
-	                latest_first(table));
+	                columns, from, condition, column_of(table.key), latest_first(table, "p."));
 }
 
 // The column at as latest() takes it, in the same order.
@@ -170,7 +179,7 @@ instant_of(const PriceTable &table)
 {
 	const char *at = column_of(table.at);
 
-	switch (getBaseType(table.at.type))
+	switch (table.at.base)
 	{
 	case TIMESTAMPTZOID:
 		return psprintf("%s::pg_catalog.timestamptz", at);
@@ -204,14 +213,13 @@ aggregated_type(Oid type)
 const char *
 latest_by_grouping(const PriceTable &table, KeyKind kind, const char *from, const char *condition)
 {
-	const Oid value = getBaseType(table.value.type);
+	const Oid value = table.value.base;
 	const char *tie =
 		table.tie.attnum == 0 ? "" : psprintf(", %s::pg_catalog.int8", column_of(table.tie));
 
-	return psprintf("SELECT %s%s AS k, pg_catalog.max(%s::%s) AS a, listing_stats.latest(%s::%s, "
+	return psprintf("SELECT %s AS k, pg_catalog.max(%s::%s) AS a, listing_stats.latest(%s::%s, "
 	                "%s%s)::%s AS v %s WHERE %s GROUP BY %s",
-	                column_of(table.key), kind == KeyKind::text ? "::pg_catalog.text" : "",
-	                column_of(table.at), type_name(getBaseType(table.at.type)),
+	                answered_key(table, kind), column_of(table.at), type_name(table.at.base),
 	                column_of(table.value), aggregated_type(value), instant_of(table), tie,
 	                type_name(value), from, condition, column_of(table.key));
 }
@@ -221,16 +229,13 @@ latest_by_grouping(const PriceTable &table, KeyKind kind, const char *from, cons
 bool
 can_group(const PriceTable &table, bool as_of)
 {
-	const Oid at = getBaseType(table.at.type);
-	const TypeCacheEntry *entry =
-		lookup_type_cache(getBaseType(table.key.type), TYPECACHE_BTREE_OPFAMILY);
+	const Oid at = table.at.base;
+	const TypeCacheEntry *entry = lookup_type_cache(table.key.base, TYPECACHE_BTREE_OPFAMILY);
 	const Oid equal_image = get_opfamily_proc(entry->btree_opf, entry->btree_opintype,
 	                                          entry->btree_opintype, BTEQUALIMAGE_PROC);
 
-	return !table.distributed && (table.at.not_null || as_of) &&
-	       (at == TIMESTAMPTZOID || at == TIMESTAMPOID || at == DATEOID) &&
-	       (table.tie.attnum == 0 ||
-	        (is_integer(getBaseType(table.tie.type)) && table.tie.not_null)) &&
+	return !table.distributed && (table.at.not_null || as_of) && is_time_type(at) &&
+	       (table.tie.attnum == 0 || (is_integer(table.tie.base) && table.tie.not_null)) &&
 	       OidIsValid(equal_image) &&
 	       DatumGetBool(OidFunctionCall1Coll(equal_image, table.key.collation,
 	                                         ObjectIdGetDatum(entry->btree_opintype)));
@@ -241,7 +246,7 @@ can_group(const PriceTable &table, bool as_of)
 bool
 groups(const PriceTable &table, bool as_of, const TableSize &size)
 {
-	const bool sorts_fast = get_typbyval(getBaseType(table.key.type));
+	const bool sorts_fast = get_typbyval(table.key.base);
 
 	return can_group(table, as_of) &&
 	       (!sorts_fast || size.keys < 0 || size.prices >= prices_worth_grouping * size.keys);
@@ -249,7 +254,8 @@ groups(const PriceTable &table, bool as_of, const TableSize &size)
 
 // One pass over all prices, or those that have one of the keys in $1.
 const char *
-latest_by_pass(const PriceTable &table, KeyKind kind, bool keys, bool as_of, bool grouping)
+latest_by_pass(const PriceTable &table, KeyKind kind, const char *columns, bool keys, bool as_of,
+               bool grouping)
 {
 	const char *from = from_prices(table);
 	const char *condition = psprintf("%s IS NOT NULL", column_of(table.key));
@@ -265,15 +271,15 @@ latest_by_pass(const PriceTable &table, KeyKind kind, bool keys, bool as_of, boo
 	}
 	condition = psprintf("%s%s", condition, conditions(table, as_of));
 	return grouping ? latest_by_grouping(table, kind, from, condition)
-	                : latest_by_sorting(table, kind, from, condition);
+	                : latest_by_sorting(table, columns, from, condition);
 }
 
 // From key to key, each found in the index by the one before.
 const char *
-latest_by_skipping(const PriceTable &table, KeyKind kind, bool as_of)
+latest_by_skipping(const PriceTable &table, const char *columns, bool as_of)
 {
 	const char *key = column_of(table.key);
-	const Oid base = getBaseType(table.key.type);
+	const Oid base = table.key.base;
 	const TypeCacheEntry *entry = lookup_type_cache(base, TYPECACHE_BTREE_OPFAMILY);
 	const char *greater = qualified_operator(get_opfamily_member(
 		entry->btree_opf, entry->btree_opintype, entry->btree_opintype, BTGreaterStrategyNumber));
@@ -286,18 +292,7 @@ latest_by_skipping(const PriceTable &table, KeyKind kind, bool as_of)
 		"u.k IS NOT NULL) SELECT l.* FROM u CROSS JOIN LATERAL (%s) AS l WHERE u.k IS NOT "
 		"NULL",
 		key, from_prices(table), key, key, key, from_prices(table), key, greater, key,
-		head(table, kind, psprintf("%s %s u.k", key, equals), as_of));
-}
-
-const char *
-json_query(const PriceTable &table, const char *condition)
-{
-	// Not "SELECT h": a column may have that name.
-	return psprintf("SELECT pg_catalog.to_json(ARRAY(SELECT h.*::pg_catalog.record FROM (SELECT "
-	                "%s, %s %s WHERE "
-	                "%s ORDER BY %s LIMIT $2) AS h))",
-	                column_of(table.at), column_of(table.value), from_prices(table), condition,
-	                latest_first(table));
+		head(table, columns, psprintf("%s %s u.k", key, equals), as_of));
 }
 
 const char *
@@ -309,15 +304,12 @@ query_of(const PriceTable &table, KeyKind kind, Reading reading)
 	switch (reading)
 	{
 	case Reading::latest:
-		return head(table, kind, condition, true);
+		return head(table, columns(table, kind), condition, true);
 	case Reading::latest_ever:
-		return head(table, kind, condition, false);
-	case Reading::all:
-		return psprintf("SELECT %s %s WHERE %s%s ORDER BY %s", columns(table, kind),
-		                from_prices(table), condition, conditions(table, false),
-		                latest_first(table));
-	case Reading::json:
-		return json_query(table, condition);
+		return head(table, columns(table, kind), condition, false);
+	case Reading::history:
+		return psprintf("SELECT %s %s WHERE %s ORDER BY %s LIMIT $2", columns(table, kind),
+		                from_prices(table), condition, latest_first(table, "p."));
 	}
 	pg_unreachable();
 }
@@ -379,6 +371,7 @@ parts_of(const PriceTable &table)
 		// From the newest on, which may have none.
 		parts.of_key = Min(parts.count, 2);
 		break;
+	case Partitioning::by_time_and_default:  // the planner does not order them
 	case Partitioning::otherwise:
 		parts.of_key = parts.count;
 	}
@@ -417,29 +410,6 @@ size_of(const PriceTable &table, const Parts &parts)
 	return {size.prices, size.keys < 0 ? keys : size.keys};
 }
 
-// With how many of key and time an index of the table begins.
-int
-indexed_columns(const PriceTable &table)
-{
-	Relation relation = relation_open(table.relation, NoLock);
-	int found = 0;
-	ListCell *cell = nullptr;
-
-	foreach (cell, RelationGetIndexList(relation))
-	{
-		Relation index = index_open(lfirst_oid(cell), AccessShareLock);
-		const Form_pg_index form = index->rd_index;
-		if (index->rd_rel->relam == BTREE_AM_OID && form->indisvalid &&
-		    heap_attisnull(index->rd_indextuple, Anum_pg_index_indpred, nullptr) &&
-		    form->indkey.values[0] == table.key.attnum)
-			found = Max(found,
-			            form->indnkeyatts > 1 && form->indkey.values[1] == table.at.attnum ? 2 : 1);
-		index_close(index, AccessShareLock);
-	}
-	relation_close(relation, NoLock);
-	return found;
-}
-
 // Whether the current user sees all keys in the table of listings.  In a transaction that writes,
 // there may be prices for which the foreign key has not been asked yet.
 bool
@@ -453,38 +423,58 @@ sees_listings(const PriceTable &table)
 	       check_enable_rls(table.listing, InvalidOid, true) != RLS_ENABLED;
 }
 
-const char *
-latest_of_all(const PriceTable &table, KeyKind kind, bool as_of)
+// A query that reads all prices, or would for some.
+struct Pass
 {
-	const Parts parts = parts_of(table);
-	const TableSize size = size_of(table, parts);
-	const bool grouping = groups(table, as_of, size);
-	const double pass = size.prices * (grouping ? cost_of_grouping : 1);
+	bool grouping;
+	double cost;  // negative: nobody knows
+};
 
-	if (!table.distributed && indexed_columns(table) == 2)
-	{
-		const double listings = OidIsValid(table.listing) ? prices_of(table.listing) : -1;
-		if (listings >= 0 && pass > cost_of_lookup * parts.of_key * listings &&
-		    sees_listings(table))
-			return latest_of_listings(table, kind, as_of);
-		if (size.keys >= 0 && pass > cost_of_skip * parts.count * size.keys)
-			return latest_by_skipping(table, kind, as_of);
-	}
-	return latest_by_pass(table, kind, false, as_of, grouping);
+Pass
+plan_pass(const PriceTable &table, Indexed indexed, const TableSize &size, bool as_of,
+          bool whole_rows)
+{
+	const bool in_order = indexed == Indexed::in_order && !whole_rows;
+	const bool grouping = !in_order && !whole_rows && groups(table, as_of, size);
+
+	return {grouping, size.prices * (in_order ? cost_in_order : grouping ? cost_of_grouping : 1)};
 }
 
 const char *
-latest_of_given(const PriceTable &table, KeyKind kind, int keys, bool as_of)
+latest_of_all(const PriceTable &table, KeyKind kind, const char *columns, bool as_of,
+              bool whole_rows)
 {
 	const Parts parts = parts_of(table);
 	const TableSize size = size_of(table, parts);
-	const bool grouping = groups(table, as_of, size);
-	const double pass = size.prices * (grouping ? cost_of_grouping : 1);
+	const Indexed indexed = find_indexed(table);
+	const Pass pass = plan_pass(table, indexed, size, as_of, whole_rows);
 
-	if (keys > 1 && (table.distributed || indexed_columns(table) == 0 ||
-	                 (size.prices >= 0 && cost_of_lookup * parts.of_key * keys > pass)))
-		return latest_by_pass(table, kind, true, as_of, grouping);
-	return latest_by_lookups(table, kind, as_of);
+	if (!table.distributed && indexed >= Indexed::by_time)
+	{
+		const double listings = OidIsValid(table.listing) ? prices_of(table.listing) : -1;
+		if (listings >= 0 && pass.cost > cost_of_lookup * parts.of_key * listings &&
+		    sees_listings(table))
+			return latest_of_listings(table, columns, as_of);
+		if (size.keys >= 0 && pass.cost > cost_of_skip * parts.count * size.keys)
+			return latest_by_skipping(table, columns, as_of);
+	}
+	return latest_by_pass(table, kind, columns, false, as_of, pass.grouping);
+}
+
+const char *
+latest_of_given(const PriceTable &table, KeyKind kind, const char *columns, int keys, bool as_of,
+                bool whole_rows)
+{
+	const Parts parts = parts_of(table);
+	const TableSize size = size_of(table, parts);
+	const Indexed indexed = find_indexed(table);
+	// Joined with the keys, prices do not come in an index's order.
+	const Pass pass = plan_pass(table, Indexed::by_time, size, as_of, whole_rows);
+
+	if (keys > 1 && (table.distributed || indexed == Indexed::not_at_all ||
+	                 (size.prices >= 0 && cost_of_lookup * parts.of_key * keys > pass.cost)))
+		return latest_by_pass(table, kind, columns, true, as_of, pass.grouping);
+	return latest_by_lookups(table, kind, columns, as_of);
 }
 
 // Running queries.
@@ -544,8 +534,8 @@ run_plan(SPIPlanPtr plan, int parameters, const Oid *type, const NullableDatum *
 SPIPlanPtr
 prepare(const char *query, int parameters, Oid *type, int options)
 {
+	elog(DEBUG1, "listing_stats prepares %s", query);
 	SPIPlanPtr plan = SPI_prepare_cursor(query, parameters, type, options);
-
 	if (plan == nullptr)
 		elog(ERROR, "could not prepare a statement of listing_stats: %s",
 		     SPI_result_code_string(SPI_result));
@@ -590,7 +580,7 @@ plan_of(const PriceTable &table, KeyKind kind, Reading reading, Oid *type)
 	constexpr int kinds = 3;
 	SPIPlanPtr *kept =
 		&table.kept->plan[static_cast<int>(reading) * kinds + static_cast<int>(kind)];
-	static_assert(lengthof(table.kept->plan) == kinds * (static_cast<int>(Reading::json) + 1));
+	static_assert(lengthof(table.kept->plan) == kinds * (static_cast<int>(Reading::history) + 1));
 	if (*kept != nullptr && SPI_plan_is_valid(*kept))
 		return *kept;
 	if (table.kept->users > 1)
@@ -613,7 +603,7 @@ key_kind_type(KeyKind kind)
 void
 check_key_kind(const PriceTable &table, KeyKind kind)
 {
-	const Oid base = getBaseType(table.key.type);
+	const Oid base = table.key.base;
 
 	if (kind == KeyKind::integer ? !is_integer(base) : kind == KeyKind::uuid && base != UUIDOID)
 		ereport(
@@ -644,7 +634,32 @@ skipping_pays(const PriceTable &table, double prices)
 {
 	const TableSize size = estimate_size(table);
 
-	return size.keys >= 0 && size.prices > prices * size.keys && indexed_columns(table) == 2;
+	return size.keys >= 0 && size.prices > prices * size.keys &&
+	       find_indexed(table) >= Indexed::by_time;
+}
+
+bool
+listings_pay(const PriceTable &table)
+{
+	const Parts parts = parts_of(table);
+	const TableSize size = size_of(table, parts);
+	const double listings = OidIsValid(table.listing) ? prices_of(table.listing) : -1;
+
+	return listings >= 0 &&
+	       Min(size.prices, size.keys * parts.count) > passed_keys * parts.of_key * listings &&
+	       sees_listings(table);
+}
+
+void
+read_listing_keys(const PriceTable &table, RowSink sink)
+{
+	const char *query =
+		psprintf("SELECT u.%s FROM %s", quote_identifier(NameStr(table.listing_key.name)),
+	             from_listings(table));
+
+	SPI_connect();
+	run_plan(prepare(query, 0, nullptr, 0), 0, nullptr, nullptr, sink);
+	SPI_finish();
 }
 
 double
@@ -662,8 +677,7 @@ void
 read_one(const PriceTable &table, KeyKind kind, Reading reading, Datum key, NullableDatum parameter,
          RowSink sink)
 {
-	Oid type[] = {key_kind_type(kind),
-	              reading == Reading::json ? INT8OID : getBaseType(table.at.type)};
+	Oid type[] = {key_kind_type(kind), reading == Reading::history ? INT8OID : table.at.base};
 	const NullableDatum parameters[] = {{key, false}, parameter};
 
 	if (table.kept != nullptr)
@@ -686,19 +700,20 @@ void
 read_latest_by_query(const PriceTable &table, KeyKind kind, const LatestRequest &request,
                      RowSink sink)
 {
-	Oid type[] = {get_array_type(key_kind_type(kind)), getBaseType(table.at.type)};
-	const NullableDatum parameter[] = {{request.keys, !request.has_keys},
-	                                   {request.as_of, !request.has_as_of}};
+	Oid type[] = {get_array_type(key_kind_type(kind)), table.at.base};
+	const NullableDatum parameter[] = {{request.keys, !request.has_keys}, request.as_of};
+	const char *select = request.whole_rows ? whole_row : columns(table, kind);
+	const bool as_of = !request.as_of.isnull;
 	const char *query = nullptr;
 
 	if (request.has_keys)
 	{
 		ArrayType *keys = DatumGetArrayTypeP(request.keys);
-		query = latest_of_given(table, kind, ArrayGetNItems(ARR_NDIM(keys), ARR_DIMS(keys)),
-		                        request.has_as_of);
+		query = latest_of_given(table, kind, select, ArrayGetNItems(ARR_NDIM(keys), ARR_DIMS(keys)),
+		                        as_of, request.whole_rows);
 	}
 	else
-		query = latest_of_all(table, kind, request.has_as_of);
+		query = latest_of_all(table, kind, select, as_of, request.whole_rows);
 	SPI_connect();
 	run_plan(prepare(query, 2, type, CURSOR_OPT_PARALLEL_OK), 2, type, parameter, sink);
 	SPI_finish();

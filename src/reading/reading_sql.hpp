@@ -1,6 +1,6 @@
 // The SQL that reads prices, for every table that leaf_reader and heap_reader do not take.  It runs
 // as the caller, with the snapshot that is active, and everything in it is qualified.  It gives
-// (key, at, value) in the columns' own types, except that a key asked for as text is one.
+// (key, at, value): the key as it was asked for, the others in the columns' own types.
 #pragma once
 
 #include "tables/price_table.hpp"
@@ -21,6 +21,7 @@ struct RowSink
 {
 	void (*put)(void *sink, Datum *value, bool *null);  // key, at, value
 	void *sink;
+	void (*drop)(void *sink) = nullptr;  // all that it has taken
 };
 
 Oid key_kind_type(KeyKind kind);
@@ -30,8 +31,7 @@ enum class Reading
 {
 	latest,       // as of the time $2, of the type of the column at
 	latest_ever,  // $2 is not there
-	all,          // that count, newest first
-	json          // of all, newest first, as an array of objects, at most $2 of them: one value
+	history       // all, newest first, at most $2
 };
 
 void read_one(const PriceTable &table, KeyKind kind, Reading reading, Datum key,
@@ -40,10 +40,10 @@ void read_one(const PriceTable &table, KeyKind kind, Reading reading, Datum key,
 // Which latest prices are wanted.
 struct LatestRequest
 {
-	bool has_keys;  // otherwise of all
-	Datum keys;     // an array
-	bool has_as_of;
-	Datum as_of;  // of the type of the column at
+	bool has_keys;        // otherwise of all
+	Datum keys;           // an array
+	NullableDatum as_of;  // of the type of the column at
+	bool whole_rows;      // instead of key, at and value, one record of all columns
 };
 
 void read_latest_by_query(const PriceTable &table, KeyKind kind, const LatestRequest &request,
@@ -60,6 +60,11 @@ TableSize estimate_size(const PriceTable &table);
 // Whether a query can go from key to key in an index, and that beats reading all prices, of which
 // so many take as long as going to the next key.
 bool skipping_pays(const PriceTable &table, double prices);
+
+// Whether it is faster to look in partitions for the keys that the table of listings has than to
+// read all that there are; and those keys.
+bool listings_pay(const PriceTable &table);
+void read_listing_keys(const PriceTable &table, RowSink sink);
 
 // How many keys the table has if it has been read before; negative: nobody knows.
 double estimate_keys(Oid relation, const ColumnNames &names);

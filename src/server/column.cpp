@@ -152,6 +152,27 @@ resolve_key_type(const ResolvedColumn &listing_key, const ResolvedColumn &price_
 	return resolve_compared_type(type, listing_key.collation, context, result);
 }
 
+bool
+is_time_type(Oid type)
+{
+	return type == TIMESTAMPTZOID || type == TIMESTAMPOID || type == DATEOID;
+}
+
+TimestampTz
+instant_of(Oid type, Datum time)
+{
+	switch (type)
+	{
+	case TIMESTAMPOID:
+		return DatumGetTimestampTz(DirectFunctionCall1(timestamp_timestamptz, time));
+	case DATEOID:
+		return DatumGetTimestampTz(DirectFunctionCall1(date_timestamptz, time));
+	default:
+		Assert(type == TIMESTAMPTZOID);
+		return DatumGetTimestampTz(time);
+	}
+}
+
 ResolvedColumn
 read_column(Relation relation, AttrNumber attnum)
 {
@@ -162,7 +183,8 @@ read_column(Relation relation, AttrNumber attnum)
 	                         attribute->attcollation,
 	                         attribute->attnotnull &&
 	                             !has_unchecked_nulls(RelationGetDescr(relation), attnum - 1),
-	                         {}};
+	                         {},
+	                         getBaseType(attribute->atttypid)};
 
 	namestrcpy(&column.name, NameStr(attribute->attname));
 	return column;
@@ -230,7 +252,7 @@ check_column_type(Relation price, const ResolvedColumn &column, bool is_time, bo
 	const Oid type = getBaseType(column.type);
 	const bool number = type == NUMERICOID || type == INT2OID || type == INT4OID ||
 	                    type == INT8OID || type == FLOAT8OID || (with_real && type == FLOAT4OID);
-	const bool time = type == TIMESTAMPTZOID || type == TIMESTAMPOID || type == DATEOID;
+	const bool time = is_time_type(type);
 
 	if (number || (is_time && time))
 		return;
@@ -243,19 +265,6 @@ check_column_type(Relation price, const ResolvedColumn &column, bool is_time, bo
 	                 ? "Prices are ordered by a timestamp with or without time zone, a date or a "
 	                   "number."
 	                 : "A price is numeric, an integer or double precision.")));
-}
-
-bool
-time_as_timestamptz(Oid type, Datum time, TimestampTz *result)
-{
-	if (type == TIMESTAMPOID)
-		time = DirectFunctionCall1(timestamp_timestamptz, time);
-	else if (type == DATEOID)
-		time = DirectFunctionCall1(date_timestamptz, time);
-	else if (type != TIMESTAMPTZOID)
-		return false;
-	*result = DatumGetTimestampTz(time);
-	return true;
 }
 
 bool

@@ -14,6 +14,7 @@ struct ResolvedColumn
 	Oid collation;
 	bool not_null;
 	NameData name;
+	Oid base = InvalidOid;  // the type, or what a domain is of
 };
 
 // How values of a type are held, compared and sent.
@@ -28,6 +29,11 @@ struct ComparedType
 	char alignment;
 	FmgrInfo compare;
 };
+
+// Whether the type says which instant a value of it means; and that instant, in the session's time
+// zone where the type has none.
+bool is_time_type(Oid type);
+TimestampTz instant_of(Oid type, Datum time);
 
 ResolvedColumn read_column(Relation relation, AttrNumber attnum);
 
@@ -64,10 +70,6 @@ const char *in_collation(const char *expression, Oid collation);
 
 // An error unless the column can be a price, or a time; "with_real": also as real.
 void check_column_type(Relation price, const ResolvedColumn &column, bool is_time, bool with_real);
-
-// A time of any type that a column of times can have, as timestamptz; false: it is a number, and
-// nothing says which time that means.
-bool time_as_timestamptz(Oid type, Datum time, TimestampTz *result);
 
 // Whether a foreign key of this column alone refers to that of another table.
 bool refers_to(Relation relation, AttrNumber column, Oid table, AttrNumber referenced);

@@ -91,23 +91,23 @@ shortest_decimal(float4 number)
 	return read_numeric(text);
 }
 
-Datum
-price_as_numeric(Oid type, Datum price)
+Numeric
+numeric_of(Oid type, Datum value)
 {
 	switch (type)
 	{
 	case INT2OID:
-		return NumericGetDatum(make_numeric(DatumGetInt16(price), 0));
+		return int64_to_numeric(DatumGetInt16(value));
 	case INT4OID:
-		return NumericGetDatum(make_numeric(DatumGetInt32(price), 0));
+		return int64_to_numeric(DatumGetInt32(value));
 	case INT8OID:
-		return NumericGetDatum(make_numeric(DatumGetInt64(price), 0));
+		return int64_to_numeric(DatumGetInt64(value));
 	case FLOAT4OID:
-		return NumericGetDatum(shortest_decimal(DatumGetFloat4(price)));
+		return shortest_decimal(DatumGetFloat4(value));
 	case FLOAT8OID:
-		return NumericGetDatum(shortest_decimal(DatumGetFloat8(price)));
+		return shortest_decimal(DatumGetFloat8(value));
 	default:
-		return PointerGetDatum(PG_DETOAST_DATUM_PACKED(price));
+		return reinterpret_cast<Numeric>(PG_DETOAST_DATUM_PACKED(value));
 	}
 }
 

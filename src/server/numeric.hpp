@@ -34,9 +34,9 @@ char *text_of(Numeric number);
 Numeric shortest_decimal(float8 number);
 Numeric shortest_decimal(float4 number);
 
-// A price of any type that a column of prices can have, floating-point numbers as their shortest
-// decimal: a cast would round them to 15 digits.  Not toasted.
-Datum price_as_numeric(Oid type, Datum price);
+// A value of a type that a price can have; of a real or double as above.  A long numeric may be
+// stored beside its table: what is answered is not.
+Numeric numeric_of(Oid type, Datum value);
 
 Numeric make_numeric(Int128 value, int scale);
 Numeric make_numeric(const Decimal &decimal, int scale);

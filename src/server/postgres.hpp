@@ -64,6 +64,7 @@ extern "C" {
 #if PG_VERSION_NUM >= 190000
 #include "nodes/miscnodes.h"
 #endif
+#include "nodes/nodeFuncs.h"
 #include "nodes/supportnodes.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/planner.h"

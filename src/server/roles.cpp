@@ -3,6 +3,31 @@
 
 namespace listing_stats {
 
+namespace {
+
+uint64 changes = 0;  // 0: nobody has asked
+
+void
+count_change(Datum, int, uint32)
+{
+	++changes;
+}
+
+}  // namespace
+
+uint64
+rights_changes()
+{
+	if (changes == 0)
+	{
+		CacheRegisterSyscacheCallback(AUTHOID, count_change, 0);
+		CacheRegisterSyscacheCallback(AUTHMEMMEMROLE, count_change, 0);
+		CacheRegisterSyscacheCallback(NAMESPACEOID, count_change, 0);
+		changes = 1;
+	}
+	return changes;
+}
+
 Oid
 relation_owner(Oid relation)
 {

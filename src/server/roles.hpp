@@ -5,6 +5,10 @@
 
 namespace listing_stats {
 
+// How often it has been said that roles, their memberships or what may be done in schemas may have
+// changed.  What is said of tables is said to the relation cache.
+uint64 rights_changes();
+
 // InvalidOid: there is no such relation.
 Oid relation_owner(Oid relation);
 

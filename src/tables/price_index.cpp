@@ -13,17 +13,34 @@ descending(const ResolvedColumn &column)
 	return column.not_null ? "DESC" : "DESC NULLS LAST";
 }
 
+// The order of "latest", see latest_first().
+const char *
+order(const ResolvedColumn &at, const ResolvedColumn &tie, const char *prefix)
+{
+	const char *by_time =
+		psprintf("%s%s %s", prefix, quote_identifier(NameStr(at.name)), descending(at));
+
+	return tie.attnum == 0 ? by_time
+	                       : psprintf("%s, %s%s %s", by_time, prefix,
+	                                  quote_identifier(NameStr(tie.name)), descending(tie));
+}
+
 // Whether the index column is this one with its type's default operator class and collation.
 bool
 index_column_is(Relation index, int position, const ResolvedColumn &column)
 {
 	Form_pg_index form = index->rd_index;
-	const TypeCacheEntry *entry =
-		lookup_type_cache(getBaseType(column.type), TYPECACHE_BTREE_OPFAMILY);
+	const TypeCacheEntry *entry = lookup_type_cache(column.base, TYPECACHE_BTREE_OPFAMILY);
 
 	return position < form->indnkeyatts && form->indkey.values[position] == column.attnum &&
 	       index->rd_opfamily[position] == entry->btree_opf &&
 	       index->rd_indcollation[position] == column.collation;
+}
+
+bool
+is_tie(const ResolvedColumn &at, const ResolvedColumn &tie)
+{
+	return tie.attnum != 0 && tie.attnum != at.attnum;
 }
 
 bool
@@ -34,24 +51,26 @@ is_complete_btree(Relation index)
 	       heap_attisnull(index->rd_indextuple, Anum_pg_index_indpred, nullptr);
 }
 
+// Whether the index begins with these columns, over all rows.  A tie that is the time, or is not
+// there, is none.
 bool
-serves_latest(Relation index, const Attachment &attachment)
+has_columns(Relation index, const ResolvedColumn &key, const ResolvedColumn &at,
+            const ResolvedColumn &tie)
 {
-	const ResolvedColumn *column = attachment.column;
+	return is_complete_btree(index) && index_column_is(index, 0, key) &&
+	       index_column_is(index, 1, at) && (!is_tie(at, tie) || index_column_is(index, 2, tie));
+}
 
-	if (!is_complete_btree(index))
+bool
+has_order(Relation index, const ResolvedColumn &key, const ResolvedColumn &at,
+          const ResolvedColumn &tie)
+{
+	if (!has_columns(index, key, at, tie))
 		return false;
-	if (!index_column_is(index, 0, column[price_key]) ||
-	    !index_column_is(index, 1, column[price_at]))
-		return false;
-	const bool tie_is_at = column[price_tie].attnum == column[price_at].attnum;
-	if (!tie_is_at && !index_column_is(index, 2, column[price_tie]))
-		return false;
-
 	const bool backwards = is_read_backwards(index);
-	for (int i = 1; i <= (tie_is_at ? 1 : 2); ++i)
+	for (int i = 1; i <= (is_tie(at, tie) ? 2 : 1); ++i)
 	{
-		const ResolvedColumn &ordered = column[i == 1 ? price_at : price_tie];
+		const ResolvedColumn &ordered = i == 1 ? at : tie;
 		const int option = index->rd_indoption[i];
 		const bool nulls_first = ((option & INDOPTION_NULLS_FIRST) != 0) != backwards;
 		if (((option & INDOPTION_DESC) == 0) != backwards)
@@ -61,6 +80,13 @@ serves_latest(Relation index, const Attachment &attachment)
 			return false;
 	}
 	return true;
+}
+
+bool
+serves_latest(Relation index, const Attachment &attachment)
+{
+	return has_order(index, attachment.column[price_key], attachment.column[price_at],
+	                 attachment.column[price_tie]);
 }
 
 bool
@@ -124,11 +150,9 @@ has_column(Relation index, AttrNumber attnum)
 bool
 serves_leaves(Relation index, const PriceTable &table)
 {
-	return is_complete_btree(index) && index_column_is(index, 0, table.key) &&
-	       ascends(index, 0, table.key) && index_column_is(index, 1, table.at) &&
+	return has_columns(index, table.key, table.at, table.tie) && ascends(index, 0, table.key) &&
 	       descends(index, 1, table.at) &&
-	       (table.tie.attnum == 0 ||
-	        (index_column_is(index, 2, table.tie) && descends(index, 2, table.tie))) &&
+	       (!is_tie(table.at, table.tie) || descends(index, 2, table.tie)) &&
 	       (!table.skip_null || table.value.not_null || has_column(index, table.value.attnum));
 }
 
@@ -143,11 +167,13 @@ is_readable_key(Oid type)
 const char *
 latest_first(const Attachment &attachment, const char *prefix)
 {
-	const ResolvedColumn &at = attachment.column[price_at];
-	const ResolvedColumn &tie = attachment.column[price_tie];
+	return order(attachment.column[price_at], attachment.column[price_tie], prefix);
+}
 
-	return psprintf("%s%s %s, %s%s %s", prefix, quote_identifier(NameStr(at.name)), descending(at),
-	                prefix, quote_identifier(NameStr(tie.name)), descending(tie));
+const char *
+latest_first(const PriceTable &table, const char *prefix)
+{
+	return order(table.at, table.tie, prefix);
 }
 
 char *
@@ -179,10 +205,9 @@ listing_key_index(const Attachment &attachment)
 bool
 can_be_read(const PriceTable &table)
 {
-	const Oid at = getBaseType(table.at.type);
+	const Oid at = table.at.base;
 
-	return is_readable_key(getBaseType(table.key.type)) &&
-	       (at == TIMESTAMPTZOID || at == TIMESTAMPOID || at == DATEOID);
+	return is_readable_key(table.key.base) && is_time_type(at);
 }
 
 void
@@ -190,6 +215,7 @@ choose_leaf_index(Relation relation, PriceTable *table)
 {
 	ListCell *cell = nullptr;
 
+	Assert(CheckRelationLockedByMe(relation, AccessShareLock, true));
 	table->index = InvalidOid;
 	if (relation->rd_rel->relkind != RELKIND_RELATION ||
 	    relation->rd_tableam != GetHeapamTableAmRoutine() || !can_be_read(*table) ||
@@ -205,10 +231,37 @@ choose_leaf_index(Relation relation, PriceTable *table)
 	}
 }
 
+Indexed
+find_indexed(const PriceTable &table)
+{
+	Relation relation = relation_open(table.relation, NoLock);
+	Indexed found = Indexed::not_at_all;
+	ListCell *cell = nullptr;
+
+	foreach (cell, RelationGetIndexList(relation))
+	{
+		Relation index = index_open(lfirst_oid(cell), AccessShareLock);
+		const Form_pg_index form = index->rd_index;
+		Indexed here = Indexed::not_at_all;
+		if (is_complete_btree(index) && form->indkey.values[0] == table.key.attnum)
+			here = form->indnkeyatts > 1 && form->indkey.values[1] == table.at.attnum
+			           ? Indexed::by_time
+			           : Indexed::by_key;
+		if (here == Indexed::by_time && has_order(index, table.key, table.at, table.tie) &&
+		    ascends(index, 0, table.key) && !is_read_backwards(index) &&
+		    has_column(index, table.value.attnum))
+			here = Indexed::in_order;
+		found = Max(found, here);
+		index_close(index, AccessShareLock);
+	}
+	relation_close(relation, NoLock);
+	return found;
+}
+
 bool
 has_places_of_keys(Relation index, const ResolvedColumn &key)
 {
-	return index->rd_rel->relam == BTREE_AM_OID && is_readable_key(getBaseType(key.type)) &&
+	return index->rd_rel->relam == BTREE_AM_OID && is_readable_key(key.base) &&
 	       index_column_is(index, 0, key) && ascends(index, 0, key);
 }
 

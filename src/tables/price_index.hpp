@@ -10,6 +10,7 @@ namespace listing_stats {
 // The order of "latest", the greatest time, then the greatest tie, with NULLs last: without the
 // key, columns with this prefix, as ORDER BY and CREATE INDEX have them.
 const char *latest_first(const Attachment &attachment, const char *prefix);
+const char *latest_first(const PriceTable &table, const char *prefix);
 
 // "key, at DESC, tie DESC" as CREATE INDEX has it.
 char *index_columns(const Attachment &attachment);
@@ -29,6 +30,16 @@ bool can_be_read(const PriceTable &table);
 // Sets table->index to the index whose leaf pages serve best, from what does not change without the
 // table's description changing.
 void choose_leaf_index(Relation relation, PriceTable *table);
+
+// How a query can find prices in an index of the table, a complete btree.
+enum class Indexed
+{
+	not_at_all,
+	by_key,
+	by_time,  // of a key by time
+	in_order  // and it has all that is asked of a price, in the order of "latest"
+};
+Indexed find_indexed(const PriceTable &table);
 
 // Whether the places of rows with given keys can be read from the index, of which this is the first
 // column.

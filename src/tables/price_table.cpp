@@ -89,7 +89,7 @@ start_cache()
 
 // The key's argument, where "key" is not the key itself.
 constexpr const char *key_argument =
-	"key => '...' in latest_prices(), key_column => '...' in other functions";
+	"key => '...' in latest_prices() and latest_rows(), key_column => '...' in other functions";
 
 ResolvedColumn
 named_column(Relation relation, const char *name, const char *argument)
@@ -174,7 +174,7 @@ has_all_keys(const Attachment &attachment)
 	const ResolvedColumn &key = attachment.column[listing_key];
 	const ResolvedColumn &reference = attachment.column[price_key];
 
-	return attachment.foreign_key && getBaseType(key.type) == getBaseType(reference.type) &&
+	return attachment.foreign_key && key.base == reference.base &&
 	       key.collation == reference.collation && !is_distributed(attachment.listing);
 }
 
@@ -186,12 +186,16 @@ partitioning_of(Relation relation, const PriceTable &table)
 	const PartitionKey key = RelationGetPartitionKey(relation);
 	const PartitionDesc partitions = RelationGetPartitionDesc(relation, true);
 
-	if (key->partnatts == 1 && key->partattrs[0] == table.key.attnum)
+	if (key->partnatts != 1)
+		return Partitioning::otherwise;
+	if (key->partattrs[0] == table.key.attnum)
 		return Partitioning::by_key;
-	if (key->strategy == PARTITION_STRATEGY_RANGE && key->partattrs[0] == table.at.attnum &&
-	    partitions->nparts > 0 && !partition_bound_has_default(partitions->boundinfo))
-		return Partitioning::by_time;
-	return Partitioning::otherwise;
+	const TypeCacheEntry *at = lookup_type_cache(table.at.base, TYPECACHE_BTREE_OPFAMILY);
+	if (key->strategy != PARTITION_STRATEGY_RANGE || key->partattrs[0] != table.at.attnum ||
+	    key->partopfamily[0] != at->btree_opf || partitions->nparts == 0)
+		return Partitioning::otherwise;
+	return partition_bound_has_default(partitions->boundinfo) ? Partitioning::by_time_and_default
+	                                                          : Partitioning::by_time;
 }
 
 PriceTable
@@ -306,16 +310,23 @@ question_of(Oid relation, const ColumnNames &names)
 	return question;
 }
 
+bool
+is_named(const NameData &name, const char *argument)
+{
+	return strcmp(NameStr(name), argument == nullptr ? "" : argument) == 0;
+}
+
 // The answer that is known and still right, or nullptr.
 const Answer *
-known_answer(const Question &question)
+known_answer(Oid relation, const ColumnNames &names)
 {
-	bool found = false;
-
-	if (latest != nullptr && memcmp(&latest->question, &question, sizeof question) == 0)
+	if (latest != nullptr && latest->question.relation == relation &&
+	    is_named(latest->question.key, names.key) && is_named(latest->question.at, names.at) &&
+	    is_named(latest->question.value, names.value))
 		return latest;
-	Answer *answer = static_cast<Answer *>(hash_search(answers, &question, HASH_FIND, &found));
-	if (!found || !answer->valid)
+	const Question question = question_of(relation, names);
+	Answer *answer = static_cast<Answer *>(hash_search(answers, &question, HASH_FIND, nullptr));
+	if (answer == nullptr || !answer->valid)
 		return nullptr;
 	latest = answer;
 	return answer;
@@ -342,7 +353,6 @@ partitions_of(const PriceTable &table)
 const PriceTable *
 find_price_table(Oid oid, const ColumnNames &names)
 {
-	const Question question = question_of(oid, names);
 	bool found = false;
 
 	start_cache();
@@ -353,7 +363,7 @@ find_price_table(Oid oid, const ColumnNames &names)
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
 		                errmsg("relation with OID %u does not exist", oid)));
 	PriceTable *copy = static_cast<PriceTable *>(palloc(sizeof(PriceTable)));
-	const Answer *known = known_answer(question);
+	const Answer *known = known_answer(oid, names);
 	if (known != nullptr)
 		*copy = known->table;
 	else
@@ -361,6 +371,7 @@ find_price_table(Oid oid, const ColumnNames &names)
 		const uint64 before = invalidations;
 		*copy = resolve_table(relation, names);
 		forget_stale_answers();
+		const Question question = question_of(oid, names);
 		Answer *answer = static_cast<Answer *>(hash_search(answers, &question, HASH_ENTER, &found));
 		if (found)
 			drop_kept(answer);
@@ -383,6 +394,7 @@ find_price_table(Oid oid, const ColumnNames &names)
 const PriceTable *
 find_partition(const PriceTable &table, Relation partition)
 {
+	Assert(CheckRelationLockedByMe(partition, AccessShareLock, true));
 	const Oid oid = RelationGetRelid(partition);
 	HTAB *partitions = partitions_of(table);
 	Partition *known =
@@ -403,6 +415,7 @@ find_partition(const PriceTable &table, Relation partition)
 		if (column->attnum != 0)
 			*column = read_column(partition, get_attnum(oid, NameStr(column->name)));
 	}
+	columns->partitioning = partitioning_of(partition, *columns);
 	choose_leaf_index(partition, columns);
 	if (partitions != nullptr && invalidations == before)
 	{
@@ -417,7 +430,7 @@ const PriceTable *
 known_price_table(Oid oid, const ColumnNames &names)
 {
 	start_cache();
-	const Answer *answer = known_answer(question_of(oid, names));
+	const Answer *answer = known_answer(oid, names);
 	return answer == nullptr ? nullptr : &answer->table;
 }
 

@@ -7,20 +7,24 @@
 namespace listing_stats {
 
 // What is kept with a table for as long as what is known of it is right: plans of the queries about
-// one key, see reading_sql.hpp, and the tables that are its partitions.
+// one key, see reading_sql.hpp, the tables that are its partitions, and who has been found to have
+// the right to read it, as of which state of rights.
 struct Kept
 {
-	SPIPlanPtr plan[12];
+	SPIPlanPtr plan[9];
 	int users;  // calls that are running one of them
 	HTAB *partitions;
+	Oid reader;
+	uint64 rights;
 };
 
-// What the planner can make of a table's partitions.
+// Where the latest price of a key is among a table's partitions.
 enum class Partitioning
 {
 	none,
-	by_key,   // a key is in one of them
-	by_time,  // they can be put in the order of time
+	by_key,               // in one of them
+	by_time,              // in the newest that has the key
+	by_time_and_default,  // the same, if the default partition is empty
 	otherwise
 };
 

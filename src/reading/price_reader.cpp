@@ -1,0 +1,117 @@
+// Which way prices are read, see price_reader.hpp.
+//
+// What holds:
+// - The table is locked from before its columns were found until the transaction ends.
+// - What one way has given that could not go on is dropped before the next gives it again.
+#include "reading/price_reader.hpp"
+
+#include "reading/direct_reader.hpp"
+
+namespace listing_stats {
+
+namespace {
+
+// How many prices of one key are read in the time in which a query goes to the next key.
+constexpr double prices_worth_reading = 130;
+
+void
+say_way(const PriceTable &table, const char *way)
+{
+	elog(DEBUG1, "listing_stats reads table \"%s\" %s", NameStr(table.name), way);
+}
+
+const char *
+name_argument(FunctionCallInfo fcinfo, int argument)
+{
+	return PG_ARGISNULL(argument) ? nullptr : NameStr(*PG_GETARG_NAME(argument));
+}
+
+// Keys as text are compared by queries alone.
+template <typename Read>
+bool
+read_pages(const PriceTable &table, KeyKind kind, RowSink sink, const Read &read)
+{
+	if (kind == KeyKind::text)
+		return false;
+	if (read())
+	{
+		say_way(table, "from index pages");
+		return true;
+	}
+	sink.drop(sink.sink);
+	return false;
+}
+
+bool
+read_in_a_pass(const PriceTable &table, KeyKind kind, const LatestRequest &request, RowSink sink)
+{
+	if (kind == KeyKind::text || request.has_keys || skipping_pays(table, prices_worth_reading))
+		return false;
+	if (read_latest_in_a_pass(table, request.as_of, sink))
+	{
+		say_way(table, "by a pass over its rows");
+		return true;
+	}
+	sink.drop(sink.sink);
+	return false;
+}
+
+}  // namespace
+
+const PriceTable *
+table_argument(FunctionCallInfo fcinfo, KeyKind kind, int names)
+{
+	if (PG_ARGISNULL(0))
+		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("price must not be NULL")));
+	return table_argument(fcinfo, PG_GETARG_OID(0), kind, names);
+}
+
+const PriceTable *
+table_argument(FunctionCallInfo fcinfo, Oid relation, KeyKind kind, int names)
+{
+	const PriceTable *table =
+		find_price_table(relation, {name_argument(fcinfo, names), name_argument(fcinfo, names + 1),
+	                                name_argument(fcinfo, names + 2)});
+
+	Assert(CheckRelationOidLockedByMe(table->relation, AccessShareLock, true));
+	check_key_kind(*table, kind);
+	return table;
+}
+
+void
+read_latest(const PriceTable &table, KeyKind kind, const LatestRequest &request, RowSink sink)
+{
+	const auto directly = [&] { return read_latest_directly(table, request, sink); };
+
+	if (!request.whole_rows &&
+	    (read_pages(table, kind, sink, directly) || read_in_a_pass(table, kind, request, sink)))
+		return;
+	say_way(table, "by query");
+	read_latest_by_query(table, kind, request, sink);
+}
+
+void
+read_latest_of_key(const PriceTable &table, KeyKind kind, Datum key, NullableDatum as_of,
+                   RowSink sink)
+{
+	if (!read_pages(table, kind, sink,
+	                [&] { return read_latest_of_key_directly(table, key, as_of, sink); }))
+	{
+		say_way(table, "by query");
+		read_one(table, kind, as_of.isnull ? Reading::latest_ever : Reading::latest, key, as_of,
+		         sink);
+	}
+}
+
+void
+read_history(const PriceTable &table, KeyKind kind, Datum key, int64 max_rows, RowSink sink)
+{
+	if (!read_pages(table, kind, sink,
+	                [&] { return read_history_directly(table, key, max_rows, sink); }))
+	{
+		say_way(table, "by query");
+		read_one(table, kind, Reading::history, key, {Int64GetDatum(max_rows), max_rows < 0}, sink);
+	}
+}
+
+}  // namespace listing_stats

@@ -1,0 +1,29 @@
+// Prices of a table, by the fastest of the ways that apply: from index pages, by a pass over the
+// rows, by a query.  All give the same rows.  DEBUG1 says which was taken.
+//
+// The key is a bigint, or given and answered as a text or uuid, as "kind" says; time and value have
+// the columns' own types.
+#pragma once
+
+#include "reading/reading_sql.hpp"
+
+namespace listing_stats {
+
+// The first argument of a function that reads prices, and those that name the columns of key, at
+// and value, from "names" on.  An error if it is NULL, or keys of the table are not of this kind.
+const PriceTable *table_argument(FunctionCallInfo fcinfo, KeyKind kind, int names);
+
+// The same for a table that is known otherwise.
+const PriceTable *table_argument(FunctionCallInfo fcinfo, Oid relation, KeyKind kind, int names);
+
+// The latest price of the keys asked for, or of all.
+void read_latest(const PriceTable &table, KeyKind kind, const LatestRequest &request, RowSink sink);
+
+// One key's latest price as of a time of the type of the column at, or ever.
+void read_latest_of_key(const PriceTable &table, KeyKind kind, Datum key, NullableDatum as_of,
+                        RowSink sink);
+
+// One key's prices, newest first, at most so many if max_rows is not negative.
+void read_history(const PriceTable &table, KeyKind kind, Datum key, int64 max_rows, RowSink sink);
+
+}  // namespace listing_stats
