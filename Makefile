@@ -10,7 +10,7 @@ CORE_OBJS      = src/core/decimal.o src/core/decimal_form.o src/core/distributio
                  src/core/stored_form.o
 SERVER_OBJS    = src/server/column.o src/server/numeric.o src/server/roles.o \
                  src/server/text_reader.o
-TABLES_OBJS    = src/tables/attachment.o src/tables/distributed.o src/tables/price_index.o \
+TABLES_OBJS    = src/tables/attachment.o src/tables/condition.o src/tables/distributed.o src/tables/price_index.o \
                  src/tables/price_table.o src/tables/trigger_arguments.o src/tables/trigger_catalog.o
 STATISTICS_OBJS = src/statistics/accessors.o src/statistics/aggregates.o \
                  src/statistics/distribution_order.o src/statistics/distribution_state.o \
@@ -27,10 +27,10 @@ TRACKING_OBJS  = src/tracking/attachment_cache.o src/tracking/collected_keys.o s
                  src/tracking/flush.o src/tracking/late_keys.o src/tracking/maintenance_sql.o \
                  src/tracking/statement.o src/tracking/triggers.o
 ATTACHING_OBJS = src/attaching/attach.o src/attaching/attach_request.o src/attaching/attach_triggers.o \
-                 src/attaching/attachments_view.o src/attaching/ddl_event.o src/attaching/detach.o \
+                 src/attaching/attachments_view.o src/attaching/ddl_event.o src/attaching/detach.o src/attaching/keep_latest.o \
                  src/attaching/follow_changes.o src/attaching/follow_drops.o \
                  src/attaching/follow_partitions.o src/attaching/follow_renames.o src/attaching/refresh.o \
-                 src/attaching/refresh_progress.o src/attaching/replaced_tables.o src/attaching/verify.o
+                 src/attaching/refresh_progress.o src/attaching/verify.o
 OBJS           = $(CORE_OBJS) $(SERVER_OBJS) $(TABLES_OBJS) $(STATISTICS_OBJS) $(READING_OBJS) \
                  $(HISTORY_OBJS) $(TRACKING_OBJS) $(ATTACHING_OBJS) src/module.o
 
@@ -45,7 +45,7 @@ PG_CXXFLAGS  = $(DIALECT) -Wextra -Wold-style-cast -Wno-register -Wno-unused-par
 PG_LDFLAGS  += $(EXTRA_LDFLAGS)
 
 # What keeps columns; tools/check runs it twice, directly and by SQL.
-TRACKING       = attach blog tracking targets interference own_write before_triggers write_paths partitions types names follow_ddl follow_partitions replaced_tables citus roles errors refresh
+TRACKING       = attach blog tracking targets interference own_write before_triggers write_paths partitions types names follow_ddl follow_partitions replaced_tables check citus roles errors refresh
 REGRESS        = setup surface $(TRACKING) price_summary price_stats latest_prices latest_rows price_history_json price_history
 ISOLATION      = races order locks attach late guess unlocked unchecked renames drops snapshots verify partitions savepoints
 ISOLATION_OPTS = --inputdir=$(srcdir)/test/isolation --load-extension=listing_stats

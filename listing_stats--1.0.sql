@@ -953,30 +953,229 @@ ALTER TABLE listing_stats._late ENABLE ALWAYS TRIGGER _late;
 COMMENT ON TRIGGER _late ON listing_stats._late IS 'looks again for the listings of prices that came before them';
 
 CREATE FUNCTION listing_stats._attachments(
-    OUT listing regclass, OUT price regclass, OUT listing_key name, OUT last_price name,
-    OUT last_price_at name, OUT previous_price name, OUT lowest_price name, OUT highest_price name,
-    OUT price_count name, OUT key name, OUT at name, OUT tie name, OUT value name,
-    OUT null_value text, OUT guard text, OUT replication text,
-    OUT index regclass, OUT triggers text[], OUT warnings text[])
+    OUT listing regclass, OUT price regclass, OUT listing_key text, OUT key text,
+    OUT last_price name, OUT last_price_at name, OUT previous_price name, OUT lowest_price name,
+    OUT highest_price name, OUT price_count name, OUT price_total name, OUT first_price name, OUT at name, OUT tie name, OUT value name,
+    OUT carry text, OUT condition text, OUT empty text, OUT own_rows boolean, OUT null_value text, OUT guard text, OUT replication text,
+    OUT index regclass, OUT way text, OUT triggers text[], OUT warnings text[], OUT mends text[])
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'listing_stats_attachments' LANGUAGE C STABLE;
-COMMENT ON FUNCTION listing_stats._attachments() IS 'private: the rows of the view attachments';
+COMMENT ON FUNCTION listing_stats._attachments() IS 'private: the rows of the view attachments, and for each warning the statement that mends it, NULL if somebody has to decide';
 
-CREATE VIEW listing_stats.attachments AS SELECT * FROM listing_stats._attachments();
-COMMENT ON VIEW listing_stats.attachments IS 'what is attached: tables, columns, the index that serves the latest price (NULL if none does), triggers and their state, and warnings about what would make it slow or wrong';
+CREATE VIEW listing_stats.attachments AS
+SELECT listing, price, listing_key, key, last_price, last_price_at, previous_price, lowest_price, highest_price, price_count, price_total, first_price, at, tie, value,
+    carry, condition, empty, own_rows, null_value, guard, replication, index, way, triggers, warnings
+FROM listing_stats._attachments();
+COMMENT ON VIEW listing_stats.attachments IS 'what is attached: tables, columns, the index that serves the latest price (NULL if none does), the way listings are locked and written (''direct'', or ''by SQL:'' and what is in the way; as of this session), triggers and their state, and warnings about what would make it slow or wrong';
 GRANT SELECT ON listing_stats.attachments TO PUBLIC;
+
+CREATE FUNCTION listing_stats._parts(whole oid, OUT part oid, OUT depth integer) RETURNS SETOF record LANGUAGE sql STABLE
+BEGIN ATOMIC
+    WITH RECURSIVE parts AS (
+        SELECT whole AS part, 0 AS depth
+        UNION
+        SELECT i.inhrelid, p.depth + 1 FROM parts p JOIN pg_catalog.pg_inherits i ON i.inhparent = p.part AND NOT i.inhdetachpending)
+    SELECT p.part, min(p.depth) FROM parts p GROUP BY p.part;
+END;
+COMMENT ON FUNCTION listing_stats._parts(oid) IS 'private: a table, its partitions and those that inherit from it, and how far below it they are';
+
+-- What can be seen in the catalogue alone.  In plpgsql, which keeps the plans of its queries: they go by indexes, however large
+-- the catalogue is.  By its search_path the names of tables that it gives are qualified.
+CREATE FUNCTION listing_stats._problems(a listing_stats.attachments, trigger oid, resolved boolean, OUT problem text, OUT mend text)
+RETURNS SETOF record LANGUAGE plpgsql STABLE
+SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
+#variable_conflict use_column
+DECLARE
+    attach CONSTANT text = CASE WHEN resolved THEN format('SELECT listing_stats.attach(%L, %L, key => %L)', a.listing, a.price, a.key) END;
+    price_changed CONSTANT oid = 'listing_stats.price_changed()'::regprocedure;
+    price_truncated CONSTANT oid = 'listing_stats.price_truncated()'::regprocedure;
+    listing_changed CONSTANT oid = 'listing_stats.listing_changed()'::regprocedure;
+    kept CONSTANT name[] = array_remove(ARRAY[a.last_price, a.last_price_at, a.previous_price, a.lowest_price, a.highest_price, a.price_count, a.price_total, a.first_price], NULL);
+    of_listing CONSTANT name[] = string_to_array(a.listing_key, ', ')::name[] || kept;
+    of_price CONSTANT name[] = string_to_array(a.key, ', ')::name[] || ARRAY[a.at, a.tie, a.value];
+    kept_numbers CONSTANT int2[] = ARRAY(SELECT attnum FROM pg_attribute WHERE attrelid = a.listing AND attname = ANY (kept));
+    listing_name CONSTANT name = (SELECT relname FROM pg_class WHERE oid = a.listing);
+    price_name CONSTANT name = (SELECT relname FROM pg_class WHERE oid = a.price);
+    arguments bytea;
+    enabled "char";
+BEGIN
+    SELECT tgargs, tgenabled INTO arguments, enabled FROM pg_trigger WHERE oid = trigger;
+    IF resolved THEN
+        -- Signs that another table has taken the place of one that is attached.  Triggers stay with their table when it is
+        -- renamed: tools that change a table by filling a new one and swapping the names leave them on the old one, which
+        -- nobody writes to any more.  And a table that has become a part of another has only a part of the rows.
+        RETURN QUERY
+        WITH
+        -- The table that the key of price refers to, if it has nothing to do with the listing.
+        referenced AS (
+            SELECT max(f.confrelid) AS oid
+            FROM pg_constraint f
+            JOIN pg_attribute k ON k.attrelid = a.price AND k.attname = a.key
+            JOIN pg_attribute l ON l.attrelid = a.listing AND l.attname = a.listing_key
+            WHERE f.contype = 'f' AND f.conrelid = a.price AND f.conkey = ARRAY[k.attnum]
+            HAVING NOT bool_or(a.listing IN (SELECT part FROM listing_stats._parts(f.confrelid)) OR f.confrelid IN (SELECT part FROM listing_stats._parts(a.listing))
+                OR EXISTS (
+                    SELECT FROM pg_constraint r
+                    WHERE r.contype = 'f' AND (r.conrelid, r.conkey, r.confrelid, r.confkey) IN (
+                        (a.listing, ARRAY[l.attnum], f.confrelid, f.confkey), (f.confrelid, f.confkey, a.listing, ARRAY[l.attnum]))))),
+        -- One that refers to the listing as price does, has columns of the same names, and a name that was made into that of
+        -- price: price_old, of price.
+        namesake AS (
+            SELECT c.oid
+            FROM pg_trigger r
+            JOIN pg_constraint f ON f.oid = r.tgconstraint
+            JOIN pg_class c ON c.oid = f.conrelid
+            WHERE r.tgrelid = a.listing AND f.contype = 'f' AND f.confrelid = a.listing AND c.oid <> a.price AND strpos(price_name, c.relname) > 0
+                AND of_price <@ ARRAY(SELECT attname FROM pg_attribute WHERE attrelid = c.oid AND NOT attisdropped)
+                AND c.oid NOT IN (SELECT part FROM listing_stats._parts(a.price)) AND a.price NOT IN (SELECT part FROM listing_stats._parts(c.oid))
+                AND NOT EXISTS (
+                    SELECT FROM pg_trigger p JOIN pg_trigger l ON l.tgargs = p.tgargs
+                    WHERE p.tgrelid = c.oid AND p.tgfoid = price_changed AND l.tgrelid = a.listing AND l.tgfoid = listing_changed)
+            ORDER BY f.oid DESC
+            LIMIT 1),
+        -- The highest that has the columns.
+        wholes AS (
+            WITH RECURSIVE above AS (
+                SELECT t.oid AS part, t.oid, 0 AS height FROM unnest(ARRAY[a.listing, a.price]::oid[]) AS t(oid)
+                UNION
+                SELECT b.part, i.inhparent, b.height + 1 FROM above b JOIN pg_inherits i ON i.inhrelid = b.oid)
+            SELECT DISTINCT ON (b.part) b.part, b.oid
+            FROM above b
+            WHERE b.height > 0
+                AND CASE b.part WHEN a.listing THEN of_listing ELSE of_price END <@ ARRAY(SELECT attname FROM pg_attribute WHERE attrelid = b.oid AND NOT attisdropped)
+            ORDER BY b.part, b.height DESC),
+        signs(number, other, listing, price, sign) AS (
+            SELECT 1, r.oid, r.oid, a.price::oid, 'column "%s" of table "%s" refers to table "%s" and not to table "%s", whose columns are kept' FROM referenced r
+            UNION ALL
+            SELECT 2, n.oid, a.listing, n.oid, 'table "%3$s" refers to table "%4$s" and is not attached: if it has taken the place of table "%2$s"' FROM namesake n
+            UNION ALL
+            SELECT 3, w.oid, a.listing, w.oid, 'table "%2$s" is a part of table "%3$s", whose other prices are not seen' FROM wholes w WHERE w.part = a.price
+            UNION ALL
+            SELECT 4, w.oid, w.oid, a.price, 'table "%4$s" is a part of table "%3$s", whose other rows are not kept' FROM wholes w WHERE w.part = a.listing),
+        -- The arguments of attach(), except for what it does by itself.
+        settings AS (
+            SELECT string_agg(format('%s => %L', key, coalesce(value, 'none')), ', ') AS list
+            FROM jsonb_each_text(to_jsonb(a))
+            WHERE key IN ('key', 'at', 'value', 'tie', 'last_price')
+                OR (key IN ('carry', 'condition') AND value IS NOT NULL) OR (key, value) = ('empty', 'keep')
+                OR (key IN ('last_price_at', 'previous_price', 'lowest_price', 'highest_price', 'price_count', 'price_total', 'first_price') AND value IS NOT NULL)
+                OR (key, value) IN (('null_value', 'skip'), ('guard', 'error'), ('guard', 'off'), ('replication', 'replica'), ('replication', 'always')))
+        SELECT format('%s: SELECT listing_stats.detach(%L, %L), then attach(%L, %L)', format(s.sign, a.key, price_name, c.relname, listing_name),
+                a.listing, a.price, s.listing::regclass, s.price::regclass),
+            format('SELECT listing_stats.detach(%L, %L); SELECT listing_stats.attach(%L, %L, %s)', a.listing, a.price, s.listing::regclass, s.price::regclass, t.list)
+        FROM signs s JOIN pg_class c ON c.oid = s.other, settings t
+        ORDER BY s.number;
+
+        -- Where pages are full, each new latest price moves its listing to another page and writes to every index.  Said only
+        -- when many do: filling the columns once does not count.
+        RETURN QUERY
+        SELECT format('most updates of table "%s" write to all its indexes, because its pages are full: ALTER TABLE %s SET (fillfactor = 90), then VACUUM FULL', c.relname, a.listing),
+            format('ALTER TABLE %s SET (fillfactor = 90)', a.listing)
+        FROM pg_class c, pg_stat_get_tuples_updated(c.oid) updated
+        WHERE c.oid = a.listing AND updated > 3 * greatest(c.reltuples, 10000) AND pg_stat_get_tuples_hot_updated(c.oid) < updated / 2
+            AND coalesce((SELECT option_value::int FROM pg_options_to_table(c.reloptions) WHERE option_name = 'fillfactor'), 100) > 90
+            AND NOT EXISTS (
+                SELECT FROM pg_index i
+                WHERE i.indrelid = a.listing AND (i.indkey::int2[] && kept_numbers OR EXISTS (
+                    SELECT FROM pg_depend d
+                    WHERE d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid AND d.refclassid = 'pg_class'::regclass AND d.refobjid = a.listing
+                        AND d.refobjsubid = ANY (kept_numbers))));
+
+        -- An UPDATE of a column in a unique index counts as one of a key: it waits for whoever inserts a row that refers to the
+        -- listing, and they for it.
+        RETURN QUERY
+        SELECT format('column "%s" of table "%s" is in a unique index: changes of prices wait for every transaction that refers to their listings', k.name, listing_name), NULL::text
+        FROM unnest(kept) WITH ORDINALITY AS k(name, number)
+        JOIN pg_attribute c ON c.attrelid = a.listing AND c.attname = k.name
+        WHERE EXISTS (
+            SELECT FROM pg_index i
+            WHERE i.indrelid = a.listing AND i.indislive AND i.indisunique AND i.indexprs IS NULL AND i.indpred IS NULL
+                AND c.attnum = ANY ((i.indkey::int2[])[:i.indnkeyatts - 1]))
+        ORDER BY k.number;
+
+        -- A crash empties an unlogged table, and no trigger sees it.
+        RETURN QUERY
+        SELECT format('table "%s" is unlogged and empty after a crash: then table "%s" has to be repaired by refresh()', price_name, listing_name),
+            format('ALTER TABLE %s SET LOGGED', a.price)
+        FROM pg_class p, pg_class l
+        WHERE p.oid = a.price AND p.relpersistence = 'u' AND l.oid = a.listing AND l.relpersistence = 'p';
+
+        -- A prepared transaction holds the listings of its prices until it is committed.  A subscription whose next transaction
+        -- waits for them never comes to that.
+        IF enabled IN ('A', 'R') THEN
+            RETURN QUERY
+            SELECT format('subscription "%s" of table "%s" has two_phase = on: a prepared transaction can make it wait for itself for ever', s.subname, c.relname), NULL::text
+            FROM listing_stats._parts(a.price) p
+            JOIN pg_class c ON c.oid = p.part
+            JOIN pg_subscription_rel r ON r.srrelid = p.part
+            JOIN pg_subscription s ON s.oid = r.srsubid
+            WHERE s.subtwophasestate <> 'd'
+            ORDER BY p.depth, p.part;
+        END IF;
+    END IF;
+
+    RETURN QUERY
+    SELECT format('trigger "%s" on table "%s" is disabled: what it misses has to be repaired by refresh()', t.tgname, c.relname), attach
+    FROM pg_trigger t
+    JOIN pg_class c ON c.oid = t.tgrelid
+    WHERE c.oid IN (a.listing, a.price) AND t.tgenabled = 'D' AND t.tgargs = arguments AND t.tgfoid IN (price_changed, price_truncated, listing_changed)
+    ORDER BY c.oid = a.price, t.tgname;
+
+    -- What goes on in the parts of price that no trigger sees: one of each kind, however many parts there are.
+    RETURN QUERY
+    WITH parts AS (
+        SELECT p.part, p.depth, c.relname, c.relkind = 'f' AS remote, bool_or(t.tgfoid = price_changed) IS TRUE AS changed,
+            bool_or(t.tgfoid = price_truncated AND t.tgparentid = 0) IS TRUE AS truncated, p.depth > 0 AND bool_or(t.tgenabled = 'D') IS TRUE AS disabled
+        FROM listing_stats._parts(a.price) p
+        JOIN pg_class c ON c.oid = p.part
+        LEFT JOIN pg_trigger t ON t.tgrelid = p.part AND t.tgargs = arguments
+        WHERE a.key IS NOT NULL
+        GROUP BY p.part, p.depth, c.relname, c.relkind)
+    SELECT format(k.problem, format('table "%s"', (array_agg(p.relname ORDER BY p.depth, p.part))[1]) || CASE WHEN count(*) > 1 THEN format(' and %s more', count(*) - 1) ELSE '' END), k.mend
+    FROM parts p, LATERAL (VALUES
+        (1, p.remote, 'changes made on the remote side of foreign %s are not seen', NULL),
+        (2, NOT p.remote AND NOT p.changed, 'changes of %s, which inherit, are not seen until attach() is called again', attach),
+        (3, NOT p.remote AND p.changed AND NOT p.truncated, 'TRUNCATE of %s alone is not seen until attach() is called again', attach),
+        (4, p.disabled, 'triggers on %s are disabled: what they miss has to be repaired by refresh()', attach)) AS k(number, holds, problem, mend)
+    WHERE k.holds
+    GROUP BY k.number, k.problem, k.mend
+    ORDER BY k.number;
+END $$;
+COMMENT ON FUNCTION listing_stats._problems(listing_stats.attachments, oid, boolean) IS 'private: what the catalogue says is wrong with an attachment, given the rest of its row, its trigger and whether all its columns were found; with the statement that mends it, NULL if somebody has to decide';
+
+CREATE FUNCTION listing_stats.check(OUT listing regclass, OUT price regclass, OUT problem text, OUT mend text)
+RETURNS SETOF record LANGUAGE sql STABLE
+BEGIN ATOMIC
+    SELECT a.listing, a.price, p.problem, p.mend FROM listing_stats._attachments() a, unnest(a.warnings, a.mends) AS p(problem, mend);
+END;
+COMMENT ON FUNCTION listing_stats.check() IS 'one row for each warning of the view attachments, none if all is well: the tables (NULL where one is not known), the problem, and the statements that mend it, to be run by the owner of the tables; mend is NULL where somebody has to decide what to do. Cheap: reads the catalogue and at most a hundred rows of a table, and waits for an attached table that somebody has locked ACCESS EXCLUSIVE. That kept columns are right is what verify() checks';
 
 CREATE FUNCTION listing_stats.attach(
     listing regclass, price regclass,
     last_price name DEFAULT NULL, last_price_at name DEFAULT NULL,
     previous_price name DEFAULT NULL, lowest_price name DEFAULT NULL,
     highest_price name DEFAULT NULL, price_count name DEFAULT NULL,
-    key name DEFAULT NULL, at name DEFAULT NULL, value name DEFAULT NULL, tie name DEFAULT NULL,
-    null_value text DEFAULT NULL, guard text DEFAULT NULL, replication text DEFAULT NULL,
+    price_total name DEFAULT NULL, first_price name DEFAULT NULL,
+    key text DEFAULT NULL, listing_key text DEFAULT NULL, at name DEFAULT NULL,
+    value name DEFAULT NULL, tie name DEFAULT NULL, carry text DEFAULT NULL,
+    condition text DEFAULT NULL, empty text DEFAULT NULL, null_value text DEFAULT NULL, guard text DEFAULT NULL, replication text DEFAULT NULL,
     backfill boolean DEFAULT true)
 RETURNS SETOF listing_stats.attachments
 AS 'MODULE_PATHNAME', 'listing_stats_attach' LANGUAGE C VOLATILE ROWS 1;
-COMMENT ON FUNCTION listing_stats.attach(regclass, regclass, name, name, name, name, name, name, name, name, name, name, text, text, text, boolean) IS 'keeps what the prices of each listing say in columns of the listing: last_price and last_price_at (value and time of the latest price), previous_price (the last known price that differs from it), lowest_price, highest_price and price_count (of known prices). Creates what is missing of columns, covering index and triggers, with a NOTICE for each, fills the columns unless backfill is false, and returns the row of the view attachments. NULL arguments are found (key: from the foreign key), default (last_price, created, value, the primary key as tie, keep, keep, origin), or left as they are when attached already; ''none'' stops keeping a column. null_value: ''keep'' (a NULL price is the latest) or ''skip'' (the last known one counts); guard: what becomes of values that an UPDATE (also of MERGE or ON CONFLICT) writes to the columns, ''keep'' (they are put right), ''error'' or ''off'' (they stay); what an INSERT of a listing gives is always put right; replication: ''origin'', ''replica'' or ''always'', as triggers fire. Only for the owner of both tables; errors name what does not fit';
+COMMENT ON FUNCTION listing_stats.attach(regclass, regclass, name, name, name, name, name, name, name, name, text, text, name, name, name, text, text, text, text, text, text, boolean) IS 'keeps what the prices of each listing say in columns of the listing: last_price and last_price_at (value and time of the latest price), previous_price (the last known price that differs from it), lowest_price, highest_price, price_count, price_total (0 if there are none) and first_price (of known prices), and what carry lists: further columns of the latest row, as in ''currency, url AS last_url''. Creates what is missing of columns, index and triggers, with a NOTICE for each, fills the columns unless backfill is false, and returns the row of the view attachments. NULL arguments are found (key and listing_key, lists of columns: from the foreign key; at: created, or the only time; value: value, or the only number; tie: none where key and at are unique, otherwise the primary key), default (last_price, all prices, null, keep, keep, origin), or left as they are when attached already; ''none'' stops keeping a column, carrying, or the condition. A call that names a kept column changes its attachment; one that names others can make another. condition: only prices that satisfy it count, an immutable expression of their columns; empty: what a listing without prices has, ''null'' or ''keep'' (what it had); null_value: ''keep'' (a NULL price is the latest) or ''skip'' (the last known one counts); guard: what becomes of values that an UPDATE (also of MERGE or ON CONFLICT) writes to the columns, ''keep'' (they are put right), ''error'' or ''off'' (they stay); what an INSERT of a listing gives is always put right; replication: ''origin'', ''replica'' or ''always'', as triggers fire. Only for the owner of both tables; errors name what does not fit';
+
+CREATE FUNCTION listing_stats.keep_latest(
+    price regclass, latest_table text, key text DEFAULT NULL, at name DEFAULT NULL,
+    value name DEFAULT NULL, tie name DEFAULT NULL, carry text DEFAULT NULL,
+    last_price name DEFAULT NULL, last_price_at name DEFAULT NULL,
+    previous_price name DEFAULT NULL, lowest_price name DEFAULT NULL,
+    highest_price name DEFAULT NULL, price_count name DEFAULT NULL,
+    price_total name DEFAULT NULL, first_price name DEFAULT NULL,
+    condition text DEFAULT NULL, null_value text DEFAULT NULL, guard text DEFAULT NULL,
+    replication text DEFAULT NULL, backfill boolean DEFAULT true)
+RETURNS SETOF listing_stats.attachments
+AS 'MODULE_PATHNAME', 'listing_stats_keep_latest' LANGUAGE C VOLATILE ROWS 1;
+COMMENT ON FUNCTION listing_stats.keep_latest(regclass, text, text, name, name, name, text, name, name, name, name, name, name, name, name, text, text, text, text, boolean) IS 'keeps the latest row of each key in a table of its own: a row is inserted with the first price of a key that counts and deleted with the last. Creates the table if there is none, with the columns of key (a list; NULL: those of the only foreign key) as its primary key, last_price and last_price_at; one that is there needs a unique key of these columns and no rows of other keys. The other arguments, columns, index, triggers and the row returned are those of attach(). Rows that an application inserts, changes or deletes are put right. Only for the owner of price, and of the table if it is there; errors name what does not fit';
 
 CREATE FUNCTION listing_stats.detach("table" regclass) RETURNS integer
 AS 'MODULE_PATHNAME', 'listing_stats_detach' LANGUAGE C VOLATILE STRICT;
@@ -985,6 +1184,10 @@ COMMENT ON FUNCTION listing_stats.detach(regclass) IS 'drops the triggers of eve
 CREATE FUNCTION listing_stats.detach(listing regclass, price regclass) RETURNS integer
 AS 'MODULE_PATHNAME', 'listing_stats_detach' LANGUAGE C VOLATILE STRICT;
 COMMENT ON FUNCTION listing_stats.detach(regclass, regclass) IS 'drops the triggers of every attachment of the two tables; columns, their values and indexes stay. Returns how many were detached. Only for the owner of both tables';
+
+CREATE FUNCTION listing_stats.detach(listing regclass, price regclass, "column" name) RETURNS integer
+AS 'MODULE_PATHNAME', 'listing_stats_detach' LANGUAGE C VOLATILE STRICT;
+COMMENT ON FUNCTION listing_stats.detach(regclass, regclass, name) IS 'drops the triggers of the attachment of the two tables that keeps this column of listing, and others with it; columns, their values and indexes stay. To stop keeping one column of several: attach(..., last_price => ''none'') and the like. Returns how many were detached. Only for the owner of both tables';
 
 CREATE FUNCTION listing_stats.verify(
     listing regclass, price regclass,

@@ -28,26 +28,29 @@ SELECT count(*) FROM listing_stats.attachments WHERE price = 'price'::regclass;
 -- one more column, the rest stays
 SELECT last_price, last_price_at FROM listing_stats.attach('listing', 'price', last_price_at => 'seen');
 SELECT id, last_price, seen = '2026-01-02 00:00' AS seen FROM listing ORDER BY id;
+-- another column of the same value is another attachment: what is kept stays kept
 SELECT last_price, last_price_at FROM listing_stats.attach('listing', 'price', last_price => 'current');
 SELECT id, last_price, current, seen IS NOT NULL AS seen FROM listing ORDER BY id;
 INSERT INTO price VALUES (5, 3, '2026-01-03', 30);
 SELECT id, last_price, current, seen IS NOT NULL AS seen FROM listing ORDER BY id;
 
--- another value by the same key would put an end to the column that is kept; one that is named 'none', or kept for
--- something else, is not missed
+-- so is another value by the same key; naming a column that is kept changes its attachment
 CREATE TABLE used (id int PRIMARY KEY, price_id bigint);
 CREATE TABLE two_values (id int PRIMARY KEY, used_id int REFERENCES used, at date NOT NULL, a numeric, b numeric, again int GENERATED ALWAYS AS (used_id) STORED REFERENCES used);
 INSERT INTO used VALUES (1);
 INSERT INTO two_values VALUES (1, 1, '2026-01-01', 10, 1);
 SELECT last_price FROM listing_stats.attach('used', 'two_values', key => 'used_id', at => 'at', value => 'a', last_price => 'last_a');
-SELECT last_price FROM listing_stats.attach('used', 'two_values', key => 'used_id', value => 'b', last_price => 'last_b');
-SELECT last_price FROM listing_stats.attach('used', 'two_values', key => 'used_id', null_value => 'skip', last_price => 'last_b');
-SELECT last_price FROM listing_stats.attach('used', 'two_values', key => 'again', at => 'at', value => 'b', last_price => 'last_b');
-INSERT INTO two_values VALUES (2, 1, '2026-01-02', 11, 2);
-SELECT last_a, last_b FROM used;
-SELECT last_price, previous_price FROM listing_stats.attach('used', 'two_values', key => 'again', last_price => 'other', previous_price => 'last_b');
-SELECT last_price, value FROM listing_stats.attach('used', 'two_values', key => 'again', value => 'a', previous_price => 'none');
-SELECT last_a, last_b, other FROM used;
+SELECT last_price FROM listing_stats.attach('used', 'two_values', value => 'b', last_price => 'last_b');
+SELECT last_price, null_value FROM listing_stats.attach('used', 'two_values', null_value => 'skip', last_price => 'last_b');
+SELECT last_price, value FROM listing_stats.attach('used', 'two_values', key => 'again', value => 'b', last_price => 'last_c');
+INSERT INTO two_values VALUES (2, 1, '2026-01-02', 11, 2), (3, 1, '2026-01-03', 12, NULL);
+SELECT last_a, last_b, last_c FROM used;
+SELECT last_price, previous_price FROM listing_stats.attach('used', 'two_values', key => 'again', previous_price => 'before_c');
+SELECT last_price, previous_price, value FROM listing_stats.attach('used', 'two_values', key => 'again', value => 'a', previous_price => 'none');
+SELECT last_a, last_b, last_c, before_c FROM used;
+SELECT listing_stats.attach('used', 'two_values', guard => 'error');
+\echo :SQLSTATE
+SELECT guard FROM listing_stats.attach('used', 'two_values', value => 'b', key => 'used_id', guard => 'error');
 SELECT listing_stats.detach('two_values');
 
 -- detaching leaves the data
@@ -149,7 +152,7 @@ CREATE TABLE composite (a int, b int, PRIMARY KEY (a, b));
 CREATE TABLE of_composite (id int PRIMARY KEY, a int, b int, created date NOT NULL, value int, FOREIGN KEY (a, b) REFERENCES composite);
 ALTER TABLE composite ADD ab text GENERATED ALWAYS AS (a::text || '/' || b::text) STORED UNIQUE;
 ALTER TABLE of_composite ADD ab text GENERATED ALWAYS AS (a::text || '/' || b::text) STORED REFERENCES composite (ab);
-SELECT listing_key, key FROM listing_stats.attach('composite', 'of_composite');
+SELECT listing_key, key FROM listing_stats.attach('composite', 'of_composite', key => 'ab');
 INSERT INTO composite VALUES (1, 2);
 INSERT INTO of_composite VALUES (1, 1, 2, '2026-01-01', 5);
 TABLE composite;

@@ -34,6 +34,7 @@ SELECT last_price, warnings FROM listing_stats.attach('listing', 'price');
 SAVEPOINT b;
 INSERT INTO pg_dist_partition VALUES ('price');
 SELECT warnings FROM listing_stats.attachments WHERE listing = 'listing'::regclass;
+SELECT mend FROM listing_stats.check() WHERE listing = 'listing'::regclass;
 -- its partitions are left to it
 CREATE TABLE price_2027 PARTITION OF price FOR VALUES FROM ('2027-01-01') TO ('2028-01-01');
 SELECT our_triggers();

@@ -74,7 +74,8 @@ SELECT listing_stats.attach('listing', 'of_other', key => 'other_id');
 \echo :SQLSTATE
 CREATE TABLE composite (a int, b int, PRIMARY KEY (a, b));
 CREATE TABLE of_composite (id int PRIMARY KEY, a int, b int, created date, value int, FOREIGN KEY (a, b) REFERENCES composite);
-SELECT listing_stats.attach('composite', 'of_composite');
+SELECT key, listing_key FROM listing_stats.attach('composite', 'of_composite');
+SELECT listing_stats.detach('of_composite');
 \echo :SQLSTATE
 SELECT listing_stats.attach('composite', 'of_composite', key => 'a');
 \echo :SQLSTATE
@@ -85,16 +86,16 @@ CREATE TABLE several_ties (a int, b int, listing_id bigint REFERENCES listing, c
 SELECT listing_stats.attach('listing', 'several_ties');
 \echo :SQLSTATE
 CREATE TABLE no_tie (listing_id bigint REFERENCES listing, created date, value int, PRIMARY KEY (listing_id, created));
-SELECT listing_stats.attach('listing', 'no_tie');
-\echo :SQLSTATE
+-- none is needed: there cannot be two prices of one time
+SELECT tie FROM listing_stats.attach('listing', 'no_tie');
+SELECT listing_stats.detach('listing', 'no_tie');
+ALTER TABLE listing DROP COLUMN last_price;
 
 -- V10: types
 CREATE TABLE wrong (id bigint PRIMARY KEY, listing_id bigint REFERENCES listing, by_text text, created timestamptz, value text, money money, interval interval, point point, json json, real real);
-SELECT listing_stats.attach('listing', 'wrong');
+SELECT listing_stats.attach('listing', 'wrong', lowest_price => 'lowest');
 \echo :SQLSTATE
-SELECT listing_stats.attach('listing', 'wrong', value => 'money');
-\echo :SQLSTATE
-SELECT listing_stats.attach('listing', 'wrong', value => 'real');
+SELECT listing_stats.attach('listing', 'wrong', value => 'money', previous_price => 'previous');
 \echo :SQLSTATE
 SELECT listing_stats.attach('listing', 'wrong', value => 'id', at => 'value');
 \echo :SQLSTATE
@@ -114,10 +115,12 @@ SELECT listing_stats.attach('by_array', 'of_array');
 -- V6, C10: targets
 CREATE TABLE counted (id int PRIMARY KEY, certain bigint NOT NULL DEFAULT 0, small int);
 CREATE TABLE count_price (id int PRIMARY KEY, counted_id int REFERENCES counted, created date NOT NULL, value numeric(10,2));
-SELECT listing_stats.attach('counted', 'count_price', price_count => 'certain');
+ALTER TABLE counted ADD text text;
+SELECT listing_stats.attach('counted', 'count_price', price_count => 'text');
 \echo :SQLSTATE
-SELECT listing_stats.attach('counted', 'count_price', price_count => 'small');
-\echo :SQLSTATE
+-- a count is never NULL, and may be an integer
+SELECT price_count FROM listing_stats.attach('counted', 'count_price', price_count => 'certain');
+SELECT price_count FROM listing_stats.attach('counted', 'count_price', price_count => 'small');
 -- changed after attaching
 SELECT count(*) FROM listing_stats.attach('counted', 'count_price', price_count => 'number');
 INSERT INTO counted (id) VALUES (1);

@@ -1,10 +1,13 @@
 // attach(): makes what is missing of columns, index and triggers, and fills the columns.
-#include "attaching/attach_request.hpp"
+#include "attaching/attach.hpp"
+
 #include "attaching/attach_triggers.hpp"
 #include "attaching/attachments_view.hpp"
 #include "server/roles.hpp"
+#include "tables/condition.hpp"
 #include "tables/price_index.hpp"
 #include "tracking/flush.hpp"
+#include "tracking/maintenance_sql.hpp"
 
 namespace listing_stats {
 
@@ -69,7 +72,7 @@ in_unique_index(Relation listing, AttrNumber attnum)
 
 void
 check_target(const Request &request, const ResolvedColumn &target, const ResolvedColumn &source,
-             const Trigger *own)
+             bool keep_empty, const Trigger *own)
 {
 	const char *table = RelationGetRelationName(request.listing);
 	const char *name = NameStr(target.name);
@@ -78,13 +81,14 @@ check_target(const Request &request, const ResolvedColumn &target, const Resolve
 		ereport(ERROR, (errcode(ERRCODE_INVALID_TABLE_DEFINITION),
 		                errmsg("column \"%s\" of table \"%s\" is a generated column", name, table),
 		                errhint("Name another column, which attach() creates if it is missing.")));
-	if (target.not_null)
+	if (target.not_null && source.attnum != 0 && !keep_empty)
 		ereport(
 			ERROR,
 			(errcode(ERRCODE_INVALID_TABLE_DEFINITION),
 		     errmsg("column \"%s\" of table \"%s\" is NOT NULL", name, table),
-		     source.attnum == 0 ? 0 : errdetail("It is NULL for a listing without prices."),
-		     errhint("ALTER TABLE %s ALTER COLUMN %s DROP NOT NULL;",
+		     errdetail("It is NULL for a listing without prices."),
+		     errhint("ALTER TABLE %s ALTER COLUMN %s DROP NOT NULL; or have such a listing keep "
+		             "what it has, attach(..., empty => 'keep').",
 		             qualified_name(RelationGetRelid(request.listing)), quote_identifier(name))));
 	if (in_unique_index(request.listing, target.attnum))
 		ereport(
@@ -101,7 +105,9 @@ check_target(const Request &request, const ResolvedColumn &target, const Resolve
 		                 "listing_stats.detach(%s, %s) first.",
 		                 quote_literal_cstr(qualified_name(RelationGetRelid(request.listing))),
 		                 quote_literal_cstr(other))));
-	if (column_fit(source, target) != Fit::exact)
+	// A count may be an integer, which PostgreSQL says is out of range if it ever is.
+	if (column_fit(source, target) != Fit::exact &&
+	    !(source.attnum == 0 && column_fit(source, target) == Fit::narrower))
 		ereport(ERROR,
 		        (errcode(ERRCODE_DATATYPE_MISMATCH),
 		         errmsg("column \"%s\" of table \"%s\" has type %s and cannot keep every value "
@@ -136,15 +142,19 @@ add_target_column(Request *request, const Attachment &attachment, int target)
 	int32 typmod = source.typmod;
 	const Oid type = getBaseTypeAndTypmod(source.type, &typmod);
 
+	// A total can have more digits.
+	if (target == price_total)
+		typmod = -1;
 	check_no_pending_events(request->listing);
 	close_tables(*request);
 	run_command(psprintf(
 		"ALTER TABLE %s ADD COLUMN %s %s", table, quote_identifier(name),
 		format_type_extended(type, typmod, FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY)));
-	run_command(psprintf(
-		"COMMENT ON COLUMN %s.%s IS %s", table, quote_identifier(name),
-		quote_literal_cstr(psprintf("%s from \"%s\", kept by listing_stats", argument_name[target],
-	                                get_rel_name(attachment.price)))));
+	run_command(psprintf("COMMENT ON COLUMN %s.%s IS %s", table, quote_identifier(name),
+	                     quote_literal_cstr(psprintf("%s from \"%s\", kept by listing_stats",
+	                                                 is_carried(target) ? NameStr(source.name)
+	                                                                    : argument_name(target),
+	                                                 get_rel_name(attachment.price)))));
 	reopen_tables(attachment, request);
 	ereport(NOTICE, (errmsg("created column \"%s\" of table \"%s\"", name, listing)));
 }
@@ -161,32 +171,18 @@ check_named_once(const Request &request, int target)
 	}
 }
 
-// A column that is kept so far and will not be, though nobody has said 'none'.
 void
-check_replaced(const Request &request, const Attachment &attachment, int target)
+check_is_not_key(const Attachment &attachment, int target)
 {
-	const char *kept = request.kept[target];
-	const char *table = RelationGetRelationName(request.listing);
-
-	for (int i = first_target; i < end_of_targets; ++i)
+	for (int i = 0; i < attachment.key_columns; ++i)
 	{
-		if (kept == nullptr ||
-		    (request.column[i] != nullptr && strcmp(request.column[i], kept) == 0))
-			return;
+		const ResolvedColumn &key = attachment.column[list_place(ColumnList::listing_key, i)];
+		if (key.attnum == attachment.column[target].attnum)
+			ereport(ERROR, (errcode(ERRCODE_INVALID_COLUMN_REFERENCE),
+			                errmsg("column \"%s\" is the listing's key and cannot keep a value",
+			                       NameStr(key.name)),
+			                errhint("Name another column.")));
 	}
-	// As one would to keep a second value.
-	if (request.keeps_other)
-		ereport(
-			ERROR,
-			(errcode(ERRCODE_DUPLICATE_OBJECT),
-		     errmsg("column \"%s\" of table \"%s\" would no longer be kept", kept, table),
-		     errdetail("Table \"%s\" is attached by key \"%s\" already, and keeps one value by "
-		               "one key.",
-		               RelationGetRelationName(request.price),
-		               NameStr(attachment.column[price_key].name)),
-		     errhint("Another value needs another key, which can be a generated column; to keep "
-		             "it instead of this one, call listing_stats.detach() first.")));
-	ereport(NOTICE, (errmsg("column \"%s\" of table \"%s\" is no longer kept", kept, table)));
 }
 
 void
@@ -194,6 +190,12 @@ attach_targets(Request *request, Attachment *attachment, const Trigger *existing
 {
 	int kept = 0;
 
+	// A new attachment that names none, or none but others, keeps the latest price too, unless
+	// another one does so already.
+	if (existing == nullptr && request->column[last_price] == nullptr &&
+	    (!request->targets_are_named ||
+	     kept_by_another(request->listing, argument_name(last_price), nullptr) == nullptr))
+		request->column[last_price] = argument_name(last_price);
 	for (int i = first_target; i < end_of_targets; ++i)
 	{
 		const char *name = request->column[i];
@@ -202,12 +204,13 @@ attach_targets(Request *request, Attachment *attachment, const Trigger *existing
 		if (name == nullptr)
 			continue;
 		check_named_once(*request, i);
-		check_replaced(*request, *attachment, i);
 		if (get_attnum(attachment->listing, name) == InvalidAttrNumber)
 			add_target_column(request, *attachment, i);
 		attachment->column[i] =
-			read_column(request->listing, find_column(request->listing, name, argument_name[i]));
-		check_target(*request, attachment->column[i], source_of(*attachment, i), existing);
+			read_column(request->listing, find_column(request->listing, name, argument_name(i)));
+		check_is_not_key(*attachment, i);
+		check_target(*request, attachment->column[i], source_of(*attachment, i),
+		             attachment->keep_empty, existing);
 		++kept;
 	}
 	if (kept == 0)
@@ -224,12 +227,17 @@ create_index(Request *request, const Attachment &attachment)
 	if (OidIsValid(fitting_index(attachment)))
 		return;
 	check_no_pending_events(request->price);
-	const bool include =
-		!is_virtual(TupleDescAttr(RelationGetDescr(request->price), value.attnum - 1));
+	// Values of any length do not belong into an index.
+	const bool include = is_number(getBaseType(value.type));
+	const bool covers =
+		include && !is_virtual(TupleDescAttr(RelationGetDescr(request->price), value.attnum - 1));
 	close_tables(*request);
+	const int guc_level = begin_safe_path();
 	run_command(psprintf(
-		"CREATE INDEX ON %s (%s)%s", qualified_name(attachment.price), index_columns(attachment),
-		include ? psprintf(" INCLUDE (%s)", quote_identifier(NameStr(value.name))) : ""));
+		"CREATE INDEX ON %s (%s)%s%s", qualified_name(attachment.price), index_columns(attachment),
+		covers ? psprintf(" INCLUDE (%s)", quote_identifier(NameStr(value.name))) : "",
+		attachment.condition == nullptr ? "" : psprintf(" WHERE %s", attachment.condition)));
+	end_safe_path(guc_level);
 	reopen_tables(attachment, request);
 	const Oid index = fitting_index(attachment);
 	ereport(NOTICE, (errmsg("created index \"%s\" on table \"%s\"",
@@ -237,62 +245,51 @@ create_index(Request *request, const Attachment &attachment)
 	                        RelationGetRelationName(request->price))));
 }
 
-// The triggers of attachments of these two tables, on price; and those on listing of which the half
-// on price is gone.
-List *
-existing_attachments(const Request &request)
+void
+check_unique_key(const Attachment &attachment)
 {
-	const Oid listing = RelationGetRelid(request.listing);
-	const Oid function = trigger_function(listing_changed);
-	List *found = NIL;
-	ListCell *cell = nullptr;
-
-	foreach (cell, our_triggers(request.price))
-	{
-		const Trigger *trigger = static_cast<Trigger *>(lfirst(cell));
-		if (is_attachment(request.price, trigger) &&
-		    (other_half(request.price, trigger, Side::price) == listing ||
-		     is_orphan_of(request.price, trigger, Side::price, listing)))
-			found = lappend(found, lfirst(cell));
-	}
-	foreach (cell, our_triggers(request.listing))
-	{
-		const Trigger *trigger = static_cast<Trigger *>(lfirst(cell));
-		if (trigger->tgfoid == function &&
-		    is_orphan_of(request.listing, trigger, Side::listing, RelationGetRelid(request.price)))
-			found = lappend(found, lfirst(cell));
-	}
-	return found;
+	if (!OidIsValid(listing_key_index(attachment)))
+		ereport(ERROR,
+		        (errcode(ERRCODE_INVALID_TABLE_DEFINITION),
+		         errmsg("table \"%s\" has no unique index of its key",
+		                get_rel_name(attachment.listing)),
+		         errhint("Make the columns of the key its primary key, or name a table that is not "
+		                 "there yet.")));
 }
 
-// That of the key named, or the only one whose key is gone; if none is named, the only one, and
-// then the key is its.  nullptr: none.
-const Trigger *
-existing_attachment(Request *request)
+// A table that gets rows of its own has none of other keys, which would be deleted.
+void
+check_rows(const Attachment &attachment)
 {
-	const char *key = request->column[price_key];
-	const Trigger *found = nullptr;
-	const char *found_key = nullptr;
-	ListCell *cell = nullptr;
-	int count = 0;
+	const Actor before = restrict_to(attachment.owner);
+	const int guc_level = begin_safe_path();
 
-	foreach (cell, existing_attachments(*request))
+	SPI_connect();
+	SPI_execute(unpriced_query(attachment), true, 1);
+	const bool found = SPI_processed > 0;
+	SPI_finish();
+	end_safe_path(guc_level);
+	resume_as(before);
+	if (found)
+		ereport(ERROR,
+		        (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+		         errmsg("table \"%s\" has rows of which table \"%s\" has no price",
+		                NameStr(attachment.listing_name), NameStr(attachment.price_name)),
+		         errdetail("keep_latest() would delete them."),
+		         errhint("Delete them first; or attach() keeps columns of rows that are there.")));
+}
+
+const char *
+key_list(const Attachment &attachment)
+{
+	const char *name[column_count] = {};
+
+	for (int i = 0; i < attachment.key_columns; ++i)
 	{
-		const Trigger *trigger = static_cast<Trigger *>(lfirst(cell));
-		const char *its_key = key_of_price(request->price, trigger);
-		if (key != nullptr && its_key != nullptr && strcmp(its_key, key) == 0)
-			return trigger;
-		if (key != nullptr && its_key != nullptr)
-			continue;
-		found = trigger;
-		found_key = its_key;
-		++count;
+		const int place = list_place(ColumnList::key, i);
+		name[place] = NameStr(attachment.column[place].name);
 	}
-	if (count != 1)
-		return nullptr;
-	if (key == nullptr)
-		request->column[price_key] = found_key;
-	return found;
+	return format_list(name, ColumnList::key);
 }
 
 // Where one table has taken the place of another, the old one is to be detached.
@@ -308,8 +305,8 @@ tell_of_other_listing(const Request &request, const Attachment &attachment)
 			continue;
 		const char *key = key_of_price(request.price, trigger);
 		const Oid other = other_half(request.price, trigger, Side::price);
-		if (key == nullptr || strcmp(key, NameStr(attachment.column[price_key].name)) != 0 ||
-		    !OidIsValid(other) || other == attachment.listing)
+		if (key == nullptr || strcmp(key, key_list(attachment)) != 0 || !OidIsValid(other) ||
+		    other == attachment.listing)
 			continue;
 		ereport(
 			NOTICE,
@@ -322,37 +319,45 @@ tell_of_other_listing(const Request &request, const Attachment &attachment)
 	}
 }
 
-Oid
-attach(FunctionCallInfo fcinfo)
+}  // namespace
+
+void
+check_can_attach()
 {
 	if (creating_extension)
 		ereport(ERROR,
 		        (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 		         errmsg("cannot attach tables inside an extension script"),
 		         errdetail("The triggers would belong to the extension and not be dumped.")));
-	Request request = read_request(fcinfo);
-	const Trigger *existing = existing_attachment(&request);
-	Attachment attachment = complete_request(&request, existing);
+}
+
+Oid
+attach_tables(Request *request)
+{
+	const Trigger *existing = existing_attachment(request);
+	Attachment attachment = complete_request(request, existing);
 
 	SPI_connect();
-	attach_targets(&request, &attachment, existing);
-	create_index(&request, attachment);
-	if (existing == nullptr)
-		tell_of_other_listing(request, attachment);
-	close_tables(request);
-	const Oid trigger = create_triggers(attachment, existing, request.replication);
+	attach_targets(request, &attachment, existing);
+	create_index(request, attachment);
+	if (attachment.own_rows)
+		check_unique_key(attachment);
+	else if (existing == nullptr)
+		tell_of_other_listing(*request, attachment);
+	close_tables(*request);
+	const Oid trigger = create_triggers(attachment, existing, request->replication);
 	SPI_finish();
-	if (!request.backfill)
+	Attachment *attached = attachment_of(attachment.price, trigger, Side::price);
+	if (attachment.own_rows && existing == nullptr)
+		check_rows(*attached);
+	if (!request->backfill)
 		return trigger;
 	warn_of_publications(attachment.listing);
-	Attachment *attached = attachment_of(attachment.price, trigger, Side::price);
 	const Actor before = restrict_to(attached->owner);
 	recompute_all(attached);
 	resume_as(before);
 	return trigger;
 }
-
-}  // namespace
 
 }  // namespace listing_stats
 
@@ -360,8 +365,19 @@ using namespace listing_stats;
 
 LISTING_STATS_FUNCTION(listing_stats_attach)
 {
+	// In the order of the SQL definition.
+	constexpr int place[] = {2,  3,  4,  5,  6,  7,  8,  9,  10, 11,
+	                         12, 13, 14, 15, 16, 17, 18, 19, 20, 21};
+
+	static_assert(lengthof(place) == static_cast<Size>(Argument::count));
 	InitMaterializedSRF(fcinfo, 0);
-	const Oid trigger = attach(fcinfo);
+	check_can_attach();
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
+		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+		                errmsg("the tables to attach must not be NULL")));
+	Request request = read_request({fcinfo, place});
+	open_tables(PG_GETARG_OID(0), PG_GETARG_OID(1), &request);
+	const Oid trigger = attach_tables(&request);
 	put_attachment(reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo), PG_GETARG_OID(1),
 	               trigger);
 	PG_RETURN_NULL();

@@ -71,6 +71,9 @@ trigger_arguments(const Attachment &attachment)
 		definition.column[i] = NameStr(attachment.column[i].name);
 		definition.place[i] = {attachment.column[i].attnum, attachment.column[i].type};
 	}
+	definition.condition = attachment.condition;
+	definition.keep_empty = attachment.keep_empty;
+	definition.own_rows = attachment.own_rows;
 	definition.skip_null = attachment.skip_null;
 	definition.guard = attachment.guard;
 	return format_definition(definition);
@@ -147,7 +150,8 @@ create_triggers(const Attachment &attachment, const Trigger *existing, char repl
 	ListCell *cell = nullptr;
 	const char *row_trigger = nullptr;
 
-	make_trigger(maker, attachment.listing, listing_changed, "INSERT OR UPDATE");
+	make_trigger(maker, attachment.listing, listing_changed,
+	             attachment.own_rows ? "INSERT OR UPDATE OR DELETE" : "INSERT OR UPDATE");
 	foreach (cell, tables)
 	{
 		const Oid table = lfirst_oid(cell);

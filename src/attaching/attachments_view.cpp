@@ -1,28 +1,49 @@
-// The view "attachments": one row for each attachment, and what is wrong with it.
+// The rows of the view "attachments" and of check(): one for each attachment, with what is wrong
+// with it and the statement that mends that.
+//
+// A row is of now, whatever snapshot the query has: the attached tables are locked while one looks
+// at them, and what was waited for is looked at anew.  What only the server's own functions know is
+// asked here: what the triggers resolve to, what values a column can keep, what a publication makes
+// PostgreSQL refuse.  All else that can be wrong stands in the catalogue, and in SQL:
+// listing_stats._problems().
 #include "attaching/attachments_view.hpp"
 
-#include "attaching/replaced_tables.hpp"
 #include "server/roles.hpp"
 #include "tables/distributed.hpp"
 #include "tables/price_index.hpp"
 #include "tables/trigger_catalog.hpp"
+#include "tracking/direct_path.hpp"
 #include "tracking/maintenance_sql.hpp"
 
 namespace listing_stats {
 
 namespace {
 
+// The columns that are shown by the name of one each.
+constexpr int shown_columns[] = {last_price,    last_price_at, previous_price, lowest_price,
+                                 highest_price, price_count,   price_total,    first_price,
+                                 price_at,      price_tie,     price_value};
+
 enum RowColumn
 {
 	row_listing,
 	row_price,
+	row_listing_key,
+	row_key,
 	row_first_name,
-	row_null_value = row_first_name + column_count,
+	row_carry = row_first_name + static_cast<int>(lengthof(shown_columns)),
+	row_condition,
+	row_empty,
+	row_own_rows,
+	row_null_value,
 	row_guard,
 	row_replication,
 	row_index,
+	row_way,
 	row_triggers,
 	row_warnings,
+	row_columns_shown,  // by the view; the rest is for check()
+	row_mends = row_columns_shown,
 	row_columns
 };
 
@@ -32,19 +53,40 @@ struct Row
 	bool null[row_columns];
 	ArrayBuildState *triggers;
 	ArrayBuildState *warnings;
+	ArrayBuildState *mends;  // one for each warning
 };
 
-void
-append_text(ArrayBuildState **state, const char *text)
+Row
+empty_row()
 {
-	*state =
-		accumArrayResult(*state, CStringGetTextDatum(text), false, TEXTOID, CurrentMemoryContext);
+	Row row = {};
+
+	memset(row.null, true, sizeof row.null);
+	row.triggers = initArrayResult(TEXTOID, CurrentMemoryContext, false);
+	row.warnings = initArrayResult(TEXTOID, CurrentMemoryContext, false);
+	row.mends = initArrayResult(TEXTOID, CurrentMemoryContext, false);
+	return row;
+}
+
+void
+append_text(ArrayBuildState *texts, const char *text)
+{
+	accumArrayResult(texts, text == nullptr ? 0 : CStringGetTextDatum(text), text == nullptr,
+	                 TEXTOID, CurrentMemoryContext);
+}
+
+// "mend" is a statement, or nullptr: somebody has to decide what to do.
+void
+append_warning(Row *row, const char *warning, const char *mend)
+{
+	append_text(row->warnings, warning);
+	append_text(row->mends, mend);
 }
 
 void
 say_warnings(const Row &row)
 {
-	for (int i = 0; row.warnings != nullptr && i < row.warnings->nelems; ++i)
+	for (int i = 0; i < row.warnings->nelems; ++i)
 		ereport(NOTICE, (errmsg_internal("%s", TextDatumGetCString(row.warnings->dvalues[i]))));
 }
 
@@ -64,7 +106,6 @@ trigger_state(char enabled)
 	}
 }
 
-// Shows those of a table, and warns of each that is disabled.
 void
 add_triggers(Row *row, Oid table, const Trigger *like)
 {
@@ -76,91 +117,40 @@ add_triggers(Row *row, Oid table, const Trigger *like)
 	foreach (cell, our_triggers(relation))
 	{
 		const Trigger *trigger = static_cast<Trigger *>(lfirst(cell));
-		if (!same_arguments(trigger, like))
-			continue;
-		append_text(&row->triggers,
-		            psprintf("%s on %s: %s", trigger->tgname, RelationGetRelationName(relation),
-		                     trigger_state(trigger->tgenabled)));
-		if (trigger->tgenabled == TRIGGER_DISABLED)
-			append_text(
-				&row->warnings,
-				psprintf("trigger \"%s\" on table \"%s\" is disabled: what it misses has to be "
-			             "repaired by refresh()",
-			             trigger->tgname, RelationGetRelationName(relation)));
+		if (same_arguments(trigger, like))
+			append_text(row->triggers,
+			            psprintf("%s on %s: %s", trigger->tgname, RelationGetRelationName(relation),
+			                     trigger_state(trigger->tgenabled)));
 	}
 	relation_close(relation, AccessShareLock);
 }
 
-bool
-has_disabled_trigger(Oid table, const Trigger *like)
-{
-	ListCell *cell = nullptr;
-
-	foreach (cell, triggers_of(table, nullptr))
-	{
-		const Trigger *trigger = static_cast<Trigger *>(lfirst(cell));
-		if (trigger->tgenabled == TRIGGER_DISABLED && same_arguments(trigger, like))
-			return true;
-	}
-	return false;
-}
-
-// Tables of which one thing is to be said: the first by name, and how many there are.
-struct Tables
-{
-	const char *first;
-	int count;
-};
-
+// Adds what the catalogue says, of a row that is complete except for the rest of its warnings.
 void
-add_table(Tables *tables, const char *name)
+add_problems(Row *row, Oid trigger, bool resolved)
 {
-	tables->first = tables->count++ == 0 ? name : tables->first;
-}
+	constexpr const char *query = "SELECT problem, mend FROM listing_stats._problems($1, $2, $3)";
+	MemoryContext context = CurrentMemoryContext;
+	const Oid schema = get_namespace_oid("listing_stats", false);
+	const Oid row_type = get_rel_type_id(get_relname_relid("attachments", schema));
+	TupleDesc description = lookup_rowtype_tupdesc_copy(row_type, -1);
+	HeapTuple tuple = heap_form_tuple(description, row->value, row->null);
+	Oid type[] = {row_type, OIDOID, BOOLOID};
+	Datum value[] = {HeapTupleGetDatum(tuple), ObjectIdGetDatum(trigger), BoolGetDatum(resolved)};
 
-// "warning" has a place for the tables.
-void
-warn_of_tables(Row *row, const Tables &tables, const char *warning)
-{
-	const char *names = psprintf("table \"%s\"", tables.first);
-
-	if (tables.count > 1)
-		names = psprintf("%s and %d more", names, tables.count - 1);
-	if (tables.count > 0)
-		append_text(&row->warnings, psprintf(warning, names));
-}
-
-// What goes on in the parts of the price table that no trigger sees: one warning of each kind,
-// however many parts there are.
-void
-add_unseen_parts(Row *row, Oid price, const Trigger *like)
-{
-	Tables remote = {};
-	Tables unseen = {};
-	Tables truncated = {};
-	Tables disabled = {};
-	ListCell *cell = nullptr;
-
-	foreach (cell, find_all_inheritors(price, AccessShareLock, nullptr))
-	{
-		const Oid part = lfirst_oid(cell);
-		const char *name = get_rel_name(part);
-		if (get_rel_relkind(part) == RELKIND_FOREIGN_TABLE)
-			add_table(&remote, name);
-		else if (!OidIsValid(find_trigger(part, price_changed, like, true)))
-			add_table(&unseen, name);
-		else if (!OidIsValid(find_trigger(part, price_truncated, like, false)))
-			add_table(&truncated, name);
-		if (part != price && has_disabled_trigger(part, like))
-			add_table(&disabled, name);
-	}
-	warn_of_tables(row, remote, "changes made on the remote side of foreign %s are not seen");
-	warn_of_tables(row, unseen,
-	               "changes of %s, which inherit, are not seen until attach() is called again");
-	warn_of_tables(row, truncated,
-	               "TRUNCATE of %s alone is not seen until attach() is called again");
-	warn_of_tables(row, disabled,
-	               "triggers on %s are disabled: what they miss has to be repaired by refresh()");
+	Assert(description->natts == row_columns_shown);
+	push_new_snapshot();
+	SPI_connect();
+	const int result = SPI_execute_with_args(query, 3, type, value, nullptr, true, 0);
+	if (result != SPI_OK_SELECT)
+		elog(ERROR, "\"%s\" failed: %s", query, SPI_result_code_string(result));
+	MemoryContext spi = MemoryContextSwitchTo(context);
+	for (uint64 i = 0; i < SPI_processed; ++i)
+		append_warning(row, SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1),
+		               SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 2));
+	MemoryContextSwitchTo(spi);
+	SPI_finish();
+	PopActiveSnapshot();
 }
 
 // The publications of a table or partition.
@@ -190,6 +180,7 @@ check_publication(Row *row, Relation relation, List *ancestors, Form_pg_publicat
 	const char *table = RelationGetRelationName(relation);
 	const char *full = psprintf("ALTER TABLE %s REPLICA IDENTITY FULL",
 	                            qualified_name(RelationGetRelid(relation)));
+	const char *mend = full;
 	const char *warning = nullptr;
 
 	if (!publication->pubupdate)
@@ -202,16 +193,19 @@ check_publication(Row *row, Relation relation, List *ancestors, Form_pg_publicat
 		             "filter goes by others, or %s",
 		             name, table, full);
 	else if (leaves_out_identity(publication, relation, ancestors))
+	{
 		warning = psprintf("publication \"%s\" leaves out columns of the replica identity of table "
 		                   "\"%s\": changes of prices will fail until they are added to its list",
 		                   name, table);
+		mend = nullptr;
+	}
 	else if (relation->rd_rel->relreplident != REPLICA_IDENTITY_FULL &&
 	         !OidIsValid(RelationGetReplicaIndex(relation)))
 		warning = psprintf("publication \"%s\" publishes table \"%s\" without a replica identity: "
 		                   "changes of prices will fail until it has one, such as by %s",
 		                   name, table, full);
 	if (warning != nullptr)
-		append_text(&row->warnings, warning);
+		append_warning(row, warning, mend);
 	return warning != nullptr;
 }
 
@@ -249,61 +243,13 @@ check_publications(Row *row, Oid listing)
 	}
 }
 
-// Where pages are full, each new latest price moves its listing to another page and writes to every
-// index.  Said only when many do: filling the columns once does not count.
-void
-check_fillfactor(Row *row, const Attachment &attachment)
-{
-	constexpr float4 enough = 10000;
-	Relation listing = relation_open(attachment.listing, AccessShareLock);
-	const PgStat_StatTabEntry *statistics = pgstat_fetch_stat_tabentry(attachment.listing);
-	const Bitmapset *indexed = hot_blocking_columns(listing);
-	bool any_indexed = false;
-
-	for (int i = first_target; i < end_of_targets; ++i)
-		any_indexed = any_indexed || bms_is_member(attachment.column[i].attnum -
-		                                               FirstLowInvalidHeapAttributeNumber,
-		                                           indexed);
-	if (!any_indexed && statistics != nullptr && RelationGetFillFactor(listing, 100) > 90 &&
-	    statistics->tuples_updated > 3 * Max(listing->rd_rel->reltuples, enough) &&
-	    statistics->tuples_hot_updated < statistics->tuples_updated / 2)
-		append_text(
-			&row->warnings,
-			psprintf("most updates of table \"%s\" write to all its indexes, because its "
-		             "pages are full: ALTER TABLE %s SET (fillfactor = 90), then VACUUM FULL",
-		             RelationGetRelationName(listing), qualified_name(attachment.listing)));
-	relation_close(listing, AccessShareLock);
-}
-
-// An UPDATE of a column in a unique index counts as one of a key: it waits for whoever inserts a
-// row that refers to the listing, and they for it.
-void
-check_unique_indexes(Row *row, const Attachment &attachment)
-{
-	Relation relation = try_relation_open(attachment.listing, AccessShareLock);
-
-	if (relation == nullptr)
-		return;
-	Bitmapset *keys = RelationGetIndexAttrBitmap(relation, INDEX_ATTR_BITMAP_KEY);
-	for (int i = first_target; i < end_of_targets; ++i)
-	{
-		if (attachment.column[i].attnum != 0 &&
-		    bms_is_member(attachment.column[i].attnum - FirstLowInvalidHeapAttributeNumber, keys))
-			append_text(&row->warnings,
-			            psprintf("column \"%s\" of table \"%s\" is in a unique index: changes of "
-			                     "prices wait for every transaction that refers to their listings",
-			                     NameStr(attachment.column[i].name),
-			                     RelationGetRelationName(relation)));
-	}
-	relation_close(relation, AccessShareLock);
-}
-
 // Without a foreign key the columns may be none that belong together.  Read as the owner, who may
 // have taken the right to from himself, and only where nothing can fail or wait for another server.
 void
 check_matches(Row *row, const Attachment &attachment)
 {
-	if (attachment.foreign_key || get_rel_relkind(attachment.listing) != RELKIND_RELATION ||
+	if (attachment.foreign_key || attachment.own_rows ||
+	    get_rel_relkind(attachment.listing) != RELKIND_RELATION ||
 	    get_rel_relkind(attachment.price) != RELKIND_RELATION ||
 	    !may_use_schema(get_rel_namespace(attachment.listing), attachment.owner) ||
 	    !may_use_schema(get_rel_namespace(attachment.price), attachment.owner) ||
@@ -318,87 +264,43 @@ check_matches(Row *row, const Attachment &attachment)
 	SPI_finish();
 	resume_as(before);
 	if (unmatched)
-		append_text(
-			&row->warnings,
+		append_warning(
+			row,
 			psprintf("none of the first prices of table \"%s\" belongs to a listing: column "
 		             "\"%s\" is matched with column \"%s\" of table \"%s\", since no "
 		             "foreign key says what it refers to",
 		             NameStr(attachment.price_name), NameStr(attachment.column[price_key].name),
 		             NameStr(attachment.column[listing_key].name),
-		             NameStr(attachment.listing_name)));
+		             NameStr(attachment.listing_name)),
+			nullptr);
 }
 
-// A crash empties an unlogged table, and no trigger sees it.
-void
-check_persistence(Row *row, const Attachment &attachment)
-{
-	if (get_rel_persistence(attachment.price) == RELPERSISTENCE_UNLOGGED &&
-	    get_rel_persistence(attachment.listing) == RELPERSISTENCE_PERMANENT)
-		append_text(&row->warnings,
-		            psprintf("table \"%s\" is unlogged and empty after a crash: then table \"%s\" "
-		                     "has to be repaired by refresh()",
-		                     NameStr(attachment.price_name), NameStr(attachment.listing_name)));
-}
-
-void
-warn_of_two_phase(Row *row, Oid subscription, const char *table)
-{
-	HeapTuple tuple = SearchSysCache1(SUBSCRIPTIONOID, ObjectIdGetDatum(subscription));
-	if (!HeapTupleIsValid(tuple))
-		return;
-	const Form_pg_subscription form = reinterpret_cast<Form_pg_subscription>(GETSTRUCT(tuple));
-	if (form->subtwophasestate != LOGICALREP_TWOPHASE_STATE_DISABLED)
-		append_text(&row->warnings,
-		            psprintf("subscription \"%s\" of table \"%s\" has two_phase = on: a prepared "
-		                     "transaction can make it wait for itself for ever",
-		                     NameStr(form->subname), table));
-	ReleaseSysCache(tuple);
-}
-
-// A prepared transaction holds the listings of its prices until it is committed.  A subscription
-// whose next transaction waits for them never comes to that.
-void
-check_subscriptions(Row *row, Oid price, const Trigger *trigger)
-{
-	ListCell *cell = nullptr;
-
-	if (trigger->tgenabled != TRIGGER_FIRES_ALWAYS &&
-	    trigger->tgenabled != TRIGGER_FIRES_ON_REPLICA)
-		return;
-	Relation catalog = table_open(SubscriptionRelRelationId, AccessShareLock);
-	foreach (cell, find_all_inheritors(price, NoLock, nullptr))
-	{
-		ScanKeyData scan_key;
-		ScanKeyInit(&scan_key, Anum_pg_subscription_rel_srrelid, BTEqualStrategyNumber, F_OIDEQ,
-		            ObjectIdGetDatum(lfirst_oid(cell)));
-		SysScanDesc scan = systable_beginscan(catalog, SubscriptionRelSrrelidSrsubidIndexId, true,
-		                                      nullptr, 1, &scan_key);
-		for (HeapTuple tuple = systable_getnext(scan); HeapTupleIsValid(tuple);
-		     tuple = systable_getnext(scan))
-			warn_of_two_phase(row,
-			                  reinterpret_cast<Form_pg_subscription_rel>(GETSTRUCT(tuple))->srsubid,
-			                  get_rel_name(lfirst_oid(cell)));
-		systable_endscan(scan);
-	}
-	table_close(catalog, AccessShareLock);
-}
-
-// attach() refuses them, but Citus makes a table its own without asking: where a foreign key leads
-// to or from a reference table.
+// attach() refuses them.  Citus makes a table its own later, without asking: where a foreign key
+// leads to or from a reference table.
 void
 check_distributed(Row *row, const Attachment &attachment)
 {
 	const bool of_listing = is_distributed(attachment.listing);
+	const char *detach = psprintf("SELECT listing_stats.detach(%s, %s)",
+	                              quote_literal_cstr(qualified_name(attachment.listing)),
+	                              quote_literal_cstr(qualified_name(attachment.price)));
 
 	if (of_listing || is_distributed(attachment.price))
-		append_text(
-			&row->warnings,
-			psprintf("table \"%s\" is a table of Citus, whose rows are in shards: SELECT "
-		             "listing_stats.detach(%s, %s), and attach() again when both are ordinary "
-		             "tables",
-		             NameStr(of_listing ? attachment.listing_name : attachment.price_name),
-		             quote_literal_cstr(qualified_name(attachment.listing)),
-		             quote_literal_cstr(qualified_name(attachment.price))));
+		append_warning(
+			row,
+			psprintf("table \"%s\" is a table of Citus, whose rows are in shards: %s, "
+		             "and attach() again when both are ordinary tables",
+		             NameStr(of_listing ? attachment.listing_name : attachment.price_name), detach),
+			detach);
+}
+
+const char *
+attach_again(Definition definition, const Attachment &attachment)
+{
+	definition.listing = qualified_name(attachment.listing);
+	definition.price = qualified_name(attachment.price);
+	definition.column[price_key] = NameStr(attachment.column[price_key].name);
+	return psprintf("SELECT %s", attach_call(definition));
 }
 
 void
@@ -412,12 +314,13 @@ check_names(Row *row, const Definition &definition, const Attachment &attachment
 			renamed || (definition.column[i] != nullptr &&
 		                strcmp(definition.column[i], NameStr(attachment.column[i].name)) != 0);
 	if (renamed)
-		append_text(&row->warnings,
-		            "the triggers have names from before a rename, which a dump would "
-		            "carry: attach() again brings them up to date");
+		append_warning(row,
+		               "the triggers have names from before a rename, which a dump would "
+		               "carry: attach() again brings them up to date",
+		               attach_again(definition, attachment));
 }
 
-// attach() refuses such a column, but the types can change after it.
+// attach() refuses such a column; the types can change after it.
 void
 check_widths(Row *row, const Attachment &attachment)
 {
@@ -425,16 +328,19 @@ check_widths(Row *row, const Attachment &attachment)
 	{
 		const ResolvedColumn target = attachment.column[i];
 		const ResolvedColumn source = source_of(attachment, i);
-
-		if (target.attnum != 0 && column_fit(source, target) != Fit::exact)
-			append_text(
-				&row->warnings,
-				psprintf("column \"%s\" of table \"%s\" has type %s and cannot keep every value of "
-			             "type %s of %s: changes of prices that do not fit will fail",
-			             NameStr(target.name), get_rel_name(attachment.listing),
-			             format_type_with_typemod(target.type, target.typmod),
-			             format_type_with_typemod(source.type, source.typmod),
-			             source_name(source)));
+		if (target.attnum == 0 || i == price_count || i == price_total ||
+		    column_fit(source, target) == Fit::exact)
+			continue;
+		const char *type = format_type_with_typemod(source.type, source.typmod);
+		append_warning(
+			row,
+			psprintf("column \"%s\" of table \"%s\" has type %s and cannot keep every value of "
+		             "type %s of %s: changes of prices that do not fit will fail",
+		             NameStr(target.name), get_rel_name(attachment.listing),
+		             format_type_with_typemod(target.type, target.typmod), type,
+		             source_name(source)),
+			psprintf("ALTER TABLE %s ALTER COLUMN %s TYPE %s", qualified_name(attachment.listing),
+		             quote_identifier(NameStr(target.name)), type));
 	}
 }
 
@@ -463,6 +369,64 @@ set_text(Row *row, int column, const char *text)
 }
 
 void
+set_list(Row *row, int column, const char *text)
+{
+	row->null[column] = text == nullptr;
+	if (text != nullptr)
+		set_text(row, column, text);
+}
+
+// As they are called now, or where they cannot be found as the triggers have them.
+void
+show_columns(Row *row, bool good, const Attachment &attachment, const Definition &definition)
+{
+	const char *name[column_count] = {};
+
+	for (int i = 0; i < column_count; ++i)
+	{
+		if (good && attachment.column[i].attnum != 0)
+			name[i] = NameStr(attachment.column[i].name);
+		else if (!good)
+			name[i] = definition.column[i];
+	}
+	for (int i = 0; i < static_cast<int>(lengthof(shown_columns)); ++i)
+	{
+		row->null[row_first_name + i] = true;
+		if (name[shown_columns[i]] != nullptr)
+			set_name(row, i, name[shown_columns[i]]);
+	}
+	set_list(row, row_listing_key, format_list(name, ColumnList::listing_key));
+	set_list(row, row_key, format_list(name, ColumnList::key));
+	set_list(row, row_carry, format_list(name, ColumnList::carried));
+	set_list(row, row_condition, good ? attachment.condition : definition.condition);
+}
+
+void
+check_attachment(Row *row, const Definition &definition, const Attachment &attachment)
+{
+	if (row->null[row_index])
+		append_warning(
+			row,
+			psprintf("no index of table \"%s\" on (%s) serves the latest price: each change of "
+		             "a price reads all prices of its listing",
+		             NameStr(attachment.price_name), index_columns(attachment)),
+			attach_again(definition, attachment));
+	check_distributed(row, attachment);
+	check_names(row, definition, attachment);
+	check_widths(row, attachment);
+	check_publications(row, attachment.listing);
+	if (!is_distributed(attachment.listing) && !is_distributed(attachment.price))
+		check_matches(row, attachment);
+}
+
+void
+set_array(Row *row, int column, ArrayBuildState *texts)
+{
+	row->value[column] = makeArrayResult(texts, CurrentMemoryContext);
+	row->null[column] = false;
+}
+
+void
 fill_row(Row *row, Relation relation, const Trigger *trigger, Side side,
          const Definition &definition)
 {
@@ -474,15 +438,15 @@ fill_row(Row *row, Relation relation, const Trigger *trigger, Side side,
 	set_oid(row, row_listing,
 	        side == Side::listing ? RelationGetRelid(relation) : attachment.listing);
 	set_oid(row, row_price, side == Side::price ? RelationGetRelid(relation) : attachment.price);
-	set_oid(row, row_index, good ? fitting_index(attachment) : InvalidOid);
-	for (int i = 0; i < column_count; ++i)
+	if (good)
 	{
-		row->null[row_first_name + i] = true;
-		if (good && attachment.column[i].attnum != 0)
-			set_name(row, i, NameStr(attachment.column[i].name));
-		else if (!good && definition.column[i] != nullptr)
-			set_name(row, i, definition.column[i]);
+		set_oid(row, row_index, fitting_index(attachment));
+		set_text(row, row_way, way_of(&attachment));
 	}
+	show_columns(row, good, attachment, definition);
+	set_text(row, row_empty, definition.keep_empty ? "keep" : "null");
+	row->value[row_own_rows] = BoolGetDatum(definition.own_rows);
+	row->null[row_own_rows] = false;
 	set_text(row, row_null_value, definition.skip_null ? "skip" : "keep");
 	set_text(row, row_guard,
 	         definition.guard == Guard::keep    ? "keep"
@@ -490,45 +454,28 @@ fill_row(Row *row, Relation relation, const Trigger *trigger, Side side,
 	                                            : "off");
 	set_text(row, row_replication, trigger_state(trigger->tgenabled));
 	if (!good)
-		append_text(&row->warnings, psprintf("%s; %s", problem.message, problem.hint));
-	else if (row->null[row_index])
-		append_text(
-			&row->warnings,
-			psprintf("no index of table \"%s\" on (%s) serves the latest price: each change of "
-		             "a price reads all prices of its listing",
-		             RelationGetRelationName(relation), index_columns(attachment)));
-	if (good)
-	{
-		ListCell *cell = nullptr;
-		foreach (cell, replaced_tables(attachment))
-			append_text(&row->warnings, static_cast<const char *>(lfirst(cell)));
-		check_distributed(row, attachment);
-		check_names(row, definition, attachment);
-		check_widths(row, attachment);
-		check_publications(row, attachment.listing);
-		check_fillfactor(row, attachment);
-		check_unique_indexes(row, attachment);
-		check_persistence(row, attachment);
-		if (!is_distributed(attachment.listing) && !is_distributed(attachment.price))
-			check_matches(row, attachment);
-		check_subscriptions(row, attachment.price, trigger);
-	}
+		// A hint that is a statement mends it.
+		append_warning(row, psprintf("%s; %s", problem.message, problem.hint),
+		               strncmp(problem.hint, "ALTER ", 6) == 0 ? problem.hint : nullptr);
+	else
+		check_attachment(row, definition, attachment);
 	add_triggers(row, DatumGetObjectId(row->value[row_listing]), trigger);
 	add_triggers(row, DatumGetObjectId(row->value[row_price]), trigger);
-	if (side == Side::price)
-		add_unseen_parts(row, RelationGetRelid(relation), trigger);
+	add_problems(row, trigger->tgoid, good);
 }
 
 // Anybody can make a trigger with arguments of his own.
 void
 fill_wrong_row(Row *row, Relation relation, const Trigger *trigger, Side side, const char *problem)
 {
-	memset(row->null, true, sizeof row->null);
-	row->null[row_triggers] = row->null[row_warnings] = false;
 	set_oid(row, side == Side::listing ? row_listing : row_price, RelationGetRelid(relation));
 	add_triggers(row, RelationGetRelid(relation), trigger);
-	append_text(&row->warnings, psprintf("trigger \"%s\" has wrong arguments for listing_stats: %s",
-	                                     trigger->tgname, problem));
+	append_warning(row,
+	               psprintf("trigger \"%s\" has wrong arguments for listing_stats: %s",
+	                        trigger->tgname, problem),
+	               psprintf("DROP TRIGGER %s ON %s", quote_identifier(trigger->tgname),
+	                        qualified_name(RelationGetRelid(relation))));
+	add_problems(row, trigger->tgoid, false);
 }
 
 // An attachment is shown by its trigger on price; by that on listing if there is no such one.
@@ -550,7 +497,7 @@ put_row_now(ReturnSetInfo *result, Relation relation, const Trigger *trigger, bo
 {
 	const Side side =
 		trigger->tgfoid == trigger_function(price_changed) ? Side::price : Side::listing;
-	Row row = {};
+	Row row = empty_row();
 	Definition definition;
 	const char *problem = read_definition(trigger, &definition);
 	// Locked for as long as it is looked at.
@@ -564,15 +511,13 @@ put_row_now(ReturnSetInfo *result, Relation relation, const Trigger *trigger, bo
 		fill_wrong_row(&row, relation, trigger, side, problem);
 	if (OidIsValid(other))
 		UnlockRelationOid(other, AccessShareLock);
-	if (row.triggers == nullptr)
+	if (row.triggers->nelems == 0)
 		return false;
 	if (notices)
 		say_warnings(row);
-	row.value[row_triggers] = makeArrayResult(row.triggers, CurrentMemoryContext);
-	if (row.warnings == nullptr)
-		row.value[row_warnings] = PointerGetDatum(construct_empty_array(TEXTOID));
-	else
-		row.value[row_warnings] = makeArrayResult(row.warnings, CurrentMemoryContext);
+	set_array(&row, row_triggers, row.triggers);
+	set_array(&row, row_warnings, row.warnings);
+	set_array(&row, row_mends, row.mends);
 	tuplestore_putvalues(result->setResult, result->setDesc, row.value, row.null);
 	return true;
 }
@@ -620,7 +565,7 @@ attached_tables()
 void
 warn_of_publications(Oid listing)
 {
-	Row row = {};
+	Row row = empty_row();
 
 	check_publications(&row, listing);
 	say_warnings(row);

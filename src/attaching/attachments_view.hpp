@@ -1,4 +1,4 @@
-// What is attached, as the triggers in the catalogue say.
+// What is attached, as the triggers in the catalogue say, and what is wrong with it.
 #pragma once
 
 #include "tables/attachment.hpp"
@@ -6,7 +6,7 @@
 namespace listing_stats {
 
 // Puts the row of the view "attachments" for the attachment of this trigger on the price table into
-// a set being returned.
+// a set being returned, and says its warnings by NOTICEs.
 void put_attachment(ReturnSetInfo *result, Oid price, Oid trigger);
 
 // The tables that have triggers of ours, once each.

@@ -6,10 +6,33 @@ namespace listing_stats {
 
 namespace {
 
+// Whether the attachment keeps this column of listing, by the name that it has now; nullptr: any.
+bool
+keeps(Relation relation, const Trigger *trigger, Side side, const char *column)
+{
+	const Definition definition = parse_definition(relation, trigger);
+	Attachment attachment = {};
+	Problem problem = {};
+
+	attachment.context = CurrentMemoryContext;
+	const bool resolved =
+		column != nullptr && resolve(relation, trigger, side, &attachment, &problem);
+	for (int i = first_target; column != nullptr && i < end_of_targets; ++i)
+	{
+		const char *name = resolved && attachment.column[i].attnum != 0
+		                       ? NameStr(attachment.column[i].name)
+		                   : resolved ? nullptr
+		                              : definition.column[i];
+		if (name != nullptr && strcmp(name, column) == 0)
+			return true;
+	}
+	return column == nullptr;
+}
+
 // A trigger of ours on "table", of what it has with "other" if that is named; *half is the table
 // that has the other half, if any, and *root the one that "table" is a part of or is.
 const Trigger *
-find_attached(Oid table, Oid other, Oid *root, Oid *half)
+find_attached(Oid table, Oid other, const char *column, Oid *root, Oid *half)
 {
 	Relation relation = relation_open(table, NoLock);
 	const Oid listing_function = trigger_function(listing_changed);
@@ -26,24 +49,27 @@ find_attached(Oid table, Oid other, Oid *root, Oid *half)
 		*half = !of_listing && *root == table && is_stray(relation, trigger)
 		            ? InvalidOid
 		            : other_half(relation, trigger, of_listing ? Side::listing : Side::price);
-		if (!OidIsValid(other) || *half == other ||
-		    is_orphan_of(relation, trigger, of_listing ? Side::listing : Side::price, other))
+		const Side side = of_listing ? Side::listing : Side::price;
+		if ((!OidIsValid(other) || *half == other ||
+		     is_orphan_of(relation, trigger, side, other)) &&
+		    keeps(relation, trigger, side, column))
 			found = trigger;
 	}
 	relation_close(relation, NoLock);
 	return found;
 }
 
-// Detaches everything on "table", or what it has with "other"; returns how many attachments.
+// Detaches everything on "table", or what it has with "other", or of that what keeps the column;
+// returns how many attachments.
 int
-detach(Oid table, Oid other)
+detach(Oid table, Oid other, const char *column)
 {
 	Oid root = InvalidOid;
 	Oid half = InvalidOid;
 	int count = 0;
 
-	for (const Trigger *trigger = find_attached(table, other, &root, &half); trigger != nullptr;
-	     trigger = find_attached(table, other, &root, &half))
+	for (const Trigger *trigger = find_attached(table, other, column, &root, &half);
+	     trigger != nullptr; trigger = find_attached(table, other, column, &root, &half))
 	{
 		drop_triggers(root, half, trigger);
 		++count;
@@ -59,24 +85,28 @@ using namespace listing_stats;
 
 LISTING_STATS_FUNCTION(listing_stats_detach)
 {
-	const Oid table = PG_GETARG_OID(PG_NARGS() - 1);
+	const Oid table = PG_GETARG_OID(PG_NARGS() == 1 ? 0 : 1);
 	const Oid other = PG_NARGS() > 1 ? PG_GETARG_OID(0) : InvalidOid;
+	const char *column = PG_NARGS() > 2 ? NameStr(*PG_GETARG_NAME(2)) : nullptr;
 
 	check_ownership(table);
 	LockRelationOid(table, AccessExclusiveLock);  // as DROP TRIGGER will, and price first
 	check_ownership(table);
 	SPI_connect();
-	int count = detach(table, other);
+	int count = detach(table, other, column);
 	if (OidIsValid(other))
 	{
 		// What has lost its half on price.
 		check_ownership(other);
 		LockRelationOid(other, AccessExclusiveLock);
 		check_ownership(other);
-		count += detach(other, table);
+		count += detach(other, table, column);
 	}
 	SPI_finish();
-	if (count == 0)
+	if (count == 0 && column != nullptr)
+		ereport(NOTICE,
+		        (errmsg("column \"%s\" of table \"%s\" is not kept", column, get_rel_name(other))));
+	else if (count == 0)
 		ereport(NOTICE, (errmsg("table \"%s\" is not attached", get_rel_name(table))));
 	PG_RETURN_INT32(count);
 }

@@ -1,4 +1,5 @@
-// The event trigger for commands that make and change tables, see follow_changes.hpp.
+// The event trigger for commands that make and change tables, see follow_changes.hpp.  It works
+// command by command, since ALTER EXTENSION and CREATE SCHEMA have several.
 #include "attaching/follow_changes.hpp"
 
 #include "tables/attachment.hpp"

@@ -2,6 +2,10 @@
 // price table that have gone with prices.
 //
 // A convenience: without it what is left says so at the next write.
+//
+// What is gone is read from the catalogue as it was before the command, and with what others have
+// committed since.  Only what had one owner goes together.  Unlike renames this waits for the other
+// table's lock: a half that stayed would make each of its writes fail.
 #include "attaching/attach_triggers.hpp"
 #include "attaching/attachments_view.hpp"
 #include "attaching/follow_changes.hpp"
@@ -91,6 +95,7 @@ before_command()
 {
 	Snapshot snapshot = RegisterSnapshot(GetLatestSnapshot());
 
+	Assert(ActiveSnapshotSet());
 	snapshot->curcid = GetActiveSnapshot()->curcid;
 	return snapshot;
 }

@@ -3,9 +3,14 @@
 // A convenience: names that have gone stale are resolved by attachment.cpp.  With it dumps carry
 // the new names, and a column can be renamed where the record in the arguments is of other tables,
 // as after a restore.
+//
+// The command has one of the tables locked exclusively: nothing is waited for, and where the other
+// is not free the names stay as they were.  Both tables must have one owner, since anybody can make
+// a trigger with the arguments of somebody else's.
 #include "attaching/attachments_view.hpp"
 #include "attaching/follow_changes.hpp"
 #include "server/roles.hpp"
+#include "tables/condition.hpp"
 #include "tables/trigger_catalog.hpp"
 
 namespace listing_stats {
@@ -143,26 +148,43 @@ update_definition(const Followed &followed, Relation relation, const Trigger *tr
 		definition->column[i] = pstrdup(NameStr(attachment.column[i].name));
 		definition->place[i] = {attachment.column[i].attnum, attachment.column[i].type};
 	}
+	definition->condition = attachment.condition;
 	return true;
+}
+
+void
+rename_in_condition(const Followed &followed, Relation price, Definition *definition)
+{
+	const char **old_name = static_cast<const char **>(
+		palloc0(sizeof(char *) * static_cast<Size>(RelationGetNumberOfAttributes(price))));
+
+	old_name[followed.column - 1] = followed.rename->subname;
+	definition->condition =
+		condition_text(price, parse_condition(price, definition->condition, old_name));
 }
 
 // Puts the new name of a column into the definition where the record does not lead to it, being of
 // other tables or of another type: the command itself says what was renamed.
 void
-apply_rename(const Followed &followed, Definition *definition)
+apply_rename(const Followed &followed, Relation relation, Definition *definition)
 {
 	const bool is_listing = followed.side == Side::listing;
 	const bool recorded =
 		definition->system_identifier == GetSystemIdentifier() &&
 		followed.table == (is_listing ? definition->listing_oid : definition->price_oid);
 
+	Assert(followed.column == 0 || followed.rename != nullptr);
 	for (int i = 0; i < column_count && followed.column > 0; ++i)
 	{
 		if (is_of_listing(i) == is_listing && definition->column[i] != nullptr &&
 		    strcmp(definition->column[i], followed.rename->subname) == 0 &&
 		    get_attnum(followed.table, definition->column[i]) == InvalidAttrNumber &&
 		    (!recorded || definition->place[i].attnum == followed.column))
+		{
 			definition->column[i] = followed.rename->newname;
+			if (i >= first_of_condition && i < further_price_key)
+				rename_in_condition(followed, relation, definition);
+		}
 	}
 }
 
@@ -196,7 +218,7 @@ follow_once(const Followed &followed)
 		const bool free = ConditionalLockRelationOid(other, AccessShareLock);
 		const bool resolves = free && update_definition(followed, relation, trigger, &definition);
 		if (!resolves)
-			apply_rename(followed, &definition);
+			apply_rename(followed, relation, &definition);
 		definition.listing = qualified_name(listing);
 		definition.price = qualified_name(price);
 		const bool differs = strcmp(format_definition(definition), before) != 0;

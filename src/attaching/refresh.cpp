@@ -35,7 +35,9 @@ struct Refresh
 	MemoryContext context;        // what lives as long as the call
 	MemoryContext batch_context;  // reset for each batch
 
-	// The attachment under way, and the last key handled, once there is one.
+	// The attachment under way, by a column that it keeps, and the last key handled, once there is
+	// one.
+	AttrNumber kept;
 	ComparedType key;
 	bool has_last;
 	Datum last;
@@ -133,6 +135,16 @@ find_attachments(const Refresh &refresh)
 }
 
 // The attachment under way as it is now.
+AttrNumber
+first_kept(const Attachment &attachment)
+{
+	int target = first_target;
+
+	while (attachment.column[target].attnum == 0)
+		++target;
+	return attachment.column[target].attnum;
+}
+
 Attachment *
 find_attachment(const Refresh &refresh)
 {
@@ -141,7 +153,7 @@ find_attachment(const Refresh &refresh)
 	foreach (cell, find_attachments(refresh))
 	{
 		Attachment *attachment = static_cast<Attachment *>(lfirst(cell));
-		if (attachment->column[price_key].attnum != refresh.progress.key)
+		if (first_kept(*attachment) != refresh.kept)
 			continue;
 		if (refresh.has_last && (attachment->key.type != refresh.key.type ||
 		                         attachment->key.collation != refresh.key.collation))
@@ -163,16 +175,15 @@ set_for_reading(const char *name, const char *value)
 	set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 }
 
-// Runs a query for one column as the owner of the tables, within SPI_connect().  To plan it can run
+// Runs a query as the owner of the tables, within SPI_connect().  To plan it can run
 // functions of his: those in predicates of indexes.
 void
-select_as_owner(const Attachment &attachment, const char *query, bool with_parameter, Oid type,
-                Datum parameter)
+select_as_owner(const Attachment &attachment, const char *query, int parameters = 0,
+                Oid *type = nullptr, Datum *parameter = nullptr)
 {
 	const Actor before = restrict_to(attachment.owner);
 	act_as(attachment.owner, SECURITY_NOFORCE_RLS);
-	const int result =
-		SPI_execute_with_args(query, with_parameter ? 1 : 0, &type, &parameter, nullptr, false, 0);
+	const int result = SPI_execute_with_args(query, parameters, type, parameter, nullptr, false, 0);
 	if (result != SPI_OK_SELECT)
 		elog(ERROR, "a statement of listing_stats failed: %s", SPI_result_code_string(result));
 	resume_as(before);
@@ -193,7 +204,7 @@ count_keys(const Refresh &refresh, const Attachment &attachment)
 			return static_cast<int64>(estimate);
 	}
 	SPI_connect();
-	select_as_owner(attachment, count_query(attachment, refresh.only_in), false, InvalidOid, 0);
+	select_as_owner(attachment, count_query(attachment, refresh.only_in));
 	const int64 count =
 		DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null));
 	SPI_finish();
@@ -206,21 +217,26 @@ count_keys(const Refresh &refresh, const Attachment &attachment)
 Datum *
 read_keys(const Refresh &refresh, const Attachment &attachment, Size *count)
 {
-	const ComparedType &type = attachment.key;
 	const char *query =
 		keys_query(attachment, refresh.only_in, refresh.has_last, refresh.batch_size);
 	const char *const off[] = {
 		"enable_seqscan", "enable_bitmapscan", "enable_sort", "enable_hashagg", "jit",
 		"row_security"};
 	MemoryContext context = CurrentMemoryContext;
+	Datum column[most_key_columns];
+	Oid type[most_key_columns];
 	bool is_null = false;
 
+	for (int i = 0; i < attachment.key_columns; ++i)
+		type[i] = attachment.key_column[i].type;
+	if (refresh.has_last)
+		split_key(attachment, refresh.last, column);
 	SPI_connect();
 	const int guc_level = NewGUCNestLevel();
 	for (const char *name : off)
 		set_for_reading(name, "off");
 	set_for_reading("max_parallel_workers_per_gather", "0");
-	select_as_owner(attachment, query, refresh.has_last, type.type, refresh.last);
+	select_as_owner(attachment, query, refresh.has_last ? attachment.key_columns : 0, type, column);
 	AtEOXact_GUC(true, guc_level);
 
 	MemoryContext spi = MemoryContextSwitchTo(context);
@@ -228,11 +244,16 @@ read_keys(const Refresh &refresh, const Attachment &attachment, Size *count)
 		static_cast<Datum *>(MemoryContextAllocHuge(context, (SPI_processed + 1) * sizeof(Datum)));
 	for (Size i = 0; i < SPI_processed; ++i)
 	{
-		key[i] = SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &is_null);
-		if (type.length == -1)
+		for (int j = 0; j < attachment.key_columns; ++j)
+			column[j] =
+				SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, j + 1, &is_null);
+		key[i] = make_key(attachment, column, type);
+		if (attachment.key_row != nullptr)
+			continue;
+		if (attachment.key.length == -1)
 			key[i] = PointerGetDatum(PG_DETOAST_DATUM_COPY(key[i]));
 		else
-			key[i] = datumCopy(key[i], type.by_value, type.length);
+			key[i] = datumCopy(key[i], attachment.key.by_value, attachment.key.length);
 	}
 	*count = SPI_processed;
 	MemoryContextSwitchTo(spi);
@@ -325,19 +346,21 @@ refresh_batch(Refresh *refresh)
 }
 
 void
-start_attachment(Refresh *refresh, AttrNumber key)
+start_attachment(Refresh *refresh, AttrNumber kept)
 {
 	Progress *progress = &refresh->progress;
 
 	refresh->has_last = false;
+	refresh->kept = kept;
 	*progress = {};
 	progress->listing = refresh->listing;
 	progress->price = refresh->price;
-	progress->key = key;
 	begin_transaction(*refresh);
 	MemoryContext old = MemoryContextSwitchTo(refresh->batch_context);
 	progress->started = progress->updated = refresh->told = GetCurrentTimestamp();
-	progress->total = count_keys(*refresh, *find_attachment(*refresh));
+	const Attachment &attachment = *find_attachment(*refresh);
+	progress->key = attachment.column[price_key].attnum;
+	progress->total = count_keys(*refresh, attachment);
 	write_progress(*progress);
 	MemoryContextSwitchTo(old);
 	SPI_commit();
@@ -354,9 +377,9 @@ error_context(void *argument)
 }
 
 void
-refresh_attachment(Refresh *refresh, AttrNumber key)
+refresh_attachment(Refresh *refresh, AttrNumber kept)
 {
-	start_attachment(refresh, key);
+	start_attachment(refresh, kept);
 	while (!refresh->progress.finished)
 	{
 		refresh_batch(refresh);
@@ -375,18 +398,18 @@ refresh_all(Refresh *refresh)
 {
 	ErrorContextCallback callback = {error_context_stack, error_context, refresh};
 	ListCell *cell = nullptr;
-	List *keys = NIL;
+	List *kept = NIL;
 
 	refresh->context = CurrentMemoryContext;
 	refresh->batch_context =
 		AllocSetContextCreate(CurrentMemoryContext, "listing_stats batch", ALLOCSET_DEFAULT_SIZES);
 	lock_tables(*refresh);
 	foreach (cell, find_attachments(*refresh))
-		keys = lappend_int(keys, static_cast<Attachment *>(lfirst(cell))->column[price_key].attnum);
+		kept = lappend_int(kept, first_kept(*static_cast<Attachment *>(lfirst(cell))));
 	SPI_commit();
 
 	error_context_stack = &callback;
-	foreach (cell, keys)
+	foreach (cell, kept)
 		refresh_attachment(refresh, static_cast<AttrNumber>(lfirst_int(cell)));
 	error_context_stack = callback.previous;
 }

@@ -11,27 +11,11 @@ constexpr const char *statement =
 	"INSERT INTO listing_stats._refresh_progress AS p"
 	" (listing, price, key, started, updated, done, total, changed, finished)"
 	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
-	" ON CONFLICT (listing, price, key) DO UPDATE SET started = excluded.started,"
-	" updated = excluded.updated, done = excluded.done, total = excluded.total,"
-	" changed = excluded.changed, finished = excluded.finished";
+	" ON CONFLICT (listing, price, key) DO UPDATE"
+	" SET (started, updated, done, total, changed, finished) = ROW(excluded.started,"
+	" excluded.updated, excluded.done, excluded.total, excluded.changed, excluded.finished)";
 
 constexpr int parameters = 9;
-
-Oid
-owner_of_table()
-{
-	const Oid table =
-		get_relname_relid("_refresh_progress", get_namespace_oid("listing_stats", false));
-	HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table));
-
-	if (!HeapTupleIsValid(tuple))
-		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
-		                errmsg("table listing_stats._refresh_progress does not exist"),
-		                errhint("Reinstall the extension listing_stats.")));
-	const Oid owner = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple))->relowner;
-	ReleaseSysCache(tuple);
-	return owner;
-}
 
 // "2 h 5 min", "5 min 10 s", "10 s"
 const char *
@@ -74,7 +58,9 @@ write_progress(const Progress &progress)
 		Int64GetDatum(progress.total),         Int64GetDatum(progress.changed),
 		BoolGetDatum(progress.finished),
 	};
-	const Actor before = act_as(owner_of_table());
+	// Nobody else may write it.
+	const Oid schema = get_namespace_oid("listing_stats", false);
+	const Actor before = act_as(relation_owner(get_relname_relid("_refresh_progress", schema)));
 
 	SPI_connect();
 	const int result = SPI_execute_with_args(statement, parameters, type, value, nullptr, false, 0);

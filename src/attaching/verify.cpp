@@ -1,4 +1,8 @@
 // verify(): the kept columns that differ from the prices, in one snapshot, without writing.
+//
+// The snapshot is of after the locks: what TRUNCATE and the like leave is seen by no older one. The
+// caller reads, and has to be shown all rows, or what he is told would be wrong.
+#include "tables/condition.hpp"
 #include "tracking/maintenance_sql.hpp"
 
 namespace listing_stats {
@@ -36,9 +40,16 @@ lock_all(Oid table)
 }
 
 void
-put_differences(ReturnSetInfo *result, const char *query)
+put_differences(ReturnSetInfo *result, const char *differences)
 {
+	const char *query =
+		psprintf("SELECT d.key, d.column_name::pg_catalog.name, d.stored, d.expected "
+	             "FROM (%s) AS d (key, column_name, stored, expected)",
+	             differences);
+
 	SPI_connect();
+	// No search_path of the caller's may change what a condition means.
+	const int guc_level = begin_safe_path();
 	SPIPlanPtr plan = SPI_prepare(query, 0, nullptr);
 	if (plan == nullptr)
 		elog(ERROR, "could not prepare a statement of listing_stats: %s",
@@ -50,20 +61,11 @@ put_differences(ReturnSetInfo *result, const char *query)
 		if (SPI_processed == 0)
 			break;
 		for (uint64 i = 0; i < SPI_processed; ++i)
-		{
-			Datum value[4];
-			bool null[4];
-			NameData column;
-			for (int j = 0; j < 4; ++j)
-				value[j] =
-					SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, j + 1, &null[j]);
-			namestrcpy(&column, TextDatumGetCString(value[1]));
-			value[1] = NameGetDatum(&column);
-			tuplestore_putvalues(result->setResult, result->setDesc, value, null);
-		}
+			tuplestore_puttuple(result->setResult, SPI_tuptable->vals[i]);
 		SPI_freetuptable(SPI_tuptable);
 	}
 	SPI_cursor_close(portal);
+	end_safe_path(guc_level);
 	SPI_finish();
 }
 
@@ -103,6 +105,7 @@ LISTING_STATS_FUNCTION(listing_stats_verify)
 			                errhint("%s", problem.hint)));
 		queries = lappend(queries, verify_query(attachment));
 	}
+	Assert(CheckRelationLockedByMe(relation, AccessShareLock, true));
 	relation_close(relation, NoLock);  // until the transaction ends, as a query's
 	if (queries == NIL)
 		not_attached(listing, price);

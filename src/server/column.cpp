@@ -11,6 +11,13 @@ is_integer(Oid type)
 	return type == INT2OID || type == INT4OID || type == INT8OID;
 }
 
+// Types that hold the same bytes, up to a length.
+bool
+is_text(Oid type)
+{
+	return type == TEXTOID || type == VARCHAROID;
+}
+
 // How many digits an integer type can have before the point.
 int
 integer_digits(Oid type)
@@ -85,8 +92,13 @@ column_fit(const ResolvedColumn &source, const ResolvedColumn &target)
 		else if (is_integer(target_type) || target_type == FLOAT8OID)
 			fit = Fit::rounded;
 	}
-	else if (source_type == target_type)
-		fit = source_typmod == target_typmod || target_typmod < 0 ? Fit::exact : Fit::rounded;
+	else if (source_type == target_type || (is_text(source_type) && is_text(target_type)))
+	{
+		const bool longer =
+			is_text(target_type) && source_typmod >= 0 && target_typmod >= source_typmod;
+		fit = source_typmod == target_typmod || target_typmod < 0 || longer ? Fit::exact
+		                                                                    : Fit::rounded;
+	}
 	else if (source_type == FLOAT8OID && (target_type == NUMERICOID || is_integer(target_type)))
 		fit = Fit::rounded;
 	return fit == Fit::exact && domain ? Fit::narrower : fit;
@@ -246,25 +258,28 @@ in_collation(const char *expression, Oid collation)
 	return collated;
 }
 
+bool
+is_number(Oid type)
+{
+	return type == NUMERICOID || is_integer(type) || type == FLOAT8OID || type == FLOAT4OID;
+}
+
 void
-check_column_type(Relation price, const ResolvedColumn &column, bool is_time, bool with_real)
+check_column_type(Relation price, const ResolvedColumn &column, bool as_time)
 {
 	const Oid type = getBaseType(column.type);
-	const bool number = type == NUMERICOID || type == INT2OID || type == INT4OID ||
-	                    type == INT8OID || type == FLOAT8OID || (with_real && type == FLOAT4OID);
-	const bool time = is_time_type(type);
 
-	if (number || (is_time && time))
+	if (is_number(type) || (as_time && is_time_type(type)))
 		return;
 	ereport(
 		ERROR,
 		(errcode(ERRCODE_DATATYPE_MISMATCH),
 	     errmsg("column \"%s\" of table \"%s\" has type %s", NameStr(column.name),
 	            RelationGetRelationName(price), format_type_be(column.type)),
-	     errhint(is_time
+	     errhint(as_time
 	                 ? "Prices are ordered by a timestamp with or without time zone, a date or a "
 	                   "number."
-	                 : "A price is numeric, an integer or double precision.")));
+	                 : "A price is numeric, an integer, double precision or real.")));
 }
 
 bool

@@ -49,6 +49,9 @@ Datum array_of(const ComparedType &type, Datum *value, bool *null, Size count);
 bool resolve_key_type(const ResolvedColumn &listing_key, const ResolvedColumn &price_key,
                       MemoryContext context, ComparedType *result);
 
+// Whether it is a number, as prices are of which something is computed.
+bool is_number(Oid type);
+
 // How the values of one column can be kept in another.
 enum class Fit
 {
@@ -68,8 +71,8 @@ char *qualified_operator(Oid operator_oid);
 // The expression in a collation, as SQL has it whatever the search_path is; as it is without one.
 const char *in_collation(const char *expression, Oid collation);
 
-// An error unless the column can be a price, or a time; "with_real": also as real.
-void check_column_type(Relation price, const ResolvedColumn &column, bool is_time, bool with_real);
+// An error unless the column can be a price, or a time.
+void check_column_type(Relation price, const ResolvedColumn &column, bool as_time);
 
 // Whether a foreign key of this column alone refers to that of another table.
 bool refers_to(Relation relation, AttrNumber column, Oid table, AttrNumber referenced);

@@ -65,10 +65,15 @@ extern "C" {
 #include "nodes/miscnodes.h"
 #endif
 #include "nodes/nodeFuncs.h"
+#include "nodes/readfuncs.h"
 #include "nodes/supportnodes.h"
 #include "optimizer/optimizer.h"
 #include "optimizer/planner.h"
 #include "parser/parse_coerce.h"
+#include "parser/parse_collate.h"
+#include "parser/parse_expr.h"
+#include "parser/parse_relation.h"
+#include "parser/parser.h"
 #include "parser/parsetree.h"
 #include "parser/scansup.h"
 #include "partitioning/partbounds.h"
@@ -106,6 +111,7 @@ extern "C" {
 #include "utils/relcache.h"
 #include "utils/resowner.h"
 #include "utils/rls.h"
+#include "utils/ruleutils.h"
 #include "utils/selfuncs.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
@@ -284,17 +290,6 @@ has_unchecked_nulls(TupleDesc tuple, int column)
 	return TupleDescCompactAttr(tuple, column)->attnullability == ATTNULLABLE_INVALID;
 #else
 	return false;
-#endif
-}
-
-// The columns that an UPDATE must leave alone to be heap-only.
-inline Bitmapset *
-hot_blocking_columns(Relation table)
-{
-#if PG_VERSION_NUM >= 160000
-	return RelationGetIndexAttrBitmap(table, INDEX_ATTR_BITMAP_HOT_BLOCKING);
-#else
-	return RelationGetIndexAttrBitmap(table, INDEX_ATTR_BITMAP_ALL);
 #endif
 }
 

@@ -9,6 +9,7 @@
 #include "tables/attachment.hpp"
 
 #include "server/roles.hpp"
+#include "tables/condition.hpp"
 #include "tables/distributed.hpp"
 #include "tables/trigger_catalog.hpp"
 
@@ -46,26 +47,38 @@ record_is_of(const Definition &definition, Relation relation, Side side)
 	           (side == Side::price ? definition.price_oid : definition.listing_oid);
 }
 
-// The foreign key from the column of price to listing, of several the one to the column that was
-// the key so far: the number of the column it refers to, or 0.
-AttrNumber
-foreign_key_target(Relation price, AttrNumber key, Oid listing, AttrNumber so_far, Oid *constraint)
+// The foreign key from the columns of price to listing, of several the one to the columns that were
+// the key so far: sets the columns of listing that it refers to; InvalidOid: there is none.
+Oid
+find_foreign_key(Relation price, const Attachment &attachment, int columns, Oid listing,
+                 const AttrNumber *so_far, AttrNumber *target)
 {
-	AttrNumber target = InvalidAttrNumber;
+	Oid found = InvalidOid;
 	ListCell *cell = nullptr;
 
 	foreach (cell, RelationGetFKeyList(price))
 	{
 		const ForeignKeyCacheInfo *foreign_key = static_cast<ForeignKeyCacheInfo *>(lfirst(cell));
-		if (foreign_key->nkeys == 1 && foreign_key->conkey[0] == key &&
-		    foreign_key->confrelid == listing &&
-		    (target == InvalidAttrNumber || foreign_key->confkey[0] == so_far))
+		AttrNumber referenced[most_key_columns] = {};
+		bool all = foreign_key->nkeys == columns && foreign_key->confrelid == listing;
+		bool same = true;
+		for (int i = 0; all && i < columns; ++i)
 		{
-			*constraint = foreign_key->conoid;
-			target = foreign_key->confkey[0];
+			const AttrNumber key = attachment.column[list_place(ColumnList::key, i)].attnum;
+			for (int j = 0; j < columns; ++j)
+			{
+				if (foreign_key->conkey[j] == key)
+					referenced[i] = foreign_key->confkey[j];
+			}
+			all = referenced[i] != InvalidAttrNumber;
+			same = same && referenced[i] == so_far[i];
 		}
+		if (!all || (OidIsValid(found) && !same))
+			continue;
+		found = foreign_key->conoid;
+		memcpy(target, referenced, sizeof referenced);
 	}
-	return target;
+	return found;
 }
 
 bool
@@ -157,29 +170,72 @@ resolve_column(const Definition &definition, int column, Relation relation, bool
 	return true;
 }
 
+// A type that is compared with another of its kind column by column.
+bool
+resolve_row_type(Attachment *attachment)
+{
+	MemoryContext old = MemoryContextSwitchTo(attachment->context);
+	TupleDesc row = CreateTemplateTupleDesc(attachment->key_columns);
+
+	for (int i = 0; i < attachment->key_columns; ++i)
+	{
+		const ComparedType &column = attachment->key_column[i];
+		TupleDescInitEntry(row, static_cast<AttrNumber>(i + 1), nullptr, column.type, -1, 0);
+		TupleDescInitEntryCollation(row, static_cast<AttrNumber>(i + 1), column.collation);
+	}
+	attachment->key_row = BlessTupleDesc(row);
+	MemoryContextSwitchTo(old);
+	return resolve_compared_type(RECORDOID, InvalidOid, attachment->context, &attachment->key);
+}
+
+bool
+check_key_types(const Definition &definition, Attachment *attachment, Problem *problem)
+{
+	for (int i = 0; i < attachment->key_columns; ++i)
+	{
+		const ResolvedColumn &listing = attachment->column[list_place(ColumnList::listing_key, i)];
+		const ResolvedColumn &price = attachment->column[list_place(ColumnList::key, i)];
+		if (!resolve_key_type(listing, price, attachment->context, &attachment->key_column[i]))
+			return fail(problem, ERRCODE_DATATYPE_MISMATCH,
+			            psprintf("key columns \"%s\" of %s and \"%s\" of %s have types %s and "
+			                     "%s, which listing_stats cannot compare",
+			                     NameStr(listing.name), definition.listing, NameStr(price.name),
+			                     definition.price, format_type_be(listing.type),
+			                     format_type_be(price.type)),
+			            "Give both columns the same type.");
+	}
+	attachment->key = attachment->key_column[0];
+	return attachment->key_columns == 1 || resolve_row_type(attachment);
+}
+
 bool
 check_types(const Definition &definition, Attachment *attachment, Problem *problem)
 {
 	const ResolvedColumn *column = attachment->column;
+	const Oid value = getBaseType(column[price_value].type);
 
-	if (!resolve_key_type(column[listing_key], column[price_key], attachment->context,
-	                      &attachment->key))
-		return fail(
-			problem, ERRCODE_DATATYPE_MISMATCH,
-			psprintf("key columns \"%s\" of %s and \"%s\" of %s have types %s and %s, which "
-		             "listing_stats cannot compare",
-		             NameStr(column[listing_key].name), definition.listing,
-		             NameStr(column[price_key].name), definition.price,
-		             format_type_be(column[listing_key].type),
-		             format_type_be(column[price_key].type)),
-			"Give both columns the same type.");
-	if (!resolve_compared_type(getBaseType(column[price_value].type), InvalidOid,
-	                           attachment->context, &attachment->value))
+	if (!check_key_types(definition, attachment, problem))
+		return false;
+	if (column[price_total].attnum != 0 && (value == FLOAT8OID || value == FLOAT4OID))
 		return fail(problem, ERRCODE_DATATYPE_MISMATCH,
-		            psprintf("column \"%s\" of %s has type %s, which has no order",
+		            psprintf("column \"%s\" of %s has type %s, of which no exact total can be kept",
 		                     NameStr(column[price_value].name), definition.price,
 		                     format_type_be(column[price_value].type)),
-		            "A price is numeric, an integer or double precision.");
+		            "Totals are of numeric and integers.");
+	if (is_number(value))
+		resolve_compared_type(value, InvalidOid, attachment->context, &attachment->value);
+	else
+		for (int i = previous_price; i <= price_total; ++i)
+		{
+			if (column[i].attnum != 0 && i != price_count)
+				return fail(problem, ERRCODE_DATATYPE_MISMATCH,
+				            psprintf("column \"%s\" of %s has type %s and no %s, which column "
+				                     "\"%s\" of %s is to keep",
+				                     NameStr(column[price_value].name), definition.price,
+				                     format_type_be(column[price_value].type), argument_name(i),
+				                     NameStr(column[i].name), definition.listing),
+				            "A price is numeric, an integer, double precision or real.");
+		}
 	for (int i = first_target; i < end_of_targets; ++i)
 	{
 		const ResolvedColumn source = source_of(*attachment, i);
@@ -210,33 +266,83 @@ check_owner(const Definition &definition, Relation listing, Relation price, Prob
 	            "Tables attached to each other need one owner: see ALTER TABLE ... OWNER TO.");
 }
 
+// The columns of listing that the keys refer to: by the foreign key, which says it, or by name.
+bool
+resolve_keys(Definition *definition, Relation listing, Relation price, bool recorded,
+             Attachment *result, Problem *problem)
+{
+	AttrNumber so_far[most_key_columns] = {};
+	AttrNumber referenced[most_key_columns] = {};
+
+	result->key_columns = count_list(definition->column, ColumnList::key);
+	for (int i = 0; i < result->key_columns; ++i)
+	{
+		const int place = list_place(ColumnList::key, i);
+		if (!resolve_column(*definition, place, price, recorded, &result->column[place], problem))
+			return false;
+		definition->column[place] = NameStr(result->column[place].name);
+		so_far[i] = get_attnum(RelationGetRelid(listing),
+		                       definition->column[list_place(ColumnList::listing_key, i)]);
+	}
+	const Oid constraint = find_foreign_key(price, *result, result->key_columns,
+	                                        RelationGetRelid(listing), so_far, referenced);
+	result->foreign_key = OidIsValid(constraint) && is_checked(price, constraint);
+	for (int i = 0; i < result->key_columns; ++i)
+	{
+		const int place = list_place(ColumnList::listing_key, i);
+		if (OidIsValid(constraint))
+			result->column[place] = read_column(listing, referenced[i]);
+		else if (!resolve_column(*definition, place, listing, recorded, &result->column[place],
+		                         problem))
+			return false;
+	}
+	return true;
+}
+
+// Reads the condition, whose columns are resolved, with the names that they had.
+void
+resolve_condition(const Definition &definition, Relation price, Attachment *result)
+{
+	const char **old_name = static_cast<const char **>(
+		palloc0(sizeof(char *) * static_cast<Size>(RelationGetNumberOfAttributes(price))));
+
+	for (int i = 0; i < most_condition_columns; ++i)
+	{
+		const int place = list_place(ColumnList::condition, i);
+		if (definition.column[place] != nullptr)
+			old_name[result->column[place].attnum - 1] = definition.column[place];
+	}
+	Node *condition = parse_condition(price, definition.condition, old_name);
+	const char *text = condition_text(price, condition);
+	MemoryContext old = MemoryContextSwitchTo(result->context);
+	result->condition = pstrdup(text);
+	result->condition_tree = static_cast<Node *>(copyObjectImpl(condition));
+	MemoryContextSwitchTo(old);
+}
+
 bool
 resolve_columns(Definition definition, Relation listing, Relation price, bool recorded,
                 Attachment *result, Problem *problem)
 {
-	Oid constraint = InvalidOid;
+	const Definition as_written = definition;
 
-	// The key of price first: the foreign key on it says what the listing's key is.
-	if (!resolve_column(definition, price_key, price, recorded, &result->column[price_key],
-	                    problem))
+	// The keys first: the foreign key says what the listing's is.
+	if (!resolve_keys(&definition, listing, price, recorded, result, problem))
 		return false;
-	definition.column[price_key] = NameStr(result->column[price_key].name);
-	const AttrNumber referenced = foreign_key_target(
-		price, result->column[price_key].attnum, RelationGetRelid(listing),
-		get_attnum(RelationGetRelid(listing), definition.column[listing_key]), &constraint);
-	result->foreign_key = referenced != 0 && is_checked(price, constraint);
 	result->skip_null = definition.skip_null;
+	result->keep_empty = definition.keep_empty;
+	result->own_rows = definition.own_rows;
 	result->guard = definition.guard;
 	for (int i = 0; i < column_count; ++i)
 	{
-		if (i == price_key || definition.column[i] == nullptr)
+		if (definition.column[i] == nullptr || result->column[i].attnum != 0)
 			continue;
-		if (i == listing_key && referenced != 0)
-			result->column[i] = read_column(listing, referenced);
-		else if (!resolve_column(definition, i, is_of_listing(i) ? listing : price, recorded,
-		                         &result->column[i], problem))
+		if (!resolve_column(definition, i, is_of_listing(i) ? listing : price, recorded,
+		                    &result->column[i], problem))
 			return false;
 	}
+	if (definition.condition != nullptr)
+		resolve_condition(as_written, price, result);
 	return true;
 }
 
@@ -278,7 +384,8 @@ referred_listing(const Definition &definition, Relation price, bool recorded)
 	foreach (cell, RelationGetFKeyList(price))
 	{
 		const ForeignKeyCacheInfo *foreign_key = static_cast<ForeignKeyCacheInfo *>(lfirst(cell));
-		if (foreign_key->nkeys == 1 && foreign_key->conkey[0] == key.attnum)
+		if (foreign_key->nkeys == count_list(definition.column, ColumnList::key) &&
+		    foreign_key->conkey[0] == key.attnum)
 			return foreign_key->confrelid;
 	}
 	return InvalidOid;
@@ -544,13 +651,19 @@ const char *
 key_of_price(Relation price, const Trigger *trigger)
 {
 	const Definition definition = parse_definition(price, trigger);
-	ResolvedColumn column = {};
-	Problem problem = {};
+	const bool recorded = record_is_of(definition, price, Side::price);
+	const char *name[column_count] = {};
 
-	if (!resolve_column(definition, price_key, price, record_is_of(definition, price, Side::price),
-	                    &column, &problem))
-		return nullptr;
-	return pstrdup(NameStr(column.name));
+	for (int i = 0; i < count_list(definition.column, ColumnList::key); ++i)
+	{
+		const int place = list_place(ColumnList::key, i);
+		ResolvedColumn column = {};
+		Problem problem = {};
+		if (!resolve_column(definition, place, price, recorded, &column, &problem))
+			return nullptr;
+		name[place] = pstrdup(NameStr(column.name));
+	}
+	return format_list(name, ColumnList::key);
 }
 
 ResolvedColumn
@@ -562,14 +675,87 @@ source_of(const Attachment &attachment, int target)
 		namestrcpy(&count.name, "count(*)");
 		return count;
 	}
+	if (target == price_total)
+	{
+		// As exact as the values, and of any size: see column_fit().
+		const ResolvedColumn &value = attachment.column[price_value];
+		int32 typmod = value.typmod;
+		const bool numeric = getBaseTypeAndTypmod(value.type, &typmod) == NUMERICOID;
+		const Oid type = numeric ? static_cast<Oid>(NUMERICOID) : static_cast<Oid>(INT8OID);
+		ResolvedColumn total = {0, type, numeric ? typmod : -1, InvalidOid, true, {}};
+		namestrcpy(&total.name, "sum(*)");
+		return total;
+	}
+	if (is_carried(target))
+		return attachment.column[source_of_carried(target)];
 	return attachment.column[target == last_price_at ? price_at : price_value];
+}
+
+Datum
+make_key(const Attachment &attachment, const Datum *column, const Oid *type)
+{
+	Datum held[most_key_columns];
+	bool null[most_key_columns] = {};
+
+	for (int i = 0; i < attachment.key_columns; ++i)
+	{
+		const bool widened = attachment.key_column[i].type == INT8OID;
+		held[i] = column[i];
+		if (widened && type[i] == INT4OID)
+			held[i] = Int64GetDatum(DatumGetInt32(column[i]));
+		else if (widened && type[i] == INT2OID)
+			held[i] = Int64GetDatum(DatumGetInt16(column[i]));
+	}
+	if (attachment.key_row == nullptr)
+		return held[0];
+	return HeapTupleGetDatum(heap_form_tuple(attachment.key_row, held, null));
+}
+
+void
+split_key(const Attachment &attachment, Datum key, Datum *column)
+{
+	bool null[most_key_columns];
+	HeapTupleData tuple = {};
+
+	if (attachment.key_row == nullptr)
+	{
+		column[0] = key;
+		return;
+	}
+	tuple.t_data = DatumGetHeapTupleHeader(key);
+	tuple.t_len = HeapTupleHeaderGetDatumLength(tuple.t_data);
+	ItemPointerSetInvalid(&tuple.t_self);
+	heap_deform_tuple(&tuple, attachment.key_row, column, null);
+}
+
+bool
+same_listing_key(const Attachment &a, const Attachment &b)
+{
+	bool same = a.listing == b.listing && a.key_columns == b.key_columns;
+
+	for (int i = 0; same && i < a.key_columns; ++i)
+	{
+		const int place = list_place(ColumnList::listing_key, i);
+		same = a.column[place].attnum == b.column[place].attnum;
+	}
+	return same;
+}
+
+bool
+is_kept_to_the_byte(const Attachment &attachment, int target)
+{
+	const Oid type = getBaseType(attachment.column[target].type);
+
+	return is_carried(target) || !(is_number(type) || is_time_type(type));
 }
 
 const char *
 source_name(const ResolvedColumn &source)
 {
-	return source.attnum == 0 ? "the number of prices"
-	                          : psprintf("column \"%s\"", NameStr(source.name));
+	return source.attnum == 0
+	           ? (strcmp(NameStr(source.name), "sum(*)") == 0 ? "the total of prices"
+	                                                          : "the number of prices")
+	           : psprintf("column \"%s\"", NameStr(source.name));
 }
 
 bool
@@ -586,8 +772,11 @@ keeps_history(const Attachment &attachment)
 bool
 same_attachment(const Attachment &a, const Attachment &b)
 {
-	return a.listing == b.listing && a.price == b.price &&
-	       a.column[price_key].attnum == b.column[price_key].attnum;
+	bool same = a.listing == b.listing && a.price == b.price;
+
+	for (int i = first_target; same && i < end_of_targets; ++i)
+		same = a.column[i].attnum == b.column[i].attnum;
+	return same;
 }
 
 Oid

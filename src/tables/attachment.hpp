@@ -15,21 +15,21 @@ enum class Side
 };
 
 // The statements that keep an attachment right, see maintenance_sql.hpp.
-enum Query
+enum class Statement
 {
-	lock_one,
-	lock_many,
-	write_one,
-	write_many,
+	lock,
+	read,
+	read_added,
+	read_head,
+	read_all,
+	read_keys,
+	write,
+	write_added,
 	write_all,
-	insert_one,
-	insert_many,
-	check_one,
-	check_many,
-	check_all,
-	check_added_one,
-	check_added_many,
-	query_count
+	remove,
+	check,
+	check_added,
+	count
 };
 
 struct DirectPath;  // see direct_path.hpp
@@ -44,8 +44,21 @@ struct Attachment
 	ResolvedColumn column[column_count];
 	bool foreign_key;  // from price to listing, checked for all that we see
 	bool skip_null;
+	bool keep_empty;
+	bool own_rows;  // listing has a row for each key with prices, and no other
 	Guard guard;
+
+	// Which prices count, as it reads now; nullptr: all.
+	const char *condition;
+	Node *condition_tree;
+
+	// A key of one column is held as that column's type, and one of several as a row of theirs.
 	ComparedType key;
+	int key_columns;
+	ComparedType key_column[most_key_columns];
+	TupleDesc key_row;  // of several columns
+
+	// Of the values; without an order (type InvalidOid) where nothing is computed from them.
 	ComparedType value;
 
 	// The rest belongs to the cache: the trigger (of the table itself, not a partition's clone)
@@ -54,9 +67,9 @@ struct Attachment
 	Oid relation;
 	Oid trigger;
 	MemoryContext context;
-	SPIPlanPtr plan[query_count];
-	bool direct_path_is_known;
-	const DirectPath *direct_path;  // nullptr: there is none
+	SPIPlanPtr plan[static_cast<int>(Statement::count)];
+	TupleDesc shape[5];  // of the rows that statements take and give, when first needed
+	const DirectPath *direct_path;
 	bool valid;
 };
 
@@ -119,6 +132,7 @@ List *attachments_to(Oid listing, Relation price);
 bool is_orphan_of(Relation relation, const Trigger *trigger, Side side, Oid other);
 
 // The column that refers to the listing, by the name it has now; nullptr: it is gone.
+// Its columns, as attach() takes them.
 const char *key_of_price(Relation price, const Trigger *trigger);
 
 // The column of price whose type a target has; the count's is made up.
@@ -126,6 +140,18 @@ ResolvedColumn source_of(const Attachment &attachment, int target);
 
 // What messages call it: column "value", or the number of prices.
 const char *source_name(const ResolvedColumn &source);
+
+// A key from what its columns hold, none of which is NULL: of "type" each, as the attachment's
+// columns or its key's have them.  And its columns, as the key's types hold them.
+Datum make_key(const Attachment &attachment, const Datum *column, const Oid *type);
+void split_key(const Attachment &attachment, Datum key, Datum *column);
+
+// Whether the attachments keep prices of the same listings by the same columns of listing.
+bool same_listing_key(const Attachment &a, const Attachment &b);
+
+// Whether a kept column has to have every byte as it is in the latest row, as what is no number and
+// no time has: what compares as equal can look different.
+bool is_kept_to_the_byte(const Attachment &attachment, int target);
 
 // Whether a target depends on more than the latest row of a listing.
 bool keeps_history(const Attachment &attachment);

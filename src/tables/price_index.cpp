@@ -1,6 +1,8 @@
 // The index that serves the latest price, see price_index.hpp.
 #include "tables/price_index.hpp"
 
+#include "tables/condition.hpp"
+
 namespace listing_stats {
 
 namespace {
@@ -13,6 +15,12 @@ descending(const ResolvedColumn &column)
 	return column.not_null ? "DESC" : "DESC NULLS LAST";
 }
 
+bool
+is_tie(const ResolvedColumn &at, const ResolvedColumn &tie)
+{
+	return tie.attnum != 0 && tie.attnum != at.attnum;
+}
+
 // The order of "latest", see latest_first().
 const char *
 order(const ResolvedColumn &at, const ResolvedColumn &tie, const char *prefix)
@@ -20,9 +28,9 @@ order(const ResolvedColumn &at, const ResolvedColumn &tie, const char *prefix)
 	const char *by_time =
 		psprintf("%s%s %s", prefix, quote_identifier(NameStr(at.name)), descending(at));
 
-	return tie.attnum == 0 ? by_time
-	                       : psprintf("%s, %s%s %s", by_time, prefix,
-	                                  quote_identifier(NameStr(tie.name)), descending(tie));
+	return !is_tie(at, tie) ? by_time
+	                        : psprintf("%s, %s%s %s", by_time, prefix,
+	                                   quote_identifier(NameStr(tie.name)), descending(tie));
 }
 
 // Whether the index column is this one with its type's default operator class and collation.
@@ -38,17 +46,32 @@ index_column_is(Relation index, int position, const ResolvedColumn &column)
 }
 
 bool
-is_tie(const ResolvedColumn &at, const ResolvedColumn &tie)
+is_valid_btree(Relation index)
 {
-	return tie.attnum != 0 && tie.attnum != at.attnum;
+	return index->rd_rel->relam == BTREE_AM_OID && index->rd_index->indisvalid &&
+	       index->rd_index->indisready;
 }
 
 bool
 is_complete_btree(Relation index)
 {
-	return index->rd_rel->relam == BTREE_AM_OID && index->rd_index->indisvalid &&
-	       index->rd_index->indisready &&
-	       heap_attisnull(index->rd_indextuple, Anum_pg_index_indpred, nullptr);
+	return is_valid_btree(index) && has_rows_of(index, nullptr);
+}
+
+// Whether the first columns of the index are those of the key, in whatever order.
+bool
+begins_with_key(Relation index, const Attachment &attachment, ColumnList list)
+{
+	bool found[most_key_columns] = {};
+
+	for (int i = 0; i < attachment.key_columns; ++i)
+	{
+		const int number = key_at(index, i, attachment, list);
+		if (number < 0 || found[number])
+			return false;
+		found[number] = true;
+	}
+	return true;
 }
 
 // Whether the index begins with these columns, over all rows.  A tie that is the time, or is not
@@ -61,16 +84,15 @@ has_columns(Relation index, const ResolvedColumn &key, const ResolvedColumn &at,
 	       index_column_is(index, 1, at) && (!is_tie(at, tie) || index_column_is(index, 2, tie));
 }
 
+// Whether the index, which has the time at this position and the tie behind it, is in the order of
+// "latest" from there on, read forwards or backwards.
 bool
-has_order(Relation index, const ResolvedColumn &key, const ResolvedColumn &at,
-          const ResolvedColumn &tie)
+is_in_order(Relation index, int position, const ResolvedColumn &at, const ResolvedColumn &tie)
 {
-	if (!has_columns(index, key, at, tie))
-		return false;
-	const bool backwards = is_read_backwards(index);
-	for (int i = 1; i <= (is_tie(at, tie) ? 2 : 1); ++i)
+	const bool backwards = is_read_backwards(index, position);
+	for (int i = position; i <= position + (is_tie(at, tie) ? 1 : 0); ++i)
 	{
-		const ResolvedColumn &ordered = i == 1 ? at : tie;
+		const ResolvedColumn &ordered = i == position ? at : tie;
 		const int option = index->rd_indoption[i];
 		const bool nulls_first = ((option & INDOPTION_NULLS_FIRST) != 0) != backwards;
 		if (((option & INDOPTION_DESC) == 0) != backwards)
@@ -83,18 +105,31 @@ has_order(Relation index, const ResolvedColumn &key, const ResolvedColumn &at,
 }
 
 bool
+has_order(Relation index, const ResolvedColumn &key, const ResolvedColumn &at,
+          const ResolvedColumn &tie)
+{
+	return has_columns(index, key, at, tie) && is_in_order(index, 1, at, tie);
+}
+
+bool
 serves_latest(Relation index, const Attachment &attachment)
 {
-	return has_order(index, attachment.column[price_key], attachment.column[price_at],
-	                 attachment.column[price_tie]);
+	const int position = attachment.key_columns;
+	const ResolvedColumn &at = attachment.column[price_at];
+	const ResolvedColumn &tie = attachment.column[price_tie];
+
+	return is_valid_btree(index) && begins_with_key(index, attachment, ColumnList::key) &&
+	       index_column_is(index, position, at) &&
+	       (!is_tie(at, tie) || index_column_is(index, position + 1, tie)) &&
+	       is_in_order(index, position, at, tie) && has_rows_of(index, attachment.condition_tree);
 }
 
 bool
 serves_listing_key(Relation index, const Attachment &attachment)
 {
 	return is_complete_btree(index) && index->rd_index->indisunique &&
-	       index->rd_index->indnkeyatts == 1 &&
-	       index_column_is(index, 0, attachment.column[listing_key]);
+	       index->rd_index->indnkeyatts == attachment.key_columns &&
+	       begins_with_key(index, attachment, ColumnList::listing_key);
 }
 
 // The first index of the table that serves; InvalidOid: none does.
@@ -176,11 +211,28 @@ latest_first(const PriceTable &table, const char *prefix)
 	return order(table.at, table.tie, prefix);
 }
 
+const char *
+earliest_first(const Attachment &attachment, const char *prefix)
+{
+	const ResolvedColumn &at = attachment.column[price_at];
+	const ResolvedColumn &tie = attachment.column[price_tie];
+
+	return psprintf("%s%s, %s%s", prefix, quote_identifier(NameStr(at.name)), prefix,
+	                quote_identifier(NameStr(tie.name)));
+}
+
 char *
 index_columns(const Attachment &attachment)
 {
-	return psprintf("%s, %s", quote_identifier(NameStr(attachment.column[price_key].name)),
-	                latest_first(attachment, ""));
+	StringInfoData out;
+
+	initStringInfo(&out);
+	for (int i = 0; i < attachment.key_columns; ++i)
+		appendStringInfo(
+			&out, "%s, ",
+			quote_identifier(NameStr(attachment.column[list_place(ColumnList::key, i)].name)));
+	appendStringInfoString(&out, latest_first(attachment, ""));
+	return out.data;
 }
 
 Oid
@@ -191,9 +243,20 @@ fitting_index(const Attachment &attachment)
 
 // Read forwards when time and tie are descending, backwards when neither is.
 bool
-is_read_backwards(Relation index)
+is_read_backwards(Relation index, int key_columns)
 {
-	return (index->rd_indoption[1] & INDOPTION_DESC) == 0;
+	return (index->rd_indoption[key_columns] & INDOPTION_DESC) == 0;
+}
+
+int
+key_at(Relation index, int position, const Attachment &attachment, ColumnList list)
+{
+	for (int i = 0; i < attachment.key_columns; ++i)
+	{
+		if (index_column_is(index, position, attachment.column[list_place(list, i)]))
+			return i;
+	}
+	return -1;
 }
 
 Oid
@@ -248,7 +311,7 @@ find_indexed(const PriceTable &table)
 			           ? Indexed::by_time
 			           : Indexed::by_key;
 		if (here == Indexed::by_time && has_order(index, table.key, table.at, table.tie) &&
-		    ascends(index, 0, table.key) && !is_read_backwards(index) &&
+		    ascends(index, 0, table.key) && !is_read_backwards(index, 1) &&
 		    has_column(index, table.value.attnum))
 			here = Indexed::in_order;
 		found = Max(found, here);

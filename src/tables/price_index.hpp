@@ -12,14 +12,21 @@ namespace listing_stats {
 const char *latest_first(const Attachment &attachment, const char *prefix);
 const char *latest_first(const PriceTable &table, const char *prefix);
 
-// "key, at DESC, tie DESC" as CREATE INDEX has it.
+// The order of "first", with the least time: the other way round, with NULLs last too.
+const char *earliest_first(const Attachment &attachment, const char *prefix);
+
+// "key, at DESC, tie DESC" as CREATE INDEX has it, and the condition is its predicate.
 char *index_columns(const Attachment &attachment);
 
 // An index that serves; InvalidOid: none.
 Oid fitting_index(const Attachment &attachment);
 
-// Whether the latest price of a key is the last of its entries in such an index, else the first.
-bool is_read_backwards(Relation index);
+// Whether the latest price of a key, after so many columns of which such an index has the time, is
+// the last of its entries, else the first.
+bool is_read_backwards(Relation index, int key_columns);
+
+// The number of the key's column that the index has at this position; -1: none.
+int key_at(Relation index, int position, const Attachment &attachment, ColumnList list);
 
 // A unique index of listing by its key; InvalidOid: none.
 Oid listing_key_index(const Attachment &attachment);

@@ -151,6 +151,8 @@ attachment_of_table(Relation relation, const char *key)
 		if (!resolve(relation, trigger, Side::price, attachment, &problem))
 			ereport(ERROR, (errcode(problem.sqlstate), errmsg_internal("%s", problem.message),
 			                errhint("%s", problem.hint)));
+		if (attachment->key_columns > 1)
+			continue;
 		if (key != nullptr && strcmp(key, NameStr(attachment->column[price_key].name)) != 0)
 			continue;
 		if (found != nullptr &&
@@ -161,7 +163,8 @@ attachment_of_table(Relation relation, const char *key)
 			                errhint("Name the one to use: \"%s\" or \"%s\".",
 			                        NameStr(found->column[price_key].name),
 			                        NameStr(attachment->column[price_key].name))));
-		if (found == nullptr)
+		// One of all prices says more of the table than one of some.
+		if (found == nullptr || (found->condition != nullptr && attachment->condition == nullptr))
 			found = attachment;
 	}
 	return found;
@@ -239,8 +242,8 @@ resolve_table(Relation relation, const ColumnNames &names)
 	}
 	if (table.tie.attnum == table.at.attnum)
 		table.tie = {};
-	check_column_type(relation, table.at, true, true);
-	check_column_type(relation, table.value, false, true);
+	check_column_type(relation, table.at, true);
+	check_column_type(relation, table.value, false);
 	table.distributed = is_distributed(table.relation);
 	table.partitioning = partitioning_of(relation, table);
 	choose_leaf_index(relation, &table);

@@ -1,31 +1,99 @@
 // Reading and writing of the trigger arguments, see trigger_arguments.hpp.
 #include "tables/trigger_arguments.hpp"
 
+#include <initializer_list>
+
 namespace listing_stats {
 
-const char *const argument_name[column_count] = {
-	"listing_key",  "last_price",    "last_price_at", "previous_price",
-	"lowest_price", "highest_price", "price_count",   "key",
-	"at",           "tie",           "value",
+namespace {
+
+struct FixedColumn
+{
+	Column column;
+	const char *name;
 };
 
-namespace {
+// The arguments that name one column each, in their order.
+constexpr FixedColumn fixed_columns[] = {
+	{last_price, "last_price"},
+	{last_price_at, "last_price_at"},
+	{previous_price, "previous_price"},
+	{lowest_price, "lowest_price"},
+	{highest_price, "highest_price"},
+	{price_count, "price_count"},
+	{price_total, "price_total"},
+	{first_price, "first_price"},
+	{price_at, "at"},
+	{price_tie, "tie"},
+	{price_value, "value"},
+};
+
+struct ListArgument
+{
+	ColumnList list;
+	const char *name;
+};
+
+constexpr ListArgument list_arguments[] = {
+	{ColumnList::listing_key, "listing_key"},
+	{ColumnList::key, "key"},
+	{ColumnList::carried, "carry"},
+	{ColumnList::condition, "condition_columns"},
+};
+
+const char *
+list_name(ColumnList list)
+{
+	return list_arguments[static_cast<int>(list)].name;
+}
+
+// Calls "visit" with each place of a list.
+template <typename Visit>
+void
+for_each_place(ColumnList list, Visit visit)
+{
+	for (int i = 0; i < list_capacity(list); ++i)
+		visit(list_place(list, i), i);
+}
+
+// What the record calls the column in a place: of a list, the first by the list's name and the
+// others with their number; columns that carry others by "last_" and that of their source.
+const char *
+place_name(int column)
+{
+	const bool is_target_of_list = is_carried(column);
+	const int place = is_target_of_list ? source_of_carried(column) : column;
+	const char *name = nullptr;
+
+	for (const FixedColumn &fixed : fixed_columns)
+	{
+		if (fixed.column == column)
+			return fixed.name;
+	}
+	for (const ListArgument &argument : list_arguments)
+		for_each_place(argument.list, [&name, &argument, place](int its_place, int number) {
+			if (its_place == place)
+				name = number == 0 ? argument.name : psprintf("%s%d", argument.name, number + 1);
+		});
+	return is_target_of_list ? psprintf("last_%s", name) : name;
+}
 
 // Splits "name:attnum:type" of the found argument; false if it is not of that form.
 bool
 parse_place(const char *word, Definition *definition)
 {
+	const char *colon = strchr(word, ':');
+	int attnum = 0;
+	Oid type = InvalidOid;
+
+	if (colon == nullptr || sscanf(colon, ":%d:%u", &attnum, &type) != 2 || attnum <= 0 ||
+	    attnum > MaxHeapAttributeNumber)
+		return false;
+	const char *name = pnstrdup(word, static_cast<Size>(colon - word));
 	for (int i = 0; i < column_count; ++i)
 	{
-		const size_t length = strlen(argument_name[i]);
-		int attnum = 0;
-		Oid type = InvalidOid;
-
-		if (strncmp(word, argument_name[i], length) != 0 || word[length] != ':')
+		if (strcmp(name, place_name(i)) != 0)
 			continue;
-		if (sscanf(word + length, ":%d:%u", &attnum, &type) != 2 || attnum <= 0 ||
-		    attnum > MaxHeapAttributeNumber)
-			return false;
 		definition->place[i] = {static_cast<AttrNumber>(attnum), type};
 		return true;
 	}
@@ -84,15 +152,127 @@ parse_argument(const char *argument, Definition *definition)
 		return parse_null_value(text, &definition->skip_null);
 	if (strcmp(name, "guard") == 0)
 		return parse_guard(text, &definition->guard);
-	for (int i = 0; i < column_count; ++i)
+	if (strcmp(name, "empty") == 0)
+		return parse_empty(text, &definition->keep_empty);
+	if (strcmp(name, "rows") == 0)
 	{
-		if (strcmp(name, argument_name[i]) == 0)
+		definition->own_rows = strcmp(text, "own") == 0;
+		return definition->own_rows;
+	}
+	if (strcmp(name, "condition") == 0)
+	{
+		definition->condition = text;
+		return true;
+	}
+	for (const ListArgument &list : list_arguments)
+	{
+		if (strcmp(name, list.name) == 0)
+			return parse_list(text, list.list, definition->column) == nullptr;
+	}
+	for (const FixedColumn &fixed : fixed_columns)
+	{
+		if (strcmp(name, fixed.name) == 0)
 		{
-			definition->column[i] = text;
+			definition->column[fixed.column] = text;
 			return true;
 		}
 	}
 	return false;
+}
+
+// The next item of a list up to a comma that is not within quotes; nullptr: there is none.
+char *
+next_item(char **rest)
+{
+	char *item = *rest;
+	bool quoted = false;
+
+	if (item == nullptr)
+		return nullptr;
+	for (char *c = item;; ++c)
+	{
+		if (*c == '"')
+			quoted = !quoted;
+		if (*c == '\0' || (*c == ',' && !quoted))
+		{
+			*rest = *c == '\0' ? nullptr : c + 1;
+			*c = '\0';
+			return item;
+		}
+	}
+}
+
+char *
+trimmed(char *text)
+{
+	while (scanner_isspace(*text))
+		++text;
+	char *end = text + strlen(text);
+	while (end > text && scanner_isspace(end[-1]))
+		--end;
+	*end = '\0';
+	return text;
+}
+
+// A name without its quotes; nullptr: it is none.
+const char *
+unquoted(char *text)
+{
+	StringInfoData out;
+
+	text = trimmed(text);
+	if (*text != '"')
+		return *text == '\0' ? nullptr : text;
+	initStringInfo(&out);
+	for (++text; *text != '\0'; ++text)
+	{
+		if (*text == '"' && *++text != '"')
+			return *text == '\0' && out.len > 0 ? out.data : nullptr;
+		appendStringInfoChar(&out, *text);
+	}
+	return nullptr;
+}
+
+// Where " as " begins that is not within quotes; nullptr: nowhere.
+char *
+find_as(char *item)
+{
+	bool quoted = false;
+
+	for (char *c = item; *c != '\0'; ++c)
+	{
+		if (*c == '"')
+			quoted = !quoted;
+		if (!quoted && scanner_isspace(*c) && pg_strncasecmp(c + 1, "as", 2) == 0 &&
+		    scanner_isspace(c[3]))
+			return c;
+	}
+	return nullptr;
+}
+
+bool
+needs_quotes(const char *name)
+{
+	return strpbrk(name, ",\"") != nullptr || scanner_isspace(*name) ||
+	       scanner_isspace(name[strlen(name) - 1]) || find_as(pstrdup(name)) != nullptr;
+}
+
+void
+append_name(StringInfo out, const char *name)
+{
+	if (!needs_quotes(name))
+	{
+		appendStringInfoString(out, name);
+		return;
+	}
+	appendStringInfoChar(out, '"');
+	for (; *name != '\0'; ++name)
+	{
+		if (*name == '"')
+			appendStringInfoChar(out, '"');
+		appendStringInfoChar(out, *name);
+	}
+	appendStringInfoChar(out, '"');
 }
 
 void
@@ -100,6 +280,15 @@ append_argument(StringInfo out, const char *name, const char *text)
 {
 	appendStringInfo(out, "%s=%s", name, text);
 	appendStringInfoChar(out, '\0');
+}
+
+void
+append_list(StringInfo out, const Definition &definition, ColumnList list)
+{
+	const char *text = format_list(definition.column, list);
+
+	if (text != nullptr)
+		append_argument(out, list_name(list), text);
 }
 
 }  // namespace
@@ -126,6 +315,125 @@ parse_guard(const char *text, Guard *guard)
 }
 
 bool
+parse_empty(const char *text, bool *keep_empty)
+{
+	*keep_empty = strcmp(text, "keep") == 0;
+	return *keep_empty || strcmp(text, "null") == 0;
+}
+
+const char *
+argument_name(int column)
+{
+	if (is_carried(column))
+		return list_name(ColumnList::carried);
+	for (const FixedColumn &fixed : fixed_columns)
+	{
+		if (fixed.column == column)
+			return fixed.name;
+	}
+	for (const ListArgument &argument : list_arguments)
+	{
+		for (int i = 0; i < list_capacity(argument.list); ++i)
+		{
+			if (list_place(argument.list, i) == column)
+				return argument.list == ColumnList::condition ? "condition" : argument.name;
+		}
+	}
+	pg_unreachable();
+}
+
+int
+list_place(ColumnList list, int number)
+{
+	switch (list)
+	{
+	case ColumnList::listing_key:
+		return number == 0 ? listing_key : further_listing_key + number - 1;
+	case ColumnList::key:
+		return number == 0 ? price_key : further_price_key + number - 1;
+	case ColumnList::carried:
+		return first_source + number;
+	case ColumnList::condition:
+		return first_of_condition + number;
+	}
+	pg_unreachable();
+}
+
+int
+list_capacity(ColumnList list)
+{
+	switch (list)
+	{
+	case ColumnList::carried:
+		return most_carried;
+	case ColumnList::condition:
+		return most_condition_columns;
+	default:
+		return most_key_columns;
+	}
+}
+
+int
+count_list(const char *const *column, ColumnList list)
+{
+	int count = 0;
+
+	for_each_place(list, [&count, column](int place, int) { count += column[place] != nullptr; });
+	return count;
+}
+
+const char *
+parse_list(const char *text, ColumnList list, const char **column)
+{
+	char *rest = pstrdup(text);
+	int count = 0;
+
+	for (char *item = next_item(&rest); item != nullptr; item = next_item(&rest))
+	{
+		char *as = list == ColumnList::carried ? find_as(item) : nullptr;
+		if (as != nullptr)
+			*as = '\0';
+		if (count == list_capacity(list))
+			return psprintf("There are more than %d columns.", list_capacity(list));
+		const char *name = unquoted(item);
+		const char *target = as == nullptr ? nullptr : unquoted(as + 4);
+		if (name == nullptr || (as != nullptr && target == nullptr))
+			return "A name is missing, or its quotes.";
+		for (int i = 0; i < count; ++i)
+		{
+			if (list != ColumnList::carried && strcmp(column[list_place(list, i)], name) == 0)
+				return psprintf("Column \"%s\" is named twice.", name);
+		}
+		const int place = list_place(list, count++);
+		column[place] = name;
+		if (list == ColumnList::carried)
+			column[carried_by(place)] = target == nullptr ? psprintf("last_%s", name) : target;
+	}
+	return nullptr;
+}
+
+char *
+format_list(const char *const *column, ColumnList list)
+{
+	StringInfoData out;
+
+	initStringInfo(&out);
+	for_each_place(list, [&out, column, list](int place, int) {
+		if (column[place] == nullptr)
+			return;
+		if (out.len > 0)
+			appendStringInfoString(&out, ", ");
+		append_name(&out, column[place]);
+		if (list == ColumnList::carried)
+		{
+			appendStringInfoString(&out, " AS ");
+			append_name(&out, column[carried_by(place)]);
+		}
+	});
+	return out.len == 0 ? nullptr : out.data;
+}
+
+bool
 split_name(const char *text, const char **schema, const char **table)
 {
 	List *names = NIL;
@@ -146,11 +454,16 @@ read_definition(const Trigger *trigger, Definition *definition)
 		if (!parse_argument(trigger->tgargs[i], definition))
 			return psprintf("Argument \"%s\" is not understood.", trigger->tgargs[i]);
 	}
-	for (int i = 0; i < column_count; ++i)
+	for (const int needed :
+	     {static_cast<int>(listing_key), static_cast<int>(price_key), static_cast<int>(price_at),
+	      static_cast<int>(price_tie), static_cast<int>(price_value)})
 	{
-		if (definition->column[i] == nullptr && !is_target(i))
-			return psprintf("Argument \"%s\" is missing.", argument_name[i]);
+		if (definition->column[needed] == nullptr)
+			return psprintf("Argument \"%s\" is missing.", argument_name(needed));
 	}
+	if (count_list(definition->column, ColumnList::listing_key) !=
+	    count_list(definition->column, ColumnList::key))
+		return "The keys have different numbers of columns.";
 	bool any = false;
 	for (int i = first_target; i < end_of_targets; ++i)
 		any = any || definition->column[i] != nullptr;
@@ -177,7 +490,7 @@ parse_definition(Relation relation, const Trigger *trigger)
 	return definition;
 }
 
-Arguments
+TriggerArguments
 definition_arguments(const Definition &definition)
 {
 	StringInfoData out;
@@ -187,24 +500,38 @@ definition_arguments(const Definition &definition)
 	initStringInfo(&found);
 	appendStringInfo(&found, UINT64_FORMAT " %u %u", definition.system_identifier,
 	                 definition.listing_oid, definition.price_oid);
-	for (int i = 0; i < column_count; ++i)
+	append_argument(&out, "listing", definition.listing);
+	append_list(&out, definition, ColumnList::listing_key);
+	for (const FixedColumn &fixed : fixed_columns)
 	{
-		if (i == 0)
-			append_argument(&out, "listing", definition.listing);
-		if (i == first_of_price)
+		if (fixed.column == price_at)
+		{
 			append_argument(&out, "price", definition.price);
-		if (definition.column[i] == nullptr)
-			continue;
-		append_argument(&out, argument_name[i], definition.column[i]);
-		appendStringInfo(&found, " %s:%d:%u", argument_name[i], definition.place[i].attnum,
-		                 definition.place[i].type);
+			append_list(&out, definition, ColumnList::key);
+		}
+		if (definition.column[fixed.column] != nullptr)
+			append_argument(&out, fixed.name, definition.column[fixed.column]);
 	}
+	append_list(&out, definition, ColumnList::carried);
+	if (definition.condition != nullptr)
+		append_argument(&out, "condition", definition.condition);
+	append_list(&out, definition, ColumnList::condition);
 	if (definition.skip_null)
 		append_argument(&out, "null_value", "skip");
 	if (definition.guard != Guard::keep)
 		append_argument(&out, "guard", definition.guard == Guard::error ? "error" : "off");
+	if (definition.keep_empty)
+		append_argument(&out, "empty", "keep");
+	if (definition.own_rows)
+		append_argument(&out, "rows", "own");
+	for (int i = 0; i < column_count; ++i)
+	{
+		if (definition.column[i] != nullptr)
+			appendStringInfo(&found, " %s:%d:%u", place_name(i), definition.place[i].attnum,
+			                 definition.place[i].type);
+	}
 	append_argument(&out, "found", found.data);
-	Arguments arguments = {out.data, out.len, 0};
+	TriggerArguments arguments = {out.data, out.len, 0};
 	for (int i = 0; i < out.len; ++i)
 		arguments.count += out.data[i] == '\0' ? 1 : 0;
 	return arguments;
@@ -213,7 +540,7 @@ definition_arguments(const Definition &definition)
 char *
 format_definition(const Definition &definition)
 {
-	const Arguments arguments = definition_arguments(definition);
+	const TriggerArguments arguments = definition_arguments(definition);
 	const char *argument = arguments.text;
 	StringInfoData out;
 
@@ -231,10 +558,11 @@ attach_call(const Definition &definition, int column)
 	initStringInfo(&call);
 	appendStringInfo(&call, "listing_stats.attach(%s, %s", quote_literal_cstr(definition.listing),
 	                 quote_literal_cstr(definition.price));
-	if (column != price_key)
-		appendStringInfo(&call, ", key => %s", quote_literal_cstr(definition.column[price_key]));
+	if (strcmp(argument_name(column), "key") != 0)
+		appendStringInfo(&call, ", key => %s",
+		                 quote_literal_cstr(format_list(definition.column, ColumnList::key)));
 	if (column != listing_key)
-		appendStringInfo(&call, ", %s => '...'", argument_name[column]);
+		appendStringInfo(&call, ", %s => '...'", argument_name(column));
 	appendStringInfoChar(&call, ')');
 	return call.data;
 }

@@ -1,41 +1,55 @@
 // What an attachment's triggers say: the arguments of a trigger are its whole configuration, and
 // this is their one reading and writing.  Each argument is name=text, so that \d explains itself:
 //
-//   'listing=public.myapp_listing', 'listing_key=id', 'last_price=last_price',
-//   'price=public.myapp_price', 'key=listing_id', 'at=created', 'tie=id', 'value=value',
-//   'null_value=skip', 'guard=error',
-//   'found=7391… 16385 16390 listing_key:1:20 last_price:5:1700 key:2:20 …'
+//   'listing=public.myapp_listing', 'listing_key=tenant_id, id', 'last_price=last_price',
+//   'price=public.myapp_price', 'key=tenant_id, listing_id', 'at=created', 'tie=id', 'value=value',
+//   'carry=currency AS last_currency', 'condition=(kind = ''ask''::text)',
+//   'condition_columns=kind', 'null_value=skip', 'guard=error', 'empty=keep', 'found=7391… 16385
+//   16390 listing_key:1:20 last_price:5:1700 …'
 //
-// Table names are qualified and quoted as SQL quotes them, column names are as they are.  The last
-// argument records where attach() found the columns: the system identifier, the OIDs of listing and
-// price, and for each column its number and the OID of its type.  The triggers on listing and on
-// price carry the same arguments.
+// Table names are qualified and quoted as SQL quotes them, column names are as they are; lists of
+// them as attach() takes them.  The last argument records where attach() found
+// the columns: the system identifier, the OIDs of listing and price, and for each column its number
+// and the OID of its type.  The triggers on listing and on price carry the same arguments.
 #pragma once
 
 #include "server/postgres.hpp"
 
 namespace listing_stats {
 
-// The columns of an attachment, in the order of the arguments.
+constexpr int most_key_columns = 8;
+constexpr int most_carried = 32;
+constexpr int most_condition_columns = 16;
+
+// The columns of an attachment, each in a place of its own.  Of those of which there can be several
+// the places that are not needed are empty.
 enum Column
 {
-	listing_key,
+	listing_key,  // the first, see key_column()
 	last_price,
 	last_price_at,
 	previous_price,
 	lowest_price,
 	highest_price,
 	price_count,
-	price_key,
+	price_total,
+	first_price,
+	first_carried,  // what carries further columns of the latest row
+	price_key = first_carried + most_carried,
 	price_at,
 	price_tie,
 	price_value,
-	column_count
+	first_source,  // of what is carried, in the same order
+	first_of_condition = first_source + most_carried,
+	further_price_key = first_of_condition + most_condition_columns,
+	further_listing_key = further_price_key + most_key_columns - 1,
+	column_count = further_listing_key + most_key_columns - 1
 };
 
 constexpr int first_target = last_price;
-constexpr int end_of_targets = price_count + 1;
+constexpr int end_of_targets = price_key;
 constexpr int first_of_price = price_key;
+constexpr int end_of_price = further_listing_key;
 
 constexpr bool
 is_target(int column)
@@ -44,20 +58,59 @@ is_target(int column)
 }
 
 constexpr bool
+is_carried(int column)
+{
+	return column >= first_carried && column < end_of_targets;
+}
+
+constexpr bool
 is_of_listing(int column)
 {
-	return column < first_of_price;
+	return column < first_of_price || column >= end_of_price;
+}
+
+// Columns of which there can be several, in lists.
+enum class ColumnList
+{
+	listing_key,
+	key,
+	carried,  // those of price that are carried
+	condition
+};
+
+// The place of a column of a list; how many places there are.
+int list_place(ColumnList list, int number);
+int list_capacity(ColumnList list);
+
+// The place of what carries a further column of price, which is in "source".
+constexpr int
+carried_by(int source)
+{
+	return source - first_source + first_carried;
+}
+
+constexpr int
+source_of_carried(int target)
+{
+	return target - first_carried + first_source;
 }
 
 // The target depends on more than the latest row of a listing.
 constexpr bool
 needs_history(int target)
 {
-	return target >= previous_price && target <= price_count;
+	return target >= previous_price && target <= first_price;
 }
 
-// The name of a column's argument, which is also attach()'s name for it.
-extern const char *const argument_name[column_count];
+// It depends on all prices of the listing.
+constexpr bool
+needs_all(int target)
+{
+	return target >= lowest_price && target <= price_total;
+}
+
+// The argument that names the column, which is also attach()'s name for it.
+const char *argument_name(int column);
 
 // What becomes of a value that an application writes to a kept column.
 enum class Guard
@@ -77,8 +130,11 @@ struct Definition
 {
 	const char *listing;               // qualified and quoted
 	const char *price;                 // qualified and quoted
-	const char *column[column_count];  // nullptr: a target that is not kept
+	const char *column[column_count];  // nullptr: there is none
+	const char *condition;             // which prices count, as PostgreSQL prints it; nullptr: all
 	bool skip_null;                    // the latest known price counts, not the latest row
+	bool keep_empty;                   // a listing without prices keeps what it has
+	bool own_rows;                     // listing has a row for each key with prices, and no other
 	Guard guard;
 
 	// Where attach() found them; system_identifier 0: not recorded.
@@ -88,12 +144,25 @@ struct Definition
 	Place place[column_count];
 };
 
-// 'keep' or 'skip', and 'keep', 'error' or 'off'; false: the text is none of these.
+// 'keep' or 'skip', 'keep', 'error' or 'off', and 'null' or 'keep'; false: the text is none of
+// these.
 bool parse_null_value(const char *text, bool *skip_null);
 bool parse_guard(const char *text, Guard *guard);
+bool parse_empty(const char *text, bool *keep_empty);
 
 // The two parts of the name of a table in a definition; false: it is not such a name.
 bool split_name(const char *text, const char **schema, const char **table);
+
+// Reads a list of names of columns, "a, b", into their places; what is carried is "a AS b, c",
+// where c is kept in last_c.  A name is as it is, or quoted as SQL quotes it where it has a comma,
+// a quote or blanks around it.  Returns what is wrong with the list, a sentence, or nullptr.
+const char *parse_list(const char *text, ColumnList list, const char **column);
+
+// The list as it is read; nullptr: there are none.
+char *format_list(const char *const *column, ColumnList list);
+
+// How many columns of the list there are.
+int count_list(const char *const *column, ColumnList list);
 
 // Reads the arguments; returns what is wrong with them, a sentence, or nullptr.
 const char *read_definition(const Trigger *trigger, Definition *definition);
@@ -102,13 +171,13 @@ const char *read_definition(const Trigger *trigger, Definition *definition);
 Definition parse_definition(Relation relation, const Trigger *trigger);
 
 // The arguments as pg_trigger has them: each ends with a zero byte.
-struct Arguments
+struct TriggerArguments
 {
 	const char *text;
 	int length;
 	int count;
 };
-Arguments definition_arguments(const Definition &definition);
+TriggerArguments definition_arguments(const Definition &definition);
 
 // The arguments as they stand in CREATE TRIGGER, between the parentheses.
 char *format_definition(const Definition &definition);

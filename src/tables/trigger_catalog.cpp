@@ -47,7 +47,7 @@ read_trigger(Relation catalog, HeapTuple tuple)
 }
 
 void
-write_arguments(Relation catalog, HeapTuple tuple, const Arguments &arguments)
+write_arguments(Relation catalog, HeapTuple tuple, const TriggerArguments &arguments)
 {
 	const int columns[] = {Anum_pg_trigger_tgnargs, Anum_pg_trigger_tgargs};
 	Datum value[Natts_pg_trigger] = {};
@@ -75,7 +75,7 @@ is_ours(const Trigger *trigger)
 // Rewrites the triggers of one table that have the arguments of "like", or its clones alone.
 void
 rewrite_table(Relation catalog, Oid table, bool only_clones, const Trigger *like,
-              const Arguments &arguments)
+              const TriggerArguments &arguments)
 {
 	SysScanDesc scan = scan_triggers(catalog, table, nullptr);
 	bool found = false;
@@ -177,7 +177,7 @@ trigger_by_oid(Oid table, Oid oid)
 bool
 rewrite_arguments(Oid listing, Oid price, const Trigger *like, const Definition &definition)
 {
-	const Arguments arguments = definition_arguments(definition);
+	const TriggerArguments arguments = definition_arguments(definition);
 	const Oid owner = relation_owner(listing);
 	List *tables = list_concat_unique_oid(find_all_inheritors(listing, NoLock, nullptr),
 	                                      find_all_inheritors(price, NoLock, nullptr));

@@ -1,6 +1,7 @@
 // The attachments that this backend has met, see attachment_cache.hpp.
 #include "tracking/attachment_cache.hpp"
 
+#include "tables/condition.hpp"
 #include "tables/trigger_catalog.hpp"
 
 namespace listing_stats {
@@ -215,6 +216,19 @@ find_attachment(Relation root, Oid trigger, Side side)
 	return result;
 }
 
+// The attachment's condition on rows of price or of a part of it, whose columns have other numbers.
+List *
+condition_for(const Attachment &attachment, Relation relation)
+{
+	if (attachment.condition == nullptr)
+		return NIL;
+	Node *condition = parse_condition(relation, attachment.condition, nullptr);
+	MemoryContext old = MemoryContextSwitchTo(attachment.context);
+	List *planned = make_ands_implicit(expression_planner(reinterpret_cast<Expr *>(condition)));
+	MemoryContextSwitchTo(old);
+	return planned;
+}
+
 }  // namespace
 
 TriggerColumns *
@@ -266,6 +280,7 @@ columns_of_trigger(const TriggerData *event, Side side)
 				? AttrNumber{InvalidAttrNumber}
 				: get_attnum(columns->relation, NameStr(attachment->column[i].name));
 	}
+	columns->condition = side == Side::price ? condition_for(*attachment, event->tg_relation) : NIL;
 	columns->valid = attachment->valid;
 	return columns;
 }

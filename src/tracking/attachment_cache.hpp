@@ -14,6 +14,8 @@ struct TriggerColumns
 	Oid relation;
 	Attachment *attachment;           // nullptr: there is nothing to keep any more
 	AttrNumber attnum[column_count];  // of the columns on the trigger's side
+	List *condition;  // of a price, ready to be evaluated for rows of this relation; NIL: they all
+	                  // count
 	bool valid;
 };
 

@@ -174,11 +174,23 @@ merge_key(const ComparedType &value, PendingKey *a, const PendingKey &b)
 		free_value(value, higher ? a->highest : b.highest);
 		a->lowest = lower ? b.lowest : a->lowest;
 		a->highest = higher ? b.highest : a->highest;
+		if (DatumGetPointer(a->total) != nullptr)
+		{
+			// What holds the keys holds it.
+			MemoryContext old =
+				MemoryContextSwitchTo(GetMemoryChunkContext(DatumGetPointer(a->total)));
+			const Datum total = DirectFunctionCall2(numeric_add, a->total, b.total);
+			MemoryContextSwitchTo(old);
+			pfree(DatumGetPointer(a->total));
+			pfree(DatumGetPointer(b.total));
+			a->total = total;
+		}
 	}
 	else if (b.added > 0)
 	{
 		a->lowest = b.lowest;
 		a->highest = b.highest;
+		a->total = b.total;
 	}
 	a->added += b.added;
 }
@@ -206,6 +218,8 @@ append_key(const Attachment &attachment, Level *level, PendingKeys *pending,
 	{
 		copy.lowest = copy_value(attachment.value, change.lowest);
 		copy.highest = copy_value(attachment.value, change.highest);
+		if (DatumGetPointer(change.total) != nullptr)
+			copy.total = datumCopy(change.total, false, -1);
 	}
 	MemoryContextSwitchTo(old);
 	pending->key[pending->count++] = copy;
@@ -301,36 +315,29 @@ compare_key(const ComparedType &type, Datum a, Datum b)
 }
 
 void
-add_key(Level *level, const Attachment &attachment, Side side, Oid column_type,
-        const PendingKey &change)
+add_key(Level *level, const Attachment &attachment, Side side, const PendingKey &change)
 {
 	PendingKeys *pending = pending_of(level, attachment, side);
-	PendingKey added = change;
 
 	if (side == Side::price)
 		look_for_unseen_change(attachment.listing, true);
 	if (attachment.key.type == INT8OID)
 	{
-		if (column_type == INT4OID)
-			added.key = Int64GetDatum(DatumGetInt32(change.key));
-		else if (column_type == INT2OID)
-			added.key = Int64GetDatum(DatumGetInt16(change.key));
-
 		// Many a statement is all of one listing.
 		PendingKey *last = pending->count > 0 ? &pending->key[pending->count - 1] : nullptr;
-		if (last != nullptr && last->key == added.key && added.added == 0)
+		if (last != nullptr && last->key == change.key && change.added == 0)
 		{
-			merge_key(attachment.value, last, added);
+			merge_key(attachment.value, last, change);
 			return;
 		}
 	}
-	append_key(attachment, level, pending, added);
+	append_key(attachment, level, pending, change);
 }
 
 void
-add_pending_key(const Attachment &attachment, Side side, Oid column_type, const PendingKey &change)
+add_pending_key(const Attachment &attachment, Side side, const PendingKey &change)
 {
-	add_key(level_at(trigger_depth()), attachment, side, column_type, change);
+	add_key(level_at(trigger_depth()), attachment, side, change);
 }
 
 Level *
@@ -340,11 +347,11 @@ empty_level()
 }
 
 Level *
-level_of_one(const Attachment &attachment, Side side, Oid column_type, const PendingKey &change)
+level_of_one(const Attachment &attachment, Side side, const PendingKey &change)
 {
 	Level *level = empty_level();
 
-	add_key(level, attachment, side, column_type, change);
+	add_key(level, attachment, side, change);
 	return level;
 }
 
@@ -472,7 +479,7 @@ in_own_write(const Attachment &attachment)
 {
 	return innermost_write != nullptr &&
 	       same_attachment(*innermost_write->attachment, attachment) &&
-	       is_update_with(innermost_write->text);
+	       is_statement_with(innermost_write->text);
 }
 
 void

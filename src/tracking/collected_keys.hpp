@@ -22,6 +22,7 @@ struct PendingKey
 	int64 added;
 	Datum lowest;
 	Datum highest;
+	Datum total;  // of them, a numeric; nullptr: it is not kept
 	CommandId command;
 };
 
@@ -58,19 +59,16 @@ struct OwnWrite
 	OwnWrite *outer;
 };
 
-// Adds a key as its column holds it, and the lowest and highest price as theirs does.  Queues the
-// flush if this statement has none queued.
-void add_pending_key(const Attachment &attachment, Side side, Oid column_type,
-                     const PendingKey &change);
+// Adds a key, see make_key(), with the lowest and highest price as their column holds them.  Queues
+// the flush if this statement has none queued.
+void add_pending_key(const Attachment &attachment, Side side, const PendingKey &change);
 
 // A level of no statement, and another key for it: the caller owns it.
 Level *empty_level();
-void add_key(Level *level, const Attachment &attachment, Side side, Oid column_type,
-             const PendingKey &change);
+void add_key(Level *level, const Attachment &attachment, Side side, const PendingKey &change);
 
 // A level with the only key of its statement, which needs no flush at its end: the caller owns it.
-Level *level_of_one(const Attachment &attachment, Side side, Oid column_type,
-                    const PendingKey &change);
+Level *level_of_one(const Attachment &attachment, Side side, const PendingKey &change);
 
 // Where the listings are rows that a statement under way may be about to change, as where its
 // BEFORE trigger has changed their prices: what is written to them now would make it fail, so they

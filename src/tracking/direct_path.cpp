@@ -5,11 +5,23 @@
 #include "tables/distributed.hpp"
 #include "tables/price_index.hpp"
 
+#include <initializer_list>
+
 namespace listing_stats {
+
+// What the first columns of an index are compared with: these columns of a key, in the order of the
+// index.
+struct IndexKeys
+{
+	int count;
+	ScanKeyData scan[most_key_columns];
+	int column[most_key_columns];  // of the key, at this position
+};
 
 // What does not change as long as an attachment is valid.
 struct DirectPath
 {
+	const char *obstacle;  // why there is none, and the rest is not set; nullptr: there is one
 	Oid listing_index;
 	Oid price_index;
 	ScanDirection latest_first;  // in which the index of price is read
@@ -17,9 +29,9 @@ struct DirectPath
 	// pg_index.indcheckxmin.
 	TransactionId listing_index_since;
 	TransactionId price_index_since;
-	ScanKeyData listing_key;
-	ScanKeyData price_key;
-	TypeCacheEntry *value_type;
+	IndexKeys listing_keys;
+	IndexKeys price_keys;
+	TypeCacheEntry *value_type;  // nullptr: nothing is computed from values
 	TypeCacheEntry *at_type;
 	// Where many keys are read from the leaves of the indexes instead: whether they can be that of
 	// listing, and what is read of price.
@@ -48,7 +60,8 @@ is_kept(const Attachment &attachment, AttrNumber attnum)
 }
 
 // Whether a kept column is the key of listing for another attachment, which has to learn of changes
-// of it.  Only where no foreign key says what that is: takes_as_is() refuses what one can refer to.
+// of it.  Only where no foreign key says what that is: obstacle_of_column() refuses what one can
+// refer to.
 bool
 keeps_a_key(Relation listing, const Attachment &attachment)
 {
@@ -57,21 +70,28 @@ keeps_a_key(Relation listing, const Attachment &attachment)
 	foreach (cell, our_triggers(listing))
 	{
 		Definition definition;
-		if (read_definition(static_cast<Trigger *>(lfirst(cell)), &definition) == nullptr &&
-		    (is_kept(attachment, definition.place[listing_key].attnum) ||
-		     is_kept(attachment,
-		             get_attnum(RelationGetRelid(listing), definition.column[listing_key]))))
-			return true;
+		if (read_definition(static_cast<Trigger *>(lfirst(cell)), &definition) != nullptr)
+			continue;
+		for (int i = 0; i < count_list(definition.column, ColumnList::listing_key); ++i)
+		{
+			const int place = list_place(ColumnList::listing_key, i);
+			if (is_kept(attachment, definition.place[place].attnum) ||
+			    is_kept(attachment,
+			            get_attnum(RelationGetRelid(listing), definition.column[place])))
+				return true;
+		}
 	}
 	return false;
 }
 
-// Whether an UPDATE of the kept columns alone sets off nothing but what is left out here: our own
-// triggers, which have nothing to learn from our own write, and those of keys that refer to
+// What follows returns what is in the way, words that complete "by SQL: ", or nullptr.
+
+// Of an UPDATE of the kept columns alone, which is to set off nothing except what is left out here:
+// our own triggers, which have nothing to learn from our own write, and those of keys that refer to
 // listing, which do not change.  Not so the checks of listing's own foreign keys: that of an INSERT
 // leaves a row that the same transaction has updated since to the check of the UPDATE.
-bool
-only_our_triggers(Relation listing)
+const char *
+obstacle_of_triggers(Relation listing)
 {
 	const Oid ours = trigger_function(listing_changed);
 	// Looking that up may have rebuilt the relation's triggers.
@@ -80,58 +100,100 @@ only_our_triggers(Relation listing)
 	for (int i = 0; triggers != nullptr && i < triggers->numtriggers; ++i)
 	{
 		const Trigger &trigger = triggers->triggers[i];
-		if (TRIGGER_FOR_UPDATE(trigger.tgtype) && trigger.tgfoid != ours &&
-		    RI_FKey_trigger_type(trigger.tgfoid) != RI_TRIGGER_PK)
-			return false;
+		const int kind = RI_FKey_trigger_type(trigger.tgfoid);
+		if (!TRIGGER_FOR_UPDATE(trigger.tgtype) || trigger.tgfoid == ours || kind == RI_TRIGGER_PK)
+			continue;
+		return kind == RI_TRIGGER_FK ? "a foreign key of listing"
+		                             : psprintf("trigger \"%s\" on listing", trigger.tgname);
 	}
-	return true;
+	return nullptr;
 }
 
-bool
-is_plain(Relation relation)
+const char *
+obstacle_of_kind(Relation relation, const char *side)
 {
-	return relation->rd_rel->relkind == RELKIND_RELATION &&
-	       relation->rd_rel->relam == HEAP_TABLE_AM_OID && !RELATION_IS_OTHER_TEMP(relation) &&
-	       !is_distributed(RelationGetRelid(relation));
+	if (relation->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
+		return psprintf("%s is partitioned", side);
+	if (relation->rd_rel->relkind != RELKIND_RELATION || RELATION_IS_OTHER_TEMP(relation))
+		return psprintf("%s is not an ordinary table", side);
+	if (relation->rd_rel->relam != HEAP_TABLE_AM_OID)
+		return psprintf("the access method of %s", side);
+	return is_distributed(RelationGetRelid(relation)) ? psprintf("%s is a table of Citus", side)
+	                                                  : nullptr;
 }
 
-bool
-takes_plain_updates(Relation listing)
+const char *
+obstacle_of_listing(Relation listing)
 {
 	const TupleConstr *constraints = RelationGetDescr(listing)->constr;
+	const char *kind = obstacle_of_kind(listing, "listing");
 
 	for (int i = 0; i < RelationGetNumberOfAttributes(listing); ++i)
 	{
 		if (has_unchecked_nulls(RelationGetDescr(listing), i))
-			return false;
+			return "a NOT NULL of listing that is not validated";
 	}
-	return is_plain(listing) && !listing->rd_rel->relispartition && listing->rd_rules == nullptr &&
-	       (constraints == nullptr ||
-	        (constraints->num_check == 0 && !has_generated_columns(constraints))) &&
-	       only_our_triggers(listing);
+	if (kind != nullptr)
+		return kind;
+	if (listing->rd_rel->relispartition)
+		return "listing is a partition";
+	if (listing->rd_rules != nullptr)
+		return "a rule on listing";
+	if (constraints != nullptr && constraints->num_check > 0)
+		return "a check constraint of listing";
+	if (constraints != nullptr && has_generated_columns(constraints))
+		return "a generated column of listing";
+	return obstacle_of_triggers(listing);
 }
 
-// Whether the kept column takes values of the column it keeps as they are.
-bool
-takes_as_is(Relation listing, const Attachment &attachment, int target)
+const char *
+obstacle_of_price(Relation price, const Attachment &attachment)
+{
+	const char *kind = obstacle_of_kind(price, "price");
+
+	if (kind != nullptr)
+		return kind;
+	if (price->rd_rel->relhassubclass)
+		return "tables inherit from price";
+	for (int i = first_of_price; i < first_of_condition; ++i)
+	{
+		const AttrNumber attnum = attachment.column[i].attnum;
+		if (attnum != 0 && is_virtual(TupleDescAttr(RelationGetDescr(price), attnum - 1)))
+			return psprintf("column \"%s\" of price is virtual",
+			                NameStr(attachment.column[i].name));
+	}
+	return nullptr;
+}
+
+// A kept column has to take values of the column that it keeps as they are.
+const char *
+obstacle_of_column(Relation listing, const Attachment &attachment, int target)
 {
 	const ResolvedColumn &column = attachment.column[target];
 	const ResolvedColumn source = source_of(attachment, target);
 	const Bitmapset *unique = RelationGetIndexAttrBitmap(listing, INDEX_ATTR_BITMAP_KEY);
 
-	return column.type == source.type && column.type == getBaseType(column.type) &&
-	       (column.typmod == source.typmod || column.typmod == -1) && !column.not_null &&
-	       !bms_is_member(column.attnum - FirstLowInvalidHeapAttributeNumber, unique);
+	const bool counts = target == price_count && (column.type == INT4OID || column.type == INT8OID);
+
+	if (!counts && (column.type != source.type || column.type != getBaseType(column.type) ||
+	                (column.typmod != source.typmod && column.typmod != -1)))
+		return psprintf("the type of column \"%s\"", NameStr(column.name));
+	if (!counts && column.not_null)
+		return psprintf("column \"%s\" is NOT NULL", NameStr(column.name));
+	return bms_is_member(column.attnum - FirstLowInvalidHeapAttributeNumber, unique)
+	           ? psprintf("a unique index on column \"%s\"", NameStr(column.name))
+	           : nullptr;
 }
 
-// Sets *key to compare the index's first column, which has the default operator class, with a value
-// of the attachment's key type; false: there is no such operator.
+// Sets *key to compare a column of the index, which has the default operator class, with a value of
+// this type; false: there is no such operator.
 bool
-make_scan_key(Relation index, const Attachment &attachment, ScanKeyData *key)
+make_scan_key(Relation index, int position, const ComparedType &type, ScanKeyData *key)
 {
-	const Oid family = index->rd_opfamily[0];
-	const Oid left = index->rd_opcintype[0];
-	Oid right = getBaseType(attachment.key.type);
+	const Oid family = index->rd_opfamily[position];
+	const Oid left = index->rd_opcintype[position];
+	const Oid collation = index->rd_indcollation[position];
+	Oid right = getBaseType(type.type);
 
 	if (IsPolymorphicType(left))
 		return false;
@@ -144,11 +206,24 @@ make_scan_key(Relation index, const Attachment &attachment, ScanKeyData *key)
 		right = left;
 		equal = get_opfamily_member(family, left, right, BTEqualStrategyNumber);
 	}
-	if (!OidIsValid(equal) || (OidIsValid(index->rd_indcollation[0]) &&
-	                           index->rd_indcollation[0] != attachment.key.collation))
+	if (!OidIsValid(equal) || (OidIsValid(collation) && collation != type.collation))
 		return false;
-	ScanKeyEntryInitialize(key, 0, 1, BTEqualStrategyNumber, right, index->rd_indcollation[0],
-	                       get_opcode(equal), 0);
+	ScanKeyEntryInitialize(key, 0, static_cast<AttrNumber>(position + 1), BTEqualStrategyNumber,
+	                       right, collation, get_opcode(equal), 0);
+	return true;
+}
+
+bool
+make_scan_keys(Relation index, const Attachment &attachment, ColumnList list, IndexKeys *keys)
+{
+	keys->count = attachment.key_columns;
+	for (int i = 0; i < keys->count; ++i)
+	{
+		keys->column[i] = key_at(index, i, attachment, list);
+		if (keys->column[i] < 0 ||
+		    !make_scan_key(index, i, attachment.key_column[keys->column[i]], &keys->scan[i]))
+			return false;
+	}
 	return true;
 }
 
@@ -159,25 +234,42 @@ serves_since(Relation index)
 	                                     : InvalidTransactionId;
 }
 
-bool
+const char *
 find_indexes(const Attachment &attachment, DirectPath *path)
 {
 	path->listing_index = listing_key_index(attachment);
 	path->price_index = fitting_index(attachment);
-	if (!OidIsValid(path->listing_index) || !OidIsValid(path->price_index))
-		return false;
+	if (!OidIsValid(path->listing_index))
+		return "no unique index on the key of listing";
+	if (!OidIsValid(path->price_index))
+		return "no index of price serves";
 	Relation listing_index = index_open(path->listing_index, AccessShareLock);
 	Relation price_index = index_open(path->price_index, AccessShareLock);
-	const bool found = make_scan_key(listing_index, attachment, &path->listing_key) &&
-	                   make_scan_key(price_index, attachment, &path->price_key);
-	path->latest_first =
-		is_read_backwards(price_index) ? BackwardScanDirection : ForwardScanDirection;
+	const bool found =
+		make_scan_keys(listing_index, attachment, ColumnList::listing_key, &path->listing_keys) &&
+		make_scan_keys(price_index, attachment, ColumnList::key, &path->price_keys);
+	path->latest_first = is_read_backwards(price_index, attachment.key_columns)
+	                         ? BackwardScanDirection
+	                         : ForwardScanDirection;
 	path->listing_index_since = serves_since(listing_index);
 	path->price_index_since = serves_since(price_index);
-	path->listing_leaves = has_places_of_keys(listing_index, attachment.column[listing_key]);
+	path->listing_leaves = attachment.key_columns == 1 &&
+	                       has_places_of_keys(listing_index, attachment.column[listing_key]);
 	index_close(price_index, AccessShareLock);
 	index_close(listing_index, AccessShareLock);
-	return found;
+	return found ? nullptr : "the type of the key";
+}
+
+// Whether the leaves of an index of all prices by one column have all that is kept.
+bool
+reads_only_latest_price(const Attachment &attachment)
+{
+	bool only = attachment.key_columns == 1 && attachment.condition == nullptr &&
+	            attachment.column[previous_price].attnum == 0;
+
+	for (int i = first_carried; i < end_of_targets; ++i)
+		only = only && attachment.column[i].attnum == 0;
+	return only;
 }
 
 PriceTable
@@ -209,41 +301,70 @@ owner_may(const Attachment &attachment)
 	           ACL_SELECT;
 }
 
-bool
+const char *
+obstacle_of_tables(Relation listing, Relation price, const Attachment &attachment)
+{
+	if (const char *obstacle = obstacle_of_listing(listing); obstacle != nullptr)
+		return obstacle;
+	if (const char *obstacle = obstacle_of_price(price, attachment); obstacle != nullptr)
+		return obstacle;
+	for (const int target : {static_cast<int>(price_total), static_cast<int>(first_price)})
+	{
+		if (attachment.column[target].attnum != 0)
+			return psprintf("column \"%s\" is a %s", NameStr(attachment.column[target].name),
+			                target == price_total ? "total" : "first price");
+	}
+	if (attachment.own_rows)
+		return "rows of listing come and go";
+	if (attachment.keep_empty)
+		return "a listing without prices keeps what it has";
+	if (keeps_a_key(listing, attachment))
+		return "a kept column is the key of another attachment";
+	if (!owner_may(attachment))
+		return "privileges that the owner does not have";
+	for (int i = first_target; i < end_of_targets; ++i)
+	{
+		const char *obstacle =
+			attachment.column[i].attnum == 0 ? nullptr : obstacle_of_column(listing, attachment, i);
+		if (obstacle != nullptr)
+			return obstacle;
+	}
+	return nullptr;
+}
+
+const char *
 find_path(const Attachment &attachment, DirectPath *path)
 {
 	Relation listing = table_open(attachment.listing, AccessShareLock);
 	Relation price = table_open(attachment.price, AccessShareLock);
-	bool found = takes_plain_updates(listing) && is_plain(price) &&
-	             !price->rd_rel->relhassubclass &&
-	             !is_virtual(TupleDescAttr(RelationGetDescr(price),
-	                                       attachment.column[price_value].attnum - 1)) &&
-	             !keeps_a_key(listing, attachment) && owner_may(attachment);
+	const char *obstacle = obstacle_of_tables(listing, price, attachment);
 
-	for (int i = first_target; found && i < end_of_targets; ++i)
-		found = attachment.column[i].attnum == 0 || takes_as_is(listing, attachment, i);
-	found = found && find_indexes(attachment, path);
-	if (found)
+	if (obstacle == nullptr)
+		obstacle = find_indexes(attachment, path);
+	if (obstacle == nullptr && reads_only_latest_price(attachment))
 		path->prices = prices_of(attachment, price);
-	path->value_type =
-		lookup_type_cache(attachment.column[price_value].type, TYPECACHE_CMP_PROC_FINFO);
+	if (OidIsValid(attachment.value.type))
+		path->value_type =
+			lookup_type_cache(attachment.column[price_value].type, TYPECACHE_CMP_PROC_FINFO);
 	path->at_type = lookup_type_cache(attachment.column[price_at].type, TYPECACHE_CMP_PROC_FINFO);
 	table_close(price, AccessShareLock);
 	table_close(listing, AccessShareLock);
-	return found;
+	return obstacle;
 }
 
-// The path of an attachment, looked for when it is first asked for; nullptr: there is none.
+// The path of an attachment, looked for when it is first asked for.
 const DirectPath *
 path_of(Attachment *attachment)
 {
-	if (!attachment->direct_path_is_known)
+	if (attachment->direct_path == nullptr)
 	{
 		// What looking for it takes goes with the flush.
 		DirectPath *path = static_cast<DirectPath *>(
 			MemoryContextAllocZero(attachment->context, sizeof(DirectPath)));
-		attachment->direct_path = find_path(*attachment, path) ? path : nullptr;
-		attachment->direct_path_is_known = true;
+		const char *obstacle = find_path(*attachment, path);
+		path->obstacle =
+			obstacle == nullptr ? nullptr : MemoryContextStrdup(attachment->context, obstacle);
+		attachment->direct_path = path;
 	}
 	return attachment->direct_path;
 }
@@ -254,7 +375,7 @@ serves(TransactionId since)
 	return !TransactionIdIsValid(since) || TransactionIdPrecedes(since, TransactionXmin);
 }
 
-// Looks up rows of a table by the key that is the first column of an index.  The index may keep
+// Looks up rows of a table by the key that the first columns of an index are.  The index may keep
 // what it allocates on the way until the end: so it runs in the context in which the lookup began.
 struct Lookup
 {
@@ -262,23 +383,27 @@ struct Lookup
 	Relation table;
 	Relation index;
 	IndexScanDesc scan;
-	ScanKeyData key;
+	IndexKeys keys;
+	const Attachment *attachment;
 	TupleTableSlot *slot;
 };
 
 Lookup
-begin_lookup(Relation table, Oid index, const ScanKeyData &key)
+begin_lookup(Relation table, Oid index, const IndexKeys &keys, const Attachment &attachment)
 {
 	Lookup lookup = {CurrentMemoryContext,
 	                 table,
 	                 index_open(index, AccessShareLock),
 	                 nullptr,
-	                 key,
+	                 keys,
+	                 &attachment,
 	                 table_slot_create(table, nullptr)};
 
-	// What the function remembers from call to call goes with the lookup.
-	fmgr_info_copy(&lookup.key.sk_func, const_cast<FmgrInfo *>(&key.sk_func), CurrentMemoryContext);
-	lookup.scan = begin_index_scan(table, lookup.index, GetActiveSnapshot(), 1);
+	// What the functions remember from call to call goes with the lookup.
+	for (int i = 0; i < keys.count; ++i)
+		fmgr_info_copy(&lookup.keys.scan[i].sk_func, const_cast<FmgrInfo *>(&keys.scan[i].sk_func),
+		               CurrentMemoryContext);
+	lookup.scan = begin_index_scan(table, lookup.index, GetActiveSnapshot(), keys.count);
 	return lookup;
 }
 
@@ -286,9 +411,12 @@ void
 look_up(Lookup *lookup, Datum key)
 {
 	MemoryContext old = MemoryContextSwitchTo(lookup->context);
+	Datum column[most_key_columns];
 
-	lookup->key.sk_argument = key;
-	index_rescan(lookup->scan, &lookup->key, 1, nullptr, 0);
+	split_key(*lookup->attachment, key, column);
+	for (int i = 0; i < lookup->keys.count; ++i)
+		lookup->keys.scan[i].sk_argument = column[lookup->keys.column[i]];
+	index_rescan(lookup->scan, lookup->keys.scan, lookup->keys.count, nullptr, 0);
 	MemoryContextSwitchTo(old);
 }
 
@@ -327,14 +455,36 @@ is_own_version(TupleTableSlot *slot)
 	return TransactionIdIsCurrentTransactionId(DatumGetTransactionId(xmin));
 }
 
+// Whether the listing that the lookup is at has this key.
+bool
+still_has_key(const Lookup &lookup, Datum key)
+{
+	const Attachment &attachment = *lookup.attachment;
+	Datum wanted[most_key_columns];
+
+	split_key(attachment, key, wanted);
+	for (int i = 0; i < lookup.keys.count; ++i)
+	{
+		const int number = lookup.keys.column[i];
+		const ScanKeyData &scan = lookup.keys.scan[i];
+		bool is_null = false;
+		const Datum value = slot_getattr(
+			lookup.slot, attachment.column[list_place(ColumnList::listing_key, number)].attnum,
+			&is_null);
+		if (is_null || !DatumGetBool(FunctionCall2Coll(const_cast<FmgrInfo *>(&scan.sk_func),
+		                                               scan.sk_collation, value, wanted[number])))
+			return false;
+	}
+	return true;
+}
+
 // Locks the row that the lookup has found, as FOR NO KEY UPDATE does; false: it is gone, or has
 // another key by now.  A version that this transaction has made needs no lock: nobody else can
 // have its row until this transaction ends.
 bool
-lock_row(const Attachment &attachment, Lookup *lookup, Datum key)
+lock_row(Lookup *lookup, Datum key)
 {
 	TM_FailureData failure = {};
-	bool is_null = false;
 	const uint8 flags = TUPLE_LOCK_FLAG_LOCK_UPDATE_IN_PROGRESS |
 	                    (IsolationUsesXactSnapshot() ? 0 : TUPLE_LOCK_FLAG_FIND_LAST_VERSION);
 
@@ -348,11 +498,7 @@ lock_row(const Attachment &attachment, Lookup *lookup, Datum key)
 	case TM_Ok:
 		if (!failure.traversed)
 			return true;
-		lookup->key.sk_argument =
-			slot_getattr(lookup->slot, attachment.column[listing_key].attnum, &is_null);
-		return !is_null &&
-		       DatumGetBool(FunctionCall2Coll(&lookup->key.sk_func, lookup->key.sk_collation,
-		                                      lookup->key.sk_argument, key));
+		return still_has_key(*lookup, key);
 	case TM_SelfModified:
 		// As the executor has it: this very command has written or deleted it.
 		return false;
@@ -397,7 +543,7 @@ lock_place(void *argument, Datum *value, bool *)
 	                             lookup->slot, &again, nullptr))
 		return;
 	const Datum key = wanted.key[locking->next++];
-	if (!lock_row(*locking->attachment, lookup, key))
+	if (!lock_row(lookup, key))
 		return;
 	locking->found->key[locking->found->count] = key;
 	locking->found->tid[locking->found->count++] = lookup->slot->tts_tid;
@@ -469,7 +615,14 @@ same_target(const Write &write, int target, const Columns &a, const Columns &b)
 	if (a.null[target] || b.null[target])
 		return a.null[target] == b.null[target];
 	if (target == price_count)
-		return DatumGetInt64(a.value[target]) == DatumGetInt64(b.value[target]);
+		return a.value[target] == b.value[target];
+	if (is_kept_to_the_byte(*write.attachment, target))
+	{
+		const Form_pg_attribute attribute = TupleDescAttr(
+			RelationGetDescr(write.listing), write.attachment->column[target].attnum - 1);
+		return datum_image_eq(a.value[target], b.value[target], attribute->attbyval,
+		                      attribute->attlen);
+	}
 	return equal_values(target == last_price_at ? write.path->at_type : write.path->value_type,
 	                    write.attachment->column[target].collation, a.value[target],
 	                    b.value[target]);
@@ -477,7 +630,7 @@ same_target(const Write &write, int target, const Columns &a, const Columns &b)
 
 // A copy of what a column of price holds.
 Datum
-copy_of(const Write &write, Column column, Datum value)
+copy_of(const Write &write, int column, Datum value)
 {
 	const Form_pg_attribute attribute = TupleDescAttr(RelationGetDescr(write.price.table),
 	                                                  write.attachment->column[column].attnum - 1);
@@ -489,7 +642,7 @@ copy_of(const Write &write, Column column, Datum value)
 
 // The value of a column of the price that the lookup is at, as a copy.
 Datum
-price_column(const Write &write, Column column, bool *is_null)
+price_column(const Write &write, int column, bool *is_null)
 {
 	const Datum value =
 		slot_getattr(write.price.slot, write.attachment->column[column].attnum, is_null);
@@ -512,6 +665,11 @@ read_latest(Write *write, Columns *columns)
 		columns->value[last_price] = price_column(*write, price_value, &columns->null[last_price]);
 	} while (skip_null && columns->null[last_price]);
 	columns->value[last_price_at] = price_column(*write, price_at, &columns->null[last_price_at]);
+	for (int i = first_carried; i < end_of_targets; ++i)
+	{
+		if (keeps(*write, i))
+			columns->value[i] = price_column(*write, source_of_carried(i), &columns->null[i]);
+	}
 	return true;
 }
 
@@ -551,7 +709,7 @@ add_prices(const Write &write, const PendingKey &added, Columns *columns)
 	if (added.added == 0)
 	{
 		if (columns->null[price_count])
-			columns->value[price_count] = Int64GetDatum(0);
+			columns->value[price_count] = 0;
 		columns->null[price_count] = false;
 		return;
 	}
@@ -569,13 +727,17 @@ add_prices(const Write &write, const PendingKey &added, Columns *columns)
 		columns->value[highest_price] = added.highest;
 		columns->null[highest_price] = false;
 	}
-	const int64 before =
-		columns->null[price_count] ? 0 : DatumGetInt64(columns->value[price_count]);
+	const bool integer = write.attachment->column[price_count].type == INT4OID;
+	const int64 before = columns->null[price_count] ? 0
+	                     : integer                  ? DatumGetInt32(columns->value[price_count])
+	                                                : DatumGetInt64(columns->value[price_count]);
 	int64 after = 0;
-	if (keeps(write, price_count) && pg_add_s64_overflow(before, added.added, &after))
-		ereport(ERROR,
-		        (errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE), errmsg("bigint out of range")));
-	columns->value[price_count] = Int64GetDatum(after);
+	if (keeps(write, price_count) &&
+	    (pg_add_s64_overflow(before, added.added, &after) || (integer && after > PG_INT32_MAX)))
+		ereport(ERROR, (errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+		                errmsg("%s out of range", integer ? "integer" : "bigint")));
+	columns->value[price_count] =
+		integer ? Int32GetDatum(static_cast<int32>(after)) : Int64GetDatum(after);
 	columns->null[price_count] = false;
 }
 
@@ -583,7 +745,12 @@ add_prices(const Write &write, const PendingKey &added, Columns *columns)
 bool
 keeps_head(const Write &write)
 {
-	return keeps(write, last_price) || keeps(write, last_price_at) || keeps(write, previous_price);
+	for (int i = first_target; i < end_of_targets; ++i)
+	{
+		if (keeps(write, i) && (i < lowest_price || is_carried(i)))
+			return true;
+	}
+	return false;
 }
 
 // What the columns of a listing have to be.  "latest" is the latest price and its time, if it has
@@ -608,6 +775,8 @@ computed(Write *write, Datum key, const Columns &stored, const PendingKey *added
 		return now;
 	}
 	now.null[last_price] = now.null[last_price_at] = true;
+	for (int i = first_carried; i < end_of_targets; ++i)
+		now.null[i] = true;
 	look_up(&write->price, key);
 	const bool found = read_latest(write, &now);
 	if (keeps(*write, previous_price) &&
@@ -719,8 +888,8 @@ fetch_stored(Write *write, Datum key, ItemPointerData *tid)
 	    table_tuple_fetch_row_version(write->listing, tid, GetActiveSnapshot(), write->stored))
 		return true;
 
-	Lookup listing =
-		begin_lookup(write->listing, write->path->listing_index, write->path->listing_key);
+	Lookup listing = begin_lookup(write->listing, write->path->listing_index,
+	                              write->path->listing_keys, *write->attachment);
 	look_up(&listing, key);
 	const bool found = next_row(&listing, ForwardScanDirection);
 	if (found)
@@ -791,6 +960,35 @@ write_from_leaves(Write *write)
 	});
 }
 
+// What is in the way of the direct path at the moment.
+const char *
+obstacle_now(Attachment *attachment)
+{
+	if (!enabled)
+		return "listing_stats.direct_path is off";
+	// Whoever checks permissions in a way of his own wants to see the statement.
+	if (ExecutorCheckPerms_hook != nullptr)
+		return "another module checks permissions";
+	const DirectPath *path = path_of(attachment);
+	if (path->obstacle != nullptr)
+		return path->obstacle;
+	return serves(path->listing_index_since) && serves(path->price_index_since)
+	           ? nullptr
+	           : "an index is newer than a transaction that still runs";
+}
+
+// The first target that can only be recomputed from all prices of a listing; 0: none.
+int
+target_of_all_prices(const Attachment &attachment)
+{
+	for (int target = lowest_price; target <= price_count; ++target)
+	{
+		if (attachment.column[target].attnum != 0)
+			return target;
+	}
+	return 0;
+}
+
 }  // namespace
 
 void
@@ -813,21 +1011,33 @@ push_new_snapshot()
 bool
 locks_directly(Attachment *attachment)
 {
-	// Whoever checks permissions in a way of his own wants to see the statement.
-	if (!enabled || ExecutorCheckPerms_hook != nullptr)
-		return false;
-	const DirectPath *path = path_of(attachment);
-	return path != nullptr && serves(path->listing_index_since) && serves(path->price_index_since);
+	return obstacle_now(attachment) == nullptr;
 }
 
 bool
 writes_directly(Attachment *attachment, bool added)
 {
-	const ResolvedColumn *column = attachment->column;
+	const bool direct =
+		locks_directly(attachment) && (added || target_of_all_prices(*attachment) == 0);
 
-	return locks_directly(attachment) &&
-	       (added || (column[lowest_price].attnum == 0 && column[highest_price].attnum == 0 &&
-	                  column[price_count].attnum == 0));
+	elog(DEBUG1, "listing_stats writes table \"%s\" %s", NameStr(attachment->listing_name),
+	     direct ? "directly" : "by SQL");
+	return direct;
+}
+
+const char *
+way_of(Attachment *attachment)
+{
+	const char *obstacle = obstacle_now(attachment);
+	const int target = target_of_all_prices(*attachment);
+
+	if (obstacle != nullptr)
+		return psprintf("by SQL: %s", obstacle);
+	if (target != 0)
+		return psprintf("direct for new prices, by SQL for changed ones: column \"%s\" depends on "
+		                "all prices",
+		                NameStr(attachment->column[target].name));
+	return "direct";
 }
 
 void
@@ -837,7 +1047,7 @@ lock_directly(const Attachment &attachment, const Keys &wanted, Keys *found)
 
 	push_new_snapshot();
 	Relation listing = table_open(attachment.listing, NoLock);
-	Lookup lookup = begin_lookup(listing, path->listing_index, path->listing_key);
+	Lookup lookup = begin_lookup(listing, path->listing_index, path->listing_keys, attachment);
 	Size i = 0;
 	if (path->listing_leaves && reads_leaves(wanted.count))
 		i = lock_from_leaves(attachment, wanted, &lookup, found);
@@ -845,8 +1055,7 @@ lock_directly(const Attachment &attachment, const Keys &wanted, Keys *found)
 	{
 		CHECK_FOR_INTERRUPTS();
 		look_up(&lookup, wanted.key[i]);
-		if (!next_row(&lookup, ForwardScanDirection) ||
-		    !lock_row(attachment, &lookup, wanted.key[i]))
+		if (!next_row(&lookup, ForwardScanDirection) || !lock_row(&lookup, wanted.key[i]))
 			continue;
 		found->key[found->count] = wanted.key[i];
 		found->tid[found->count++] = lookup.slot->tts_tid;
@@ -867,7 +1076,7 @@ write_directly(const Attachment &attachment, const Keys &keys, const PendingKey 
 	write.listing = table_open(attachment.listing, NoLock);
 	CheckCmdReplicaIdentity(write.listing, CMD_UPDATE);
 	Relation price = table_open(attachment.price, NoLock);
-	write.price = begin_lookup(price, write.path->price_index, write.path->price_key);
+	write.price = begin_lookup(price, write.path->price_index, write.path->price_keys, attachment);
 	write.stored = table_slot_create(write.listing, nullptr);
 	write.written = MakeSingleTupleTableSlot(RelationGetDescr(write.listing), &TTSOpsHeapTuple);
 	write.crosscheck = IsolationUsesXactSnapshot() ? GetTransactionSnapshot() : InvalidSnapshot;
@@ -876,7 +1085,7 @@ write_directly(const Attachment &attachment, const Keys &keys, const PendingKey 
 		AllocSetContextCreate(CurrentMemoryContext, "listing_stats listing", ALLOCSET_SMALL_SIZES);
 	write.keys = &keys;
 	write.added = added;
-	if (reads_leaves(keys.count) && keeps_head(write) && !keeps(write, previous_price))
+	if (reads_leaves(keys.count) && OidIsValid(write.path->prices.index) && keeps_head(write))
 		write_from_leaves(&write);
 	while (write.next < keys.count)
 		write_listing(&write, nullptr);

@@ -54,6 +54,9 @@ void push_new_snapshot();
 bool locks_directly(Attachment *attachment);
 bool writes_directly(Attachment *attachment, bool added);
 
+// The same for people: "direct", or "by SQL: " and what is in the way.
+const char *way_of(Attachment *attachment);
+
 // Locks the listings with these keys FOR NO KEY UPDATE in this order, and appends to "found" those
 // that there are.
 void lock_directly(const Attachment &attachment, const Keys &wanted, Keys *found);

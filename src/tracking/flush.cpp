@@ -7,7 +7,7 @@
 #include "tracking/flush.hpp"
 
 #include "server/roles.hpp"
-#include "tables/trigger_catalog.hpp"
+#include "tables/condition.hpp"
 #include "tracking/direct_path.hpp"
 #include "tracking/maintenance_sql.hpp"
 
@@ -58,16 +58,32 @@ error_context(void *argument)
 	           NameStr(attachment->listing_name), NameStr(attachment->price_name));
 }
 
+// Whether any column is kept that is read from the latest row.
 bool
-is_lock(Query query)
+keeps_head(const Attachment &attachment)
 {
-	return query == lock_one || query == lock_many;
+	for (int i = first_target; i < end_of_targets; ++i)
+	{
+		if (attachment.column[i].attnum != 0 &&
+		    (i < lowest_price || i == first_price || is_carried(i)))
+			return true;
+	}
+	return false;
 }
 
 bool
-is_write(Query query)
+is_write(Statement statement)
 {
-	return !is_lock(query) && query < check_one;
+	return statement == Statement::write || statement == Statement::write_added ||
+	       statement == Statement::write_all || statement == Statement::remove;
+}
+
+bool
+is_read(Statement statement)
+{
+	return statement == Statement::read_keys || statement == Statement::read ||
+	       statement == Statement::read_added || statement == Statement::read_head ||
+	       statement == Statement::read_all;
 }
 
 // What a statement sees: all that is committed by now, or above READ COMMITTED what its transaction
@@ -78,8 +94,13 @@ enum class Sees
 	transaction
 };
 
-Datum run(Attachment *attachment, Query query, Datum *parameters, const char *nulls,
-          Sees sees = Sees::latest, bool *disturbed = nullptr);
+// Rows that a statement takes or has given.
+struct Rows
+{
+	Tuplestorestate *store;  // nullptr: none are taken
+	Shape shape;
+	double count;
+};
 
 // BEFORE UPDATE triggers and rules of listing's owner can change what we write, or suppress it,
 // which is refused unless the guard is off.  Those of partitions are not known here.
@@ -91,81 +112,13 @@ can_be_undone(const Attachment &attachment)
 	Relation listing = relation_open(attachment.listing, AccessShareLock);
 	const bool can = listing->rd_rel->relkind == RELKIND_PARTITIONED_TABLE ||
 	                 listing->rd_rules != nullptr ||
-	                 (listing->trigdesc != nullptr && listing->trigdesc->trig_update_before_row);
+	                 (listing->trigdesc != nullptr &&
+	                  (listing->trigdesc->trig_update_before_row ||
+	                   (attachment.own_rows && (listing->trigdesc->trig_insert_before_row ||
+	                                            listing->trigdesc->trig_delete_before_row))));
 
 	relation_close(listing, NoLock);  // until the transaction ends, as the UPDATE's
 	return can;
-}
-
-// The check of what a write leaves.  Where prices were only added the columns that depend on all of
-// them are not read anew, which would make the cost of an INSERT grow with their number.
-Query
-check_of(Query write)
-{
-	switch (write)
-	{
-	case write_one:
-		return check_one;
-	case write_all:
-		return check_all;
-	case insert_one:
-		return check_added_one;
-	case insert_many:
-		return check_added_many;
-	default:
-		return check_many;
-	}
-}
-
-// The name of a column, as text, that is not what a write has to leave in it; nullptr: none.  The
-// parameters of the write begin with those of the check.
-Datum
-wrong_column(Attachment *attachment, Query write, Datum *parameters, Sees sees)
-{
-	const ResolvedColumn *column = attachment->column;
-	const bool of_head = column[last_price].attnum != 0 || column[last_price_at].attnum != 0 ||
-	                     column[previous_price].attnum != 0;
-
-	if (!of_head && (write == insert_one || write == insert_many))
-		return PointerGetDatum(nullptr);
-	return run(attachment, check_of(write), parameters, nullptr, sees);
-}
-
-// Sees to it that a write has left what it had to.
-void
-check_written(Attachment *attachment, Query write, Datum *parameters)
-{
-	const Datum wrong = wrong_column(attachment, write, parameters, Sees::latest);
-	if (DatumGetPointer(wrong) == nullptr)
-		return;
-	ereport(ERROR,
-	        (errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
-	         errmsg("column \"%s\" of table \"%s\" cannot be kept: a trigger or rule on the table "
-	                "changes it or suppresses its update",
-	                TextDatumGetCString(wrong), NameStr(attachment->listing_name)),
-	         errhint("Let BEFORE UPDATE triggers return rows and leave the column alone, or attach "
-	                 "with guard => 'off', which lets them.")));
-}
-
-// Above READ COMMITTED what was written may rest on prices that others have committed and that this
-// transaction does not see: its columns would not be what it sees of the prices.  That is refused,
-// as it is to update what cannot be seen.  Of the columns that depend on all prices, where prices
-// were only added, it is enough that the transaction sees the listing as it is: to lock what it
-// sees is refused otherwise.
-void
-check_seen(Attachment *attachment, Query write, Datum *parameters)
-{
-	if (!IsolationUsesXactSnapshot())
-		return;
-	if (write == insert_one || write == insert_many)
-		run(attachment, write == insert_one ? lock_one : lock_many, parameters, nullptr,
-		    Sees::transaction);
-	// What is wrong for all that is committed as well, no other transaction has made so: an
-	// application or a trigger of the owner's that may.
-	if (DatumGetPointer(wrong_column(attachment, write, parameters, Sees::transaction)) !=
-	        nullptr &&
-	    DatumGetPointer(wrong_column(attachment, write, parameters, Sees::latest)) == nullptr)
-		cannot_serialize();
 }
 
 // Acting as the owner of the tables, as foreign keys do: privileges and row security of whoever
@@ -209,111 +162,316 @@ updates(SPIPlanPtr plan, Oid table)
 	{
 		const ::Query *query = static_cast<const ::Query *>(lfirst(cell));
 		if (query->canSetTag)
-			return query->commandType == CMD_UPDATE &&
+			return query->commandType != CMD_SELECT &&
 			       rt_fetch(query->resultRelation, query->rtable)->relid == table;
 	}
 	return true;
 }
 
-// Runs a statement as the owner.
+Rows
+make_rows(Shape shape)
+{
+	return {tuplestore_begin_heap(true, false, work_mem), shape, 0};
+}
+
+// Makes the rows known to the statements that are run until SPI_finish().
+void
+register_rows(Attachment *attachment, const Rows &rows)
+{
+	EphemeralNamedRelation relation =
+		static_cast<EphemeralNamedRelation>(palloc0(sizeof(EphemeralNamedRelationData)));
+	const bool keys = rows.shape == Shape::keys || rows.shape == Shape::keys_added;
+
+	relation->md.name = pstrdup(keys ? keys_name : rows_name);
+	relation->md.tupdesc = shape_of(attachment, rows.shape);
+	relation->md.enrtype = ENR_NAMED_TUPLESTORE;
+	relation->md.enrtuples = rows.count;
+	relation->reldata = rows.store;
+	if (SPI_register_relation(relation) != SPI_OK_REL_REGISTER)
+		elog(ERROR, "could not register rows of listing_stats");
+}
+
+// Runs a statement as the owner, and calls "take" with each row that it gives, in the context of
+// the caller.  Returns how many rows it has given or written.
 //
 // At READ COMMITTED the executor takes a new snapshot.  Above, the transaction's own is too old:
 // it is used only to refuse, as foreign keys do, to update a listing that the transaction cannot
 // see, which would afterwards appear to it twice; and for what check_seen() asks.
 //
-// Returns the array that lock_many gives, whether lock_one found its listing, how many rows a write
-// has changed, or the name that a check gives, as text; nullptr is none.  *disturbed: whether the
-// attachment was written anew within the write.
-Datum
-run(Attachment *attachment, Query query, Datum *parameters, const char *nulls, Sees sees,
-    bool *disturbed)
+// *disturbed: whether the attachment was written anew within the write.
+template <typename Take>
+uint64
+run(Attachment *attachment, Statement statement, const Rows &taken, Sees sees, bool *disturbed,
+    Take take)
 {
 	Snapshot snapshot = InvalidSnapshot;
 	Snapshot crosscheck = InvalidSnapshot;
-	Datum result = BoolGetDatum(false);
+	MemoryContext context = CurrentMemoryContext;
 	AsOwner as_owner;
 
 	begin_as_owner(&as_owner, attachment);
 	SPI_connect();
-	SPIPlanPtr plan = plan_of(attachment, query);
-	if (is_write(query))
+	const bool inserts = statement == Statement::lock && attachment->own_rows;
+	// No search_path of the caller's may change what the condition means.
+	const bool safe_path = attachment->condition != nullptr && is_read(statement);
+	const int guc_level = safe_path ? begin_safe_path() : 0;
+	if (taken.store != nullptr)
+		register_rows(attachment, taken);
+	SPIPlanPtr plan = plan_of(attachment, statement);
+	if (is_write(statement) || inserts)
 		begin_own_write(*attachment, plan_source(plan)->query_string);
 	if (IsolationUsesXactSnapshot())
 	{
 		CommandCounterIncrement();
 		snapshot = sees == Sees::latest ? GetLatestSnapshot() : GetTransactionSnapshot();
-		if (is_write(query))
+		if (is_write(statement))
 			crosscheck = GetTransactionSnapshot();
 	}
 	const int code =
-		SPI_execute_snapshot(plan, parameters, nulls, snapshot, crosscheck, false, true, 0);
-	if (code == SPI_OK_REWRITTEN || (is_write(query) && !updates(plan, attachment->listing)))
+		SPI_execute_snapshot(plan, nullptr, nullptr, snapshot, crosscheck, false, true, 0);
+	if (code == SPI_OK_REWRITTEN ||
+	    ((is_write(statement) || inserts) && !updates(plan, attachment->listing)))
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 		                errmsg("a rule on table \"%s\" replaces the UPDATE that keeps its columns",
 		                       NameStr(attachment->listing_name)),
 		                errhint("Drop the rule, or detach the table.")));
-	if (code != (is_write(query) ? SPI_OK_UPDATE : SPI_OK_SELECT))
+	if (code != (inserts                          ? SPI_OK_INSERT
+	             : statement == Statement::remove ? SPI_OK_DELETE
+	             : is_write(statement)            ? SPI_OK_UPDATE
+	                                              : SPI_OK_SELECT))
 		elog(ERROR, "a statement of listing_stats failed: %s", SPI_result_code_string(code));
-	if (query == lock_one)
-		result = BoolGetDatum(SPI_processed > 0);
-	else if (!is_write(query))
-	{
-		bool is_null = SPI_processed == 0;
-		if (!is_null)
-			result = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null);
-		result = is_null ? PointerGetDatum(nullptr) : SPI_datumTransfer(result, false, -1);
-	}
+	const uint64 count = SPI_processed;
+	if (inserts)
+		end_own_write();
+	else if (is_write(statement))
+		*disturbed = end_own_write() || *disturbed;
 	else
 	{
-		result = UInt64GetDatum(SPI_processed);
-		*disturbed = end_own_write();
+		MemoryContext spi = MemoryContextSwitchTo(context);
+		for (uint64 i = 0; i < count; ++i)
+		{
+			CHECK_FOR_INTERRUPTS();
+			take(SPI_tuptable->vals[i], SPI_tuptable->tupdesc);
+		}
+		MemoryContextSwitchTo(spi);
 	}
+	if (safe_path)
+		end_safe_path(guc_level);
 	SPI_finish();
-	if (is_write(query) && query != insert_one && query != insert_many)
+	if (is_write(statement) && statement != Statement::write_added)
 		recomputed_before = GetCurrentCommandId(false);
 	end_as_owner(as_owner);
-	return result;
+	return count;
 }
 
-// Writes, and sees to it that the listings are left as they have to be; returns how many rows were
-// changed.
+void
+take_nothing(HeapTuple, TupleDesc)
+{
+}
+
+Rows
+read_rows(Attachment *attachment, Statement statement, Shape shape, const Rows &keys, Sees sees)
+{
+	Rows rows = make_rows(shape);
+
+	rows.count = static_cast<double>(
+		run(attachment, statement, keys, sees, nullptr,
+	        [&rows](HeapTuple tuple, TupleDesc) { tuplestore_puttuple(rows.store, tuple); }));
+	return rows;
+}
+
+// What the columns of the listings with these keys have to be; without keys, of all.
+Rows
+read(Attachment *attachment, const Rows &keys)
+{
+	if (keys.store == nullptr)
+		return read_rows(attachment, Statement::read_all, Shape::rows, keys, Sees::latest);
+	if (keys.shape == Shape::keys_added)
+		return read_rows(attachment, Statement::read_added, Shape::rows_added, keys, Sees::latest);
+	return read_rows(attachment, Statement::read, Shape::rows, keys, Sees::latest);
+}
+
+// The name of a column that is not what the prices of these listings say; nullptr: none.  Where
+// prices were only added the columns that depend on all of them are not read anew, which would make
+// the cost of an INSERT grow with their number.
+const char *
+wrong_column(Attachment *attachment, const Rows &keys, Sees sees)
+{
+	const bool added = keys.shape == Shape::keys_added;
+	const char *wrong = nullptr;
+
+	if (added && !keeps_head(*attachment))
+		return nullptr;
+	const Rows rows =
+		added ? read_rows(attachment, Statement::read_head, Shape::rows_head, keys, sees)
+		: keys.store == nullptr
+			? read_rows(attachment, Statement::read_all, Shape::rows, keys, sees)
+			: read_rows(attachment, Statement::read, Shape::rows, keys, sees);
+	run(attachment, added ? Statement::check_added : Statement::check, rows, sees, nullptr,
+	    [&wrong](HeapTuple tuple, TupleDesc columns) { wrong = SPI_getvalue(tuple, columns, 1); });
+	tuplestore_end(rows.store);
+	return wrong;
+}
+
+// Sees to it that a write has left what it had to.
+void
+check_written(Attachment *attachment, const Rows &keys)
+{
+	const char *wrong = wrong_column(attachment, keys, Sees::latest);
+	if (wrong == nullptr)
+		return;
+	ereport(ERROR,
+	        (errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
+	         errmsg("column \"%s\" of table \"%s\" cannot be kept: a trigger or rule on the table "
+	                "changes it or suppresses its update",
+	                wrong, NameStr(attachment->listing_name)),
+	         errhint("Let BEFORE UPDATE triggers return rows and leave the column alone, or attach "
+	                 "with guard => 'off', which lets them.")));
+}
+
+// Above READ COMMITTED what was written may rest on prices that others have committed and that this
+// transaction does not see: its columns would not be what it sees of the prices.  That is refused,
+// as it is to update what cannot be seen.  Of the columns that depend on all prices, where prices
+// were only added, it is enough that the transaction sees the listing as it is: to lock what it
+// sees is refused otherwise.
+void
+check_seen(Attachment *attachment, const Rows &keys)
+{
+	if (!IsolationUsesXactSnapshot())
+		return;
+	if (keys.shape == Shape::keys_added)
+		run(attachment, Statement::lock, keys, Sees::transaction, nullptr, take_nothing);
+	// What is wrong for all that is committed as well, no other transaction has made so: an
+	// application or a trigger of the owner's that may.
+	if (wrong_column(attachment, keys, Sees::transaction) != nullptr &&
+	    wrong_column(attachment, keys, Sees::latest) == nullptr)
+		cannot_serialize();
+}
+
+// The keys as rows; with "added", of what statements have added to each.
+Rows
+rows_of_keys(Attachment *attachment, const Keys &keys, const PendingKey *const *added)
+{
+	Rows rows = make_rows(added == nullptr ? Shape::keys : Shape::keys_added);
+	TupleDesc shape = shape_of(attachment, rows.shape);
+	const int columns = attachment->key_columns;
+	Datum value[most_key_columns + 4];
+	bool null[most_key_columns + 4] = {};
+
+	for (Size i = 0; i < keys.count; ++i)
+	{
+		CHECK_FOR_INTERRUPTS();
+		split_key(*attachment, keys.key[i], value);
+		if (added != nullptr)
+		{
+			value[columns] = Int64GetDatum(added[i]->added);
+			value[columns + 1] = added[i]->lowest;
+			value[columns + 2] = added[i]->highest;
+			value[columns + 3] = added[i]->total;
+			null[columns + 1] = null[columns + 2] = added[i]->added == 0;
+			null[columns + 3] = DatumGetPointer(added[i]->total) == nullptr;
+		}
+		tuplestore_putvalues(rows.store, shape, value, null);
+	}
+	rows.count = static_cast<double>(keys.count);
+	return rows;
+}
+
+// Inserts the rows of all keys that have prices.
+void
+lock_keys_of_prices(Attachment *attachment)
+{
+	const Rows keys =
+		read_rows(attachment, Statement::read_keys, Shape::keys, Rows{}, Sees::latest);
+
+	run(attachment, Statement::lock, keys, Sees::latest, nullptr, take_nothing);
+	tuplestore_end(keys.store);
+}
+
+uint64
+write_rows(Attachment *attachment, Statement write, const Rows &rows, bool *disturbed)
+{
+	uint64 changed = run(attachment, write, rows, Sees::latest, disturbed, take_nothing);
+
+	if (attachment->own_rows)
+		changed += run(attachment, Statement::remove, rows, Sees::latest, disturbed, take_nothing);
+	return changed;
+}
+
+// Reads what the columns of the listings have to be, writes it, and sees to it that they are left
+// so; without keys, of all listings.  Returns how many rows were changed.
 //
 // Triggers, rules and functions of the owner's that the write sets off can change prices of these
 // very listings.  Their own flush may then find the columns right that the write is about to
 // change by what it saw before: then once more, of all prices.  They can also drop each other.
 uint64
-write(Attachment *attachment, Query query, Datum *parameters, const char *nulls)
+write_by_sql(Attachment *attachment, const Keys *keys, const PendingKey *const *added)
 {
+	const bool all = keys == nullptr;
+	const Statement write = all ? Statement::write_all : Statement::write;
+	Rows wanted = all ? Rows{} : rows_of_keys(attachment, *keys, added);
 	bool disturbed = false;
 	bool unsure = can_be_undone(*attachment);
-	const Datum changed = run(attachment, query, parameters, nulls, Sees::latest, &disturbed);
+	if (all && attachment->own_rows)
+		lock_keys_of_prices(attachment);
+	Rows rows = read(attachment, wanted);
+	const uint64 changed =
+		write_rows(attachment, added == nullptr ? write : Statement::write_added, rows, &disturbed);
 	AsOwner as_owner;
 
 	unsure = unsure || can_be_undone(*attachment);
 	// What only adds also leaves what a statement under way has still to put right.
-	const Query all = query == insert_one ? write_one : query == insert_many ? write_many : query;
-	if (!disturbed && unsure && all != query)
+	if (!disturbed && unsure && added != nullptr)
 	{
-		disturbed =
-			DatumGetPointer(wrong_column(attachment, query, parameters, Sees::latest)) != nullptr;
+		disturbed = wrong_column(attachment, wanted, Sees::latest) != nullptr;
 		unsure = disturbed;
 	}
 	if (disturbed)
 	{
-		query = all;
+		if (added != nullptr)
+		{
+			tuplestore_end(wanted.store);
+			wanted = rows_of_keys(attachment, *keys, nullptr);
+		}
 		disturbed = false;
-		if (DatumGetPointer(wrong_column(attachment, query, parameters, Sees::latest)) != nullptr)
-			run(attachment, query, parameters, nullptr, Sees::latest, &disturbed);
+		if (wrong_column(attachment, wanted, Sees::latest) != nullptr)
+		{
+			tuplestore_end(rows.store);
+			rows = read(attachment, wanted);
+			write_rows(attachment, write, rows, &disturbed);
+		}
 		unsure = unsure || (disturbed && attachment->guard != Guard::off);
 	}
 	begin_as_owner(&as_owner, attachment);
 	if (unsure)
-		check_written(attachment, query, parameters);
+		check_written(attachment, wanted);
 	// TRUNCATE and DDL change what older snapshots see anyway.
-	if (query != write_all)
-		check_seen(attachment, query, parameters);
+	if (!all)
+	{
+		check_seen(attachment, wanted);
+		tuplestore_end(wanted.store);
+	}
+	tuplestore_end(rows.store);
 	end_as_owner(as_owner);
-	return DatumGetUInt64(changed);
+	return changed;
+}
+
+// Calls "handle" with the keys, and what was added to each, a batch at a time; returns the sum of
+// what it returns.
+template <typename Handle>
+uint64
+batched(const Keys &keys, PendingKey *const *added, Handle handle)
+{
+	uint64 sum = 0;
+
+	for (Size done = 0; done < keys.count; done += batch)
+	{
+		CHECK_FOR_INTERRUPTS();
+		const Size count = Min(batch, keys.count - done);
+		const Keys some = {keys.key + done, keys.tid == nullptr ? nullptr : keys.tid + done, count};
+		sum += handle(some, added == nullptr ? nullptr : added + done);
+	}
+	return sum;
 }
 
 int
@@ -338,11 +496,62 @@ sort_unique(const ComparedType &type, Keys *keys)
 	keys->count = keys->count == 0 ? 0 : kept + 1;
 }
 
+// A key that a statement has given, in the caller's context.
+Datum
+given_key(const Attachment &attachment, HeapTuple tuple, TupleDesc columns)
+{
+	Datum value[most_key_columns];
+	Oid type[most_key_columns];
+	bool is_null = false;
+
+	for (int i = 0; i < attachment.key_columns; ++i)
+	{
+		value[i] = SPI_getbinval(tuple, columns, i + 1, &is_null);
+		type[i] = attachment.key_column[i].type;
+	}
+	const Datum key = make_key(attachment, value, type);
+	if (attachment.key_row != nullptr || attachment.key.by_value)
+		return key;
+	return attachment.key.length == -1
+	           ? PointerGetDatum(PG_DETOAST_DATUM_COPY(key))
+	           : datumCopy(key, attachment.key.by_value, attachment.key.length);
+}
+
+// Appends the keys of the listings that there are, sorted.
+void
+lock_by_sql(Attachment *attachment, const Keys &wanted, Sees sees, Keys *found)
+{
+	batched(wanted, nullptr, [attachment, sees, found](const Keys &some, PendingKey *const *) {
+		const Rows keys = rows_of_keys(attachment, some, nullptr);
+		if (attachment->own_rows)
+		{
+			// Now all of them are there.
+			run(attachment, Statement::lock, keys, sees, nullptr, take_nothing);
+			memcpy(found->key + found->count, some.key, some.count * sizeof(Datum));
+			found->count += some.count;
+			tuplestore_end(keys.store);
+			return static_cast<uint64>(some.count);
+		}
+		Keys locked = {found->key + found->count, nullptr, 0};
+		// A key that is not unique, or not yet, comes once for each listing that has it, and then
+		// there can be more of them than were asked for.
+		run(attachment, Statement::lock, keys, sees, nullptr,
+		    [attachment, &locked](HeapTuple tuple, TupleDesc columns) {
+				const Datum key = given_key(*attachment, tuple, columns);
+				if (locked.count == 0 ||
+			        compare_key(attachment->key, locked.key[locked.count - 1], key) != 0)
+					locked.key[locked.count++] = key;
+			});
+		tuplestore_end(keys.store);
+		found->count += locked.count;
+		return static_cast<uint64>(locked.count);
+	});
+}
+
 // Locks the listings with these sorted keys; returns those that there are, sorted.
 Keys
 lock_listings(Attachment *attachment, const Keys &wanted)
 {
-	const ComparedType &type = attachment->key;
 	Keys found = allocate_keys(wanted.count);
 
 	if (locks_directly(attachment))
@@ -355,28 +564,7 @@ lock_listings(Attachment *attachment, const Keys &wanted)
 	}
 	for (Size i = 0; i < wanted.count; ++i)
 		ItemPointerSetInvalid(&found.tid[i]);
-	if (wanted.count == 1)
-	{
-		if (DatumGetBool(run(attachment, lock_one, wanted.key, nullptr)))
-			found.key[found.count++] = wanted.key[0];
-		return found;
-	}
-	in_batches(type, wanted, 0, [attachment, &type, &found](Datum keys, Size) {
-		const Datum locked = run(attachment, lock_many, &keys, nullptr);
-		if (DatumGetPointer(locked) == nullptr)
-			return true;
-		Datum *element = nullptr;
-		int count = 0;
-		deconstruct_array(DatumGetArrayTypeP(locked), type.type, type.length, type.by_value,
-		                  type.alignment, &element, nullptr, &count);
-		// A key that is not unique, or not yet, comes once for each listing that has it, and one
-		// that changed while its row was waited for comes out of order.
-		Keys locked_keys = {element, nullptr, static_cast<Size>(count)};
-		sort_unique(type, &locked_keys);
-		memcpy(found.key + found.count, locked_keys.key, locked_keys.count * sizeof(Datum));
-		found.count += locked_keys.count;
-		return true;
-	});
+	lock_by_sql(attachment, wanted, Sees::latest, &found);
 	return found;
 }
 
@@ -393,9 +581,11 @@ write_as_owner(Attachment *attachment, const Keys &keys, PendingKey *const *adde
 	if (added == nullptr)
 		recomputed_before = GetCurrentCommandId(false);
 	if (IsolationUsesXactSnapshot())
-		in_batches(attachment->key, keys, 0, [attachment, added](Datum array, Size) {
-			check_seen(attachment, added == nullptr ? write_many : insert_many, &array);
-			return true;
+		batched(keys, added, [attachment](const Keys &some, PendingKey *const *some_added) {
+			const Rows rows = rows_of_keys(attachment, some, some_added);
+			check_seen(attachment, rows);
+			tuplestore_end(rows.store);
+			return uint64{0};
 		});
 	end_as_owner(as_owner);
 	return changed;
@@ -405,57 +595,11 @@ write_as_owner(Attachment *attachment, const Keys &keys, PendingKey *const *adde
 uint64
 recompute(Attachment *attachment, const Keys &keys)
 {
-	uint64 changed = 0;
-
 	if (keys.count > 0 && writes_directly(attachment, false))
 		return write_as_owner(attachment, keys, nullptr);
-	if (keys.count == 1)
-		return write(attachment, write_one, keys.key, nullptr);
-	in_batches(attachment->key, keys, 0, [attachment, &changed](Datum array, Size) {
-		changed += write(attachment, write_many, &array, nullptr);
-		return true;
+	return batched(keys, nullptr, [attachment](const Keys &some, PendingKey *const *) {
+		return write_by_sql(attachment, &some, nullptr);
 	});
-	return changed;
-}
-
-void
-add_one(Attachment *attachment, const PendingKey &key)
-{
-	Datum parameters[] = {key.key, Int64GetDatum(key.added), key.lowest, key.highest};
-
-	write(attachment, insert_one, parameters, key.added > 0 ? nullptr : "  nn");
-}
-
-void
-add_many(Attachment *attachment, PendingKey *const *key, Size count)
-{
-	Datum *value[4];
-	bool *null = static_cast<bool *>(palloc(count * sizeof(bool)));
-
-	for (Datum *&column : value)
-		column = static_cast<Datum *>(palloc(count * sizeof(Datum)));
-	for (Size i = 0; i < count; ++i)
-	{
-		value[0][i] = key[i]->key;
-		value[1][i] = Int64GetDatum(key[i]->added);
-		value[2][i] = key[i]->lowest;
-		value[3][i] = key[i]->highest;
-		null[i] = key[i]->added == 0;
-	}
-	Datum parameters[] = {
-		array_of(attachment->key, value[0], nullptr, count),
-		PointerGetDatum(construct_array(value[1], static_cast<int>(count), INT8OID, sizeof(int64),
-	                                    FLOAT8PASSBYVAL, TYPALIGN_DOUBLE)),
-		array_of(attachment->value, value[2], null, count),
-		array_of(attachment->value, value[3], null, count),
-	};
-	write(attachment, insert_many, parameters, nullptr);
-	for (int i = 0; i < 4; ++i)
-	{
-		pfree(DatumGetPointer(parameters[i]));
-		pfree(value[i]);
-	}
-	pfree(null);
 }
 
 void
@@ -478,26 +622,25 @@ void
 add_to_stored(Attachment *attachment, const Keys &keys, PendingKey **key, Keys *other)
 {
 	if (keys.count > 0 && writes_directly(attachment, true))
-		write_as_owner(attachment, keys, key);
-	else if (keys.count == 1)
-		add_one(attachment, *key[0]);
-	else
 	{
-		for (Size done = 0; done < keys.count; done += batch)
-		{
-			CHECK_FOR_INTERRUPTS();
-			Size count = 0;
-			for (Size i = done; i < Min(done + batch, keys.count); ++i)
-			{
-				if (can_be_added(*key[i]))
-					key[done + count++] = key[i];
-				else
-					append(other, *key[i]);
-			}
-			if (count > 0)
-				add_many(attachment, key + done, count);
-		}
+		write_as_owner(attachment, keys, key);
+		return;
 	}
+	batched(keys, key, [attachment, other](const Keys &some, PendingKey *const *added) {
+		Keys addable = {some.key, some.tid, 0};
+		PendingKey **still = const_cast<PendingKey **>(added);
+		for (Size i = 0; i < some.count; ++i)
+		{
+			if (!can_be_added(*added[i]))
+			{
+				append(other, *added[i]);
+				continue;
+			}
+			addable.key[addable.count] = some.key[i];
+			still[addable.count++] = added[i];
+		}
+		return addable.count == 0 ? 0 : write_by_sql(attachment, &addable, still);
+	});
 }
 
 // Writes the columns of locked listings.
@@ -537,18 +680,24 @@ compare_work(const void *a, const void *b)
 
 	if (left->listing != right->listing)
 		return left->listing < right->listing ? -1 : 1;
-	if (left->column[listing_key].attnum != right->column[listing_key].attnum)
-		return left->column[listing_key].attnum - right->column[listing_key].attnum;
+	for (int i = 0; i < Min(left->key_columns, right->key_columns); ++i)
+	{
+		const int place = list_place(ColumnList::listing_key, i);
+		if (left->column[place].attnum != right->column[place].attnum)
+			return left->column[place].attnum - right->column[place].attnum;
+	}
+	if (left->key_columns != right->key_columns)
+		return left->key_columns - right->key_columns;
+	if (left->own_rows != right->own_rows)
+		return left->own_rows ? -1 : 1;
 	if (left->price != right->price)
 		return left->price < right->price ? -1 : 1;
-	return left->column[price_key].attnum - right->column[price_key].attnum;
-}
-
-bool
-locks_same_rows(const Work &a, const Work &b)
-{
-	return a.attachment->listing == b.attachment->listing &&
-	       a.attachment->column[listing_key].attnum == b.attachment->column[listing_key].attnum;
+	for (int i = first_target; i < column_count; ++i)
+	{
+		if (left->column[i].attnum != right->column[i].attnum)
+			return left->column[i].attnum - right->column[i].attnum;
+	}
+	return 0;
 }
 
 // Without a foreign key nothing makes the insertion of a price wait for that of its listing, or the
@@ -611,10 +760,11 @@ handle_missing(const Work &work, const PendingKey *missing, Size count)
 
 	// One that is gone may still be seen by this transaction: to lock it is refused.
 	if (IsolationUsesXactSnapshot())
-		in_batches(attachment->key, keys_of(missing, count), 0, [attachment](Datum keys, Size) {
-			run(attachment, lock_many, &keys, nullptr, Sees::transaction);
-			return true;
-		});
+	{
+		Keys found = allocate_keys(count);
+		lock_by_sql(attachment, keys_of(missing, count), Sees::transaction, &found);
+		free_keys(found);
+	}
 	if (!attachment->foreign_key && work.side == Side::price && count > 0)
 	{
 		lock_arrivals(*attachment, RowExclusiveLock);
@@ -636,12 +786,14 @@ lock_together(Work *work, int count, bool final)
 	int together = 1;
 	Size keys = work[0].count;
 
-	while (together < count && locks_same_rows(work[0], work[together]))
+	while (together < count && same_listing_key(*work[0].attachment, *work[together].attachment) &&
+	       work[0].attachment->own_rows == work[together].attachment->own_rows)
 		keys += work[together++].count;
 	Keys wanted = {allocate<Datum>(keys), nullptr, 0};
 	for (int i = 0; i < together; ++i)
 	{
-		if (work[i].side == Side::listing && !work[i].attachment->foreign_key)
+		if (work[i].side == Side::listing && !work[i].attachment->foreign_key &&
+		    !work[i].attachment->own_rows)
 			lock_arrivals(*work[i].attachment, ShareLock);
 		for (Size j = 0; j < work[i].count; ++j)
 			wanted.key[wanted.count++] = work[i].key[j].key;
@@ -704,9 +856,13 @@ defer(Level *level)
 // An error if a listing with one of the keys, which were looked for in vain, is there now and does
 // not have its prices: somebody has set our deferred trigger IMMEDIATE, so that it came too early.
 void
-check_came_in_time(Attachment *attachment, Datum keys)
+check_came_in_time(Attachment *attachment, const Keys &keys)
 {
-	if (DatumGetPointer(run(attachment, check_many, &keys, nullptr)) == nullptr)
+	const Rows rows = rows_of_keys(attachment, keys, nullptr);
+	const char *wrong = wrong_column(attachment, rows, Sees::latest);
+
+	tuplestore_end(rows.store);
+	if (wrong == nullptr)
 		return;
 	ereport(ERROR,
 	        (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
@@ -741,7 +897,7 @@ level_of_late(const LateKeys &late, bool deferred)
 		change.key = key.key;
 		change.arrived = true;
 		change.recompute = true;
-		add_key(level, *attachment, key.side, key.type, change);
+		add_key(level, *attachment, key.side, change);
 	}
 	return level;
 }
@@ -814,11 +970,11 @@ check_late_keys()
 		if (attachment == nullptr)
 			continue;
 		sort_keys(*attachment, pending->key, &pending->count);
-		in_batches(attachment->key, keys_of(pending->key, pending->count), 0,
-		           [attachment](Datum keys, Size) {
-					   check_came_in_time(attachment, keys);
-					   return true;
-				   });
+		batched(keys_of(pending->key, pending->count), nullptr,
+		        [attachment](const Keys &some, PendingKey *const *) {
+					check_came_in_time(attachment, some);
+					return uint64{0};
+				});
 	}
 	PopActiveSnapshot();
 }
@@ -835,7 +991,7 @@ recompute_keys(Attachment *attachment, Datum *key, Size count)
 void
 recompute_all(Attachment *attachment)
 {
-	write(attachment, write_all, nullptr, nullptr);
+	write_by_sql(attachment, nullptr, nullptr);
 }
 
 void

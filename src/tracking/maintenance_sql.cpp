@@ -1,4 +1,9 @@
 // The SQL that keeps an attachment right, see maintenance_sql.hpp.
+//
+// A row of listing is l, one of price p, and one that was taken u; of the joins that read the
+// prices of a listing h is its latest price, v the previous one, and w what depends on all.  The
+// value of a kept column is called by its place in Column, "c1", and a column of the key by its
+// number, "k1".
 #include "tracking/maintenance_sql.hpp"
 
 #include "tables/price_index.hpp"
@@ -17,53 +22,111 @@ column_name(const Attachment &attachment, int column)
 }
 
 const char *
-type_name(const ResolvedColumn &column)
+full_type_name(Oid type, int32 typmod = -1)
 {
-	int32 typmod = column.typmod;
-	// Not as a domain: what it checks is checked when a value is stored, as the tables' owner.
-	const Oid type = getBaseTypeAndTypmod(column.type, &typmod);
-
 	return format_type_extended(type, typmod,
 	                            FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY);
 }
 
-// A key column as the operator class compares it, and the operator for it and a value of the
-// attachment's key type.
+// Not as a domain: what it checks is checked when a value is stored, as the tables' owner.
 const char *
-key_expression(const Attachment &attachment, int column, const char *alias)
+type_name(const ResolvedColumn &column)
 {
+	int32 typmod = column.typmod;
+	const Oid type = getBaseTypeAndTypmod(column.type, &typmod);
+
+	return full_type_name(type, typmod);
+}
+
+const char *
+target_name(int target)
+{
+	return psprintf("c%d", target);
+}
+
+const char *
+taken_key(int number)
+{
+	return psprintf("u.k%d", number + 1);
+}
+
+// A key column as the operator class compares it, and the operator for it and a value of the
+// key's type.
+const char *
+key_expression(const Attachment &attachment, ColumnList list, int number, const char *alias)
+{
+	const ComparedType &key = attachment.key_column[number];
+	const int column = list_place(list, number);
 	const Oid type = attachment.column[column].type;
 	const Oid base = getBaseType(type);
-	const bool as_it_is = type == attachment.key.type || attachment.key.type == INT8OID;
+	const bool as_it_is = type == key.type || key.type == INT8OID;
 	const char *name = psprintf("%s.%s", alias, column_name(attachment, column));
 
 	if (as_it_is && type == base)
 		return name;
-	return psprintf("%s::%s", name,
-	                format_type_extended(as_it_is ? base : attachment.key.type, -1,
-	                                     FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY));
+	return psprintf("%s::%s", name, full_type_name(as_it_is ? base : key.type));
 }
 
 const char *
-key_compares(const Attachment &attachment, int column, const char *alias, StrategyNumber strategy,
-             const char *value)
+key_operator(const Attachment &attachment, ColumnList list, int number, StrategyNumber strategy)
 {
-	const Oid base = getBaseType(attachment.column[column].type);
-	const Oid left = attachment.key.type == INT8OID ? base : attachment.key.type;
-	const TypeCacheEntry *entry = lookup_type_cache(attachment.key.type, TYPECACHE_BTREE_OPFAMILY);
+	const ComparedType &key = attachment.key_column[number];
+	const Oid base = getBaseType(attachment.column[list_place(list, number)].type);
+	const Oid left = key.type == INT8OID ? base : key.type;
+	const TypeCacheEntry *entry = lookup_type_cache(key.type, TYPECACHE_BTREE_OPFAMILY);
 	const bool generic = IsPolymorphicType(entry->btree_opintype);
-	const Oid operator_oid = get_opfamily_member(
-		attachment.key.operator_family, generic ? entry->btree_opintype : left,
-		generic ? entry->btree_opintype : attachment.key.type, static_cast<int16>(strategy));
 
-	return psprintf("%s %s %s", key_expression(attachment, column, alias),
-	                qualified_operator(operator_oid), value);
+	return qualified_operator(
+		get_opfamily_member(key.operator_family, generic ? entry->btree_opintype : left,
+	                        generic ? entry->btree_opintype : key.type, strategy));
+}
+
+// Calls "expression" with the number of each column of the key; joins what it gives.
+template <typename Expression>
+const char *
+for_key(const Attachment &attachment, const char *separator, Expression expression)
+{
+	StringInfoData out;
+
+	initStringInfo(&out);
+	for (int i = 0; i < attachment.key_columns; ++i)
+		appendStringInfo(&out, "%s%s", i > 0 ? separator : "", expression(i));
+	return out.data;
+}
+
+// A key column as the attachment's keys are held.
+const char *
+held_key(const Attachment &attachment, ColumnList list, const char *alias)
+{
+	return for_key(attachment, ", ", [&attachment, list, alias](int i) {
+		return psprintf("%s::%s AS k%d", key_expression(attachment, list, i, alias),
+		                full_type_name(attachment.key_column[i].type), i + 1);
+	});
 }
 
 const char *
-key_equals(const Attachment &attachment, int column, const char *alias, const char *value)
+keys_in_order(const Attachment &attachment, ColumnList list, const char *alias)
 {
-	return key_compares(attachment, column, alias, BTEqualStrategyNumber, value);
+	return for_key(attachment, ", ", [&attachment, list, alias](int i) {
+		return key_expression(attachment, list, i, alias);
+	});
+}
+
+// That a key, given by "value" for each column, is that of the row.
+template <typename Value>
+const char *
+key_equals(const Attachment &attachment, ColumnList list, const char *alias, Value value)
+{
+	return for_key(attachment, " AND ", [&attachment, list, alias, value](int i) {
+		return psprintf("%s %s %s", key_expression(attachment, list, i, alias),
+		                key_operator(attachment, list, i, BTEqualStrategyNumber), value(i));
+	});
+}
+
+const char *
+listing_has_key(const Attachment &attachment)
+{
+	return key_equals(attachment, ColumnList::listing_key, "l", taken_key);
 }
 
 const char *
@@ -72,60 +135,101 @@ equality(Oid type)
 	return qualified_operator(lookup_type_cache(getBaseType(type), TYPECACHE_EQ_OPR)->eq_opr);
 }
 
-// Whether the stored column differs from an expression of its type; NULLs are equal to each other.
+// Whether the stored column differs from an expression of its base type; NULLs are equal to each
+// other.
 const char *
 differs_from(const Attachment &attachment, int column, const char *expression)
 {
 	const char *stored = psprintf("l.%s", column_name(attachment, column));
 
+	if (is_kept_to_the_byte(attachment, column))
+		return psprintf("pg_catalog.record_image_ne(ROW(%s::%s), ROW(%s))", stored,
+		                type_name(attachment.column[column]), expression);
 	return psprintf("((%s %s %s) IS NOT TRUE AND NOT (%s IS NULL AND %s IS NULL))", stored,
 	                equality(attachment.column[column].type), expression, stored, expression);
 }
 
-// Whether any of the targets is kept.
 bool
-keeps(const Attachment &attachment, std::initializer_list<int> targets)
+keeps(const Attachment &attachment, int target)
 {
-	for (int target : targets)
+	return attachment.column[target].attnum != 0;
+}
+
+// Whether any of the targets is kept that are read from the latest row.
+bool
+keeps_head(const Attachment &attachment)
+{
+	if (keeps(attachment, last_price) || keeps(attachment, last_price_at) ||
+	    keeps(attachment, previous_price) || attachment.keep_empty || attachment.own_rows)
+		return true;
+	for (int i = first_carried; i < end_of_targets; ++i)
 	{
-		if (attachment.column[target].attnum != 0)
+		if (keeps(attachment, i))
 			return true;
 	}
 	return false;
 }
 
-// A listing's key to look for its prices by: in their order, where that is another.
-const char *
-key_of_prices(const Attachment &attachment, const char *key)
+bool
+keeps_whole(const Attachment &attachment)
 {
-	const Oid collation = attachment.column[price_key].collation;
-
-	return collation == attachment.column[listing_key].collation ? key
-	                                                             : in_collation(key, collation);
+	return keeps(attachment, lowest_price) || keeps(attachment, highest_price) ||
+	       keeps(attachment, price_count) || keeps(attachment, price_total);
 }
 
-// FROM and WHERE for the prices of a listing.
-const char *
-prices_of(const Attachment &attachment, const char *key)
+bool
+is_from_head(int target)
 {
-	return psprintf("FROM %s AS p WHERE %s", qualified_name(attachment.price),
-	                key_equals(attachment, price_key, "p", key));
+	return target == last_price || target == last_price_at || is_carried(target);
 }
 
-// The latest price: at most one row (last_price, last_price_at, value).
+// The prices that count, of the whole table: FROM item p.
 const char *
-head(const Attachment &attachment, const char *key)
+counted_prices(const Attachment &attachment)
+{
+	const char *table = qualified_name(attachment.price);
+
+	if (attachment.condition == nullptr)
+		return psprintf("%s AS p", table);
+	return psprintf("(SELECT * FROM %s WHERE (%s)) AS p", table, attachment.condition);
+}
+
+// FROM and WHERE for the prices of a listing, whose key "key" gives.
+template <typename Key>
+const char *
+prices_of(const Attachment &attachment, Key key)
+{
+	return psprintf("FROM %s WHERE %s", counted_prices(attachment),
+	                key_equals(attachment, ColumnList::key, "p", [&attachment, key](int i) {
+						// In the order of prices, where that is another.
+						const Oid collation =
+							attachment.column[list_place(ColumnList::key, i)].collation;
+						return collation == attachment.key_column[i].collation
+		                           ? key(i)
+		                           : in_collation(key(i), collation);
+					}));
+}
+
+// The latest price: at most one row, with its value and what is kept of it.
+template <typename Key>
+const char *
+head(const Attachment &attachment, Key key)
 {
 	StringInfoData out;
 
 	initStringInfo(&out);
-	appendStringInfo(&out, "SELECT p.%s AS value", column_name(attachment, price_value));
-	if (keeps(attachment, {last_price}))
-		appendStringInfo(&out, ", p.%s::%s AS last_price", column_name(attachment, price_value),
-		                 type_name(attachment.column[last_price]));
-	if (keeps(attachment, {last_price_at}))
-		appendStringInfo(&out, ", p.%s::%s AS last_price_at", column_name(attachment, price_at),
-		                 type_name(attachment.column[last_price_at]));
+	appendStringInfo(&out, "SELECT true AS found, p.%s AS value",
+	                 column_name(attachment, price_value));
+	for (int i = first_target; i < end_of_targets; ++i)
+	{
+		if (!keeps(attachment, i) || !is_from_head(i))
+			continue;
+		const int source = is_carried(i)        ? source_of_carried(i)
+		                   : i == last_price_at ? static_cast<int>(price_at)
+		                                        : static_cast<int>(price_value);
+		appendStringInfo(&out, ", p.%s::%s AS %s", column_name(attachment, source),
+		                 type_name(attachment.column[i]), target_name(i));
+	}
 	appendStringInfo(&out, " %s%s ORDER BY %s LIMIT 1", prices_of(attachment, key),
 	                 attachment.skip_null
 	                     ? psprintf(" AND p.%s IS NOT NULL", column_name(attachment, price_value))
@@ -135,54 +239,71 @@ head(const Attachment &attachment, const char *key)
 }
 
 // The latest known price that is not that of the head: at most one row.
+template <typename Key>
 const char *
-previous(const Attachment &attachment, const char *key)
+previous(const Attachment &attachment, Key key)
 {
 	const char *value = column_name(attachment, price_value);
 
-	return psprintf(
-		"SELECT p.%s::%s AS previous_price %s AND p.%s IS NOT NULL AND (p.%s %s h.value) "
-		"IS NOT TRUE ORDER BY %s LIMIT 1",
-		value, type_name(attachment.column[previous_price]), prices_of(attachment, key), value,
-		value, equality(attachment.column[price_value].type), latest_first(attachment, "p."));
+	return psprintf("SELECT p.%s::%s AS %s %s AND p.%s IS NOT NULL AND (p.%s %s h.value) "
+	                "IS NOT TRUE ORDER BY %s LIMIT 1",
+	                value, type_name(attachment.column[previous_price]),
+	                target_name(previous_price), prices_of(attachment, key), value, value,
+	                equality(attachment.column[price_value].type), latest_first(attachment, "p."));
+}
+
+// The first known price: at most one row.
+template <typename Key>
+const char *
+first(const Attachment &attachment, Key key)
+{
+	const char *value = column_name(attachment, price_value);
+
+	return psprintf("SELECT p.%s::%s AS %s %s AND p.%s IS NOT NULL ORDER BY %s LIMIT 1", value,
+	                type_name(attachment.column[first_price]), target_name(first_price),
+	                prices_of(attachment, key), value, earliest_first(attachment, "p."));
 }
 
 // What depends on all prices of a listing: one row.
+template <typename Key>
 const char *
-whole(const Attachment &attachment, const char *key)
+whole(const Attachment &attachment, Key key)
 {
-	const char *value =
-		psprintf("p.%s::%s", column_name(attachment, price_value),
-	             format_type_extended(attachment.value.type, -1,
-	                                  FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY));
-	const char *const function[column_count] = {nullptr, nullptr, nullptr, nullptr,
-	                                            "min",   "max",   "count"};
+	const char *value = psprintf("p.%s::%s", column_name(attachment, price_value),
+	                             full_type_name(getBaseType(attachment.column[price_value].type)));
 	StringInfoData out;
 
 	initStringInfo(&out);
-	for (int i = lowest_price; i <= price_count; ++i)
+	for (int i = lowest_price; i <= price_total; ++i)
 	{
-		if (attachment.column[i].attnum != 0)
-			appendStringInfo(&out, "%s pg_catalog.%s(%s)::%s AS %s", out.len > 0 ? "," : "SELECT",
-			                 function[i], value, type_name(attachment.column[i]), argument_name[i]);
+		const char *expression = i == lowest_price    ? "pg_catalog.min(%s)"
+		                         : i == highest_price ? "pg_catalog.max(%s)"
+		                         : i == price_count   ? "pg_catalog.count(%s)"
+		                                              : "coalesce(pg_catalog.sum(%s), 0)";
+		if (keeps(attachment, i))
+			appendStringInfo(&out, "%s %s::%s AS %s", out.len > 0 ? "," : "SELECT",
+			                 psprintf(expression, value), type_name(attachment.column[i]),
+			                 target_name(i));
 	}
 	appendStringInfo(&out, " %s", prices_of(attachment, key));
 	return out.data;
 }
 
-// The joins that compute the targets of the listing with this key; "added": except those that
-// depend on all prices.
+// The joins that compute the targets of the listing with this key.
+template <typename Key>
 const char *
-recomputed(const Attachment &attachment, const char *key, bool added = false)
+recomputed(const Attachment &attachment, Key key, bool with_previous, bool with_whole)
 {
 	StringInfoData out;
 
 	initStringInfo(&out);
-	if (keeps(attachment, {last_price, last_price_at, previous_price}))
+	if (keeps_head(attachment))
 		appendStringInfo(&out, " LEFT JOIN LATERAL (%s) AS h ON true", head(attachment, key));
-	if (keeps(attachment, {previous_price}))
+	if (keeps(attachment, previous_price) && with_previous)
 		appendStringInfo(&out, " LEFT JOIN LATERAL (%s) AS v ON true", previous(attachment, key));
-	if (!added && keeps(attachment, {lowest_price, highest_price, price_count}))
+	if (keeps(attachment, first_price))
+		appendStringInfo(&out, " LEFT JOIN LATERAL (%s) AS f ON true", first(attachment, key));
+	if (keeps_whole(attachment) && with_whole)
 		appendStringInfo(&out, " LEFT JOIN LATERAL (%s) AS w ON true", whole(attachment, key));
 	return out.data;
 }
@@ -191,9 +312,18 @@ recomputed(const Attachment &attachment, const char *key, bool added = false)
 const char *
 recomputed_target(int target)
 {
-	const char *alias = target <= last_price_at ? "h" : target == previous_price ? "v" : "w";
+	const char *alias = is_from_head(target)       ? "h"
+	                    : target == previous_price ? "v"
+	                    : target == first_price    ? "f"
+	                                               : "w";
 
-	return psprintf("%s.%s", alias, argument_name[target]);
+	return psprintf("%s.%s", alias, target_name(target));
+}
+
+const char *
+is_found(const Attachment &attachment)
+{
+	return attachment.keep_empty || attachment.own_rows ? "h.found IS NOT NULL" : "true";
 }
 
 // That all prices added to a listing equal the latest one, and so did the latest one before: then
@@ -203,11 +333,21 @@ same_latest(const Attachment &attachment)
 {
 	const char *equal = equality(attachment.column[price_value].type);
 
-	if (!keeps(attachment, {last_price}))
+	if (!keeps(attachment, last_price))
 		return "false";
 	return psprintf(
 		"(NOT %s AND (u.lowest IS NULL OR (u.lowest %s h.value AND u.highest %s h.value)))",
-		differs_from(attachment, last_price, "h.last_price"), equal, equal);
+		differs_from(attachment, last_price, psprintf("h.%s", target_name(last_price))), equal,
+		equal);
+}
+
+// A partitioned table has no rows of its own; a table's inheritance children are other listings.
+const char *
+from_listing(const Attachment &attachment)
+{
+	const bool partitioned = get_rel_relkind(attachment.listing) == RELKIND_PARTITIONED_TABLE;
+
+	return psprintf("%s%s AS l", partitioned ? "" : "ONLY ", qualified_name(attachment.listing));
 }
 
 // The lower of what is stored and what was added, or the higher.
@@ -226,227 +366,335 @@ extreme(const Attachment &attachment, int target)
 	                added, stored, stored);
 }
 
-// A target of a listing to which prices were added: from what is stored, where that suffices.
+// What a target has to be, of the rows taken and the listing's own.
 const char *
-added_target(const Attachment &attachment, int target)
+taken_target(const Attachment &attachment, int target, bool added)
 {
 	const char *stored = psprintf("l.%s", column_name(attachment, target));
 	const char *type = type_name(attachment.column[target]);
 
-	switch (target)
-	{
-	case previous_price:
-		return psprintf("CASE WHEN %s THEN %s ELSE (%s) END", same_latest(attachment), stored,
-		                previous(attachment, "u.k"));
-	case lowest_price:
-	case highest_price:
+	if (added && (target == lowest_price || target == highest_price))
 		return extreme(attachment, target);
-	case price_count:
+	if (added && target == price_count)
 		return psprintf("(coalesce(%s, 0::%s) OPERATOR(pg_catalog.+) u.added::%s)", stored, type,
 		                type);
-	default:
-		return recomputed_target(target);
-	}
+	if (added && target == price_total)
+		return psprintf("(coalesce(%s, 0::%s) OPERATOR(pg_catalog.+) coalesce(u.total, 0)::%s)",
+		                stored, type, type);
+	if (!attachment.keep_empty || target == price_count || target == price_total)
+		return psprintf("u.%s", target_name(target));
+	return psprintf("CASE WHEN u.found THEN u.%s ELSE %s::%s END", target_name(target), stored,
+	                type);
 }
 
-// A partitioned table has no rows of its own; a table's inheritance children are other listings.
+// The rows that read, read_added and read_head give.
 const char *
-from_listing(const Attachment &attachment)
+read_query(const Attachment &attachment, bool added, bool with_whole)
 {
-	const bool partitioned = get_rel_relkind(attachment.listing) == RELKIND_PARTITIONED_TABLE;
+	const bool joins_listing = added && keeps(attachment, previous_price);
+	StringInfoData out;
 
-	return psprintf("%s%s", partitioned ? "" : "ONLY ", qualified_name(attachment.listing));
+	initStringInfo(&out);
+	appendStringInfo(&out, "SELECT %s, %s AS found", for_key(attachment, ", ", taken_key),
+	                 is_found(attachment));
+	for (int i = first_target; i < end_of_targets; ++i)
+	{
+		if (!keeps(attachment, i) || (!with_whole && needs_all(i)))
+			continue;
+		if (added && i == previous_price)
+			appendStringInfo(&out, ", CASE WHEN %s THEN l.%s::%s ELSE (%s) END",
+			                 same_latest(attachment), column_name(attachment, i),
+			                 type_name(attachment.column[i]), previous(attachment, taken_key));
+		else
+			appendStringInfo(&out, ", %s", recomputed_target(i));
+	}
+	if (added)
+		appendStringInfoString(&out, ", u.added, u.lowest, u.highest, u.total");
+	appendStringInfo(&out, " FROM %s AS u", keys_name);
+	if (joins_listing)
+		appendStringInfo(&out, " JOIN %s ON %s", from_listing(attachment),
+		                 listing_has_key(attachment));
+	appendStringInfoString(&out, recomputed(attachment, taken_key, !added, with_whole));
+	return out.data;
 }
 
-// "keys" is a FROM item u (k), or u (k, added, lowest, highest) where prices were only added.
+// A listing's own key, to look for its prices by.
+auto
+key_of_listing(const Attachment &attachment)
+{
+	return [&attachment](int i) {
+		return key_expression(attachment, ColumnList::listing_key, i, "l");
+	};
+}
+
+// That the listing has a key: nothing is kept for one without.
 const char *
-write_query(const Attachment &attachment, const char *keys, bool added)
+has_a_key(const Attachment &attachment)
+{
+	return for_key(attachment, " AND ", [&attachment](int i) {
+		return psprintf("l.%s IS NOT NULL",
+		                column_name(attachment, list_place(ColumnList::listing_key, i)));
+	});
+}
+
+const char *
+read_all_query(const Attachment &attachment)
+{
+	StringInfoData out;
+
+	initStringInfo(&out);
+	appendStringInfo(&out, "SELECT %s, %s AS found",
+	                 held_key(attachment, ColumnList::listing_key, "l"), is_found(attachment));
+	for (int i = first_target; i < end_of_targets; ++i)
+	{
+		if (keeps(attachment, i))
+			appendStringInfo(&out, ", %s", recomputed_target(i));
+	}
+	appendStringInfo(&out, " FROM %s%s WHERE %s", from_listing(attachment),
+	                 recomputed(attachment, key_of_listing(attachment), true, true),
+	                 has_a_key(attachment));
+	return out.data;
+}
+
+const char *
+write_query(const Attachment &attachment, bool added)
 {
 	StringInfoData set;
 	StringInfoData differs;
-	const bool head_only = added && keeps(attachment, {last_price, last_price_at, previous_price});
 
-	// Each price that is not NULL and was added makes price_count differ.  If all that were added
-	// are NULL, only columns that the latest price decides can differ.
-	const bool counted = added && keeps(attachment, {price_count}) &&
-	                     (keeps(attachment, {last_price}) || !keeps(attachment, {previous_price}));
+	// Where known prices were added their number differs, and where none was, nothing does that the
+	// latest price does not decide.
+	const bool counted = added && keeps(attachment, price_count) &&
+	                     (keeps(attachment, last_price) || !keeps(attachment, previous_price));
 
 	initStringInfo(&set);
 	initStringInfo(&differs);
 	for (int i = first_target; i < end_of_targets; ++i)
 	{
-		if (attachment.column[i].attnum == 0)
+		if (!keeps(attachment, i))
 			continue;
-		const char *value = added ? added_target(attachment, i) : recomputed_target(i);
+		const char *value = taken_target(attachment, i, added);
 		appendStringInfo(&set, "%s%s = %s", set.len > 0 ? ", " : "", column_name(attachment, i),
 		                 value);
-		if (!counted || !needs_history(i))
+		if (!counted || !(needs_all(i) || i == previous_price))
 			appendStringInfo(&differs, "%s%s", differs.len > 0 ? " OR " : "",
 			                 differs_from(attachment, i, value));
 	}
 	if (counted)
 		appendStringInfo(&differs, "%su.added OPERATOR(pg_catalog.>) 0",
 		                 differs.len > 0 ? " OR " : "");
-	return psprintf("UPDATE %s AS l SET %s FROM %s%s WHERE %s AND (%s)", from_listing(attachment),
-	                set.data, keys,
-	                !added ? recomputed(attachment, key_of_prices(attachment, "u.k"))
-	                : head_only
-	                    ? psprintf(" LEFT JOIN LATERAL (%s) AS h ON true", head(attachment, "u.k"))
-	                    : "",
-	                key_equals(attachment, listing_key, "l", "u.k"), differs.data);
+	return psprintf("UPDATE %s SET %s FROM %s AS u WHERE %s%s AND (%s)", from_listing(attachment),
+	                set.data, rows_name, listing_has_key(attachment),
+	                attachment.own_rows ? " AND u.found" : "", differs.data);
 }
 
-// A key column as the attachment's keys are held.
+// Joins rows of the listings that there are.
 const char *
-held_key(const Attachment &attachment, int column, const char *alias)
-{
-	return psprintf("%s::%s", key_expression(attachment, column, alias),
-	                format_type_extended(attachment.key.type, -1,
-	                                     FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY));
-}
-
-const char *
-lock_many_query(const Attachment &attachment)
+lock_query(const Attachment &attachment)
 {
 	// The sort is below the locking.
-	return psprintf("SELECT pg_catalog.array_agg(locked.k) FROM (SELECT %s AS k FROM %s AS l "
-	                "WHERE %s ORDER BY %s FOR NO KEY UPDATE) AS locked",
-	                held_key(attachment, listing_key, "l"), from_listing(attachment),
-	                key_equals(attachment, listing_key, "l", "ANY ($1)"),
-	                key_expression(attachment, listing_key, "l"));
+	return psprintf("SELECT %s FROM %s, %s AS u WHERE %s ORDER BY %s FOR NO KEY UPDATE OF l",
+	                held_key(attachment, ColumnList::listing_key, "l"), from_listing(attachment),
+	                keys_name, listing_has_key(attachment),
+	                keys_in_order(attachment, ColumnList::listing_key, "l"));
 }
 
-// Rows (key, column, stored, expected), all text, where a kept column differs from the prices.
-// "keys" is a FROM item u (k), or nullptr for all listings; "added": except those columns that
-// depend on all prices.
+// The names of the key's columns of listing.
 const char *
-differences(const Attachment &kept, const char *keys, bool added)
+key_names(const Attachment &attachment, const char *prefix = "")
 {
-	// Without the lengths of the columns: a price that has become too long for one differs.
-	Attachment attachment = kept;
-	for (int i = first_target; i < end_of_targets; ++i)
-		attachment.column[i].typmod = -1;
-	const char *key = keys == nullptr ? key_expression(attachment, listing_key, "l") : "u.k";
+	return for_key(attachment, ", ", [&attachment, prefix](int i) {
+		return psprintf("%s%s", prefix,
+		                column_name(attachment, list_place(ColumnList::listing_key, i)));
+	});
+}
+
+// Locks the rows that there are and inserts the others, one after the other in the order of keys.
+const char *
+insert_query(const Attachment &attachment)
+{
+	int kept = first_target;
+
+	while (!keeps(attachment, kept))
+		++kept;
+	return psprintf(
+		"INSERT INTO %s AS l (%s) SELECT %s FROM %s AS u ON CONFLICT (%s) DO UPDATE SET "
+		"%s = l.%s WHERE false",
+		qualified_name(attachment.listing), key_names(attachment),
+		for_key(attachment, ", ", taken_key), keys_name, key_names(attachment),
+		column_name(attachment, kept), column_name(attachment, kept));
+}
+
+const char *
+remove_query(const Attachment &attachment)
+{
+	return psprintf("DELETE FROM %s USING %s AS u WHERE %s AND NOT u.found",
+	                from_listing(attachment), rows_name, listing_has_key(attachment));
+}
+
+const char *
+keys_of_prices(const Attachment &attachment)
+{
+	return psprintf("SELECT DISTINCT %s FROM %s WHERE %s",
+	                held_key(attachment, ColumnList::key, "p"), counted_prices(attachment),
+	                for_key(attachment, " AND ", [&attachment](int i) {
+						return psprintf("p.%s IS NOT NULL",
+		                                column_name(attachment, list_place(ColumnList::key, i)));
+					}));
+}
+
+const char *
+check_query(const Attachment &attachment, bool added)
+{
 	StringInfoData out;
 	const char *separator = "";
 
 	initStringInfo(&out);
-	appendStringInfo(&out, "SELECT l.%s::pg_catalog.text, d.c, d.stored, d.expected FROM ",
-	                 column_name(attachment, listing_key));
-	if (keys != nullptr)
-		appendStringInfo(&out, "%s JOIN ", keys);
-	appendStringInfo(&out, "%s AS l", from_listing(attachment));
-	if (keys != nullptr)
-		appendStringInfo(&out, " ON %s", key_equals(attachment, listing_key, "l", key));
-	appendStringInfoString(&out, recomputed(attachment, key_of_prices(attachment, key), added));
-	appendStringInfoString(&out, " CROSS JOIN LATERAL (VALUES ");
-	for (int i = first_target; i < end_of_targets; ++i)
+	appendStringInfo(&out, "SELECT d.c FROM %s AS u %s %s ON %s CROSS JOIN LATERAL (VALUES ",
+	                 rows_name, attachment.own_rows ? "LEFT JOIN" : "JOIN",
+	                 from_listing(attachment), listing_has_key(attachment));
+	if (attachment.own_rows)
 	{
-		if (attachment.column[i].attnum == 0 || (added && i >= lowest_price))
-			continue;
-		appendStringInfo(&out, "%s(%s, l.%s::pg_catalog.text, %s::pg_catalog.text, %s)", separator,
-		                 quote_literal_cstr(NameStr(attachment.column[i].name)),
-		                 column_name(attachment, i), recomputed_target(i),
-		                 differs_from(attachment, i, recomputed_target(i)));
+		const char *key = column_name(attachment, listing_key);
+		appendStringInfo(
+			&out, "(%s, CASE WHEN u.found THEN l.%s IS NULL ELSE l.%s IS NOT NULL END)",
+			quote_literal_cstr(NameStr(attachment.column[listing_key].name)), key, key);
 		separator = ", ";
 	}
-	appendStringInfoString(&out, ") AS d (c, stored, expected, differs) WHERE d.differs");
-	// Of a listing without a key nothing is kept.
-	if (keys == nullptr && !attachment.column[listing_key].not_null)
-		appendStringInfo(&out, " AND l.%s IS NOT NULL", column_name(attachment, listing_key));
+	for (int i = first_target; i < end_of_targets; ++i)
+	{
+		if (!keeps(attachment, i) || (added && needs_all(i)))
+			continue;
+		appendStringInfo(&out, "%s(%s, %s%s)", separator,
+		                 quote_literal_cstr(NameStr(attachment.column[i].name)),
+		                 attachment.own_rows ? "u.found AND " : "",
+		                 differs_from(attachment, i, taken_target(attachment, i, false)));
+		separator = ", ";
+	}
+	appendStringInfoString(&out, ") AS d (c, differs) WHERE d.differs LIMIT 1");
 	return out.data;
 }
 
 const char *
-check_query(const Attachment &attachment, const char *keys, bool added)
+statement_text(const Attachment &attachment, Statement statement)
 {
-	return psprintf("SELECT wrong.c FROM (%s) AS wrong (k, c) LIMIT 1",
-	                differences(attachment, keys, added));
-}
-
-const char *
-query_text(const Attachment &attachment, Query query)
-{
-	const char *from = from_listing(attachment);
-
-	switch (query)
+	switch (statement)
 	{
-	case lock_one:
-		return psprintf("SELECT FROM %s AS l WHERE %s FOR NO KEY UPDATE", from,
-		                key_equals(attachment, listing_key, "l", "$1"));
-	case lock_many:
-		return lock_many_query(attachment);
-	case write_one:
-		return write_query(attachment, "(SELECT $1) AS u (k)", false);
-	case write_many:
-		return write_query(attachment, "pg_catalog.unnest($1) AS u (k)", false);
-	case write_all:
-		return write_query(attachment,
-		                   psprintf("(SELECT %s FROM %s AS l) AS u (k)",
-		                            key_expression(attachment, listing_key, "l"), from),
-		                   false);
-	case insert_one:
-		return write_query(attachment, "(SELECT $1, $2, $3, $4) AS u (k, added, lowest, highest)",
-		                   true);
-	case insert_many:
-		return write_query(attachment,
-		                   "ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), "
-		                   "pg_catalog.unnest($3), pg_catalog.unnest($4)) AS u (k, added, lowest, "
-		                   "highest)",
-		                   true);
-	case check_one:
-	case check_added_one:
-		return check_query(attachment, "(SELECT $1) AS u (k)", query == check_added_one);
-	case check_many:
-	case check_added_many:
-		return check_query(attachment, "pg_catalog.unnest($1) AS u (k)", query == check_added_many);
-	case check_all:
-		return check_query(attachment, nullptr, false);
-	default:
-		pg_unreachable();
+	case Statement::lock:
+		return attachment.own_rows ? insert_query(attachment) : lock_query(attachment);
+	case Statement::remove:
+		return remove_query(attachment);
+	case Statement::read_keys:
+		return keys_of_prices(attachment);
+	case Statement::read:
+	case Statement::read_added:
+	case Statement::read_head:
+		return read_query(attachment, statement == Statement::read_added,
+		                  statement == Statement::read);
+	case Statement::read_all:
+		return read_all_query(attachment);
+	case Statement::write:
+	case Statement::write_all:
+	case Statement::write_added:
+		return write_query(attachment, statement == Statement::write_added);
+	case Statement::check:
+	case Statement::check_added:
+		return check_query(attachment, statement == Statement::check_added);
+	case Statement::count:
+		break;
 	}
+	pg_unreachable();
 }
 
-bool
-is_of_all(Query query)
+// That a key, from the column with this number on, is greater than the parameters: an index by it
+// can begin there.
+const char *
+is_beyond(const Attachment &attachment, ColumnList list, int number)
 {
-	return query == write_all || query == check_all;
+	const char *column = key_expression(attachment, list, number, "t");
+	const char *greater =
+		psprintf("%s %s $%d", column,
+	             key_operator(attachment, list, number, BTGreaterStrategyNumber), number + 1);
+
+	if (number == attachment.key_columns - 1)
+		return greater;
+	return psprintf("%s %s $%d AND (%s OR (%s))", column,
+	                key_operator(attachment, list, number, BTGreaterEqualStrategyNumber),
+	                number + 1, greater, is_beyond(attachment, list, number + 1));
 }
 
-// Sets the types of a query's parameters; returns how many there are.
-int
-parameter_types(const Attachment &attachment, Query query, Oid *type)
+void
+add_column(TupleDesc shape, int *number, const char *name, Oid type, int32 typmod, Oid collation)
 {
-	const bool one = query == lock_one || query == write_one || query == insert_one ||
-	                 query == check_one || query == check_added_one;
+	TupleDescInitEntry(shape, static_cast<AttrNumber>(++*number), name, type, typmod, 0);
+	TupleDescInitEntryCollation(shape, static_cast<AttrNumber>(*number), collation);
+}
 
-	type[0] = one ? attachment.key.type : attachment.key.array_type;
-	type[1] = one ? INT8OID : INT8ARRAYOID;
-	type[2] = type[3] = one ? attachment.value.type : attachment.value.array_type;
-	return is_of_all(query) ? 0 : query == insert_one || query == insert_many ? 4 : 1;
+TupleDesc
+make_shape(const Attachment &attachment, Shape shape)
+{
+	const bool rows = shape != Shape::keys && shape != Shape::keys_added;
+	const bool added = shape == Shape::keys_added || shape == Shape::rows_added;
+	TupleDesc columns = CreateTemplateTupleDesc(attachment.key_columns + 5 + end_of_targets);
+	int number = 0;
+
+	for (int i = 0; i < attachment.key_columns; ++i)
+		add_column(columns, &number, psprintf("k%d", i + 1), attachment.key_column[i].type, -1,
+		           attachment.key_column[i].collation);
+	if (rows)
+		add_column(columns, &number, "found", BOOLOID, -1, InvalidOid);
+	for (int i = first_target; rows && i < end_of_targets; ++i)
+	{
+		const ResolvedColumn &column = attachment.column[i];
+		int32 typmod = column.typmod;
+		if (column.attnum == 0 || (shape != Shape::rows && needs_all(i)))
+			continue;
+		const Oid type = getBaseTypeAndTypmod(column.type, &typmod);
+		add_column(columns, &number, target_name(i), type, typmod, column.collation);
+	}
+	if (added)
+	{
+		add_column(columns, &number, "added", INT8OID, -1, InvalidOid);
+		add_column(columns, &number, "lowest", attachment.value.type, -1, InvalidOid);
+		add_column(columns, &number, "highest", attachment.value.type, -1, InvalidOid);
+		add_column(columns, &number, "total", NUMERICOID, -1, InvalidOid);
+	}
+	columns->natts = number;
+	return columns;
 }
 
 }  // namespace
 
-SPIPlanPtr
-plan_of(Attachment *attachment, Query query)
+TupleDesc
+shape_of(Attachment *attachment, Shape shape)
 {
-	SPIPlanPtr plan = attachment->plan[query];
+	TupleDesc &known = attachment->shape[static_cast<int>(shape)];
+
+	if (known == nullptr)
+	{
+		MemoryContext old = MemoryContextSwitchTo(attachment->context);
+		known = make_shape(*attachment, shape);
+		MemoryContextSwitchTo(old);
+	}
+	return known;
+}
+
+SPIPlanPtr
+plan_of(Attachment *attachment, Statement statement)
+{
+	SPIPlanPtr &plan = attachment->plan[static_cast<int>(statement)];
 
 	if (plan != nullptr && SPI_plan_is_valid(plan))
 		return plan;
 	if (plan != nullptr)
-	{
 		free_plan_later(plan);
-		attachment->plan[query] = nullptr;
-	}
+	plan = nullptr;
 
 	// The plans live as long as the session and are made when tables may still be small: they must
 	// not rest on a table being small.
-	Oid type[4];
-	const int parameters = parameter_types(*attachment, query, type);
 	const int guc_level = NewGUCNestLevel();
-	if (!is_of_all(query))
+	if (statement != Statement::read_all && statement != Statement::read_keys &&
+	    statement != Statement::write_all)
 	{
 		set_for_planning("enable_seqscan", "off");
 		set_for_planning("enable_bitmapscan", "off");
@@ -454,13 +702,13 @@ plan_of(Attachment *attachment, Query query)
 		set_for_planning("enable_mergejoin", "off");
 		set_for_planning("jit", "off");
 	}
-	plan = SPI_prepare_cursor(query_text(*attachment, query), parameters, type,
-	                          CURSOR_OPT_GENERIC_PLAN);
-	if (plan == nullptr)
+	SPIPlanPtr made = SPI_prepare_cursor(statement_text(*attachment, statement), 0, nullptr,
+	                                     CURSOR_OPT_GENERIC_PLAN);
+	if (made == nullptr)
 		elog(ERROR, "could not prepare a statement of listing_stats: %s",
 		     SPI_result_code_string(SPI_result));
-	SPI_keepplan(plan);
-	attachment->plan[query] = plan;
+	SPI_keepplan(made);
+	plan = made;
 	// The generic plan is made here and now, under these settings.
 	CachedPlan *cached = SPI_plan_get_cached_plan(plan);
 	if (cached != nullptr)
@@ -469,58 +717,156 @@ plan_of(Attachment *attachment, Query query)
 	return plan;
 }
 
+namespace {
+
+// Keys of one of the tables, for the union of both.
+const char *
+own_keys_query(const Attachment &attachment, ColumnList list, bool after, int limit)
+{
+	const char *keys = keys_in_order(attachment, list, "t");
+
+	return psprintf(
+		"SELECT %s FROM %s AS t WHERE %s%s%s GROUP BY %s ORDER BY %s LIMIT %d",
+		held_key(attachment, list, "t"),
+		qualified_name(list == ColumnList::key ? attachment.price : attachment.listing),
+		for_key(attachment, " AND ",
+	            [&attachment, list](int i) {
+					return psprintf("%s IS NOT NULL", key_expression(attachment, list, i, "t"));
+				}),
+		after ? " AND " : "", after ? is_beyond(attachment, list, 0) : "", keys, keys, limit);
+}
+
+}  // namespace
+
 char *
 keys_query(const Attachment &attachment, Oid table_of_prices, bool after, int limit)
 {
 	const bool of_prices = OidIsValid(table_of_prices);
-	const Column column = of_prices ? price_key : listing_key;
-	const char *key = key_expression(attachment, column, "t");
+	const ColumnList list = of_prices ? ColumnList::key : ColumnList::listing_key;
+	const char *keys = keys_in_order(attachment, list, "t");
+	const char *known = for_key(attachment, " AND ", [&attachment, list](int i) {
+		return psprintf("%s IS NOT NULL", key_expression(attachment, list, i, "t"));
+	});
+	const char *beyond = after ? is_beyond(attachment, list, 0) : "";
 
-	return psprintf("SELECT %s FROM %s AS t WHERE %s%s%s ORDER BY %s LIMIT %d",
-	                held_key(attachment, column, "t"),
-	                of_prices ? qualified_name(table_of_prices) : from_listing(attachment),
-	                after ? key_compares(attachment, column, "t", BTGreaterStrategyNumber, "$1")
-	                      : psprintf("%s IS NOT NULL", key),
-	                of_prices ? " GROUP BY " : "", of_prices ? key : "", key, limit);
+	if (attachment.own_rows && !of_prices)
+		return psprintf("(%s) UNION (%s) ORDER BY %s LIMIT %d",
+		                own_keys_query(attachment, ColumnList::key, after, limit),
+		                own_keys_query(attachment, ColumnList::listing_key, after, limit),
+		                for_key(attachment, ", ", [](int i) { return psprintf("k%d", i + 1); }),
+		                limit);
+	return psprintf("SELECT %s FROM %s AS t WHERE %s%s%s%s%s ORDER BY %s LIMIT %d",
+	                held_key(attachment, list, "t"),
+	                of_prices ? qualified_name(table_of_prices)
+	                : get_rel_relkind(attachment.listing) == RELKIND_PARTITIONED_TABLE
+	                    ? qualified_name(attachment.listing)
+	                    : psprintf("ONLY %s", qualified_name(attachment.listing)),
+	                known, after ? " AND " : "", beyond, of_prices ? " GROUP BY " : "",
+	                of_prices ? keys : "", keys, limit);
 }
 
 char *
 count_query(const Attachment &attachment, Oid table_of_prices)
 {
 	if (!OidIsValid(table_of_prices))
-		return psprintf("SELECT pg_catalog.count(*) FROM %s AS t", from_listing(attachment));
-	const char *key = key_expression(attachment, price_key, "t");
-	return psprintf("SELECT pg_catalog.count(*) FROM (SELECT FROM %s AS t WHERE %s IS NOT NULL "
-	                "GROUP BY %s) AS keys",
-	                qualified_name(table_of_prices), key, key);
+		return psprintf("SELECT pg_catalog.count(*) FROM %s", from_listing(attachment));
+	const char *keys = keys_in_order(attachment, ColumnList::key, "t");
+	return psprintf("SELECT pg_catalog.count(*) FROM (SELECT FROM %s AS t GROUP BY %s) AS keys",
+	                qualified_name(table_of_prices), keys);
+}
+
+// The rows that are not there, as rows whose key should be.
+void
+append_missing_rows(const Attachment &attachment, StringInfo out)
+{
+	const char *key = for_key(attachment, ", ", taken_key);
+
+	appendStringInfo(
+		out,
+		" UNION ALL SELECT %s::pg_catalog.text, %s, NULL, u.k1::pg_catalog.text FROM (%s) AS u "
+		"LEFT JOIN LATERAL (%s) AS h ON true WHERE h.found AND NOT EXISTS (SELECT FROM %s WHERE "
+		"%s)",
+		attachment.key_columns > 1 ? psprintf("ROW(%s)", key) : key,
+		quote_literal_cstr(NameStr(attachment.column[listing_key].name)),
+		keys_of_prices(attachment), head(attachment, taken_key), from_listing(attachment),
+		listing_has_key(attachment));
+}
+
+// Without the lengths of the columns: a price that has become too long for one differs.
+char *
+verify_query(const Attachment &kept)
+{
+	Attachment attachment = kept;
+	StringInfoData out;
+	const char *separator = "";
+	const char *key = for_key(attachment, ", ", [&attachment](int i) {
+		return psprintf("l.%s", column_name(attachment, list_place(ColumnList::listing_key, i)));
+	});
+
+	for (int i = first_target; i < end_of_targets; ++i)
+		attachment.column[i].typmod = -1;
+	initStringInfo(&out);
+	appendStringInfo(&out, "SELECT %s::pg_catalog.text, d.c, d.stored, d.expected FROM %s%s",
+	                 attachment.key_columns > 1 ? psprintf("ROW(%s)", key) : key,
+	                 from_listing(attachment),
+	                 recomputed(attachment, key_of_listing(attachment), true, true));
+	appendStringInfoString(&out, " CROSS JOIN LATERAL (VALUES ");
+	for (int i = first_target; i < end_of_targets; ++i)
+	{
+		if (!keeps(attachment, i))
+			continue;
+		const char *differs = differs_from(attachment, i, recomputed_target(i));
+		appendStringInfo(&out, "%s(%s, l.%s::pg_catalog.text, %s::pg_catalog.text, %s)", separator,
+		                 quote_literal_cstr(NameStr(attachment.column[i].name)),
+		                 column_name(attachment, i), recomputed_target(i),
+		                 attachment.own_rows ||
+		                         (attachment.keep_empty && i != price_count && i != price_total)
+		                     ? psprintf("(h.found IS NOT NULL AND %s)", differs)
+		                     : differs);
+		separator = ", ";
+	}
+	if (attachment.own_rows)
+		appendStringInfo(&out, ", (%s, l.%s::pg_catalog.text, NULL, h.found IS NULL)",
+		                 quote_literal_cstr(NameStr(attachment.column[listing_key].name)),
+		                 column_name(attachment, listing_key));
+	appendStringInfo(&out, ") AS d (c, stored, expected, differs) WHERE d.differs AND %s",
+	                 has_a_key(attachment));
+	if (attachment.own_rows)
+		append_missing_rows(attachment, &out);
+	return out.data;
 }
 
 char *
-verify_query(const Attachment &attachment)
+unpriced_query(const Attachment &attachment)
 {
-	return pstrdup(differences(attachment, nullptr, false));
+	return psprintf("SELECT FROM %s WHERE NOT EXISTS (SELECT %s) LIMIT 1", from_listing(attachment),
+	                prices_of(attachment, key_of_listing(attachment)));
 }
 
 char *
 unmatched_query(const Attachment &attachment)
 {
-	const bool integer = attachment.key.type == INT8OID;
-	const char *key = psprintf("%s%s", key_expression(attachment, price_key, "p"),
-	                           integer ? "::pg_catalog.int8" : "");
 	int kept = first_target;
 
-	while (attachment.column[kept].attnum == 0)
+	while (!keeps(attachment, kept))
 		++kept;
 	// Of none is NULL.
-	return psprintf("SELECT true FROM (SELECT %s AS key FROM %s AS p LIMIT 100) AS p "
-	                "WHERE p.key IS NOT NULL "
-	                "HAVING NOT pg_catalog.bool_or(EXISTS (SELECT FROM %s AS l WHERE %s)) "
-	                "AND NOT EXISTS (SELECT FROM (SELECT l.%s AS kept FROM %s AS l LIMIT 100) AS l "
-	                "WHERE l.kept IS NOT NULL)",
-	                key, qualified_name(attachment.price), qualified_name(attachment.listing),
-	                key_equals(attachment, listing_key, "l",
-	                           in_collation("p.key", attachment.column[listing_key].collation)),
-	                column_name(attachment, kept), qualified_name(attachment.listing));
+	return psprintf(
+		"SELECT true FROM (SELECT %s FROM %s AS p LIMIT 100) AS u WHERE %s "
+		"HAVING NOT pg_catalog.bool_or(EXISTS (SELECT FROM %s AS l WHERE %s)) "
+		"AND NOT EXISTS (SELECT FROM (SELECT l.%s AS kept FROM %s AS l LIMIT 100) AS l "
+		"WHERE l.kept IS NOT NULL)",
+		held_key(attachment, ColumnList::key, "p"), qualified_name(attachment.price),
+		for_key(attachment, " AND ",
+	            [](int i) { return psprintf("%s IS NOT NULL", taken_key(i)); }),
+		qualified_name(attachment.listing),
+		key_equals(attachment, ColumnList::listing_key, "l",
+	               [&attachment](int i) {
+					   return in_collation(
+						   taken_key(i),
+						   attachment.column[list_place(ColumnList::listing_key, i)].collation);
+				   }),
+		column_name(attachment, kept), qualified_name(attachment.listing));
 }
 
 }  // namespace listing_stats

@@ -245,13 +245,12 @@ is_only_row(const TriggerData *event, Oid table)
 }
 
 bool
-is_update_with(const char *text)
+is_statement_with(const char *text)
 {
 	const QueryDesc *query = firing_statement();
 
 	// Not what a rule adds to it.
-	return query != nullptr && query->sourceText == text && query->operation == CMD_UPDATE &&
-	       query->plannedstmt->canSetTag;
+	return query != nullptr && query->sourceText == text && query->plannedstmt->canSetTag;
 }
 
 void

@@ -18,8 +18,8 @@ int trigger_depth();
 // another partition, and the statement under way when the module was loaded.
 bool is_only_row(const TriggerData *event, Oid table);
 
-// Whether the statement under way is the UPDATE of a plan that has this text, at this address.
-bool is_update_with(const char *text);
+// Whether the statement under way is that of a plan that has this text, at this address.
+bool is_statement_with(const char *text);
 
 // Whether a statement under way updates or deletes rows of the table and is not done with them, as
 // where a BEFORE trigger on it runs the statement at hand; the outermost such one.  nullptr: it is

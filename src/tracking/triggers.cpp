@@ -142,7 +142,8 @@ check_without_key(const TriggerData *event, const TriggerColumns *columns, Tuple
 		if (columns->attnum[i] == InvalidAttrNumber)
 			continue;
 		const Datum value = slot_getattr(slot, columns->attnum[i], &is_null);
-		if (is_null || (i == price_count && DatumGetInt64(value) == 0))
+		if (is_null || columns->attachment->keep_empty || (i == price_count && value == 0) ||
+		    i == price_total)
 			continue;
 		ereport(
 			is_replicated_row() ? WARNING : ERROR,
@@ -156,35 +157,113 @@ check_without_key(const TriggerData *event, const TriggerColumns *columns, Tuple
 	}
 }
 
+// Whether a column that the condition names is not in the row.
+bool
+has_virtual_condition(const TriggerData *event, const TriggerColumns *columns)
+{
+	for (int i = 0; columns->condition != NIL && i < most_condition_columns; ++i)
+	{
+		const AttrNumber attnum = columns->attnum[list_place(ColumnList::condition, i)];
+		if (attnum != InvalidAttrNumber &&
+		    is_virtual(TupleDescAttr(RelationGetDescr(event->tg_relation), attnum - 1)))
+			return true;
+	}
+	return false;
+}
+
+// Whether the price counts, by the condition, which runs as whoever writes the price, as a check
+// constraint does.
+bool
+counts(const TriggerData *event, const TriggerColumns *columns, TupleTableSlot *slot)
+{
+	if (columns->condition == NIL || has_virtual_condition(event, columns))
+		return true;
+	EState *state = CreateExecutorState();
+	MemoryContext old = MemoryContextSwitchTo(state->es_query_cxt);
+	ExprContext *context = GetPerTupleExprContext(state);
+	context->ecxt_scantuple = slot;
+	const bool satisfied = ExecQual(ExecInitQual(columns->condition, nullptr), context);
+	MemoryContextSwitchTo(old);
+	FreeExecutorState(state);
+	return satisfied;
+}
+
+ColumnList
+keys_of(Side side)
+{
+	return side == Side::price ? ColumnList::key : ColumnList::listing_key;
+}
+
+// The key that a row has; false: one of its columns is NULL.
+bool
+read_key(const TriggerData *event, const TriggerColumns *columns, Side side, TupleTableSlot *slot,
+         Datum *key)
+{
+	const Attachment &attachment = *columns->attachment;
+	Datum value[most_key_columns];
+	Oid type[most_key_columns];
+
+	for (int i = 0; i < attachment.key_columns; ++i)
+	{
+		const AttrNumber attnum = columns->attnum[list_place(keys_of(side), i)];
+		const Form_pg_attribute attribute =
+			TupleDescAttr(RelationGetDescr(event->tg_relation), attnum - 1);
+		bool is_null = false;
+		if (is_virtual(attribute))
+			ereport(
+				ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			     errmsg("column \"%s\" of table \"%s\" is a virtual generated column and "
+			            "cannot be a key of listing_stats",
+			            NameStr(attribute->attname), RelationGetRelationName(event->tg_relation)),
+			     errhint("Make it a stored one.")));
+		value[i] = slot_getattr(slot, attnum, &is_null);
+		type[i] = getBaseType(attribute->atttypid);
+		if (is_null)
+			return false;
+	}
+	*key = make_key(attachment, value, type);
+	return true;
+}
+
 // Adds the key that the row has, or handles it at once, which a replicated row needs.
 void
 add_key(const TriggerData *event, const TriggerColumns *columns, Side side, TupleTableSlot *slot,
         PendingKey change, bool now = false)
 {
-	const AttrNumber attnum = columns->attnum[side == Side::price ? price_key : listing_key];
-	const Form_pg_attribute attribute =
-		TupleDescAttr(RelationGetDescr(event->tg_relation), attnum - 1);
-	bool is_null = false;
-
-	if (is_virtual(attribute))
-		ereport(ERROR,
-		        (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-		         errmsg("column \"%s\" of table \"%s\" is a virtual generated column and cannot be "
-		                "a key of listing_stats",
-		                NameStr(attribute->attname), RelationGetRelationName(event->tg_relation)),
-		         errhint("Make it a stored one.")));
-	change.key = slot_getattr(slot, attnum, &is_null);
-	if (is_null)
+	if (!read_key(event, columns, side, slot, &change.key))
 	{
 		if (side == Side::listing)
 			check_without_key(event, columns, slot);
 		return;
 	}
-	const Oid type = getBaseType(attribute->atttypid);
 	if (now || is_replicated_row())
-		flush(level_of_one(*columns->attachment, side, type, change), Round::first);
+		flush(level_of_one(*columns->attachment, side, change), Round::first);
 	else
-		add_pending_key(*columns->attachment, side, type, change);
+		add_pending_key(*columns->attachment, side, change);
+}
+
+bool
+key_changed(const TriggerData *event, const TriggerColumns *columns, Side side)
+{
+	for (int i = 0; i < columns->attachment->key_columns; ++i)
+	{
+		if (column_changed(event, columns->attnum[list_place(keys_of(side), i)]))
+			return true;
+	}
+	return false;
+}
+
+bool
+new_row_has_no_key(const TriggerData *event, const TriggerColumns *columns)
+{
+	for (int i = 0; i < columns->attachment->key_columns; ++i)
+	{
+		if (slot_attisnull(event->tg_newslot,
+		                   columns->attnum[list_place(ColumnList::listing_key, i)]))
+			return true;
+	}
+	return false;
 }
 
 PendingKey
@@ -197,6 +276,22 @@ to_recompute(bool arrived)
 	return change;
 }
 
+Datum
+as_numeric(Oid type, Datum value)
+{
+	switch (type)
+	{
+	case INT2OID:
+		return DirectFunctionCall1(int2_numeric, value);
+	case INT4OID:
+		return DirectFunctionCall1(int4_numeric, value);
+	case INT8OID:
+		return DirectFunctionCall1(int8_numeric, value);
+	default:
+		return PointerGetDatum(PG_DETOAST_DATUM(value));
+	}
+}
+
 // What an inserted price adds to the columns that depend on all prices of its listing.
 PendingKey
 inserted_price(const TriggerData *event, const TriggerColumns *columns)
@@ -204,6 +299,10 @@ inserted_price(const TriggerData *event, const TriggerColumns *columns)
 	PendingKey change = {};
 	bool is_null = false;
 
+	// Not by what is added: where nothing is computed from values, or some do not count.
+	if (!OidIsValid(columns->attachment->value.type) || columns->attachment->own_rows ||
+	    has_virtual_condition(event, columns))
+		return to_recompute(false);
 	// The tuple has to hold the price, and to tell the command that inserted it: COPY FREEZE does
 	// not.
 	if (event->tg_relation->rd_rel->relam != HEAP_TABLE_AM_OID ||
@@ -215,6 +314,8 @@ inserted_price(const TriggerData *event, const TriggerColumns *columns)
 	change.lowest = slot_getattr(event->tg_trigslot, columns->attnum[price_value], &is_null);
 	change.highest = change.lowest;
 	change.added = is_null ? 0 : 1;
+	if (!is_null && columns->attachment->column[price_total].attnum != 0)
+		change.total = as_numeric(columns->attachment->value.type, change.lowest);
 	return change;
 }
 
@@ -265,6 +366,9 @@ LISTING_STATS_FUNCTION(listing_stats_price_changed)
 
 	if (columns == nullptr)
 		PG_RETURN_POINTER(nullptr);
+	if (!counts(event, columns, event->tg_trigslot) &&
+	    (!TRIGGER_FIRED_BY_UPDATE(event->tg_event) || !counts(event, columns, event->tg_newslot)))
+		PG_RETURN_POINTER(nullptr);
 	if (TRIGGER_FIRED_BY_INSERT(event->tg_event))
 		add_key(event, columns, Side::price, event->tg_trigslot,
 		        keeps_history(*columns->attachment) ? inserted_price(event, columns)
@@ -274,9 +378,9 @@ LISTING_STATS_FUNCTION(listing_stats_price_changed)
 		add_key(event, columns, Side::price, event->tg_trigslot, to_recompute(false),
 		        can_flush_now(event, columns));
 	else if (can_have_changed(event, columns) &&
-	         any_changed(event, columns, first_of_price, column_count))
+	         any_changed(event, columns, first_of_price, end_of_price))
 	{
-		const bool moved = column_changed(event, columns->attnum[price_key]);
+		const bool moved = key_changed(event, columns, Side::price);
 		add_key(event, columns, Side::price, event->tg_trigslot, to_recompute(false),
 		        !moved && can_flush_now(event, columns));
 		if (moved)
@@ -288,30 +392,36 @@ LISTING_STATS_FUNCTION(listing_stats_price_changed)
 LISTING_STATS_FUNCTION(listing_stats_listing_changed)
 {
 	const TriggerData *event =
-		row_event(fcinfo, listing_changed, false, "AFTER INSERT OR UPDATE FOR EACH ROW");
+		row_event(fcinfo, listing_changed, true, "AFTER INSERT OR UPDATE FOR EACH ROW");
 	const TriggerColumns *columns = columns_of_trigger(event, Side::listing);
 
 	look_for_unseen_change(InvalidOid, false);
 	if (columns == nullptr)
 		PG_RETURN_POINTER(nullptr);
-	if (TRIGGER_FIRED_BY_INSERT(event->tg_event))
+	if (TRIGGER_FIRED_BY_DELETE(event->tg_event) && !columns->attachment->own_rows)
+		wrong_use(listing_changed, "AFTER INSERT OR UPDATE FOR EACH ROW");
+	if (!TRIGGER_FIRED_BY_UPDATE(event->tg_event))
 	{
-		add_key(event, columns, Side::listing, event->tg_trigslot, to_recompute(true));
+		if (!columns->attachment->own_rows || !in_own_write(*columns->attachment))
+			add_key(event, columns, Side::listing, event->tg_trigslot, to_recompute(true));
 		PG_RETURN_POINTER(nullptr);
 	}
 	if (!can_have_changed(event, columns))
 		PG_RETURN_POINTER(nullptr);
 	// Also by a BEFORE trigger on our own write.
-	const bool key_changed = column_changed(event, columns->attnum[listing_key]);
+	const bool moved = key_changed(event, columns, Side::listing);
 	const bool written = columns->attachment->guard != Guard::off &&
 	                     !is_own_write(event, columns) &&
 	                     any_changed(event, columns, first_target, end_of_targets);
 	// Who takes its key from a listing has to take its prices too.
 	if (written && columns->attachment->guard == Guard::error &&
-	    !(key_changed && slot_attisnull(event->tg_newslot, columns->attnum[listing_key])))
+	    !(moved && new_row_has_no_key(event, columns)))
 		check_guard(event, columns);
-	if (key_changed || written)
-		add_key(event, columns, Side::listing, event->tg_newslot, to_recompute(key_changed));
+	if (moved || written)
+		add_key(event, columns, Side::listing, event->tg_newslot, to_recompute(moved));
+	// Its row is missed there.
+	if (moved && columns->attachment->own_rows)
+		add_key(event, columns, Side::listing, event->tg_trigslot, to_recompute(true));
 	PG_RETURN_POINTER(nullptr);
 }
 

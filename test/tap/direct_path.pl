@@ -34,7 +34,9 @@ my $writes = q{
 	DELETE FROM price WHERE id = 3;
 };
 
-# Returns how many UPDATEs of ours ran.
+my $way_now = 'SELECT way FROM listing_stats.attachments';
+
+# Returns how many UPDATEs of ours ran.  The view says which way is taken.
 sub updates
 {
 	my ($name, $prepare, $statements) = @_;
@@ -44,11 +46,22 @@ sub updates
 	is($node->safe_psql('postgres', q{SELECT count(*) FROM listing_stats.verify('listing', 'price')}), '0', "$name: right");
 	is($node->safe_psql('postgres', 'SELECT last_price FROM listing WHERE id::text = \'1\''), '8.00', "$name: the latest price")
 		unless $statements;
-	return scalar(() = $error =~ /Query Text: UPDATE \S* ?public\.listing AS l/g);
+	my $updates = () = $error =~ /Query Text: UPDATE \S* ?public\.listing AS l/g;
+	my $way = $node->safe_psql('postgres', ($statements // '') =~ /^(SET listing_stats.direct_path = off;)/ ? "$1 $way_now" : $way_now);
+	like($way, $updates > 0 ? qr/by SQL.*: ./ : qr/^direct/, "$name: attachments.way") or diag $way;
+	return $updates;
 }
 
 is(updates('plain tables', "$tables $attach"), 0, 'directly');
 is(updates('switched off', "$tables $attach", "SET listing_stats.direct_path = off; $writes"), 4, 'by SQL');
+
+# The log says which way each write went.
+for my $way ('', 'SET listing_stats.direct_path = off;')
+{
+	my (undef, undef, $log) = $node->psql('postgres', "SET client_min_messages = debug1; $way INSERT INTO price VALUES (9, 3, '2026-01-01', 5)");
+	like($log, $way eq '' ? qr/DEBUG:  listing_stats writes table "listing" directly/ : qr/DEBUG:  listing_stats writes table "listing" by SQL/, 'DEBUG1 ' . $way);
+	$node->safe_psql('postgres', 'DELETE FROM price WHERE id = 9');
+}
 
 # What does not matter to an UPDATE of the kept columns.
 my %plain = (

@@ -1,0 +1,137 @@
+// keep_latest(): a table of its own for the latest row of each key.
+//
+// The table is a listing whose rows are the attachment's own: everything but that is as attach()
+// has it.  See flush.cpp for how rows come and go.
+#include "attaching/attach.hpp"
+#include "attaching/attach_triggers.hpp"
+#include "attaching/attachments_view.hpp"
+#include "server/roles.hpp"
+#include "tables/attachment.hpp"
+
+namespace listing_stats {
+
+namespace {
+
+constexpr const char *usual_last_price_at = "last_price_at";
+
+// The key if none is named: that of the only foreign key.
+void
+find_key(Relation price, Request *request)
+{
+	ListCell *cell = nullptr;
+	int count = 0;
+
+	foreach (cell, RelationGetFKeyList(price))
+	{
+		const ForeignKeyCacheInfo *foreign_key = static_cast<ForeignKeyCacheInfo *>(lfirst(cell));
+		for (int i = 0; i < Min(foreign_key->nkeys, most_key_columns); ++i)
+			request->column[list_place(ColumnList::key, i)] =
+				get_attname(RelationGetRelid(price), foreign_key->conkey[i], false);
+		++count;
+	}
+	if (count != 1)
+		ereport(ERROR,
+		        (errcode(count == 0 ? ERRCODE_UNDEFINED_COLUMN : ERRCODE_AMBIGUOUS_COLUMN),
+		         errmsg(count == 0 ? "table \"%s\" has no foreign key"
+		                           : "table \"%s\" has several foreign keys",
+		                RelationGetRelationName(price)),
+		         errhint("Name the columns whose latest row is to be kept: keep_latest(..., key => "
+		                 "'...').")));
+}
+
+// Creates the table with the columns of the key, as price has them, for the owner of price.
+void
+create_table(const char *name, Relation price, const Request &request)
+{
+	StringInfoData key;
+
+	initStringInfo(&key);
+	for (int i = 0; i < count_list(request.column, ColumnList::key); ++i)
+	{
+		const char *column = request.column[list_place(ColumnList::key, i)];
+		find_column(price, column, argument_name(price_key));
+		appendStringInfo(&key, "%s%s", i > 0 ? ", " : "", quote_identifier(column));
+	}
+	const char *command =
+		psprintf("CREATE%s TABLE %s AS SELECT %s FROM %s WITH NO DATA",
+	             price->rd_rel->relpersistence == RELPERSISTENCE_TEMP ? " TEMPORARY" : "", name,
+	             key.data, qualified_name(RelationGetRelid(price)));
+	const int result = SPI_execute(command, false, 0);
+	if (result != SPI_OK_SELINTO && result != SPI_OK_UTILITY)
+		elog(ERROR, "\"%s\" failed: %s", command, SPI_result_code_string(result));
+	run_command(psprintf("ALTER TABLE %s ADD PRIMARY KEY (%s)", name, key.data));
+	run_command(psprintf(
+		"COMMENT ON TABLE %s IS %s", name,
+		quote_literal_cstr(psprintf("the latest row of each key of \"%s\", kept by listing_stats",
+	                                RelationGetRelationName(price)))));
+	if (price->rd_rel->relowner != GetUserId())
+		run_command(psprintf("ALTER TABLE %s OWNER TO %s", name,
+		                     quote_identifier(GetUserNameFromId(price->rd_rel->relowner, false))));
+}
+
+// The table's OID; made if it is not there.
+Oid
+latest_table(text *table, Oid price_oid, Request *request)
+{
+	RangeVar *name = makeRangeVarFromNameList(textToQualifiedNameList(table));
+	const Oid found = RangeVarGetRelid(name, NoLock, true);
+
+	if (OidIsValid(found) && request->column[price_key] != nullptr)
+		return found;
+	check_ownership(price_oid);
+	Relation price = relation_open(price_oid, ShareRowExclusiveLock);
+	check_ownership(price_oid);
+	if (request->column[price_key] == nullptr)
+		find_key(price, request);
+	if (OidIsValid(found))
+	{
+		relation_close(price, NoLock);
+		return found;
+	}
+	const Oid schema = price->rd_rel->relpersistence == RELPERSISTENCE_TEMP
+	                       ? price->rd_rel->relnamespace
+	                       : RangeVarGetCreationNamespace(name);
+	const char *qualified = quote_qualified_identifier(get_namespace_name(schema), name->relname);
+	SPI_connect();
+	create_table(qualified, price, *request);
+	SPI_finish();
+	relation_close(price, NoLock);
+	CommandCounterIncrement();
+	ereport(NOTICE, (errmsg("created table \"%s\"", name->relname)));
+	return get_relname_relid(name->relname, schema);
+}
+
+}  // namespace
+
+}  // namespace listing_stats
+
+using namespace listing_stats;
+
+LISTING_STATS_FUNCTION(listing_stats_keep_latest)
+{
+	// In the order of Argument: there is no listing_key and no empty.
+	constexpr int place[] = {7, 8, 9, 10, 11, 12, 13, 14, 2,  -1,
+	                         3, 4, 5, 6,  15, -1, 16, 17, 18, 19};
+
+	static_assert(lengthof(place) == static_cast<Size>(Argument::count));
+	InitMaterializedSRF(fcinfo, 0);
+	check_can_attach();
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
+		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+		                errmsg("the tables of keep_latest() must not be NULL")));
+	Request request = read_request({fcinfo, place});
+	const Oid price = PG_GETARG_OID(0);
+	const Oid listing = latest_table(PG_GETARG_TEXT_PP(1), price, &request);
+	for (int i = 0; i < most_key_columns; ++i)
+		request.column[list_place(ColumnList::listing_key, i)] =
+			request.column[list_place(ColumnList::key, i)];
+	request.own_rows = request.key_is_named = request.listing_key_is_named = true;
+	if (request.column[last_price] == nullptr && request.column[last_price_at] == nullptr)
+		request.column[last_price_at] = usual_last_price_at;
+	if (request.column[last_price] == nullptr)
+		request.column[last_price] = argument_name(last_price);
+	open_tables(listing, price, &request);
+	const Oid trigger = attach_tables(&request);
+	put_attachment(reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo), price, trigger);
+	PG_RETURN_NULL();
+}

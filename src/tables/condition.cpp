@@ -1,0 +1,156 @@
+// Conditions on prices, see condition.hpp.
+#include "tables/condition.hpp"
+
+namespace listing_stats {
+
+namespace {
+
+// The expression alone, of what could be a whole query; nullptr: it is more than an expression.
+Node *
+only_expression(List *raw)
+{
+	const SelectStmt *query =
+		list_length(raw) == 1 ? reinterpret_cast<SelectStmt *>(linitial_node(RawStmt, raw)->stmt)
+							  : nullptr;
+
+	if (query == nullptr || !IsA(query, SelectStmt) || list_length(query->targetList) != 1 ||
+	    query->distinctClause != NIL || query->fromClause != NIL || query->whereClause != nullptr ||
+	    query->groupClause != NIL || query->havingClause != nullptr || query->windowClause != NIL ||
+	    query->sortClause != NIL || query->limitOffset != nullptr || query->limitCount != nullptr ||
+	    query->lockingClause != NIL || query->withClause != nullptr || query->op != SETOP_NONE ||
+	    query->valuesLists != NIL)
+		return nullptr;
+	const ResTarget *target = linitial_node(ResTarget, query->targetList);
+	return target->name == nullptr && target->indirection == NIL ? target->val : nullptr;
+}
+
+Node *
+transform(Relation price, const char *text, const char *const *old_name)
+{
+	Node *raw = only_expression(raw_parser(text, RAW_PARSE_PLPGSQL_EXPR));
+	List *names = NIL;
+
+	if (raw == nullptr)
+		ereport(ERROR, (errcode(ERRCODE_SYNTAX_ERROR),
+		                errmsg("condition \"%s\" is not one expression", text),
+		                errhint("Give a boolean expression of columns of table \"%s\".",
+		                        RelationGetRelationName(price))));
+	for (int i = 0; i < RelationGetNumberOfAttributes(price); ++i)
+	{
+		const Form_pg_attribute attribute = TupleDescAttr(RelationGetDescr(price), i);
+		const char *old = old_name == nullptr ? nullptr : old_name[i];
+		if (!attribute->attisdropped)
+			names = lappend(
+				names, makeString(pstrdup(old != nullptr ? old : NameStr(attribute->attname))));
+	}
+	ParseState *state = make_parsestate(nullptr);
+	state->p_sourcetext = text;
+	ParseNamespaceItem *item = addRangeTableEntryForRelation(
+		state, price, AccessShareLock, makeAlias(RelationGetRelationName(price), names), false,
+		true);
+	addNSItemToQuery(state, item, false, true, true);
+	Node *condition = transformExpr(state, raw, EXPR_KIND_INDEX_PREDICATE);
+	condition = coerce_to_boolean(state, condition, "condition");
+	assign_expr_collations(state, condition);
+	free_parsestate(state);
+	return condition;
+}
+
+}  // namespace
+
+int
+begin_safe_path()
+{
+	const int level = NewGUCNestLevel();
+
+	set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
+	                  GUC_ACTION_SAVE, true, 0, false);
+	return level;
+}
+
+void
+end_safe_path(int level)
+{
+	AtEOXact_GUC(true, level);
+}
+
+Node *
+parse_new_condition(Relation price, const char *text)
+{
+	Node *condition = transform(price, text, nullptr);
+	const char *table = RelationGetRelationName(price);
+	ListCell *cell = nullptr;
+
+	if (contain_mutable_functions(condition))
+		ereport(ERROR, (errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
+		                errmsg("condition \"%s\" has a function that is not immutable", text),
+		                errhint("Whether a price counts may depend on its own columns alone; what "
+		                        "depends on the time of reading is latest_prices(as_of => ...).")));
+	foreach (cell, condition_columns(condition))
+	{
+		if (lfirst_int(cell) <= 0)
+			ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			                errmsg("condition \"%s\" names a whole row or a system column", text),
+			                errhint("Name ordinary columns of table \"%s\".", table)));
+	}
+	if (condition_columns(condition) == NIL)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+		                errmsg("condition \"%s\" names no column of table \"%s\"", text, table),
+		                errhint("Leave the condition out, or name the columns that decide.")));
+	return condition;
+}
+
+Node *
+parse_condition(Relation price, const char *text, const char *const *old_name)
+{
+	const int level = begin_safe_path();
+	Node *condition = transform(price, text, old_name);
+
+	end_safe_path(level);
+	return condition;
+}
+
+char *
+condition_text(Relation price, Node *condition)
+{
+	const int level = begin_safe_path();
+	char *text = deparse_expression(
+		condition, deparse_context_for(RelationGetRelationName(price), RelationGetRelid(price)),
+		false, false);
+
+	end_safe_path(level);
+	return text;
+}
+
+List *
+condition_columns(Node *condition)
+{
+	Bitmapset *columns = nullptr;
+	List *found = NIL;
+
+	pull_varattnos(condition, 1, &columns);
+	for (int i = bms_next_member(columns, -1); i >= 0; i = bms_next_member(columns, i))
+		found = lappend_int(found, i + FirstLowInvalidHeapAttributeNumber);
+	return found;
+}
+
+// As it was stored: to have it simplified would run functions of the owner's.
+bool
+has_rows_of(Relation index, const Node *condition)
+{
+	bool is_null = false;
+	HeapTuple tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(RelationGetRelid(index)));
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	const Datum stored = SysCacheGetAttr(INDEXRELID, tuple, Anum_pg_index_indpred, &is_null);
+	const bool same =
+		is_null || condition == nullptr
+			? is_null && condition == nullptr
+			: equal(make_ands_implicit(
+						static_cast<Expr *>(stringToNode(TextDatumGetCString(stored)))),
+	                make_ands_implicit(reinterpret_cast<Expr *>(const_cast<Node *>(condition))));
+	ReleaseSysCache(tuple);
+	return same;
+}
+
+}  // namespace listing_stats

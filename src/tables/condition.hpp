@@ -1,0 +1,36 @@
+// Which prices count for an attachment: a condition on a row of price, kept as text in the
+// arguments of its triggers.
+//
+// The text is what PostgreSQL prints while nothing but pg_catalog is in the search_path, and is
+// read the same way, so that no search_path changes what it means.  Nothing here runs a function
+// that the condition names.
+#pragma once
+
+#include "server/postgres.hpp"
+
+namespace listing_stats {
+
+// With nothing but pg_catalog in the search_path until end_safe_path(), or the end of the
+// (sub)transaction.
+int begin_safe_path();
+void end_safe_path(int level);
+
+// Reads a condition that attach() was given, by the search_path of whoever gave it.  An error says
+// what cannot be one: it is a boolean expression of columns of the table, without subqueries,
+// aggregates and functions that are not immutable.
+Node *parse_new_condition(Relation price, const char *text);
+
+// Reads what the triggers have, where columns had these names by number (nullptr: the name is as it
+// is now).
+Node *parse_condition(Relation price, const char *text, const char *const *old_name);
+
+// The condition as text.
+char *condition_text(Relation price, Node *condition);
+
+// The numbers of the columns that it names, in ascending order.
+List *condition_columns(Node *condition);
+
+// Whether the index has exactly the rows that satisfy the condition; nullptr: all rows.
+bool has_rows_of(Relation index, const Node *condition);
+
+}  // namespace listing_stats
