@@ -301,8 +301,8 @@ foreign_key_of(const Request &request)
 	return nullptr;
 }
 
-// The key of listing where no foreign key says what it is: the primary key, by the names of the
-// key's columns if it has those, otherwise in its order.
+// The key of listing where no foreign key says what it is: the primary key.  Each column of the key
+// is matched by a foreign key on it alone, otherwise by its name, and what is left over in order.
 void
 match_primary_key(Request *request)
 {
@@ -310,7 +310,6 @@ match_primary_key(Request *request)
 	const int count = count_list(request->column, ColumnList::key);
 	AttrNumber primary[INDEX_MAX_KEYS];
 	const int columns = primary_key(request->listing, primary);
-	bool by_name = true;
 
 	if (columns == 0)
 		ereport(ERROR,
@@ -327,18 +326,27 @@ match_primary_key(Request *request)
 		            listing, columns, RelationGetRelationName(request->price), count),
 		     errhint("Name the columns that belong together, in the same order: attach(..., key "
 		             "=> 'a, b', listing_key => 'c, d').")));
-	for (int i = 0; i < count; ++i)
+	for (int pass = 0; pass < 3; ++pass)
 	{
-		bool found = false;
-		for (int j = 0; j < count; ++j)
-			found = found || strcmp(column_name(request->listing, primary[j]),
-			                        request->column[list_place(ColumnList::key, i)]) == 0;
-		by_name = by_name && found;
+		for (int i = 0; i < count; ++i)
+		{
+			const char *key = request->column[list_place(ColumnList::key, i)];
+			const char **matched = &request->column[list_place(ColumnList::listing_key, i)];
+			const AttrNumber attnum = get_attnum(RelationGetRelid(request->price), key);
+			for (int j = 0; *matched == nullptr && j < count; ++j)
+			{
+				if (primary[j] == 0)
+					continue;
+				const char *name = column_name(request->listing, primary[j]);
+				if (pass == 0 ? !refers_to(request->price, attnum,
+				                           RelationGetRelid(request->listing), primary[j])
+				              : pass == 1 && strcmp(name, key) != 0)
+					continue;
+				*matched = name;
+				primary[j] = 0;
+			}
+		}
 	}
-	for (int i = 0; i < count; ++i)
-		request->column[list_place(ColumnList::listing_key, i)] =
-			by_name ? request->column[list_place(ColumnList::key, i)]
-					: column_name(request->listing, primary[i]);
 }
 
 // A key of one column that refers to another table is none of the listing's.
@@ -386,7 +394,7 @@ find_listing_key(Request *request, bool anew)
 	}
 	else if (foreign_key != nullptr)
 		take_key(*request, *foreign_key, request->column);
-	else
+	else if (count_list(request->column, ColumnList::listing_key) != count)
 		match_primary_key(request);
 	if (foreign_key == nullptr && count == 1 && anew && !request->own_rows)
 		check_reference(*request);
@@ -455,6 +463,12 @@ find_only_column(const Request &request, Column which, const char *usual)
 	}
 	if (count == 1)
 		return found;
+	// The tie can be the time itself, where there cannot be two prices at one time.
+	if (count == 0 && which == price_at && request.column[price_tie] != nullptr &&
+	    is_time_type(getBaseType(
+			get_atttype(RelationGetRelid(request.price),
+	                    get_attnum(RelationGetRelid(request.price), request.column[price_tie])))))
+		return request.column[price_tie];
 	const char *table = RelationGetRelationName(request.price);
 	const char *kind = which == price_at ? "time" : "number";
 	const char *argument = argument_name(which);
@@ -472,11 +486,15 @@ find_only_column(const Request &request, Column which, const char *usual)
 	pg_unreachable();
 }
 
-// Whether there cannot be two prices of a listing at one time.
+// Whether there cannot be two prices of a listing at one time, or without one.
 bool
 is_unique(const Request &request)
 {
 	const int count = count_list(request.column, ColumnList::key);
+	const bool at_is_known =
+		read_column(request.price,
+	                find_column(request.price, request.column[price_at], argument_name(price_at)))
+			.not_null;
 	ListCell *cell = nullptr;
 	bool unique = false;
 
@@ -485,6 +503,7 @@ is_unique(const Request &request)
 		Relation index = index_open(lfirst_oid(cell), AccessShareLock);
 		const Form_pg_index form = index->rd_index;
 		bool only_these = form->indisunique && form->indisvalid && form->indimmediate &&
+		                  (at_is_known || form->indnullsnotdistinct) &&
 		                  form->indnkeyatts <= count + 1 && has_rows_of(index, nullptr);
 		for (int i = 0; only_these && i < form->indnkeyatts; ++i)
 		{
@@ -636,6 +655,7 @@ void
 complete_condition(const Request &request, const char *existing, Attachment *attachment)
 {
 	const char *text = request.condition != nullptr ? request.condition : existing;
+	const char *problem = nullptr;
 	ListCell *cell = nullptr;
 	int count = 0;
 
@@ -643,7 +663,12 @@ complete_condition(const Request &request, const char *existing, Attachment *att
 		return;
 	attachment->condition_tree = request.condition != nullptr
 	                                 ? parse_new_condition(request.price, text)
-	                                 : parse_condition(request.price, text, nullptr);
+	                                 : parse_condition(request.price, text, nullptr, &problem);
+	if (attachment->condition_tree == nullptr)
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+		                errmsg("condition \"%s\" on table \"%s\" means nothing any more: %s", text,
+		                       RelationGetRelationName(request.price), problem),
+		                errhint("Name another: attach(..., condition => '...'), or 'none'.")));
 	attachment->condition = condition_text(request.price, attachment->condition_tree);
 	foreach (cell, condition_columns(attachment->condition_tree))
 	{

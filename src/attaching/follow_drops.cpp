@@ -308,8 +308,8 @@ lost_column(const Affected &affected, const Definition &definition, int column)
 	return nullptr;
 }
 
-// Takes the targets that are lost out of the definition.  Returns the column without which nothing
-// can be kept, or nullptr.
+// Takes the targets that are lost, and what is carried no more, out of the definition.  Returns the
+// column without which nothing can be kept, or nullptr.
 const DroppedObject *
 remove_lost(const Affected &affected, Definition *definition, const DroppedObject **lost_target)
 {
@@ -317,6 +317,17 @@ remove_lost(const Affected &affected, Definition *definition, const DroppedObjec
 	bool keeps_any = false;
 
 	*lost_target = nullptr;
+	// From the last on, since those that follow take the place.
+	for (int i = most_carried - 1; i >= 0; --i)
+	{
+		const DroppedObject *lost = lost_column(affected, *definition, first_carried + i);
+		if (lost == nullptr)
+			lost = lost_column(affected, *definition, first_source + i);
+		if (lost == nullptr)
+			continue;
+		*lost_target = lost;
+		remove_carried(definition, i);
+	}
 	for (int i = 0; i < column_count; ++i)
 	{
 		const DroppedObject *lost = lost_column(affected, *definition, i);
@@ -363,7 +374,9 @@ follow_dropped_columns(void *argument)
 	}
 	else if (needed == nullptr && lost_target != nullptr && OidIsValid(other))
 	{
-		if (!rewrite_arguments(affected.table, other, trigger, definition))
+		const bool on_listing = affected.side == Side::listing;
+		if (!rewrite_arguments(on_listing ? affected.table : other,
+		                       on_listing ? other : affected.table, trigger, definition))
 			ereport(ERROR,
 			        (errcode(ERRCODE_LOCK_NOT_AVAILABLE),
 			         errmsg("another session is changing table \"%s\"", get_rel_name(other))));

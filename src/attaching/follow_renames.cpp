@@ -158,9 +158,12 @@ rename_in_condition(const Followed &followed, Relation price, Definition *defini
 	const char **old_name = static_cast<const char **>(
 		palloc0(sizeof(char *) * static_cast<Size>(RelationGetNumberOfAttributes(price))));
 
+	const char *problem = nullptr;
+
 	old_name[followed.column - 1] = followed.rename->subname;
-	definition->condition =
-		condition_text(price, parse_condition(price, definition->condition, old_name));
+	Node *condition = parse_condition(price, definition->condition, old_name, &problem);
+	if (condition != nullptr)
+		definition->condition = condition_text(price, condition);
 }
 
 // Puts the new name of a column into the definition where the record does not lead to it, being of

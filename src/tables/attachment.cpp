@@ -300,9 +300,11 @@ resolve_keys(Definition *definition, Relation listing, Relation price, bool reco
 }
 
 // Reads the condition, whose columns are resolved, with the names that they had.
-void
-resolve_condition(const Definition &definition, Relation price, Attachment *result)
+bool
+resolve_condition(const Definition &definition, Relation price, Attachment *result,
+                  Problem *problem)
 {
+	const char *reason = nullptr;
 	const char **old_name = static_cast<const char **>(
 		palloc0(sizeof(char *) * static_cast<Size>(RelationGetNumberOfAttributes(price))));
 
@@ -312,12 +314,19 @@ resolve_condition(const Definition &definition, Relation price, Attachment *resu
 		if (definition.column[place] != nullptr)
 			old_name[result->column[place].attnum - 1] = definition.column[place];
 	}
-	Node *condition = parse_condition(price, definition.condition, old_name);
+	Node *condition = parse_condition(price, definition.condition, old_name, &reason);
+	if (condition == nullptr)
+		return fail(problem, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+		            psprintf("condition \"%s\" on table \"%s\", which listing_stats was attached "
+		                     "with, means nothing any more: %s",
+		                     definition.condition, RelationGetRelationName(price), reason),
+		            attach_hint(definition, first_of_condition));
 	const char *text = condition_text(price, condition);
 	MemoryContext old = MemoryContextSwitchTo(result->context);
 	result->condition = pstrdup(text);
 	result->condition_tree = static_cast<Node *>(copyObjectImpl(condition));
 	MemoryContextSwitchTo(old);
+	return true;
 }
 
 bool
@@ -341,9 +350,7 @@ resolve_columns(Definition definition, Relation listing, Relation price, bool re
 		                    &result->column[i], problem))
 			return false;
 	}
-	if (definition.condition != nullptr)
-		resolve_condition(as_written, price, result);
-	return true;
+	return definition.condition == nullptr || resolve_condition(as_written, price, result, problem);
 }
 
 Trigger *
@@ -759,14 +766,19 @@ source_name(const ResolvedColumn &source)
 }
 
 bool
-keeps_history(const Attachment &attachment)
+adds_inserted(const Attachment &attachment)
 {
+	bool adds = false;
+
 	for (int i = first_target; i < end_of_targets; ++i)
 	{
-		if (needs_history(i) && attachment.column[i].attnum != 0)
-			return true;
+		if (!needs_history(i) || attachment.column[i].attnum == 0)
+			continue;
+		if (attachment.keep_empty && i != price_count)
+			return false;
+		adds = true;
 	}
-	return false;
+	return adds;
 }
 
 bool

@@ -153,8 +153,9 @@ bool same_listing_key(const Attachment &a, const Attachment &b);
 // no time has: what compares as equal can look different.
 bool is_kept_to_the_byte(const Attachment &attachment, int target);
 
-// Whether a target depends on more than the latest row of a listing.
-bool keeps_history(const Attachment &attachment);
+// Whether what was inserted is added to what is stored, for targets that depend on more than the
+// latest row of a listing.  Not where what is stored may be the application's.
+bool adds_inserted(const Attachment &attachment);
 
 bool same_attachment(const Attachment &a, const Attachment &b);
 

@@ -100,12 +100,29 @@ parse_new_condition(Relation price, const char *text)
 	return condition;
 }
 
+// Only what the parser says of the text is caught, while it holds nothing that would have to be
+// released.
 Node *
-parse_condition(Relation price, const char *text, const char *const *old_name)
+parse_condition(Relation price, const char *text, const char *const *old_name, const char **problem)
 {
+	MemoryContext context = CurrentMemoryContext;
 	const int level = begin_safe_path();
-	Node *condition = transform(price, text, old_name);
+	Node *volatile condition = nullptr;
 
+	PG_TRY();
+	{
+		condition = transform(price, text, old_name);
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		ErrorData *error = CopyErrorData();
+		if (ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_SYNTAX_ERROR_OR_ACCESS_RULE_VIOLATION)
+			PG_RE_THROW();
+		FlushErrorState();
+		*problem = error->message;
+	}
+	PG_END_TRY();
 	end_safe_path(level);
 	return condition;
 }

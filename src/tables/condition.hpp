@@ -21,8 +21,9 @@ void end_safe_path(int level);
 Node *parse_new_condition(Relation price, const char *text);
 
 // Reads what the triggers have, where columns had these names by number (nullptr: the name is as it
-// is now).
-Node *parse_condition(Relation price, const char *text, const char *const *old_name);
+// is now).  nullptr: it means nothing any more, as after DROP FUNCTION, and *problem says why.
+Node *parse_condition(Relation price, const char *text, const char *const *old_name,
+                      const char **problem);
 
 // The condition as text.
 char *condition_text(Relation price, Node *condition);

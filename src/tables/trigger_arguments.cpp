@@ -254,7 +254,7 @@ bool
 needs_quotes(const char *name)
 {
 	return strpbrk(name, ",\"") != nullptr || scanner_isspace(*name) ||
-	       scanner_isspace(name[strlen(name) - 1]) || find_as(pstrdup(name)) != nullptr;
+	       scanner_isspace(name[strlen(name) - 1]) || find_as(psprintf("%s ", name)) != nullptr;
 }
 
 void
@@ -390,6 +390,7 @@ parse_list(const char *text, ColumnList list, const char **column)
 
 	for (char *item = next_item(&rest); item != nullptr; item = next_item(&rest))
 	{
+		item = trimmed(item);
 		char *as = list == ColumnList::carried ? find_as(item) : nullptr;
 		if (as != nullptr)
 			*as = '\0';
@@ -399,15 +400,21 @@ parse_list(const char *text, ColumnList list, const char **column)
 		const char *target = as == nullptr ? nullptr : unquoted(as + 4);
 		if (name == nullptr || (as != nullptr && target == nullptr))
 			return "A name is missing, or its quotes.";
+		if (list == ColumnList::carried && target == nullptr)
+			target = psprintf("last_%s", name);
+		// One column can be carried twice, into two others.
 		for (int i = 0; i < count; ++i)
 		{
-			if (list != ColumnList::carried && strcmp(column[list_place(list, i)], name) == 0)
-				return psprintf("Column \"%s\" is named twice.", name);
+			const int place = list_place(list, i);
+			const bool same = target == nullptr ? strcmp(column[place], name) == 0
+			                                    : strcmp(column[carried_by(place)], target) == 0;
+			if (same)
+				return psprintf("Column \"%s\" is named twice.", target == nullptr ? name : target);
 		}
 		const int place = list_place(list, count++);
 		column[place] = name;
-		if (list == ColumnList::carried)
-			column[carried_by(place)] = target == nullptr ? psprintf("last_%s", name) : target;
+		if (target != nullptr)
+			column[carried_by(place)] = target;
 	}
 	return nullptr;
 }
@@ -431,6 +438,20 @@ format_list(const char *const *column, ColumnList list)
 		}
 	});
 	return out.len == 0 ? nullptr : out.data;
+}
+
+void
+remove_carried(Definition *definition, int number)
+{
+	for (const int first : {static_cast<int>(first_carried), static_cast<int>(first_source)})
+	{
+		for (int i = first + number; i < first + most_carried; ++i)
+		{
+			const bool last = i == first + most_carried - 1;
+			definition->column[i] = last ? nullptr : definition->column[i + 1];
+			definition->place[i] = last ? Place{} : definition->place[i + 1];
+		}
+	}
 }
 
 bool

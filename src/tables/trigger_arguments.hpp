@@ -161,6 +161,9 @@ const char *parse_list(const char *text, ColumnList list, const char **column);
 // The list as it is read; nullptr: there are none.
 char *format_list(const char *const *column, ColumnList list);
 
+// Takes a column that is carried out of the definition; those after it move up.
+void remove_carried(Definition *definition, int number);
+
 // How many columns of the list there are.
 int count_list(const char *const *column, ColumnList list);
 

@@ -222,9 +222,16 @@ condition_for(const Attachment &attachment, Relation relation)
 {
 	if (attachment.condition == nullptr)
 		return NIL;
-	Node *condition = parse_condition(relation, attachment.condition, nullptr);
-	MemoryContext old = MemoryContextSwitchTo(attachment.context);
+	const char *problem = nullptr;
+	Node *condition = parse_condition(relation, attachment.condition, nullptr, &problem);
+	if (condition == nullptr)
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+		                errmsg("condition \"%s\" cannot be read for table \"%s\": %s",
+		                       attachment.condition, RelationGetRelationName(relation), problem),
+		                errhint("Attach the tables anew with another condition.")));
 	List *planned = make_ands_implicit(expression_planner(reinterpret_cast<Expr *>(condition)));
+	MemoryContext old = MemoryContextSwitchTo(attachment.context);
+	planned = static_cast<List *>(copyObjectImpl(planned));
 	MemoryContextSwitchTo(old);
 	return planned;
 }

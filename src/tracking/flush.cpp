@@ -647,7 +647,7 @@ add_to_stored(Attachment *attachment, const Keys &keys, PendingKey **key, Keys *
 void
 write_listings(const Work &work)
 {
-	const bool history = keeps_history(*work.attachment);
+	const bool adds = adds_inserted(*work.attachment);
 	PendingKey **added = allocate<PendingKey *>(work.count);
 	Keys to_add = allocate_keys(work.count);
 	Keys other = allocate_keys(work.count);
@@ -655,7 +655,7 @@ write_listings(const Work &work)
 	for (Size i = 0; i < work.count; ++i)
 	{
 		PendingKey *key = &work.key[i];
-		if (history && can_be_added(*key))
+		if (adds && can_be_added(*key))
 		{
 			added[to_add.count] = key;
 			append(&to_add, *key);

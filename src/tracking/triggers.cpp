@@ -371,7 +371,7 @@ LISTING_STATS_FUNCTION(listing_stats_price_changed)
 		PG_RETURN_POINTER(nullptr);
 	if (TRIGGER_FIRED_BY_INSERT(event->tg_event))
 		add_key(event, columns, Side::price, event->tg_trigslot,
-		        keeps_history(*columns->attachment) ? inserted_price(event, columns)
+		        adds_inserted(*columns->attachment) ? inserted_price(event, columns)
 		                                            : to_recompute(false),
 		        can_flush_now(event, columns));
 	else if (TRIGGER_FIRED_BY_DELETE(event->tg_event))
