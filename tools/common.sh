@@ -280,9 +280,12 @@ get_packages()
 	mapfile -t useful < <(available "${missing[@]}")
 	missing=()
 	[ ${#needed[@]} != 0 ] || [ ${#useful[@]} != 0 ] || return 0
+	# A machine that has no lists of packages yet knows none.
+	if [ ${#needed[@]} != 0 ] && [ "$(available make)" = make ] &&
+		[ "$(available "${needed[@]}" | wc -l)" != ${#needed[@]} ]; then
+		die "apt does not have all of ${needed[*]}.  PG_VERSION or PG_CONFIG choose another PostgreSQL"
+	fi
 	if may_install; then
-		[ ${#needed[@]} = 0 ] || [ "$(available "${needed[@]}" | wc -l)" = ${#needed[@]} ] ||
-			die "apt does not have all of ${needed[*]}.  PG_VERSION or PG_CONFIG choose another PostgreSQL"
 		[ ${#needed[@]} = 0 ] || install_packages "${needed[@]}" || exit 1
 		[ ${#useful[@]} = 0 ] || install_packages "${useful[@]}" || true
 	else

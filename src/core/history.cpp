@@ -14,13 +14,10 @@ namespace {
 constexpr unsigned history_version = 1;
 constexpr std::size_t fixed_size = 5;
 
-enum Flag : unsigned
-{
-	flag_specials = 1,
-	flag_ties = 2,
-	flag_big_endian = 4,  // the words of wide numbers
-	all_flags = 7
-};
+constexpr unsigned flag_specials = 1;
+constexpr unsigned flag_ties = 2;
+constexpr unsigned flag_big_endian = 4;  // the words of wide numbers
+constexpr unsigned all_flags = 7;
 
 constexpr unsigned
 byte_order_flag(std::uint32_t wide_size)
@@ -504,8 +501,8 @@ is_canonical(const History &history, const HistoryRow *rows, const void *data, s
 		const Bytes bytes = wide_bytes(history.prices, rows[i].price);
 		Decimal decimal = {};
 		std::int64_t price = 0;
-		if (!parse_decimal(bytes.data, bytes.size, decimal) || !is_well_formed(decimal) ||
-		    decimal.scale > history.prices.scale ||
+		if (bytes.size == 0 || !parse_decimal(bytes.data, bytes.size, decimal) ||
+		    !is_well_formed(decimal) || decimal.scale > history.prices.scale ||
 		    scaled_price(decimal, history.prices.scale, price) ||
 		    encode_least(decimal, scratch) != bytes.size ||
 		    std::memcmp(scratch, bytes.data, bytes.size) != 0)

@@ -189,8 +189,8 @@ public:
 		: history_(history),
 		  times_(history.times.data, history.times.size),
 		  prices_(history.price_codes.data, history.price_codes.size),
-		  row_(history.rows),
 		  left_(history.count),
+		  rare_(history.rows != nullptr ? 0 : between_pauses - 1),
 		  wide_left_(history.prices.wide_size),
 		  at_(static_cast<std::uint64_t>(history.first_at))
 	{
@@ -198,18 +198,18 @@ public:
 
 	[[gnu::always_inline]] bool next(Step &step) noexcept
 	{
-		if (left_ % between_pauses == 0)
+		if ((left_ & rare_) == 0)
 		{
 			if (left_ == 0)
 				return false;
-			history_.pause();
-		}
-		if (row_ != nullptr)
-		{
-			step = Step{row_->at, row_->price};
-			++row_;
-			--left_;
-			return true;
+			if (left_ % between_pauses == 0)
+				history_.pause();
+			if (history_.rows != nullptr)
+			{
+				const HistoryRow &row = history_.rows[history_.count - left_--];
+				step = Step{row.at, row.price};
+				return true;
+			}
 		}
 		if (left_-- != history_.count)
 			at_ += (times_.rice(history_.time_order) + 1) * history_.unit;
@@ -250,8 +250,8 @@ private:
 	const History &history_;
 	BitReader times_;
 	BitReader prices_;
-	const HistoryRow *row_;
 	std::uint32_t left_;
+	std::uint32_t rare_;  // of packed steps there is one test for all that is rare
 	std::uint32_t wide_left_;
 	std::uint64_t at_;
 	std::uint64_t scaled_ = 0;  // the last scaled price

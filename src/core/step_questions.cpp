@@ -128,13 +128,13 @@ highest_in(const History &history, const Window &window, Step &step) noexcept
 	return extreme_in(history, window, 1, step);
 }
 
-LatestPrices
-latest_prices(const History &history) noexcept
+LatestAndPrevious
+latest_and_previous(const History &history) noexcept
 {
 	// The last two known prices that differ; what follows them without a price changes neither.
 	StepReader reader(history);
 	Step step = {};
-	LatestPrices answer = {no_price, no_price};
+	LatestAndPrevious answer = {no_price, no_price};
 	std::int64_t last_known = no_price;
 	step.price = no_price;
 	while (reader.next(step))
@@ -164,12 +164,12 @@ start_of_latest(const History &history, Step &step) noexcept
 	return true;
 }
 
-Lowest
+LowestAndLatest
 lowest_and_latest(const History &history) noexcept
 {
 	StepReader reader(history);
 	Step step = {};
-	Lowest answer = {no_price, no_price};
+	LowestAndLatest answer = {no_price, no_price};
 	while (reader.next(step))
 	{
 		answer.latest = step.price;

@@ -1,4 +1,6 @@
 // The questions on a history that need no server: prices in force at times and in windows of time.
+// Times are microseconds, prices those of the history, which may be none; what has no answer is
+// said to have none.
 //
 // A window holds the times from "since" up to, not including, "until".  A step is in it if its
 // price was in force at any time of it, so the price in force at "since" counts.  The last step is
@@ -64,7 +66,7 @@ public:
 private:
 	StepReader reader_;
 	Window window_;
-	Step next_;
+	Step next_ = {};
 	bool has_next_;
 };
 
@@ -79,23 +81,23 @@ private:
 [[nodiscard]] bool highest_in(const History &history, const Window &window, Step &step) noexcept;
 
 // The last price, and the last known one that differs from it.
-struct LatestPrices
+struct LatestAndPrevious
 {
 	std::int64_t latest;
 	std::int64_t previous;
 };
-[[nodiscard]] LatestPrices latest_prices(const History &history) noexcept;
+[[nodiscard]] LatestAndPrevious latest_and_previous(const History &history) noexcept;
 
 // The last price, or none, with the time since when it has been in force without a break.
 [[nodiscard]] bool start_of_latest(const History &history, Step &step) noexcept;
 
 // The last price and the lowest known one.
-struct Lowest
+struct LowestAndLatest
 {
 	std::int64_t latest;
 	std::int64_t lowest;
 };
-[[nodiscard]] Lowest lowest_and_latest(const History &history) noexcept;
+[[nodiscard]] LowestAndLatest lowest_and_latest(const History &history) noexcept;
 
 // A change is a known price right after a different known price; "across_gaps" looks past steps
 // without a price.
@@ -115,7 +117,9 @@ struct Reduction
 };
 [[nodiscard]] Reduction last_reduction(const History &history) noexcept;
 
-// How long there was a price, and what the prices sum up to, each times its microseconds.
+// How long there was a price, in microseconds, and what the prices sum up to, each times its
+// microseconds: sum / known is their mean over time, known / total the part of the time in which
+// there was one.
 struct Durations
 {
 	std::uint64_t known;

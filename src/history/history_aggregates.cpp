@@ -1,4 +1,7 @@
-// The aggregates price_history() and price_history_merge(), and merging two histories.
+// The aggregates price_history() and price_history_merge(), and merging two histories.  A price
+// that is NULL is a step without one, a tie that is NULL the least; rows without a time and
+// histories that are NULL are left out; of nothing the answer is the empty history.  Integers and
+// numerics are taken exactly, doubles and reals as their shortest decimals.
 //
 // The transition only appends; the final function sorts and packs.  What sorting leaves out of what
 // was collected can never be in force, so the aggregates may run over window frames.
@@ -96,7 +99,7 @@ LISTING_STATS_FUNCTION(listing_stats_history_accumulate_integer)
 LISTING_STATS_FUNCTION(listing_stats_history_accumulate_double)
 {
 	return accumulate(fcinfo, [](HistoryRows *rows, int64 at, int64 tie, Datum value) {
-		const Numeric price = shortest_decimal(DatumGetFloat8(value));
+		Numeric price = shortest_decimal(DatumGetFloat8(value));
 		return add_price(rows, at, tie, numeric_bytes(NumericGetDatum(price)));
 	});
 }
@@ -104,7 +107,7 @@ LISTING_STATS_FUNCTION(listing_stats_history_accumulate_double)
 LISTING_STATS_FUNCTION(listing_stats_history_accumulate_real)
 {
 	return accumulate(fcinfo, [](HistoryRows *rows, int64 at, int64 tie, Datum value) {
-		const Numeric price = shortest_decimal(DatumGetFloat4(value));
+		Numeric price = shortest_decimal(DatumGetFloat4(value));
 		return add_price(rows, at, tie, numeric_bytes(NumericGetDatum(price)));
 	});
 }

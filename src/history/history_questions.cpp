@@ -1,4 +1,13 @@
-// The questions on a price_history that have one answer.
+// The questions on a price_history that have one answer: prices as exact numerics, times, counts,
+// and lengths of time in days of 24 hours.
+//
+// The answer is NULL for a history that is NULL, and where there is none: no steps, none in the
+// window, no price then.  "since" and "until" bound a window [since, until); NULL leaves a side
+// open, except where the end decides: there it is the time of the last step.
+//
+//     time_weighted_average  sum(price * length) / sum(length), over what has a price
+//     availability           length of what has a price / length of all
+//     price_drop_percent     100 * (previous - latest) / previous
 #include "core/step_questions.hpp"
 
 #include "history/history_state.hpp"
@@ -176,7 +185,7 @@ LISTING_STATS_FUNCTION(listing_stats_history_first_at)
 LISTING_STATS_FUNCTION(listing_stats_history_previous)
 {
 	const History history = history_of(PG_GETARG_DATUM(0));
-	return answer_price(fcinfo, history, latest_prices(history).previous);
+	return answer_price(fcinfo, history, latest_and_previous(history).previous);
 }
 
 LISTING_STATS_FUNCTION(listing_stats_history_price_at)
@@ -249,7 +258,7 @@ LISTING_STATS_FUNCTION(listing_stats_history_last_change)
 LISTING_STATS_FUNCTION(listing_stats_history_price_drop)
 {
 	const History history = history_of(PG_GETARG_DATUM(0));
-	const LatestPrices prices = latest_prices(history);
+	const LatestAndPrevious prices = latest_and_previous(history);
 	if (prices.latest == no_price || prices.previous == no_price)
 		PG_RETURN_NULL();
 	PG_RETURN_NUMERIC(price_difference(history.prices, prices.previous, prices.latest));
@@ -258,7 +267,7 @@ LISTING_STATS_FUNCTION(listing_stats_history_price_drop)
 LISTING_STATS_FUNCTION(listing_stats_history_price_drop_percent)
 {
 	const History history = history_of(PG_GETARG_DATUM(0));
-	const LatestPrices prices = latest_prices(history);
+	const LatestAndPrevious prices = latest_and_previous(history);
 	if (prices.latest == no_price || prices.previous == no_price)
 		PG_RETURN_NULL();
 	Numeric previous = price_numeric(history.prices, prices.previous);
@@ -271,7 +280,7 @@ LISTING_STATS_FUNCTION(listing_stats_history_price_drop_percent)
 LISTING_STATS_FUNCTION(listing_stats_history_is_lowest)
 {
 	const History history = history_of(PG_GETARG_DATUM(0));
-	const Lowest prices = lowest_and_latest(history);
+	const LowestAndLatest prices = lowest_and_latest(history);
 	if (prices.latest == no_price)
 		PG_RETURN_NULL();
 	PG_RETURN_BOOL(compare_prices(history.prices, prices.latest, prices.lowest) == 0);

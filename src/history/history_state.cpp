@@ -174,11 +174,16 @@ are_rows(const struct varlena *flat)
 	return VARSIZE_ANY_EXHDR(flat) > 0 && static_cast<uint8>(*VARDATA_ANY(flat)) == rows_form;
 }
 
-// The rows of a datum that has them, to be sorted.
+// The rows of a value that has them.
 HistoryRows *
-copy_rows(struct varlena *flat)
+checked_rows(struct varlena *flat)
 {
-	return history_rows_of(PointerGetDatum(pg_detoast_datum_copy(flat)));
+	auto *rows = reinterpret_cast<HistoryRows *>(pg_detoast_datum(flat));
+	const std::size_t size = VARSIZE(rows);
+	if (size < sizeof(HistoryRows) ||
+	    rows->count * sizeof(HistoryRow) + rows->wide_size > size - sizeof(HistoryRows))
+		report_damaged_history();
+	return rows;
 }
 
 History
@@ -256,16 +261,9 @@ return_history(ExpandedHistory *expanded)
 HistoryRows *
 history_rows_of(Datum datum)
 {
-	auto *rows = reinterpret_cast<HistoryRows *>(PG_DETOAST_DATUM(datum));
-	const std::size_t size = VARSIZE(rows);
-	if (size <= VARHDRSZ)
-		report_damaged_history();
-	if (rows->form != rows_form)
-		return merge(new_history_rows(), unpacked_history_of(PointerGetDatum(rows)));
-	if (size < sizeof(HistoryRows) ||
-	    rows->count * sizeof(HistoryRow) + rows->wide_size > size - sizeof(HistoryRows))
-		report_damaged_history();
-	return rows;
+	struct varlena *flat = flat_value(datum);
+	return are_rows(flat) ? checked_rows(flat)
+	                      : merge(new_history_rows(), unpacked_history_of(PointerGetDatum(flat)));
 }
 
 HistoryRows *
@@ -319,7 +317,7 @@ packed_bytes_of(Datum datum)
 {
 	struct varlena *flat = flat_value(datum);
 	if (are_rows(flat))
-		flat = pack_history(copy_rows(flat));
+		flat = pack_history(checked_rows(pg_detoast_datum_copy(flat)));
 	return Bytes{reinterpret_cast<const unsigned char *>(VARDATA_ANY(flat)),
 	             VARSIZE_ANY_EXHDR(flat)};
 }
@@ -332,7 +330,7 @@ history_of(Datum datum)
 	struct varlena *flat = flat_value(datum);
 	if (are_rows(flat))
 	{
-		HistoryRows *rows = copy_rows(flat);
+		HistoryRows *rows = checked_rows(pg_detoast_datum_copy(flat));
 		sort_history(rows);
 		return view_of(rows);
 	}
@@ -349,7 +347,7 @@ unpacked_history_of(Datum datum)
 	{
 		struct varlena *flat = flat_value(datum);
 		if (are_rows(flat))
-			return view_of(history_rows_of(PointerGetDatum(flat)));
+			return view_of(checked_rows(flat));
 		datum = PointerGetDatum(flat);
 	}
 	History history = history_of(datum);

@@ -1,4 +1,4 @@
-// A price_history as text, bytes and JSON.
+// A price_history as text, bytes and JSON.  NULL is NULL.
 //
 // Text is {2026-01-01 00:00:00+00=100.00, 2026-02-01 00:00:00+00#7=null}: ascending times in UTC,
 // each with its tie if it has one, and the price from then on, null where it is unavailable.  It is
@@ -17,7 +17,7 @@ void
 append_time(StringInfo text, int64 time)
 {
 	char buffer[MAXDATELEN + 1];
-	struct pg_tm fields;
+	struct pg_tm fields = {};
 	fsec_t fraction = 0;
 	if (TIMESTAMP_NOT_FINITE(time))
 		EncodeSpecialTimestamp(time, buffer);

@@ -1,5 +1,9 @@
-// Questions on a price_history that take a window of calendar time: candles(), series(),
-// sparkline(), prior_price().
+// Questions on a price_history that take a window of calendar time: candles() (the prices when each
+// width of time opens and closes, the highest and the lowest), series(), sparkline(), and
+// prior_price(), which is article 6a of directive 98/6/EC as arithmetic.
+//
+// Without a history, a width or a step there is nothing: no rows, no line, or a row of NULLs.  A
+// bound that is NULL is the first step, or now or the last step.  An unavailable price is NULL.
 //
 // Widths of months and days begin at midnight in the session's time zone: months as
 // date_trunc('month') counts them, several from January of year 0, so that quarters and years are
@@ -50,7 +54,7 @@ bool
 first_midnight(int64 julian_day, int64 *start)
 {
 	const pg_time_t shown = (julian_day - UNIX_EPOCH_JDATE) * SECS_PER_DAY;
-	pg_time_t from = shown - 2 * SECS_PER_DAY;  // zones differ from UTC by less
+	pg_time_t from = shown - int64{2} * SECS_PER_DAY;  // zones differ from UTC by less
 	for (;;)
 	{
 		long int offset = 0;
@@ -69,10 +73,10 @@ first_midnight(int64 julian_day, int64 *start)
 }
 
 // Time cut into buckets of one width, walked through from one of them on.
-class Buckets
+class TimeBuckets
 {
 public:
-	explicit Buckets(const Interval *width);
+	explicit TimeBuckets(const Interval *width);
 
 	// Goes to the bucket of a finite time, and says when that starts: no earlier than timestamps
 	// do.
@@ -92,7 +96,7 @@ private:
 	int64 start_ = 0;
 };
 
-Buckets::Buckets(const Interval *width)
+TimeBuckets::TimeBuckets(const Interval *width)
 	: months_(width->month), days_(width->day), microseconds_(width->time)
 {
 	if (months_ < 0 || days_ < 0 || microseconds_ < 0 ||
@@ -108,11 +112,11 @@ Buckets::Buckets(const Interval *width)
 
 // How many widths lie before what the clock shows at that time.
 int64
-Buckets::index_of(int64 time) const
+TimeBuckets::index_of(int64 time) const
 {
 	if (microseconds_ != 0)
 		return floor_divide(time - origin, microseconds_);
-	struct pg_tm fields;
+	struct pg_tm fields = {};
 	fsec_t fraction = 0;
 	int zone = 0;
 	if (timestamp2tm(time, &zone, &fields, &fraction, nullptr, nullptr) != 0)
@@ -125,7 +129,7 @@ Buckets::index_of(int64 time) const
 
 // False: out of the range of timestamps.
 bool
-Buckets::start_of_index(int64 index, int64 *start) const
+TimeBuckets::start_of_index(int64 index, int64 *start) const
 {
 	if (microseconds_ != 0)
 		return !__builtin_mul_overflow(index, microseconds_, start) &&
@@ -142,7 +146,7 @@ Buckets::start_of_index(int64 index, int64 *start) const
 }
 
 int64
-Buckets::find(int64 time)
+TimeBuckets::find(int64 time)
 {
 	index_ = index_of(time);
 	if (!start_of_index(index_, &start_))
@@ -158,7 +162,7 @@ Buckets::find(int64 time)
 }
 
 int64
-Buckets::next()
+TimeBuckets::next()
 {
 	int64 start = 0;
 	do
@@ -180,14 +184,14 @@ report_endless(const char *argument)
 // The arguments "since" and "until" of a history that has steps.  NULL: from the first step; up to
 // now, or to the last step if that is later.  (A transaction that has just written a price may have
 // begun before its time.)
-struct Bounds
+struct WindowBounds
 {
 	int64 since;
 	int64 until;
 	bool until_is_last;  // and that step counts
 };
 
-Bounds
+WindowBounds
 bounds_argument(FunctionCallInfo fcinfo, const History &history)
 {
 	Step first = {};
@@ -195,16 +199,16 @@ bounds_argument(FunctionCallInfo fcinfo, const History &history)
 		report_damaged_history();
 	const int64 since = PG_ARGISNULL(2) ? first.at : PG_GETARG_TIMESTAMPTZ(2);
 	if (!PG_ARGISNULL(3))
-		return Bounds{since, PG_GETARG_TIMESTAMPTZ(3), false};
+		return WindowBounds{since, PG_GETARG_TIMESTAMPTZ(3), false};
 	const int64 last = last_time(history);
 	const int64 now = GetCurrentTransactionStartTimestamp();
-	return Bounds{since, Max(last, now), last >= now};
+	return WindowBounds{since, Max(last, now), last >= now};
 }
 
-Bounds
+WindowBounds
 finite_bounds_argument(FunctionCallInfo fcinfo, const History &history)
 {
-	const Bounds bounds = bounds_argument(fcinfo, history);
+	const WindowBounds bounds = bounds_argument(fcinfo, history);
 	if (TIMESTAMP_NOT_FINITE(bounds.since))
 		report_endless("since");
 	if (TIMESTAMP_NOT_FINITE(bounds.until))
@@ -291,7 +295,7 @@ shift(int64 time, int sign, const Interval *interval, int64 *result)
 	*result = time;
 	if (TIMESTAMP_NOT_FINITE(time))
 		return true;
-	struct pg_tm fields;
+	struct pg_tm fields = {};
 	fsec_t fraction = 0;
 	int zone = 0;
 	if (interval->month != 0)
@@ -337,10 +341,10 @@ LISTING_STATS_FUNCTION(listing_stats_history_candles)
 		PG_RETURN_NULL();
 	auto *result = reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo);
 	const History history = history_of(PG_GETARG_DATUM(0));
-	Buckets buckets(PG_GETARG_INTERVAL_P(1));
+	TimeBuckets buckets(PG_GETARG_INTERVAL_P(1));
 	if (history.count == 0)
 		PG_RETURN_NULL();
-	Bounds bounds = finite_bounds_argument(fcinfo, history);
+	WindowBounds bounds = finite_bounds_argument(fcinfo, history);
 	if (bounds.until_is_last)
 		++bounds.until;
 	if (bounds.since >= bounds.until)
@@ -379,7 +383,7 @@ LISTING_STATS_FUNCTION(listing_stats_history_series)
 		                errmsg("step of a series must be positive")));
 	if (history.count == 0)
 		PG_RETURN_NULL();
-	const Bounds bounds = finite_bounds_argument(fcinfo, history);
+	const WindowBounds bounds = finite_bounds_argument(fcinfo, history);
 
 	Follower follower(history);
 	int64 next = 0;
@@ -411,7 +415,8 @@ LISTING_STATS_FUNCTION(listing_stats_history_sparkline)
 		                       longest_sparkline, width)));
 	double prices[longest_sparkline];
 	unsigned char cells[longest_sparkline];
-	const Bounds bounds = history.count == 0 ? Bounds{} : bounds_argument(fcinfo, history);
+	const WindowBounds bounds =
+		history.count == 0 ? WindowBounds{} : bounds_argument(fcinfo, history);
 	draw(history, bounds.since, bounds.until, prices, cells, static_cast<std::size_t>(width),
 	     full_block);
 	const char *const *blocks = block_characters();

@@ -21,10 +21,10 @@ namespace {
 
 enum class ValueType : std::uint8_t
 {
-	Numeric,
-	Bigint,
-	Integer,
-	Double
+	numeric,
+	bigint,
+	integer,
+	double_precision
 };
 
 struct NamedType
@@ -69,7 +69,7 @@ struct Candidate
 Datum
 value_of(LatestState *state)
 {
-	if (state->type == ValueType::Numeric)
+	if (state->type == ValueType::numeric)
 		return PointerGetDatum(state->bytes());
 	return Int64GetDatum(state->fixed);
 }
@@ -77,9 +77,9 @@ value_of(LatestState *state)
 int
 compare_values(ValueType type, Datum a, Datum b)
 {
-	if (type == ValueType::Numeric)
+	if (type == ValueType::numeric)
 		return DatumGetInt32(DirectFunctionCall2(numeric_cmp, a, b));
-	if (type == ValueType::Double)
+	if (type == ValueType::double_precision)
 		return float8_cmp_internal(DatumGetFloat8(a), DatumGetFloat8(b));
 	return DatumGetInt64(a) < DatumGetInt64(b) ? -1 : DatumGetInt64(a) > DatumGetInt64(b);
 }
@@ -112,7 +112,7 @@ keep(LatestState *state, const Candidate &candidate)
 {
 	struct varlena *numeric = nullptr;
 	std::size_t size = 0;
-	if (state->type == ValueType::Numeric && candidate.has_value)
+	if (state->type == ValueType::numeric && candidate.has_value)
 	{
 		numeric = pg_detoast_datum_packed(
 			reinterpret_cast<struct varlena *>(DatumGetPointer(candidate.value)));
@@ -202,7 +202,7 @@ finish(FunctionCallInfo fcinfo, ValueType type)
 		report_other_state();
 	if (state == nullptr || !state->has_value)
 		PG_RETURN_NULL();
-	return type == ValueType::Integer ? Int32GetDatum(static_cast<int32>(state->fixed))
+	return type == ValueType::integer ? Int32GetDatum(static_cast<int32>(state->fixed))
 	                                  : value_of(state);
 }
 
@@ -263,7 +263,7 @@ candidate_of_words(ValueType type, const char *at, const char *tie, const char *
 	Candidate candidate = {};
 	(void) read_integer(at, &candidate.at);
 	candidate.has_tie = read_integer(tie, &candidate.tie);
-	if (type == ValueType::Numeric)
+	if (type == ValueType::numeric)
 	{
 		candidate.has_value = strcmp(value, "null") != 0;
 		if (candidate.has_value)
@@ -302,7 +302,7 @@ state_text(LatestState *state)
 		return text.data;
 	append_integer(&text, true, state->at);
 	append_integer(&text, state->has_tie, state->tie);
-	if (state->type == ValueType::Numeric && state->has_value)
+	if (state->type == ValueType::numeric && state->has_value)
 		appendStringInfo(&text, " %s",
 		                 DatumGetCString(DirectFunctionCall1(numeric_out, value_of(state))));
 	else
@@ -329,7 +329,7 @@ LISTING_STATS_FUNCTION(listing_stats_latest_accumulate)
 		candidate.tie = PG_GETARG_INT64(3);
 	candidate.has_value = !PG_ARGISNULL(1);
 	if (candidate.has_value)
-		candidate.value = state->type == ValueType::Integer ? Int64GetDatum(PG_GETARG_INT32(1))
+		candidate.value = state->type == ValueType::integer ? Int64GetDatum(PG_GETARG_INT32(1))
 		                                                    : PG_GETARG_DATUM(1);
 	PG_RETURN_POINTER(add(state, candidate));
 }
@@ -355,22 +355,22 @@ LISTING_STATS_FUNCTION(listing_stats_latest_combine)
 
 LISTING_STATS_FUNCTION(listing_stats_latest_finish_numeric)
 {
-	return finish(fcinfo, ValueType::Numeric);
+	return finish(fcinfo, ValueType::numeric);
 }
 
 LISTING_STATS_FUNCTION(listing_stats_latest_finish_bigint)
 {
-	return finish(fcinfo, ValueType::Bigint);
+	return finish(fcinfo, ValueType::bigint);
 }
 
 LISTING_STATS_FUNCTION(listing_stats_latest_finish_integer)
 {
-	return finish(fcinfo, ValueType::Integer);
+	return finish(fcinfo, ValueType::integer);
 }
 
 LISTING_STATS_FUNCTION(listing_stats_latest_finish_double)
 {
-	return finish(fcinfo, ValueType::Double);
+	return finish(fcinfo, ValueType::double_precision);
 }
 
 LISTING_STATS_FUNCTION(listing_stats_latest_state_in)

@@ -1,5 +1,5 @@
 // read_price_history(): one listing's prices as a price_history, read from the index where it
-// serves.
+// serves.  NULL is the key of no prices: the empty history.
 //
 // The rows come newest first, and of equal times the one in force comes first: the others are left
 // out, and so are the ties, which nothing is left to decide.
@@ -103,10 +103,6 @@ history_of_key(FunctionCallInfo fcinfo, KeyKind kind)
 
 }  // namespace
 
-}  // namespace listing_stats
-
-using namespace listing_stats;
-
 LISTING_STATS_FUNCTION(listing_stats_read_price_history_bigint)
 {
 	return history_of_key(fcinfo, KeyKind::integer);
@@ -121,3 +117,5 @@ LISTING_STATS_FUNCTION(listing_stats_read_price_history_uuid)
 {
 	return history_of_key(fcinfo, KeyKind::uuid);
 }
+
+}  // namespace listing_stats

@@ -129,15 +129,28 @@ latest_prices(FunctionCallInfo fcinfo)
 	PG_RETURN_NULL();
 }
 
-void
-take_whole_row(void *store, Datum *value, bool *)
+struct Rows
 {
-	const HeapTupleHeader header = DatumGetHeapTupleHeader(value[0]);
-	HeapTupleData tuple = {};
+	Tuplestorestate *store;
+	TupleDesc description;
+	Datum *value;
+	bool *null;
+};
 
-	tuple.t_len = HeapTupleHeaderGetDatumLength(header);
-	tuple.t_data = header;
-	tuplestore_puttuple(static_cast<Tuplestorestate *>(store), &tuple);
+// A query leaves out the places of columns that have been dropped.
+void
+take_whole_row(void *state, Datum *value, bool *null)
+{
+	Rows *rows = static_cast<Rows *>(state);
+	int next = 0;
+
+	for (int i = 0; i < rows->description->natts; ++i)
+	{
+		rows->null[i] = TupleDescAttr(rows->description, i)->attisdropped || null[next];
+		if (!TupleDescAttr(rows->description, i)->attisdropped)
+			rows->value[i] = value[next++];
+	}
+	tuplestore_putvalues(rows->store, rows->description, rows->value, rows->null);
 }
 
 // The table whose rows are of the type of the first argument, whatever that is.
@@ -166,8 +179,12 @@ latest_rows(FunctionCallInfo fcinfo)
 	// With the columns that the table has now that it is locked.
 	InitMaterializedSRF(fcinfo, 0);
 	ReturnSetInfo *set = reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo);
+	const auto columns = static_cast<Size>(set->setDesc->natts);
+	Rows rows = {set->setResult, set->setDesc,
+	             static_cast<Datum *>(palloc0(columns * sizeof(Datum))),
+	             static_cast<bool *>(palloc0(columns * sizeof(bool)))};
 	request.whole_rows = true;
-	read_latest(*table, kind, request, {take_whole_row, set->setResult});
+	read_latest(*table, kind, request, {take_whole_row, &rows});
 	PG_RETURN_NULL();
 }
 

@@ -958,9 +958,16 @@ LeafReader<Column>::all(KeySet<Key> *given)
 		}
 	}
 	finish_entries();
-	if (given != nullptr && given_before_ > 0)
-		std::inplace_merge(given->key, given->key + given_before_, given->key + given->count,
-		                   [](const Key &a, const Key &b) { return a < b; });
+	if (given != nullptr && given_before_ > 0 && given->count > given_before_)
+	{
+		// In room of its own: std::inplace_merge would take memory that is not the server's.
+		Key *merged = make_keys<Key>(given->count);
+		std::merge(given->key, given->key + given_before_, given->key + given_before_,
+		           given->key + given->count, merged,
+		           [](const Key &a, const Key &b) { return a < b; });
+		pfree(given->key);
+		given->key = merged;
+	}
 	return true;
 }
 

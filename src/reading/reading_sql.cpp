@@ -21,6 +21,7 @@ constexpr double cost_of_lookup = 6;       // of one key's latest price in an in
 constexpr double cost_of_skip = 20;        // and of the key itself
 constexpr double cost_of_grouping = 0.33;  // of a price, where keys have several
 constexpr double prices_worth_grouping = 4;
+constexpr double cost_of_row = 2.5;     // of a whole row
 constexpr double cost_in_order = 0.15;  // of a price in an index that has them in order
 
 // How many keys are read of leaves one after the other while one is looked for.
@@ -104,8 +105,7 @@ columns(const PriceTable &table, KeyKind kind)
 	                column_of(table.value));
 }
 
-// Not "p": a column may have that name.
-constexpr const char *whole_row = "p.*::pg_catalog.record AS r";
+constexpr const char *whole_row = "p.*";
 
 // At most one row: the latest price of a key.
 const char *
@@ -434,10 +434,12 @@ Pass
 plan_pass(const PriceTable &table, Indexed indexed, const TableSize &size, bool as_of,
           bool whole_rows)
 {
-	const bool in_order = indexed == Indexed::in_order && !whole_rows;
-	const bool grouping = !in_order && !whole_rows && groups(table, as_of, size);
-
-	return {grouping, size.prices * (in_order ? cost_in_order : grouping ? cost_of_grouping : 1)};
+	if (whole_rows)
+		return {false, size.prices * cost_of_row};
+	if (indexed == Indexed::in_order)
+		return {false, size.prices * cost_in_order};
+	const bool grouping = groups(table, as_of, size);
+	return {grouping, size.prices * (grouping ? cost_of_grouping : 1)};
 }
 
 const char *
@@ -488,13 +490,18 @@ struct SinkReceiver
 bool
 receive(TupleTableSlot *slot, DestReceiver *self)
 {
-	constexpr int most_columns = 3;
+	constexpr int most_columns = 3;  // that a sink may change
 	const RowSink &sink = reinterpret_cast<SinkReceiver *>(self)->sink;
 	Datum value[most_columns];
 	bool null[most_columns];
 
 	slot_getallattrs(slot);
-	for (int i = 0; i < Min(slot->tts_tupleDescriptor->natts, most_columns); ++i)
+	if (slot->tts_tupleDescriptor->natts > most_columns)
+	{
+		sink.put(sink.sink, slot->tts_values, slot->tts_isnull);
+		return true;
+	}
+	for (int i = 0; i < slot->tts_tupleDescriptor->natts; ++i)
 	{
 		value[i] = slot->tts_values[i];
 		null[i] = slot->tts_isnull[i];

@@ -19,8 +19,8 @@ enum class KeyKind
 // memory is only good for the call.
 struct RowSink
 {
-	void (*put)(void *sink, Datum *value, bool *null);  // key, at, value
-	void *sink;
+	void (*put)(void *sink, Datum *value, bool *null) = nullptr;  // key, at, value
+	void *sink = nullptr;
 	void (*drop)(void *sink) = nullptr;  // all that it has taken
 };
 
@@ -43,7 +43,7 @@ struct LatestRequest
 	bool has_keys;        // otherwise of all
 	Datum keys;           // an array
 	NullableDatum as_of;  // of the type of the column at
-	bool whole_rows;      // instead of key, at and value, one record of all columns
+	bool whole_rows;      // all columns, instead of key, at and value
 };
 
 void read_latest_by_query(const PriceTable &table, KeyKind kind, const LatestRequest &request,

@@ -623,26 +623,38 @@ is_beyond(const Attachment &attachment, ColumnList list, int number)
 	                number + 1, greater, is_beyond(attachment, list, number + 1));
 }
 
-void
-add_column(TupleDesc shape, int *number, const char *name, Oid type, int32 typmod, Oid collation)
+struct ShapeColumn
 {
-	TupleDescInitEntry(shape, static_cast<AttrNumber>(++*number), name, type, typmod, 0);
-	TupleDescInitEntryCollation(shape, static_cast<AttrNumber>(*number), collation);
+	const char *name;
+	Oid type;
+	int32 typmod;
+	Oid collation;
+};
+
+struct ShapeColumns
+{
+	ShapeColumn column[most_key_columns + 5 + end_of_targets];
+	int count;
+};
+
+void
+add_column(ShapeColumns *columns, const char *name, Oid type, int32 typmod = -1,
+           Oid collation = InvalidOid)
+{
+	columns->column[columns->count++] = {name, type, typmod, collation};
 }
 
-TupleDesc
-make_shape(const Attachment &attachment, Shape shape)
+ShapeColumns
+columns_of(const Attachment &attachment, Shape shape)
 {
 	const bool rows = shape != Shape::keys && shape != Shape::keys_added;
-	const bool added = shape == Shape::keys_added || shape == Shape::rows_added;
-	TupleDesc columns = CreateTemplateTupleDesc(attachment.key_columns + 5 + end_of_targets);
-	int number = 0;
+	ShapeColumns columns = {};
 
 	for (int i = 0; i < attachment.key_columns; ++i)
-		add_column(columns, &number, psprintf("k%d", i + 1), attachment.key_column[i].type, -1,
+		add_column(&columns, psprintf("k%d", i + 1), attachment.key_column[i].type, -1,
 		           attachment.key_column[i].collation);
 	if (rows)
-		add_column(columns, &number, "found", BOOLOID, -1, InvalidOid);
+		add_column(&columns, "found", BOOLOID);
 	for (int i = first_target; rows && i < end_of_targets; ++i)
 	{
 		const ResolvedColumn &column = attachment.column[i];
@@ -650,17 +662,32 @@ make_shape(const Attachment &attachment, Shape shape)
 		if (column.attnum == 0 || (shape != Shape::rows && needs_all(i)))
 			continue;
 		const Oid type = getBaseTypeAndTypmod(column.type, &typmod);
-		add_column(columns, &number, target_name(i), type, typmod, column.collation);
+		add_column(&columns, target_name(i), type, typmod, column.collation);
 	}
-	if (added)
+	if (shape == Shape::keys_added || shape == Shape::rows_added)
 	{
-		add_column(columns, &number, "added", INT8OID, -1, InvalidOid);
-		add_column(columns, &number, "lowest", attachment.value.type, -1, InvalidOid);
-		add_column(columns, &number, "highest", attachment.value.type, -1, InvalidOid);
-		add_column(columns, &number, "total", NUMERICOID, -1, InvalidOid);
+		add_column(&columns, "added", INT8OID);
+		add_column(&columns, "lowest", attachment.value.type);
+		add_column(&columns, "highest", attachment.value.type);
+		add_column(&columns, "total", NUMERICOID);
 	}
-	columns->natts = number;
 	return columns;
+}
+
+TupleDesc
+make_shape(const Attachment &attachment, Shape shape)
+{
+	const ShapeColumns columns = columns_of(attachment, shape);
+	TupleDesc description = CreateTemplateTupleDesc(columns.count);
+
+	for (int i = 0; i < columns.count; ++i)
+	{
+		const ShapeColumn &column = columns.column[i];
+		const AttrNumber attnum = static_cast<AttrNumber>(i + 1);
+		TupleDescInitEntry(description, attnum, column.name, column.type, column.typmod, 0);
+		TupleDescInitEntryCollation(description, attnum, column.collation);
+	}
+	return description;
 }
 
 }  // namespace

@@ -24,7 +24,7 @@ check_reading(const unsigned char *bytes, std::size_t size)
 	unsigned char cells[7];
 	(void) last_step(history, step);
 	(void) highest_in(history, {-1000, 1000, true}, step);
-	(void) latest_prices(history);
+	(void) latest_and_previous(history);
 	(void) last_reduction(history);
 	(void) durations_in(history, {-1000, 1000, true});
 	draw(history, -1000, 1000, prices, cells, sizeof cells, 8);

@@ -56,7 +56,8 @@ test_known_steps()
 	CHECK(!lowest_in(history, {5 * day, 5 * day, true}, step));
 	CHECK(!lowest_in(history, {-5 * day, 0, true}, step));
 	CHECK(lowest_in(history, {50 * day, 0, false}, step) && step.price == 9000);
-	CHECK(latest_prices(history).latest == 9000 && latest_prices(history).previous == 12000);
+	CHECK(latest_and_previous(history).latest == 9000 &&
+	      latest_and_previous(history).previous == 12000);
 	CHECK(changes_of(history, false).count == 3 && changes_of(history, false).last_at == 40 * day);
 	const Durations durations = durations_in(history, {0, 50 * day, true});
 	CHECK(!durations.endless && durations.known == static_cast<std::uint64_t>(50 * day) &&
@@ -71,7 +72,8 @@ test_gaps_and_series()
 	const Packed packed = pack_all(collect(
 		{{0, 1, 100}, {1, 2, no_price}, {2, 3, 90}, {3, 4, 80}, {4, 5, 80}, {5, 6, no_price}}));
 	const History &history = packed.history;
-	CHECK(latest_prices(history).latest == no_price && latest_prices(history).previous == 80);
+	CHECK(latest_and_previous(history).latest == no_price &&
+	      latest_and_previous(history).previous == 80);
 	CHECK(changes_of(history, false).count == 1 && changes_of(history, true).count == 2);
 	const Reduction reduction = last_reduction(history);
 	CHECK(reduction.found && reduction.at == 3 && reduction.first_at == 2);
@@ -124,7 +126,7 @@ test_extremes()
 	const Packed none = pack_all(collect({}));
 	CHECK(none.history.count == 0 && holds_steps(none, collect({})));
 	CHECK(!last_step(none.history, step) && !lowest_in(none.history, always, step));
-	CHECK(latest_prices(none.history).previous == no_price);
+	CHECK(latest_and_previous(none.history).previous == no_price);
 	double prices[3];
 	unsigned char cells[3] = {9, 9, 9};
 	draw(none.history, 0, 0, prices, cells, 3, 8);
@@ -270,8 +272,8 @@ answers(const History &history, std::int64_t a, std::int64_t b)
 	add(lowest_in(history, window, step), step.at, step.price);
 	add(highest_in(history, window, step), step.at, step.price);
 	add(start_of_latest(history, step), step.at, step.price);
-	add(true, 0, latest_prices(history).latest);
-	add(true, 0, latest_prices(history).previous);
+	add(true, 0, latest_and_previous(history).latest);
+	add(true, 0, latest_and_previous(history).previous);
 	add(true, 0, lowest_and_latest(history).latest);
 	add(true, 0, lowest_and_latest(history).lowest);
 	for (const bool across_gaps : {false, true})
@@ -368,7 +370,7 @@ test_damage()
 			double prices[4];
 			unsigned char cells[4];
 			(void) lowest_in(history, always, step);
-			(void) latest_prices(history);
+			(void) latest_and_previous(history);
 			draw(history, INT64_MIN, INT64_MAX, prices, cells, 4, 8);
 			if (read_steps(history, rows.data()) &&
 			    is_canonical(history, rows.data(), bytes.get(), size, scratch.data()))
@@ -458,7 +460,7 @@ test_pauses()
 	paused("last_time", steps, [&] { (void) last_time(history); });
 	paused("step_at", steps, [&] { (void) step_at(history, count, step); });
 	paused("lowest_in", steps, [&] { (void) lowest_in(history, window, step); });
-	paused("latest_prices", steps, [&] { (void) latest_prices(history); });
+	paused("latest_and_previous", steps, [&] { (void) latest_and_previous(history); });
 	paused("start_of_latest", steps, [&] { (void) start_of_latest(history, step); });
 	paused("lowest_and_latest", steps, [&] { (void) lowest_and_latest(history); });
 	paused("changes_of", steps, [&] { (void) changes_of(history, false); });
