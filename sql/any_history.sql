@@ -412,7 +412,7 @@ SELECT last_price FROM listing_stats.attach('listing', 'price', last_price => 'l
 SELECT last_price FROM listing_stats.attach('listing', 'price', last_price => 'last_price', last_price_at => 'last_price_at');
 SELECT last_price FROM listing_stats.attach('listing', 'price', carry => 'kind AS last_url');
 TABLE attached;
--- which one is not said
+-- which one is not said: the one that keeps last_price, so that a call can be made again
 SELECT last_price FROM listing_stats.attach('listing', 'price');
 \echo :SQLSTATE
 SELECT last_price FROM listing_stats.attach('listing', 'price', guard => 'off');
@@ -524,6 +524,44 @@ SELECT condition FROM listing_stats.attach('listing', 'price', condition => 'amo
 SELECT condition FROM listing_stats.attach('listing', 'price', condition => 'none');
 INSERT INTO price (listing_id, amount) VALUES (1, 3);
 TABLE listing;
+DROP TABLE price, listing;
+
+-- No tie where key and time are unique; that the time is NULL does not make it so
+CREATE TABLE listing (id int PRIMARY KEY, a int, UNIQUE (id, a));
+CREATE TABLE price (id int PRIMARY KEY, listing_id int, a int, created date, value int, UNIQUE (listing_id, a, created), FOREIGN KEY (listing_id, a) REFERENCES listing (id, a));
+SELECT tie FROM listing_stats.attach('listing', 'price');
+INSERT INTO listing VALUES (1, 1);
+INSERT INTO price VALUES (3, 1, 1, NULL, 3), (2, 1, 1, NULL, 2), (1, 1, 1, NULL, 1);
+SELECT wrong('listing', 'price', '{last_price=value}', 'p.listing_id = l.id', 'created DESC NULLS LAST, id DESC');
+SELECT listing_stats.detach('listing', 'price');
+ALTER TABLE price DROP CONSTRAINT price_listing_id_a_created_key;
+DELETE FROM price WHERE id < 3;
+ALTER TABLE price ADD UNIQUE NULLS NOT DISTINCT (listing_id, a, created);
+SELECT tie FROM listing_stats.attach('listing', 'price');
+DROP TABLE price, listing;
+-- and the tie can be the time, also where neither is said to be
+CREATE TABLE listing (id int PRIMARY KEY);
+CREATE TABLE price (listing_id int REFERENCES listing, seen date NOT NULL, value int);
+SELECT at, tie FROM listing_stats.attach('listing', 'price', tie => 'seen');
+DROP TABLE price, listing;
+
+-- The total, the first price and the number beside what the application wrote
+CREATE TABLE listing (id int PRIMARY KEY, price int NOT NULL DEFAULT 9, total bigint NOT NULL DEFAULT 7, first int NOT NULL DEFAULT 8, n int NOT NULL DEFAULT 0);
+CREATE TABLE price (id serial PRIMARY KEY, listing_id int REFERENCES listing, created date NOT NULL, value int NOT NULL);
+INSERT INTO listing (id) VALUES (1), (2);
+INSERT INTO price (listing_id, created, value) VALUES (1, '2026-01-01', 1);
+SELECT price_total, first_price FROM listing_stats.attach('listing', 'price', last_price => 'price', price_total => 'total', first_price => 'first', price_count => 'n', empty => 'keep');
+SELECT * FROM listing ORDER BY id;
+INSERT INTO price (listing_id, created, value) VALUES (2, '2026-01-01', 5);
+INSERT INTO price (listing_id, created, value) VALUES (2, '2026-01-02', 6), (1, '2025-01-01', 100);
+UPDATE listing SET total = 5, first = 5;
+SELECT * FROM listing ORDER BY id;
+DELETE FROM price WHERE listing_id = 1;
+UPDATE listing SET total = 5, first = 5;
+SELECT * FROM listing ORDER BY id;
+INSERT INTO price (listing_id, created, value) VALUES (1, '2026-01-02', 3);
+SELECT * FROM listing ORDER BY id;
+SELECT * FROM listing_stats.verify('listing', 'price');
 DROP TABLE price, listing;
 
 -- refresh() and verify() by keys of several columns, a few at a time, from listings, prices and partitions

@@ -904,6 +904,7 @@ const Trigger *
 existing_attachment(Request *request)
 {
 	const Existing *found = nullptr;
+	const Trigger *usual = nullptr;
 	const char *columns[2] = {};
 	int count = 0;
 	ListCell *cell = nullptr;
@@ -932,6 +933,10 @@ existing_attachment(Request *request)
 			if (existing->column[i] != nullptr && columns[Min(count, 1)] == nullptr)
 				columns[Min(count, 1)] = existing->column[i];
 		}
+		// The column that is kept if none is named: so a call that has been made can be made again.
+		if (!request->targets_are_named && existing->column[last_price] != nullptr &&
+		    strcmp(existing->column[last_price], usual_last_price) == 0)
+			usual = existing->trigger;
 		found = existing;
 		++count;
 	}
@@ -939,6 +944,8 @@ existing_attachment(Request *request)
 	if (count > 1 && columns[0] != nullptr && columns[1] != nullptr &&
 	    strcmp(columns[0], columns[1]) == 0)
 		return nullptr;
+	if (usual != nullptr)
+		return usual;
 	if (count > 1)
 		ereport(ERROR,
 		        (errcode(ERRCODE_AMBIGUOUS_COLUMN),

@@ -73,7 +73,8 @@ AttrNumber find_column(Relation relation, const char *name, const char *argument
 // An attachment is what keeps a column: a request that names a kept column is of its attachment.
 // One that names others adds to an attachment that could have them, being of the same key, time,
 // value and condition as far as they are named, and having no such columns yet; otherwise it makes
-// a new one.  One that names none is of the only attachment that fits.
+// a new one.  One that names none is of the only attachment that fits, or of the one that keeps
+// last_price.
 const Trigger *existing_attachment(Request *request);
 
 // Finds the columns of the keys and of price, and checks their types.  What is attached already is

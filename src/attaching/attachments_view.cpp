@@ -299,7 +299,11 @@ attach_again(Definition definition, const Attachment &attachment)
 {
 	definition.listing = qualified_name(attachment.listing);
 	definition.price = qualified_name(attachment.price);
-	definition.column[price_key] = NameStr(attachment.column[price_key].name);
+	for (int i = 0; i < attachment.key_columns; ++i)
+	{
+		const int place = list_place(ColumnList::key, i);
+		definition.column[place] = NameStr(attachment.column[place].name);
+	}
 	return psprintf("SELECT %s", attach_call(definition));
 }
 
@@ -411,6 +415,21 @@ check_attachment(Row *row, const Definition &definition, const Attachment &attac
 		             "a price reads all prices of its listing",
 		             NameStr(attachment.price_name), index_columns(attachment)),
 			attach_again(definition, attachment));
+	if (!finds_listing(attachment))
+	{
+		StringInfoData key;
+		initStringInfo(&key);
+		for (int i = 0; i < attachment.key_columns; ++i)
+			appendStringInfo(&key, "%s%s", i > 0 ? ", " : "",
+			                 quote_identifier(NameStr(
+								 attachment.column[list_place(ColumnList::listing_key, i)].name)));
+		append_warning(
+			row,
+			psprintf("no index of table \"%s\" is on (%s): each change of a price reads "
+		             "the whole table",
+		             get_rel_name(attachment.listing), key.data),
+			psprintf("CREATE INDEX ON %s (%s);", qualified_name(attachment.listing), key.data));
+	}
 	check_distributed(row, attachment);
 	check_names(row, definition, attachment);
 	check_widths(row, attachment);

@@ -774,7 +774,7 @@ adds_inserted(const Attachment &attachment)
 	{
 		if (!needs_history(i) || attachment.column[i].attnum == 0)
 			continue;
-		if (attachment.keep_empty && i != price_count)
+		if (attachment.keep_empty && i < price_count)
 			return false;
 		adds = true;
 	}

@@ -132,6 +132,12 @@ serves_listing_key(Relation index, const Attachment &attachment)
 	       begins_with_key(index, attachment, ColumnList::listing_key);
 }
 
+bool
+helps_find_listing(Relation index, const Attachment &attachment)
+{
+	return is_complete_btree(index) && key_at(index, 0, attachment, ColumnList::listing_key) >= 0;
+}
+
 // The first index of the table that serves; InvalidOid: none does.
 Oid
 find_index(Oid table, const Attachment &attachment, bool (*serves)(Relation, const Attachment &))
@@ -263,6 +269,13 @@ Oid
 listing_key_index(const Attachment &attachment)
 {
 	return find_index(attachment.listing, attachment, serves_listing_key);
+}
+
+bool
+finds_listing(const Attachment &attachment)
+{
+	return get_rel_relkind(attachment.listing) != RELKIND_RELATION ||
+	       OidIsValid(find_index(attachment.listing, attachment, helps_find_listing));
 }
 
 bool

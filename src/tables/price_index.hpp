@@ -31,6 +31,9 @@ int key_at(Relation index, int position, const Attachment &attachment, ColumnLis
 // A unique index of listing by its key; InvalidOid: none.
 Oid listing_key_index(const Attachment &attachment);
 
+// Whether an index leads to the rows of listing with a key; of partitions that is not known.
+bool finds_listing(const Attachment &attachment);
+
 // Whether key and time have types that are read from leaf pages, see leaf_reader.hpp.
 bool can_be_read(const PriceTable &table);
 

@@ -226,12 +226,12 @@ condition_for(const Attachment &attachment, Relation relation)
 	Node *condition = parse_condition(relation, attachment.condition, nullptr, &problem);
 	if (condition == nullptr)
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-		                errmsg("condition \"%s\" cannot be read for table \"%s\": %s",
-		                       attachment.condition, RelationGetRelationName(relation), problem),
-		                errhint("Attach the tables anew with another condition.")));
-	List *planned = make_ands_implicit(expression_planner(reinterpret_cast<Expr *>(condition)));
+		                errmsg("condition \"%s\" means nothing on table \"%s\": %s",
+		                       attachment.condition, RelationGetRelationName(relation), problem)));
 	MemoryContext old = MemoryContextSwitchTo(attachment.context);
-	planned = static_cast<List *>(copyObjectImpl(planned));
+	// The planner shares constants with what it is given.
+	Expr *copy = static_cast<Expr *>(copyObjectImpl(condition));
+	List *planned = make_ands_implicit(expression_planner(copy));
 	MemoryContextSwitchTo(old);
 	return planned;
 }
