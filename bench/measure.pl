@@ -15,7 +15,7 @@ our $listings = $quick ? 10_000 : 100_000;
 our $prices = 10 * $listings;
 our $session;
 my @parts = grep { !/^--/ } @options;
-@parts = qw(writing backfill reading statistics history) unless @parts;
+@parts = qw(writing shapes backfill reading statistics history) unless @parts;
 my $started = time;
 $| = 1;
 $SIG{PIPE} = 'IGNORE';
