@@ -314,8 +314,6 @@ obstacle_of_tables(Relation listing, Relation price, const Attachment &attachmen
 			return psprintf("column \"%s\" is a %s", NameStr(attachment.column[target].name),
 			                target == price_total ? "total" : "first price");
 	}
-	if (attachment.own_rows)
-		return "rows of listing come and go";
 	if (attachment.keep_empty)
 		return "a listing without prices keeps what it has";
 	if (keeps_a_key(listing, attachment))
@@ -585,6 +583,8 @@ struct Write
 	const PendingKey *const *added;  // nullptr: recompute
 	Size next;                       // of the keys
 	uint64 changed;                  // how many so far
+	bool has_price;                  // the listing at hand
+	bool *without_price;             // see write_directly()
 	// For inserting into indexes, made when first needed.
 	EState *executor_state;
 	ResultRelInfo *result_relation;
@@ -779,6 +779,7 @@ computed(Write *write, Datum key, const Columns &stored, const PendingKey *added
 		now.null[i] = true;
 	look_up(&write->price, key);
 	const bool found = read_latest(write, &now);
+	write->has_price = found;
 	if (keeps(*write, previous_price) &&
 	    (added == nullptr || !same_latest(*write, stored, now, *added)))
 	{
@@ -913,7 +914,11 @@ write_listing(Write *write, const Columns *latest)
 	if (fetch_stored(write, key, tid))
 	{
 		const Columns stored = stored_columns(*write);
-		write->changed += write_row(write, stored, computed(write, key, stored, added, latest));
+		const Columns now = computed(write, key, stored, added, latest);
+		if (write->attachment->own_rows && !write->has_price)
+			*write->without_price = true;
+		else
+			write->changed += write_row(write, stored, now);
 		ExecClearTuple(write->stored);
 	}
 	MemoryContextSwitchTo(old);
@@ -1033,6 +1038,8 @@ way_of(Attachment *attachment)
 
 	if (obstacle != nullptr)
 		return psprintf("by SQL: %s", obstacle);
+	if (attachment->own_rows)
+		return "direct for a price of a key that has others, by SQL otherwise";
 	if (target != 0)
 		return psprintf("direct for new prices, by SQL for changed ones: column \"%s\" depends on "
 		                "all prices",
@@ -1066,7 +1073,8 @@ lock_directly(const Attachment &attachment, const Keys &wanted, Keys *found)
 }
 
 uint64
-write_directly(const Attachment &attachment, const Keys &keys, const PendingKey *const *added)
+write_directly(const Attachment &attachment, const Keys &keys, const PendingKey *const *added,
+               bool *without_price)
 {
 	Write write = {};
 
@@ -1085,6 +1093,7 @@ write_directly(const Attachment &attachment, const Keys &keys, const PendingKey 
 		AllocSetContextCreate(CurrentMemoryContext, "listing_stats listing", ALLOCSET_SMALL_SIZES);
 	write.keys = &keys;
 	write.added = added;
+	write.without_price = without_price;
 	if (reads_leaves(keys.count) && OidIsValid(write.path->prices.index) && keeps_head(write))
 		write_from_leaves(&write);
 	while (write.next < keys.count)

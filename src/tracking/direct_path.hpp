@@ -63,7 +63,10 @@ void lock_directly(const Attachment &attachment, const Keys &wanted, Keys *found
 
 // Recomputes the columns of the locked listings with a new snapshot, and writes those that differ;
 // with "added", by what was added to each since they were right.  Returns how many it has changed.
+//
+// Where listing's rows are the attachment's own, one without a price is left, and *without_price
+// set.
 uint64 write_directly(const Attachment &attachment, const Keys &keys,
-                      const PendingKey *const *added);
+                      const PendingKey *const *added, bool *without_price);
 
 }  // namespace listing_stats

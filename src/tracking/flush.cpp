@@ -548,19 +548,28 @@ lock_by_sql(Attachment *attachment, const Keys &wanted, Sees sees, Keys *found)
 	});
 }
 
+// Rows that come and go are inserted by SQL.  Of several keys that has to be done in the order in
+// which the others are locked, so that only a single one can go directly.
+bool
+goes_directly(const Attachment &attachment, const Keys &keys)
+{
+	return !attachment.own_rows || keys.count == 1;
+}
+
 // Locks the listings with these sorted keys; returns those that there are, sorted.
 Keys
 lock_listings(Attachment *attachment, const Keys &wanted)
 {
 	Keys found = allocate_keys(wanted.count);
 
-	if (locks_directly(attachment))
+	if (goes_directly(*attachment, wanted) && locks_directly(attachment))
 	{
 		AsOwner as_owner;
 		begin_as_owner(&as_owner, attachment);
 		lock_directly(*attachment, wanted, &found);
 		end_as_owner(as_owner);
-		return found;
+		if (!attachment->own_rows || found.count > 0)
+			return found;
 	}
 	for (Size i = 0; i < wanted.count; ++i)
 		ItemPointerSetInvalid(&found.tid[i]);
@@ -570,13 +579,14 @@ lock_listings(Attachment *attachment, const Keys &wanted)
 
 // Writes locked listings directly; with "added", what was added to them.
 uint64
-write_as_owner(Attachment *attachment, const Keys &keys, PendingKey *const *added)
+write_as_owner(Attachment *attachment, const Keys &keys, PendingKey *const *added,
+               bool *without_price)
 {
 	AsOwner as_owner;
 
 	begin_as_owner(&as_owner, attachment);
 	begin_own_write(*attachment, nullptr);
-	const uint64 changed = write_directly(*attachment, keys, added);
+	const uint64 changed = write_directly(*attachment, keys, added, without_price);
 	end_own_write();
 	if (added == nullptr)
 		recomputed_before = GetCurrentCommandId(false);
@@ -595,8 +605,14 @@ write_as_owner(Attachment *attachment, const Keys &keys, PendingKey *const *adde
 uint64
 recompute(Attachment *attachment, const Keys &keys)
 {
-	if (keys.count > 0 && writes_directly(attachment, false))
-		return write_as_owner(attachment, keys, nullptr);
+	bool without_price = false;
+
+	if (keys.count > 0 && goes_directly(*attachment, keys) && writes_directly(attachment, false))
+	{
+		const uint64 changed = write_as_owner(attachment, keys, nullptr, &without_price);
+		if (!without_price)
+			return changed;
+	}
 	return batched(keys, nullptr, [attachment](const Keys &some, PendingKey *const *) {
 		return write_by_sql(attachment, &some, nullptr);
 	});
@@ -623,7 +639,7 @@ add_to_stored(Attachment *attachment, const Keys &keys, PendingKey **key, Keys *
 {
 	if (keys.count > 0 && writes_directly(attachment, true))
 	{
-		write_as_owner(attachment, keys, key);
+		write_as_owner(attachment, keys, key, nullptr);
 		return;
 	}
 	batched(keys, key, [attachment, other](const Keys &some, PendingKey *const *added) {
