@@ -177,6 +177,32 @@ UPDATE price SET t = 'after';
 SELECT wrong('listing', 'price', '{last_price=value,last_document=document,last_a=a,last_e=e,last_t=t,last_v=v}', 'p.listing_id = l.id', 'created DESC, id DESC');
 DROP TABLE price, listing;
 DROP FUNCTION wrong_carried;
+-- likewise where no domain is in the way of the direct path, one listing and many
+CREATE TABLE listing (id int PRIMARY KEY);
+CREATE TABLE price (id serial PRIMARY KEY, listing_id int REFERENCES listing, created date NOT NULL DEFAULT '2026-01-01', value numeric, x box, n numeric, i interval, j json, h jsonb);
+INSERT INTO listing SELECT generate_series(1, 15);
+INSERT INTO price (listing_id, value, x, n, i, j, h) SELECT i, i, '(1,2),(0,0)', 1.0, '1 mon', '{"a": 1}', '{"a": 1}' FROM generate_series(1, 15) i;
+SELECT carry FROM listing_stats.attach('listing', 'price', carry => 'x, n, i, j, h');
+CREATE FUNCTION try_carried(VARIADIC assignments text[]) RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE
+	assignment text;
+	rows text;
+	found text;
+BEGIN
+	FOREACH assignment IN ARRAY assignments LOOP
+		FOREACH rows IN ARRAY '{listing_id = 1,listing_id > 1}'::text[] LOOP
+			EXECUTE format('UPDATE price SET %s WHERE %s', assignment, rows);
+			found := wrong('listing', 'price', '{last_price=value,last_x=x,last_n=n,last_i=i,last_j=j,last_h=h}', 'p.listing_id = l.id', 'created DESC, id DESC');
+			IF found IS NOT NULL THEN
+				RETURN NEXT assignment || ': ' || found;
+			END IF;
+		END LOOP;
+	END LOOP;
+	RETURN NEXT array_length(assignments, 1);
+END $$;
+SELECT try_carried('i = ''30 days''', 'x = ''(2,1),(0,0)''', 'n = 1.00', 'h = ''{"a": 1.00}''', 'j = ''{"a":1}''', 'n = NULL', 'n = 1.0, x = NULL');
+DROP TABLE price, listing;
+DROP FUNCTION try_carried;
 
 -- A pointer to the latest row, with a foreign key back
 CREATE TABLE listing (id int PRIMARY KEY, last_price_id int);
@@ -439,6 +465,12 @@ SELECT last_price FROM listing_stats.attach('listing', 'price', price_count => '
 TABLE attached;
 ALTER TABLE listing DROP count_b, DROP last_url;
 TABLE attached;
+-- one of them is detached, and the others go on
+SELECT listing_stats.detach('listing', 'price', 'last_used');
+TABLE attached;
+INSERT INTO price (listing_id, created, value, used_value) VALUES (1, '2026-02-01', 13, 8);
+SELECT last_price, last_used FROM listing;
+SELECT listing_stats.detach('listing', 'price', 'no_column');
 SELECT listing_stats.detach('listing', 'price');
 TABLE attached;
 INSERT INTO price (listing_id, created, value) VALUES (1, '2026-02-02', 11);

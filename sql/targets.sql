@@ -243,4 +243,28 @@ SELECT id, home_score, last_rent FROM team ORDER BY id;
 SELECT listing_stats.detach('team', 'rent');
 SELECT price FROM listing_stats.attachments WHERE listing = 'team'::regclass;
 
+-- The total and the first price, of prices that are only added, one and several at once, and otherwise
+CREATE TABLE item (id int PRIMARY KEY);
+CREATE TABLE movement (id serial PRIMARY KEY, item_id int REFERENCES item, created date NOT NULL, value numeric);
+INSERT INTO item VALUES (1), (2), (3);
+INSERT INTO movement (item_id, created, value) VALUES (1, '2026-01-02', 1.5), (2, '2026-01-02', NULL);
+SELECT price_total, first_price FROM listing_stats.attach('item', 'movement', price_total => 'stock', first_price => 'first');
+CREATE FUNCTION wrong_total() RETURNS text LANGUAGE sql AS $$
+    SELECT string_agg(i::text, ' ') FROM item i,
+        LATERAL (SELECT coalesce(sum(value), 0) AS stock, (array_agg(value ORDER BY created, id) FILTER (WHERE value IS NOT NULL))[1] AS first FROM movement WHERE item_id = i.id) m
+    WHERE (i.stock, i.first) IS DISTINCT FROM (m.stock, m.first) $$;
+SELECT wrong_total(), array_agg(item ORDER BY id) FROM item;
+INSERT INTO movement (item_id, created, value) VALUES (1, '2026-01-03', 2);
+SELECT wrong_total();
+INSERT INTO movement (item_id, created, value) VALUES (1, '2026-01-04', 3), (2, '2026-01-01', -4), (1, '2026-01-01', NULL), (2, '2026-01-05', 0.25), (1, '2026-01-01', 7);
+SELECT wrong_total(), array_agg(item ORDER BY id) FROM item;
+INSERT INTO movement (item_id, created, value) VALUES (3, '2026-01-01', NULL);
+UPDATE movement SET value = value + 1 WHERE created > '2026-01-03';
+SELECT wrong_total();
+UPDATE movement SET item_id = 3 WHERE created = '2026-01-01';
+SELECT wrong_total();
+DELETE FROM movement WHERE item_id = 1;
+SELECT wrong_total(), array_agg(item ORDER BY id) FROM item;
+DROP TABLE movement, item;
+
 DROP SCHEMA targets CASCADE;

@@ -76,9 +76,9 @@ key_operator(const Attachment &attachment, ColumnList list, int number, Strategy
 	const TypeCacheEntry *entry = lookup_type_cache(key.type, TYPECACHE_BTREE_OPFAMILY);
 	const bool generic = IsPolymorphicType(entry->btree_opintype);
 
-	return qualified_operator(
-		get_opfamily_member(key.operator_family, generic ? entry->btree_opintype : left,
-	                        generic ? entry->btree_opintype : key.type, strategy));
+	return qualified_operator(get_opfamily_member(
+		key.operator_family, generic ? entry->btree_opintype : left,
+		generic ? entry->btree_opintype : key.type, static_cast<int16>(strategy)));
 }
 
 // Calls "expression" with the number of each column of the key; joins what it gives.

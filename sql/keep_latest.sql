@@ -1,0 +1,65 @@
+-- keep_latest(): a table that has the latest row of each key, which come and go with the prices.
+SET SESSION AUTHORIZATION regress_listing_stats;
+CREATE SCHEMA keep_latest;
+SET search_path = keep_latest;
+SET client_min_messages = warning;
+\set SHOW_CONTEXT never
+
+CREATE TABLE price (id serial PRIMARY KEY, product int, source text, created date NOT NULL, value numeric, url text, valid boolean DEFAULT true);
+INSERT INTO price (product, source, created, value, url) VALUES (1, 'a', '2026-01-01', 1, 'u1'), (1, 'a', '2026-01-02', 2, 'u2'), (2, 'b', '2026-01-01', 3, 'u3'), (NULL, 'b', '2026-01-01', 4, 'u4');
+SELECT listing, key, listing_key, last_price, last_price_at, carry, condition
+FROM listing_stats.keep_latest('price', 'latest', key => 'product, source', carry => 'url', price_count => 'n', price_total => 'total', condition => 'valid');
+TABLE latest ORDER BY product, source;
+-- What of the table is not what the prices say; NULL: nothing
+CREATE FUNCTION wrong() RETURNS text LANGUAGE sql AS $$
+	WITH expected AS (
+		SELECT DISTINCT ON (product, source) product, source, created, value, count(value) OVER w AS n, coalesce(sum(value) OVER w, 0) AS total, url FROM price
+		WHERE valid AND product IS NOT NULL AND source IS NOT NULL WINDOW w AS (PARTITION BY product, source) ORDER BY product, source, created DESC, id DESC),
+	stored AS (SELECT product, source, last_price_at, last_price, n, total, last_url FROM latest)
+	SELECT string_agg(d::text, ' ') FROM (
+		(SELECT 'stored', * FROM stored EXCEPT ALL SELECT 'stored', * FROM expected) UNION ALL (SELECT 'expected', * FROM expected EXCEPT ALL SELECT 'expected', * FROM stored)
+		UNION ALL SELECT 'verify', NULL, v::text, NULL, NULL, NULL, NULL, NULL FROM listing_stats.verify('latest', 'price') v) d $$;
+CREATE FUNCTION try(VARIADIC statements text[]) RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE
+	statement text;
+	found text;
+BEGIN
+	FOREACH statement IN ARRAY statements LOOP
+		EXECUTE statement;
+		found := wrong();
+		IF found IS NOT NULL THEN
+			RETURN NEXT statement || ': ' || found;
+		END IF;
+	END LOOP;
+	RETURN NEXT format('%s statements', array_length(statements, 1));
+END $$;
+-- by prices
+SELECT try('SELECT', 'INSERT INTO price (product, source, created, value) VALUES (3, ''c'', ''2026-01-01'', 5)', 'INSERT INTO price (product, source, created, value) VALUES (3, ''c'', ''2025-01-01'', 7.5), (3, ''c'', ''2026-02-01'', NULL), (4, ''a'', ''2026-01-01'', NULL), (3, ''c'', ''2025-02-01'', 2.5)',
+	'INSERT INTO price (product, source, created, value, url) SELECT i % 7, chr(97 + i % 3), ''2026-01-01''::date + i, i / 4.0, ''u'' || i FROM generate_series(1, 100) i', 'DELETE FROM price WHERE id = (SELECT max(id) FROM price)', 'DELETE FROM price WHERE product = 1', 'UPDATE price SET product = 1 WHERE product = 2',
+	'UPDATE price SET source = NULL WHERE product = 3', 'UPDATE price SET source = ''z'' WHERE source IS NULL', 'UPDATE price SET valid = false WHERE product = 4', 'UPDATE price SET valid = NOT valid', 'UPDATE price SET valid = true', 'UPDATE price SET url = url || ''x''',
+	'INSERT INTO price (product, source, created, value, valid) VALUES (50, ''x'', ''2026-01-01'', 1, false)', 'UPDATE price SET valid = true WHERE product = 50', 'DELETE FROM price WHERE product = 50',
+	'WITH d AS (DELETE FROM price WHERE product = 1 RETURNING *) INSERT INTO price (product, source, created, value) SELECT product, source, created, value + 1 FROM d',
+	'TRUNCATE price', 'INSERT INTO price (product, source, created, value) SELECT i % 7, chr(97 + i % 3), ''2026-01-01''::date + i, i FROM generate_series(1, 100) i');
+-- by the table: what an application does to it is put right
+SELECT try('DELETE FROM latest WHERE product = 1', 'DELETE FROM latest', 'INSERT INTO latest (product, source) VALUES (99, ''x'')', 'INSERT INTO latest (product, source, last_price) SELECT i, ''x'', i FROM generate_series(101, 130) i',
+	'UPDATE latest SET last_price = -1, n = 0, total = 5', 'UPDATE latest SET product = 98 WHERE product = 2 AND source = ''a''', 'UPDATE latest SET product = product + 1000', 'UPDATE latest SET last_url = ''wrong'', last_price_at = NULL WHERE product > 3');
+-- a row that a key of its own would have twice, and an error that leaves nothing behind
+INSERT INTO latest (product, source) SELECT product, source FROM latest ORDER BY product, source LIMIT 1;
+\echo :SQLSTATE
+BEGIN;
+SAVEPOINT a;
+DELETE FROM price WHERE product < 4;
+SELECT wrong();
+ROLLBACK TO a;
+SELECT wrong();
+COMMIT;
+SELECT wrong(), count(*) FROM latest;
+-- a statement that brings the first price of one key and takes the last of another
+WITH i AS (INSERT INTO price (product, source, created, value) VALUES (60, 'x', '2026-01-01', 1)) DELETE FROM price WHERE product = 5;
+SELECT wrong(), count(*) FROM latest WHERE product IN (5, 60);
+-- TRUNCATE of the table is no DELETE: refresh() brings the rows back
+TRUNCATE latest;
+CALL listing_stats.refresh('latest', 'price', batch_size => 5);
+SELECT wrong(), count(*) FROM latest;
+SELECT listing_stats.detach('latest', 'price');
+DROP TABLE price, latest;
