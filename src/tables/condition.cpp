@@ -1,6 +1,8 @@
 // Conditions on prices, see condition.hpp.
 #include "tables/condition.hpp"
 
+#include "server/roles.hpp"
+
 namespace listing_stats {
 
 namespace {
@@ -24,9 +26,13 @@ only_expression(List *raw)
 	return target->name == nullptr && target->indirection == NIL ? target->val : nullptr;
 }
 
+// As the owner of price: constants are read by their types' input functions, which can reach
+// functions of his, as those in the check of a domain of which an array is.  And who uses the table
+// need not be allowed to use the schemas of the types and functions that are named.
 Node *
 transform(Relation price, const char *text, const char *const *old_name)
 {
+	const Actor before = act_as(price->rd_rel->relowner, SECURITY_RESTRICTED_OPERATION);
 	Node *raw = only_expression(raw_parser(text, RAW_PARSE_PLPGSQL_EXPR));
 	List *names = NIL;
 
@@ -53,7 +59,25 @@ transform(Relation price, const char *text, const char *const *old_name)
 	condition = coerce_to_boolean(state, condition, "condition");
 	assign_expr_collations(state, condition);
 	free_parsestate(state);
+	resume_as(before);
 	return condition;
+}
+
+// Whether an error is about the text and what it names: not that of an operator, of another
+// transaction or of the server.
+bool
+is_of_text(int sqlstate)
+{
+	switch (ERRCODE_TO_CATEGORY(sqlstate))
+	{
+	case ERRCODE_SYNTAX_ERROR_OR_ACCESS_RULE_VIOLATION:
+	case ERRCODE_DATA_EXCEPTION:  // a label of an enumeration that is called otherwise now
+	case ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION:
+	case ERRCODE_PLPGSQL_ERROR:
+		return true;
+	default:
+		return false;
+	}
 }
 
 }  // namespace
@@ -100,30 +124,44 @@ parse_new_condition(Relation price, const char *text)
 	return condition;
 }
 
-// Only what the parser says of the text is caught, while it holds nothing that would have to be
-// released.
+// What is caught is caught by a subtransaction, which releases what the parser and the functions
+// that it called held.  There is none in a parallel plan: there the error comes as it is.
 Node *
 parse_condition(Relation price, const char *text, const char *const *old_name, const char **problem)
 {
 	MemoryContext context = CurrentMemoryContext;
-	const int level = begin_safe_path();
+	ResourceOwner resource_owner = CurrentResourceOwner;
+	const bool catches = !IsInParallelMode();
 	Node *volatile condition = nullptr;
 
+	if (catches)
+		BeginInternalSubTransaction(nullptr);
+	MemoryContextSwitchTo(context);
 	PG_TRY();
 	{
+		const int level = begin_safe_path();
 		condition = transform(price, text, old_name);
+		end_safe_path(level);
+		if (catches)
+			ReleaseCurrentSubTransaction();
 	}
 	PG_CATCH();
 	{
 		MemoryContextSwitchTo(context);
-		ErrorData *error = CopyErrorData();
-		if (ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_SYNTAX_ERROR_OR_ACCESS_RULE_VIOLATION)
+		if (!catches)
 			PG_RE_THROW();
+		ErrorData *error = CopyErrorData();
 		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = resource_owner;
+		if (!is_of_text(error->sqlerrcode))
+			ReThrowError(error);
 		*problem = error->message;
 	}
 	PG_END_TRY();
-	end_safe_path(level);
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = resource_owner;
 	return condition;
 }
 

@@ -3,7 +3,8 @@
 //
 // The text is what PostgreSQL prints while nothing but pg_catalog is in the search_path, and is
 // read the same way, so that no search_path changes what it means.  Nothing here runs a function
-// that the condition names.
+// that the condition names; what reading its constants runs, runs as the owner of price, in a
+// security-restricted operation.
 #pragma once
 
 #include "server/postgres.hpp"

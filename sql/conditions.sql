@@ -1,0 +1,90 @@
+-- What a condition calls, when it is read and when it is asked, runs as the tables' owner: not as a superuser who looks at
+-- his tables or mends them.
+SET client_min_messages = warning;
+DROP ROLE IF EXISTS regress_listing_stats_writer;
+CREATE ROLE regress_listing_stats_writer;
+\set SHOW_CONTEXT never
+SET SESSION AUTHORIZATION regress_listing_stats;
+CREATE SCHEMA conditions;
+CREATE SCHEMA condition_types;
+SET search_path = conditions;
+CREATE FUNCTION trap(anyelement) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+	IF current_user <> 'regress_listing_stats' THEN
+		RAISE WARNING 'the trap runs as somebody else';
+	END IF;
+	RETURN true;
+END $$;
+-- An array of a domain: the constant is checked when it is read
+CREATE DOMAIN trapped AS int CHECK (conditions.trap(VALUE));
+CREATE TABLE listing (id int PRIMARY KEY);
+CREATE TABLE price (id serial PRIMARY KEY, listing_id int REFERENCES listing, created date NOT NULL DEFAULT '2026-01-01', value int, a trapped[]);
+INSERT INTO listing VALUES (1);
+SELECT condition FROM listing_stats.attach('listing', 'price', condition => 'a <> ''{1}''');
+\c -
+SET client_min_messages = warning;
+SELECT condition, warnings FROM listing_stats.attachments WHERE price = 'conditions.price'::regclass;
+SELECT * FROM listing_stats.check() WHERE price = 'conditions.price'::regclass;
+SELECT * FROM listing_stats.verify('conditions.listing', 'conditions.price');
+SELECT * FROM listing_stats.latest_prices('conditions.price');
+CALL listing_stats.refresh('conditions.listing', 'conditions.price');
+SELECT condition FROM listing_stats.attach('conditions.listing', 'conditions.price', guard => 'error');
+SELECT condition FROM listing_stats.attach('conditions.listing', 'conditions.price', last_price => 'other', condition => 'a = ''{1}''');
+ALTER TABLE conditions.price RENAME a TO b;
+SELECT listing_stats.detach('conditions.listing', 'conditions.price');
+SET SESSION AUTHORIZATION regress_listing_stats;
+SET search_path = conditions;
+DROP TABLE price, listing;
+-- A function, where rows of a table are looked for that no price has
+CREATE TABLE price (id serial PRIMARY KEY, listing_id int, created date NOT NULL DEFAULT '2026-01-01', value int, a text);
+INSERT INTO price (listing_id, value, a) VALUES (1, 1, 'x'), (2, 2, 'y');
+CREATE TABLE latest (listing_id int PRIMARY KEY);
+INSERT INTO latest VALUES (1);
+RESET SESSION AUTHORIZATION;
+SELECT condition FROM listing_stats.keep_latest('conditions.price', 'conditions.latest', key => 'listing_id', condition => 'conditions.trap(a)');
+SELECT * FROM listing_stats.verify('conditions.latest', 'conditions.price');
+CALL listing_stats.refresh('conditions.latest', 'conditions.price');
+TRUNCATE conditions.price;
+SET SESSION AUTHORIZATION regress_listing_stats;
+TABLE latest;
+DROP TABLE price, latest;
+
+-- Who writes prices through a view need not be allowed to use the schemas of what the condition names
+CREATE TYPE condition_types.kind AS ENUM ('ask', 'bid');
+CREATE TABLE listing (id int PRIMARY KEY);
+CREATE TABLE price (id serial PRIMARY KEY, listing_id int REFERENCES listing, created date NOT NULL DEFAULT '2026-01-01', value int, kind condition_types.kind NOT NULL DEFAULT 'ask', subject oid DEFAULT 1);
+CREATE TABLE subject ();
+INSERT INTO listing VALUES (1);
+CREATE SCHEMA condition_views;
+CREATE VIEW condition_views.price AS SELECT * FROM price;
+GRANT USAGE ON SCHEMA condition_views TO regress_listing_stats_writer;
+GRANT ALL ON condition_views.price TO regress_listing_stats_writer;
+GRANT USAGE ON price_id_seq TO regress_listing_stats_writer;
+SELECT condition FROM listing_stats.attach('listing', 'price', condition => 'kind = ''ask''');
+\c -
+SET client_min_messages = warning;
+SET SESSION AUTHORIZATION regress_listing_stats_writer;
+INSERT INTO condition_views.price (listing_id, value) VALUES (1, 10);
+SELECT condition, warnings FROM listing_stats.attachments WHERE condition LIKE '%condition_types%';
+SET SESSION AUTHORIZATION regress_listing_stats;
+SET search_path = conditions;
+TABLE listing;
+
+-- What means nothing any more is said, by whatever error PostgreSQL says it, and leaves nothing open
+SELECT condition FROM listing_stats.attach('listing', 'price', condition => 'kind = ''ask'' AND subject <> ''subject''::regclass');
+DROP TABLE subject CASCADE;
+INSERT INTO price (listing_id, value) VALUES (1, 11);
+\echo :SQLSTATE
+SELECT condition, warnings FROM listing_stats.attachments WHERE price = 'price'::regclass;
+SELECT condition FROM listing_stats.attach('listing', 'price', condition => 'kind = ''ask''');
+ALTER TYPE condition_types.kind RENAME VALUE 'ask' TO 'asked';
+INSERT INTO price (listing_id, value) VALUES (1, 11);
+\echo :SQLSTATE
+SELECT condition, warnings FROM listing_stats.attachments WHERE price = 'price'::regclass;
+SELECT condition FROM listing_stats.attach('listing', 'price', condition => 'kind = ''asked''');
+INSERT INTO price (listing_id, value) VALUES (1, 11);
+TABLE listing;
+
+RESET SESSION AUTHORIZATION;
+DROP SCHEMA conditions, condition_types, condition_views CASCADE;
+DROP ROLE regress_listing_stats_writer;
