@@ -861,10 +861,15 @@ is_of_same_prices(const Request &request, const Existing &existing)
 			? no_column
 			: condition_text(request.price, parse_new_condition(request.price, request.condition));
 
-	return !differs(request.column[price_at], existing.column[price_at]) &&
-	       !differs(request.column[price_value], existing.column[price_value]) &&
-	       !differs(request.column[price_tie], existing.column[price_tie]) &&
-	       !differs(condition, existing.condition == nullptr ? no_column : existing.condition);
+	// A column that the attachment has lost can be any.
+	for (const int i :
+	     {static_cast<int>(price_at), static_cast<int>(price_value), static_cast<int>(price_tie)})
+	{
+		if (differs(request.column[i], existing.column[i]) &&
+		    get_attnum(RelationGetRelid(request.price), existing.column[i]) != InvalidAttrNumber)
+			return false;
+	}
+	return !differs(condition, existing.condition == nullptr ? no_column : existing.condition);
 }
 
 // Whether the attachment has none of the columns that are named, or has lost them, so that it can
