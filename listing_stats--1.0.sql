@@ -986,7 +986,17 @@ RETURNS SETOF record LANGUAGE plpgsql STABLE
 SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $$
 #variable_conflict use_column
 DECLARE
-    attach CONSTANT text = CASE WHEN resolved THEN format('SELECT listing_stats.attach(%L, %L, key => %L)', a.listing, a.price, a.key) END;
+    -- Of several attachments of the two tables the one that keeps a column.
+    several CONSTANT boolean = (SELECT count(*) > 1 FROM pg_trigger p JOIN pg_trigger l ON l.tgargs = p.tgargs
+        WHERE p.tgrelid = a.price AND p.tgfoid = 'listing_stats.price_changed()'::regprocedure AND l.tgrelid = a.listing AND l.tgfoid = 'listing_stats.listing_changed()'::regprocedure);
+    attach CONSTANT text = (SELECT format('SELECT listing_stats.attach(%L, %L, key => %L%s)', a.listing, a.price, a.key, CASE WHEN several THEN kept.argument END)
+        FROM (
+            SELECT min(format(', %s => %L', key, value)) AS argument
+            FROM jsonb_each_text(to_jsonb(a))
+            WHERE key IN ('carry', 'last_price', 'last_price_at', 'previous_price', 'lowest_price', 'highest_price', 'price_count', 'price_total', 'first_price') AND value IS NOT NULL) kept
+        WHERE resolved);
+    detach CONSTANT text = format('SELECT listing_stats.detach(%L, %L%s)', a.listing, a.price,
+        (SELECT format(', %L', k.name) FROM unnest(ARRAY[a.last_price, a.last_price_at, a.previous_price, a.lowest_price, a.highest_price, a.price_count, a.price_total, a.first_price]) k(name) WHERE several AND k.name IS NOT NULL LIMIT 1));
     price_changed CONSTANT oid = 'listing_stats.price_changed()'::regprocedure;
     price_truncated CONSTANT oid = 'listing_stats.price_truncated()'::regprocedure;
     listing_changed CONSTANT oid = 'listing_stats.listing_changed()'::regprocedure;
@@ -1012,7 +1022,7 @@ BEGIN
             FROM pg_constraint f
             JOIN pg_attribute k ON k.attrelid = a.price AND k.attname = a.key
             JOIN pg_attribute l ON l.attrelid = a.listing AND l.attname = a.listing_key
-            WHERE f.contype = 'f' AND f.conrelid = a.price AND f.conkey = ARRAY[k.attnum]
+            WHERE f.contype = 'f' AND f.conrelid = a.price AND f.conkey = ARRAY[k.attnum] AND NOT a.own_rows
             HAVING NOT bool_or(a.listing IN (SELECT part FROM listing_stats._parts(f.confrelid)) OR f.confrelid IN (SELECT part FROM listing_stats._parts(a.listing))
                 OR EXISTS (
                     SELECT FROM pg_constraint r
@@ -1060,10 +1070,9 @@ BEGIN
                 OR (key IN ('carry', 'condition') AND value IS NOT NULL) OR (key, value) = ('empty', 'keep')
                 OR (key IN ('last_price_at', 'previous_price', 'lowest_price', 'highest_price', 'price_count', 'price_total', 'first_price') AND value IS NOT NULL)
                 OR (key, value) IN (('null_value', 'skip'), ('guard', 'error'), ('guard', 'off'), ('replication', 'replica'), ('replication', 'always')))
-        SELECT format('%s: SELECT listing_stats.detach(%L, %L), then attach(%L, %L)', format(s.sign, a.key, price_name, c.relname, listing_name),
-                a.listing, a.price, s.listing::regclass, s.price::regclass),
-            format('SELECT listing_stats.detach(%L, %L); SELECT listing_stats.attach(%L, %L, %s)', a.listing, a.price, s.listing::regclass, s.price::regclass, t.list)
-        FROM signs s JOIN pg_class c ON c.oid = s.other, settings t
+        SELECT format('%s: %s, then %s', format(s.sign, a.key, price_name, c.relname, listing_name), detach, format(k.call, s.listing::regclass, s.price::regclass, '')),
+            format('%s; SELECT listing_stats.%s', detach, format(k.call, s.listing::regclass, s.price::regclass, ', ' || t.list))
+        FROM (SELECT CASE WHEN a.own_rows THEN 'keep_latest(%2$L, %1$L%3$s)' ELSE 'attach(%1$L, %2$L%3$s)' END AS call) k, signs s JOIN pg_class c ON c.oid = s.other, settings t
         ORDER BY s.number;
 
         -- Where pages are full, each new latest price moves its listing to another page and writes to every index.  Said only

@@ -476,6 +476,18 @@ TABLE attached;
 INSERT INTO price (listing_id, created, value) VALUES (1, '2026-02-02', 11);
 DROP VIEW attached;
 DROP TABLE price, listing;
+-- another column for the same of the same prices makes one more attachment, and nothing stops being kept
+CREATE TABLE listing (id int PRIMARY KEY);
+CREATE TABLE price (id serial PRIMARY KEY, listing_id int REFERENCES listing, created date NOT NULL DEFAULT '2026-01-01', value numeric);
+INSERT INTO listing VALUES (1);
+INSERT INTO price (listing_id, value) VALUES (1, 10);
+SELECT last_price, last_price_at FROM listing_stats.attach('listing', 'price', last_price_at => 'since');
+SELECT last_price, last_price_at FROM listing_stats.attach('listing', 'price', last_price => 'again', last_price_at => 'since_again');
+SELECT last_price, last_price_at FROM listing_stats.attach('listing', 'price', last_price_at => 'since_once_more');
+SELECT last_price, last_price_at FROM listing_stats.attachments WHERE price = 'price'::regclass ORDER BY last_price_at;
+INSERT INTO price (listing_id, created, value) VALUES (1, '2026-02-01', 11);
+TABLE listing;
+DROP TABLE price, listing;
 
 -- What the triggers say is what is attached: names with commas, quotes, blanks and " as " come back from what pg_dump writes
 CREATE TABLE "li,st" (" a" int, "b ""b"" as b" text, "last as, well" numeric, PRIMARY KEY (" a", "b ""b"" as b"));

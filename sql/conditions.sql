@@ -85,6 +85,15 @@ SELECT condition FROM listing_stats.attach('listing', 'price', condition => 'kin
 INSERT INTO price (listing_id, value) VALUES (1, 11);
 TABLE listing;
 
+-- An error in one points into it
+SELECT listing_stats.attach('listing', 'price', last_price => 'other', condition => 'kind = ');
+SELECT listing_stats.attach('listing', 'price', last_price => 'other', condition => 'value > 1 AND kinds = ''ask''');
+-- more, or less, than an expression
+SELECT listing_stats.attach('listing', 'price', last_price => 'other', condition => '*');
+\echo :SQLSTATE
+SELECT listing_stats.attach('listing', 'price', last_price => 'other', condition => 'price.*');
+\echo :SQLSTATE
+
 RESET SESSION AUTHORIZATION;
 DROP SCHEMA conditions, condition_types, condition_views CASCADE;
 DROP ROLE regress_listing_stats_writer;

@@ -287,6 +287,29 @@ check_rows(const Attachment &attachment)
 		         errhint("Delete them first; or attach() keeps columns of rows that are there.")));
 }
 
+// Two attachments that insert and delete rows of one table would undo each other's work.
+void
+check_rows_are_free(const Request &request, const Trigger *own)
+{
+	ListCell *cell = nullptr;
+
+	foreach (cell, our_triggers(request.listing))
+	{
+		const Trigger *trigger = static_cast<Trigger *>(lfirst(cell));
+		if (own != nullptr && same_arguments(trigger, own))
+			continue;
+		const Definition definition = parse_definition(request.listing, trigger);
+		if (definition.own_rows)
+			ereport(
+				ERROR,
+				(errcode(ERRCODE_DUPLICATE_OBJECT),
+			     errmsg("rows of table \"%s\" are kept by another attachment",
+			            RelationGetRelationName(request.listing)),
+			     errdetail("It is that of table %s.", definition.price),
+			     errhint("Name another table, or keep more columns of its rows with attach().")));
+	}
+}
+
 const char *
 key_list(const Attachment &attachment)
 {
@@ -343,20 +366,26 @@ Oid
 attach_tables(Request *request)
 {
 	const Trigger *existing = existing_attachment(request);
+	// Not so of one that has kept columns of rows that are there.
+	const bool had_own_rows =
+		existing != nullptr && parse_definition(request->listing, existing).own_rows;
 	Attachment attachment = complete_request(request, existing);
 
 	SPI_connect();
 	attach_targets(request, &attachment, existing);
 	create_index(request, attachment);
 	if (attachment.own_rows)
+	{
 		check_unique_key(attachment);
+		check_rows_are_free(*request, existing);
+	}
 	else if (existing == nullptr)
 		tell_of_other_listing(*request, attachment);
 	close_tables(*request);
 	const Oid trigger = create_triggers(attachment, existing, request->replication);
 	SPI_finish();
 	Attachment *attached = attachment_of(attachment.price, trigger, Side::price);
-	if (attachment.own_rows && existing == nullptr)
+	if (attachment.own_rows && !had_own_rows)
 		check_rows(*attached);
 	if (!request->backfill)
 		return trigger;

@@ -294,9 +294,17 @@ check_distributed(Row *row, const Attachment &attachment)
 			detach);
 }
 
+// Of several attachments of the tables the one that keeps a column.
 const char *
 attach_again(Definition definition, const Attachment &attachment)
 {
+	Relation price = relation_open(attachment.price, AccessShareLock);
+	const bool several = list_length(attachments_to(attachment.listing, price)) > 1;
+	int kept = first_target;
+
+	relation_close(price, NoLock);
+	while (kept < first_carried && attachment.column[kept].attnum == 0)
+		++kept;
 	definition.listing = qualified_name(attachment.listing);
 	definition.price = qualified_name(attachment.price);
 	for (int i = 0; i < attachment.key_columns; ++i)
@@ -304,7 +312,11 @@ attach_again(Definition definition, const Attachment &attachment)
 		const int place = list_place(ColumnList::key, i);
 		definition.column[place] = NameStr(attachment.column[place].name);
 	}
-	return psprintf("SELECT %s", attach_call(definition));
+	const char *call = attach_call(definition);
+	if (!several || kept == first_carried)
+		return psprintf("SELECT %s", call);
+	return psprintf("SELECT %.*s, %s => %s)", static_cast<int>(strlen(call) - 1), call,
+	                argument_name(kept), quote_literal_cstr(NameStr(attachment.column[kept].name)));
 }
 
 void

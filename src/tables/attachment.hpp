@@ -23,6 +23,7 @@ enum class Statement
 	read_head,
 	read_all,
 	read_keys,
+	read_needed,
 	write,
 	write_added,
 	write_all,

@@ -23,7 +23,24 @@ only_expression(List *raw)
 	    query->valuesLists != NIL)
 		return nullptr;
 	const ResTarget *target = linitial_node(ResTarget, query->targetList);
+	// "*" alone is one only in a list of targets.
+	if (IsA(target->val, ColumnRef) &&
+	    IsA(linitial(reinterpret_cast<ColumnRef *>(target->val)->fields), A_Star))
+		return nullptr;
 	return target->name == nullptr && target->indirection == NIL ? target->val : nullptr;
+}
+
+// The parser's positions are those in the text, not in the query that attach() is called in.
+void
+point_into_text(void *text)
+{
+	const int position = geterrposition();
+
+	if (position <= 0)
+		return;
+	errposition(0);
+	internalerrposition(position);
+	internalerrquery(static_cast<const char *>(text));
 }
 
 // As the owner of price: constants are read by their types' input functions, which can reach
@@ -33,6 +50,9 @@ Node *
 transform(Relation price, const char *text, const char *const *old_name)
 {
 	const Actor before = act_as(price->rd_rel->relowner, SECURITY_RESTRICTED_OPERATION);
+	ErrorContextCallback callback = {error_context_stack, point_into_text,
+	                                 const_cast<char *>(text)};
+	error_context_stack = &callback;
 	Node *raw = only_expression(raw_parser(text, RAW_PARSE_PLPGSQL_EXPR));
 	List *names = NIL;
 
@@ -59,6 +79,7 @@ transform(Relation price, const char *text, const char *const *old_name)
 	condition = coerce_to_boolean(state, condition, "condition");
 	assign_expr_collations(state, condition);
 	free_parsestate(state);
+	error_context_stack = callback.previous;
 	resume_as(before);
 	return condition;
 }

@@ -227,7 +227,8 @@ condition_for(const Attachment &attachment, Relation relation)
 	if (condition == nullptr)
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 		                errmsg("condition \"%s\" means nothing on table \"%s\": %s",
-		                       attachment.condition, RelationGetRelationName(relation), problem)));
+		                       attachment.condition, RelationGetRelationName(relation), problem),
+		                errhint("Attach the tables anew with another condition.")));
 	MemoryContext old = MemoryContextSwitchTo(attachment.context);
 	// The planner shares constants with what it is given.
 	Expr *copy = static_cast<Expr *>(copyObjectImpl(condition));

@@ -81,9 +81,9 @@ is_write(Statement statement)
 bool
 is_read(Statement statement)
 {
-	return statement == Statement::read_keys || statement == Statement::read ||
-	       statement == Statement::read_added || statement == Statement::read_head ||
-	       statement == Statement::read_all;
+	return statement == Statement::read_keys || statement == Statement::read_needed ||
+	       statement == Statement::read || statement == Statement::read_added ||
+	       statement == Statement::read_head || statement == Statement::read_all;
 }
 
 // What a statement sees: all that is committed by now, or above READ COMMITTED what its transaction
@@ -517,31 +517,51 @@ given_key(const Attachment &attachment, HeapTuple tuple, TupleDesc columns)
 	           : datumCopy(key, attachment.key.by_value, attachment.key.length);
 }
 
+// Locks the rows of a table whose rows are the attachment's own, and inserts those that are
+// missing; appends their keys.
+//
+// None is inserted only to be removed again: what its foreign key refers to may be gone, together
+// with its prices.  Then nobody else's prices of the key can come unseen: this transaction has
+// removed the row itself, and who inserts it waits.
+void
+lock_own_rows(Attachment *attachment, const Rows &keys, Sees sees, Keys *found)
+{
+	Rows needed = make_rows(Shape::keys);
+
+	needed.count =
+		static_cast<double>(run(attachment, Statement::read_needed, keys, Sees::latest, nullptr,
+	                            [attachment, found, &needed](HeapTuple tuple, TupleDesc columns) {
+									found->key[found->count++] =
+										given_key(*attachment, tuple, columns);
+									tuplestore_puttuple(needed.store, tuple);
+								}));
+	run(attachment, Statement::lock, needed, sees, nullptr, take_nothing);
+	tuplestore_end(needed.store);
+}
+
 // Appends the keys of the listings that there are, sorted.
 void
 lock_by_sql(Attachment *attachment, const Keys &wanted, Sees sees, Keys *found)
 {
 	batched(wanted, nullptr, [attachment, sees, found](const Keys &some, PendingKey *const *) {
 		const Rows keys = rows_of_keys(attachment, some, nullptr);
-		if (attachment->own_rows)
-		{
-			// Now all of them are there.
-			run(attachment, Statement::lock, keys, sees, nullptr, take_nothing);
-			memcpy(found->key + found->count, some.key, some.count * sizeof(Datum));
-			found->count += some.count;
-			tuplestore_end(keys.store);
-			return static_cast<uint64>(some.count);
-		}
 		Keys locked = {found->key + found->count, nullptr, 0};
-		// A key that is not unique, or not yet, comes once for each listing that has it, and then
-		// there can be more of them than were asked for.
-		run(attachment, Statement::lock, keys, sees, nullptr,
-		    [attachment, &locked](HeapTuple tuple, TupleDesc columns) {
-				const Datum key = given_key(*attachment, tuple, columns);
-				if (locked.count == 0 ||
-			        compare_key(attachment->key, locked.key[locked.count - 1], key) != 0)
-					locked.key[locked.count++] = key;
-			});
+		// A key that is not unique, or not yet, comes once for each listing that has it, one behind
+		// the other: so there are no more keys than were asked for.
+		if (attachment->own_rows)
+			lock_own_rows(attachment, keys, sees, &locked);
+		else
+			run(attachment, Statement::lock, keys, sees, nullptr,
+			    [attachment, &locked, &some](HeapTuple tuple, TupleDesc columns) {
+					const Datum key = given_key(*attachment, tuple, columns);
+					if (locked.count == 0 ||
+				        compare_key(attachment->key, locked.key[locked.count - 1], key) != 0)
+					{
+						if (locked.count == some.count)
+							elog(ERROR, "more keys were locked than were asked for");
+						locked.key[locked.count++] = key;
+					}
+				});
 		tuplestore_end(keys.store);
 		found->count += locked.count;
 		return static_cast<uint64>(locked.count);
@@ -821,6 +841,8 @@ lock_together(Work *work, int count, bool final)
 	{
 		Size missing_count = 0;
 		const PendingKey *missing = split_missing(&work[i], found, &missing_count);
+		if (work[i].attachment->own_rows)
+			continue;  // they have no prices
 		if (final)
 			keep_late_keys(*work[i].attachment, work[i].side, missing, missing_count);
 		else

@@ -525,6 +525,15 @@ insert_query(const Attachment &attachment)
 		column_name(attachment, kept), column_name(attachment, kept));
 }
 
+// Of the keys taken those that have a row or are to have one.
+const char *
+needed_query(const Attachment &attachment)
+{
+	return psprintf("SELECT %s FROM %s AS u WHERE EXISTS (SELECT FROM %s WHERE %s) OR EXISTS (%s)",
+	                for_key(attachment, ", ", taken_key), keys_name, from_listing(attachment),
+	                listing_has_key(attachment), head(attachment, taken_key));
+}
+
 const char *
 remove_query(const Attachment &attachment)
 {
@@ -553,12 +562,15 @@ check_query(const Attachment &attachment, bool added)
 	appendStringInfo(&out, "SELECT d.c FROM %s AS u %s %s ON %s CROSS JOIN LATERAL (VALUES ",
 	                 rows_name, attachment.own_rows ? "LEFT JOIN" : "JOIN",
 	                 from_listing(attachment), listing_has_key(attachment));
+	// A transaction sees a row of before beside one that it has inserted.
 	if (attachment.own_rows)
 	{
-		const char *key = column_name(attachment, listing_key);
 		appendStringInfo(
-			&out, "(%s, CASE WHEN u.found THEN l.%s IS NULL ELSE l.%s IS NOT NULL END)",
-			quote_literal_cstr(NameStr(attachment.column[listing_key].name)), key, key);
+			&out,
+			"(%s, (SELECT pg_catalog.count(*) FROM %s WHERE %s) OPERATOR(pg_catalog.<>) "
+			"CASE WHEN u.found THEN 1 ELSE 0 END)",
+			quote_literal_cstr(NameStr(attachment.column[listing_key].name)),
+			from_listing(attachment), listing_has_key(attachment));
 		separator = ", ";
 	}
 	for (int i = first_target; i < end_of_targets; ++i)
@@ -586,6 +598,8 @@ statement_text(const Attachment &attachment, Statement statement)
 		return remove_query(attachment);
 	case Statement::read_keys:
 		return keys_of_prices(attachment);
+	case Statement::read_needed:
+		return needed_query(attachment);
 	case Statement::read:
 	case Statement::read_added:
 	case Statement::read_head:

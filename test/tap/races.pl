@@ -5,9 +5,12 @@
 #
 # check() raises an error, so that nothing wrong can be taken for right.  C1 to C4, C7, C8, D12, P1 of test/README.md.
 #
+# The same over keys of two columns with carried columns, over a condition whose columns change, and over keep_latest(),
+# whose rows come and go, with statements of their own.
+#
 # By default: all pairs at READ COMMITTED and at REPEATABLE READ with a deferred foreign key; without one those with a
 # statement of many listings, and with and without an immediate one those that triggers written by hand get wrong; and
-# a sample of the rest and another of those where more columns are kept, whose seed is printed and taken from
+# a sample of the rest and others of those where more columns are kept and of those of other shape, whose seed is printed and taken from
 # LISTING_STATS_SEED.  With LISTING_STATS_FULL all of it.
 use strict;
 use warnings FATAL => 'all';
@@ -22,6 +25,7 @@ use Time::HiRes 'time';
 my $full = $ENV{LISTING_STATS_FULL};
 my $sample_size = 800;
 my $sample_size_of_more_columns = 500;
+my $sample_size_of_shapes = 600;
 my $node = PostgreSQL::Test::Cluster->new('node');
 $node->init;
 $node->append_conf('postgresql.conf', "deadlock_timeout = 20ms\nautovacuum = off\nmax_connections = 20\nlog_min_messages = fatal");
@@ -53,16 +57,84 @@ my %statements = (
 	truncate => q{TRUNCATE price},
 	early => q{INSERT INTO price VALUES (%n09, 8, '2026-02-0%n', %n09)},
 	new_listing => q{INSERT INTO listing (id, last_price) VALUES (8, 1)});
+# What is kept where more than prices of listings is: "columns" of price, that have defaults, beyond the first four; the
+# condition; and the statements that are others than those above, or further ones.
+my %shapes = (
+	# Listings (1, b) and (2, b) have no prices at first.
+	composite => {
+		columns => q{store text NOT NULL DEFAULT 'a', note text DEFAULT 'n'},
+		prices => q{INSERT INTO price VALUES (21, 2, '2026-02-01', 8, 'b')},
+		attach => q{key => 'listing_id, store', carry => 'note AS last_note, id AS last_id'},
+		carried => [qw(last_note last_id)],
+		statements => {
+			carried => q{UPDATE price SET note = 'c%n' WHERE id = 3},
+			carried_tie => q{INSERT INTO price (id, listing_id, created, value, note) VALUES (%n20, 1, '2026-01-30', 30, 't%n')},
+			move_store => q{UPDATE price SET store = 'b' WHERE id = 3},
+			move_back => q{UPDATE price SET listing_id = 1 WHERE id = 21},
+			many_stores => q{INSERT INTO price (id, listing_id, created, value, store) SELECT %n30 + i, 1 + i % 2, '2026-02-0%n', i, chr(98 - i / 2 % 2) FROM generate_series(0, 3) i},
+			delete_stores => q{DELETE FROM price WHERE listing_id IN (1, 2)},
+			multi_reversed => q{INSERT INTO price (id, listing_id, created, value, store) VALUES (%n22, 2, '2026-02-0%n', 7, 'b'), (%n23, 1, '2026-02-0%n', 8, 'a'), (%n24, 1, '2026-02-0%n', 8, 'B')},
+			delete_listing => q{DELETE FROM listing WHERE id = 1 AND store = 'a'},
+			rekey => q{UPDATE listing SET id = 9 WHERE id = 1 AND store = 'a'},
+			rekey_store => q{UPDATE listing SET store = 'c' WHERE id = 1 AND store = 'a'} } },
+	# Price 6 of listing 1 is the newest, and does not count.
+	condition => {
+		columns => q{deleted boolean NOT NULL DEFAULT false, kind text DEFAULT 'sale'},
+		attach => q{key => 'listing_id', condition => $c$NOT deleted AND kind = 'sale'$c$},
+		condition => q{NOT deleted AND kind = 'sale'},
+		prices => q{INSERT INTO price VALUES (6, 1, '2026-02-03', 60, true, 'sale'), (7, 1, '2026-01-05', 70, false, 'used')},
+		statements => {
+			hide => q{UPDATE price SET deleted = true WHERE id = 3},
+			show => q{UPDATE price SET deleted = false WHERE id = 6},
+			kind => q{UPDATE price SET kind = CASE kind WHEN 'sale' THEN 'used' ELSE 'sale' END WHERE id = 3},
+			toggle => q{UPDATE price SET deleted = NOT deleted WHERE listing_id = 1},
+			hide_and_move => q{UPDATE price SET deleted = true, listing_id = 2 WHERE id = 3},
+			show_and_move => q{UPDATE price SET deleted = false, listing_id = 2 WHERE id = 6},
+			hidden => q{INSERT INTO price VALUES (%n20, 1, '2026-03-0%n', %n20, true)},
+			delete_hidden => q{DELETE FROM price WHERE id = 6},
+			value_of_hidden => q{UPDATE price SET value = 600 + %n WHERE id = 6} } },
+	# The application changes rows that are not its own; there is none for key 3 and those from 21 on.
+	latest => {
+		columns => q{note text DEFAULT 'n'},
+		statements => {
+			first => q{INSERT INTO price VALUES (%n20, 3, '2026-02-0%n', %n20)},
+			first_equal => q{INSERT INTO price VALUES (%n21, 3, '2026-02-01', 1)},
+			first_many => q{INSERT INTO price SELECT %n30 + i, CASE i WHEN 5 THEN 1 WHEN 6 THEN 3 ELSE 25 - i END, '2026-02-0%n', i FROM generate_series(1, 6) i},
+			first_and_last => q{WITH d AS (DELETE FROM price WHERE listing_id = 2) INSERT INTO price VALUES (%n22, 3, '2026-02-0%n', 5)},
+			equal => q{INSERT INTO price VALUES (%n23, 1, '2026-01-30', 30)},
+			move_first => q{UPDATE price SET listing_id = 3 WHERE id = 3},
+			move_all => q{UPDATE price SET listing_id = 3 WHERE listing_id IN (1, 2)},
+			delete_both => q{DELETE FROM price WHERE listing_id IN (1, 2, 3)},
+			carried => q{UPDATE price SET note = 'c%n' WHERE id = 3},
+			put_back => q{WITH d AS (DELETE FROM price WHERE id IN (1, 2, 3) RETURNING *) INSERT INTO price SELECT id + %n40, listing_id, created, value FROM d WHERE id = 3},
+			save => q{UPDATE listing SET last_price = 4 WHERE listing_id = 1},
+			delete_listing => q{DELETE FROM listing WHERE listing_id = 1},
+			delete_listings => q{DELETE FROM listing WHERE listing_id IN (SELECT listing_id FROM listing ORDER BY 1 FOR UPDATE)},
+			rekey => q{UPDATE listing SET listing_id = 9 WHERE listing_id = 1},
+			new_listing => q{INSERT INTO listing (listing_id, last_price) VALUES (8, 1)},
+			new_listing_3 => q{INSERT INTO listing (listing_id, last_price) VALUES (3, 1) ON CONFLICT DO NOTHING} } });
+# Which of them a schema has.
+my %shape_of = (composite => 'composite', composite_none => 'composite', condition => 'condition', condition_none => 'condition', latest => 'latest', latest_more => 'latest');
+
+sub statements_of
+{
+	my ($foreign_key) = @_;
+	my $shape = $shape_of{$foreign_key};
+	return { %statements, $shape ? %{ $shapes{$shape}{statements} } : () };
+}
+
 # Which listings there are after it for its transaction, of the first ones; otherwise those of before.
-my %listings_after = (delete_listing => '{2,3}', rekey => '{2,3,9}', new_listing => '{1,2,3,8}');
+my %listings_after = (delete_listing => '{2,3}', rekey => '{2,3,9}', rekey_store => '{2,3}', new_listing => '{1,2,3,8}');
 # These lock a listing before its prices, by cascading foreign keys, and so can deadlock with a flush, which locks it
 # after them; so can an application's write of a kept column with TRUNCATE.
-my %listing_first = map { $_ => 1 } qw(delete_listing rekey);
+my %listing_first = map { $_ => 1 } qw(delete_listing rekey rekey_store);
 
 sub can_deadlock
 {
-	my $kinds = join ' ', sort @_;
-	return $listing_first{ $_[0] } || $listing_first{ $_[1] } || $kinds eq 'save truncate';
+	my ($foreign_key, @kinds) = @_;
+	# No foreign key cascades from rows that are not the application's.
+	return grep({ $_ eq 'truncate' } @kinds) && grep({ /^(save|delete_listings?|rekey|new_listing|new_listing_3)$/ } @kinds) if $foreign_key =~ /^latest/;
+	return grep({ $listing_first{$_} } @kinds) || join(' ', sort @kinds) eq 'save truncate';
 }
 
 # The pairs of races.spec.
@@ -70,8 +142,8 @@ my %by_hand = map { $_ => 1 } ('newest newest', 'between delete_latest', 'delete
 	'delete_latest value', 'move_out multi', 'delete_latest tie', 'delete_all unknown', 'newest save');
 
 # These give prices to listing 1, which the other session can take away, as these do.
-my %of_listing_1 = map { $_ => 1 } qw(newest between oldest tie unknown move_in upsert merge many multi);
-my %takes_listing_1 = map { $_ => 1 } qw(delete_listing rekey);
+my %of_listing_1 = map { $_ => 1 } qw(newest between oldest tie unknown move_in upsert merge many multi carried_tie move_back many_stores multi_reversed hidden);
+my %takes_listing_1 = map { $_ => 1 } qw(delete_listing rekey rekey_store);
 
 # What a session can be refused with, beside another one; nothing else than what PostgreSQL alone would refuse.
 sub can_be_refused_with
@@ -80,9 +152,9 @@ sub can_be_refused_with
 	my ($kind, $level) = @$own;
 	my @codes;
 	push @codes, '40001' if $level ne 'rc';
-	push @codes, '40P01' if can_deadlock($kind, $other->[0]);
-	push @codes, '23503' if $foreign_key !~ /^none/ && ($kind eq 'early' || $of_listing_1{$kind} && $takes_listing_1{ $other->[0] });
-	push @codes, '23505' if $kind eq 'new_listing' && $other->[0] eq 'new_listing';
+	push @codes, '40P01' if can_deadlock($foreign_key, $kind, $other->[0]);
+	push @codes, '23503' if $foreign_key !~ /none|^latest/ && ($kind eq 'early' || $of_listing_1{$kind} && $takes_listing_1{ $other->[0] });
+	push @codes, '23505' if $kind eq 'new_listing' && $other->[0] =~ /^new_listing$|^early$/;
 	return @codes;
 }
 
@@ -99,36 +171,62 @@ $node->safe_psql('postgres', 'CREATE EXTENSION listing_stats');
 # The direct path takes no table with an UPDATE trigger of others on it, and recomputes only what the latest prices
 # decide; those of many listings it reads together where no more is kept.  With it, there is a schema for each.
 my $direct = $node->safe_psql('postgres', q{LOAD 'listing_stats'; SHOW listing_stats.direct_path}) eq 'on';
+@foreign_keys{qw(composite condition)} = @foreign_keys{qw(deferred deferred)};
+$foreign_keys{composite} =~ s/\(listing_id\)/(listing_id, store)/;
+@foreign_keys{qw(composite_none condition_none latest latest_more)} = ('') x 4;
 # Those that keep less come once more with all columns.
 @foreign_keys{qw(none_more deferred_more)} = @foreign_keys{qw(none deferred)} if $direct;
-my %without_update_trigger = $direct ? map { $_ => 1 } qw(deferred deferred_more immediate none none_more) : ();
-my %head_only = $direct ? (deferred => 1, none => 1) : ();
-my %latest_only = $direct ? (none => 1) : ();
+my %without_update_trigger = $direct ? map { $_ => 1 } qw(deferred deferred_more immediate none none_more composite composite_none condition condition_none latest) : ();
+my %head_only = (latest => 1, composite => 1, condition => 1, $direct ? (deferred => 1, none => 1) : ());
+my %latest_only = (latest => 1, $direct ? (none => 1) : ());
 for my $foreign_key (sort keys %foreign_keys)
 {
 	my @columns = 'last_price_at';
 	push @columns, 'previous_price' unless $latest_only{$foreign_key};
 	push @columns, qw(lowest_price highest_price price_count) unless $head_only{$foreign_key};
+	push @columns, 'price_count' if $foreign_key eq 'condition';
 	my $attached = join ', ', map { "$_ => '$_'" } @columns;
-	my $kept = join ', ', 'id', 'last_price', @columns;
+	my $name = $shape_of{$foreign_key} // '';
+	my ($composite, $latest) = ($name eq 'composite', $name eq 'latest');
+	my $shape = $shapes{$name} // {};
+	my $more_columns = $shape->{columns} ? ", $shape->{columns}" : '';
+	my $key = $latest ? 'listing_id' : $composite ? 'id, store' : 'id';
+	my $kept = join ', ', $key, 'last_price', @columns, @{ $shape->{carried} // [] };
+	my $store = $composite ? ', l.store' : '';
+	my $is_last = 'p.listing_id = l.id' . ($composite ? ' AND p.store = l.store' : '');
+	my $attach = ($latest ? q{keep_latest('price', 'listing', } : q{attach('listing', 'price', }) . ($shape->{attach} // q{key => 'listing_id'}) . ", $attached)";
+	my $made = $latest ? '' : q{CREATE TABLE listing (id int, note text, last_price numeric, last_price_at timestamp, previous_price numeric,
+		lowest_price numeric, highest_price numeric, price_count bigint} . ($composite ? q{, store text DEFAULT 'a', last_note text, last_id int} : '') . ($composite ? ', PRIMARY KEY (id, store));' : ', PRIMARY KEY (id));');
+	my $of = $latest ? '(SELECT DISTINCT listing_id AS id FROM counted)' : 'listing';
+	my $twice = $latest ? 'EXISTS (SELECT FROM listing GROUP BY listing_id HAVING count(*) > 1)'
+		: "seen IS DISTINCT FROM expected OR others <> " . ($composite ? 12 : 10);
+	my ($is_first, $is_other) = $latest ? ('listing_id < 10', 'listing_id > 10') : $composite ? (q{id < 10 AND store = 'a'}, q{id > 10 OR store = 'b'}) : ('id < 10', 'id > 10');
+	my $more_prices = $shape->{prices} // 'SELECT';
+	my $rows = $latest ? 'INSERT INTO listing TABLE recomputed'
+		: $composite ? q{INSERT INTO listing VALUES (1, NULL, 30, '2026-01-30', 20, 10, 30, 3, 'a', 'n', 3), (2, NULL, 7, '2026-01-15', 5, 5, 7, 2, 'a', 'n', 5),
+			(2, NULL, 8, '2026-02-01', NULL, 8, 8, 1, 'b', 'n', 21);
+		INSERT INTO listing (id, store, price_count) VALUES (3, 'a', 0), (1, 'b', 0), (1, 'B', 0);
+		INSERT INTO listing SELECT i, NULL, i, '2026-01-10', NULL, i, i, 1, 'a', 'n', i FROM generate_series(11, 20) i}
+		: q{INSERT INTO listing VALUES (1, NULL, 30, '2026-01-30', 20, 10, 30, 3), (2, NULL, 7, '2026-01-15', 5, 5, 7, 2), (3, NULL, NULL, NULL, NULL, NULL, NULL, 0);
+		INSERT INTO listing SELECT i, NULL, i, '2026-01-10', NULL, i, i, 1 FROM generate_series(11, 20) i};
 	my $changes = $without_update_trigger{$foreign_key} ? 'INSERT OR DELETE' : 'INSERT OR UPDATE OR DELETE';
 	$node->safe_psql('postgres', qq{
 	SET client_min_messages = warning;
 	CREATE SCHEMA $foreign_key;
 	SET search_path = $foreign_key;
-	CREATE TABLE listing (id int PRIMARY KEY, note text, last_price numeric, last_price_at timestamp, previous_price numeric,
-		lowest_price numeric, highest_price numeric, price_count bigint);
-	CREATE TABLE price (id int PRIMARY KEY, listing_id int, created timestamp NOT NULL, value numeric);
-	SELECT count(*) FROM listing_stats.attach('listing', 'price', key => 'listing_id', $attached);
+	$made
+	CREATE TABLE price (id int PRIMARY KEY, listing_id int, created timestamp NOT NULL, value numeric$more_columns);
+	SELECT count(*) FROM listing_stats.$attach;
 	$foreign_keys{$foreign_key}
+	CREATE VIEW counted AS SELECT * FROM price WHERE @{[ $shape->{condition} // 'true' ]};
 	CREATE VIEW stored AS SELECT $kept FROM listing;
 	CREATE VIEW recomputed AS SELECT $kept FROM (
-		SELECT l.id, last.value AS last_price, last.created AS last_price_at,
-			(SELECT p.value FROM price p WHERE p.listing_id = l.id AND p.value IS NOT NULL AND p.value IS DISTINCT FROM last.value ORDER BY p.created DESC, p.id DESC LIMIT 1) AS previous_price,
+		SELECT l.id, l.id AS listing_id$store, last.value AS last_price, last.created AS last_price_at, last.id AS last_id, @{[ $composite ? 'last.note' : 'NULL' ]} AS last_note,
+			(SELECT p.value FROM counted p WHERE $is_last AND p.value IS NOT NULL AND p.value IS DISTINCT FROM last.value ORDER BY p.created DESC, p.id DESC LIMIT 1) AS previous_price,
 			min(p.value) AS lowest_price, max(p.value) AS highest_price, count(p.value) AS price_count
-		FROM listing l LEFT JOIN price p ON p.listing_id = l.id
-		LEFT JOIN LATERAL (SELECT value, created FROM price p WHERE p.listing_id = l.id ORDER BY created DESC, id DESC LIMIT 1) last ON true
-		GROUP BY l.id, last.value, last.created) r;
+		FROM $of l LEFT JOIN counted p ON $is_last
+		LEFT JOIN LATERAL (SELECT p.* FROM counted p WHERE $is_last ORDER BY created DESC, id DESC LIMIT 1) last ON true
+		GROUP BY l.id$store, last.value, last.created, last.id @{[ $composite ? ', last.note' : '' ]}) r;
 	CREATE FUNCTION "check"() RETURNS text LANGUAGE plpgsql AS \$\$
 	DECLARE
 		wrong text := (SELECT string_agg(d::text, ' ') FROM (
@@ -139,10 +237,10 @@ for my $foreign_key (sort keys %foreign_keys)
 	END \$\$;
 	CREATE FUNCTION once(expected int[] DEFAULT '{1,2,3}') RETURNS text LANGUAGE plpgsql SET enable_indexscan = off SET enable_indexonlyscan = off SET enable_bitmapscan = off AS \$\$
 	DECLARE
-		seen int[] := (SELECT array_agg(id ORDER BY id) FROM listing WHERE id < 10);
-		others int := (SELECT count(*) FROM listing WHERE id > 10);
+		seen int[] := (SELECT array_agg(@{[ $latest ? 'listing_id ORDER BY listing_id' : 'id ORDER BY id' ]}) FROM listing WHERE $is_first);
+		others int := (SELECT count(*) FROM listing WHERE $is_other);
 	BEGIN
-		IF seen IS DISTINCT FROM expected OR others <> 10 THEN RAISE EXCEPTION 'wrong: listings % and % others are seen instead of % and 10', seen, others, expected; END IF;
+		IF $twice THEN RAISE EXCEPTION 'wrong: listings % and % others are seen instead of %', seen, others, expected; END IF;
 		RETURN 'once';
 	END \$\$;
 	CREATE FUNCTION pause() RETURNS trigger LANGUAGE plpgsql AS \$\$
@@ -159,8 +257,8 @@ for my $foreign_key (sort keys %foreign_keys)
 		DELETE FROM listing;
 		INSERT INTO price VALUES (1, 1, '2026-01-10', 10), (2, 1, '2026-01-20', 20), (3, 1, '2026-01-30', 30), (4, 2, '2026-01-10', 5), (5, 2, '2026-01-15', 7);
 		INSERT INTO price SELECT i, i, '2026-01-10', i FROM generate_series(11, 20) i;
-		INSERT INTO listing VALUES (1, NULL, 30, '2026-01-30', 20, 10, 30, 3), (2, NULL, 7, '2026-01-15', 5, 5, 7, 2), (3, NULL, NULL, NULL, NULL, NULL, NULL, 0);
-		INSERT INTO listing SELECT i, NULL, i, '2026-01-10', NULL, i, i, 1 FROM generate_series(11, 20) i
+		$more_prices;
+		$rows
 	\$\$;
 	});
 }
@@ -222,7 +320,7 @@ sub race
 	}
 	my @statement = map {
 		my ($kind, $level) = @{ $of[$_] };
-		my $text = $statements{$kind} =~ s/%n/$_ + 1/ger;
+		my $text = statements_of($foreign_key)->{$kind} =~ s/%n/$_ + 1/ger;
 		# TRUNCATE takes the rows away from older snapshots too.
 		my @look = $level ne 'rc' && grep({ $_->[0] eq 'truncate' } @of) ? () : 'SELECT "check"()';
 		push @look, "SELECT once('" . ($listings_after{$kind} // '{1,2,3}') . "')" if $level ne 'rc' && $snapshot;
@@ -305,9 +403,10 @@ sub races
 		? ([ 'both', 0 ], [ 'reverse', 0 ], [ 'undone', 0 ], [ 'paused', 0 ])
 		: ([ 'both', 0 ], [ 'both', 1 ], [ 'reverse', 1 ], [ 'after', 1 ], [ 'undone', 1 ], [ 'paused', 1 ]);
 	my @races;
-	for my $a (sort keys %statements)
+	my @kinds = sort keys %{ statements_of($foreign_key) };
+	for my $a (@kinds)
 	{
-		for my $b (sort keys %statements)
+		for my $b (@kinds)
 		{
 			push @races, [ $foreign_key, @$_, [ $a, $first ], [ $b, $second ] ] for @shapes;
 		}
@@ -315,7 +414,7 @@ sub races
 	return @races;
 }
 
-my (@rest, @more_columns);
+my (@rest, @more_columns, @shapes);
 for my $foreign_key (sort keys %foreign_keys)
 {
 	for my $first (sort keys %levels)
@@ -340,6 +439,10 @@ for my $foreign_key (sort keys %foreign_keys)
 				run_all("$foreign_key, $levels{$first} and $levels{$second}", @races);
 				cmp_ok($outcomes{40001} // 0, '>', 0, 'some were refused') if $first ne 'rc';
 			}
+			elsif ($shape_of{$foreign_key})
+			{
+				push @shapes, @races;
+			}
 			elsif ($foreign_key =~ /_more$/)
 			{
 				push @more_columns, @races;
@@ -355,9 +458,10 @@ if (@rest)
 {
 	my $seed = $ENV{LISTING_STATS_SEED} // int rand 1e6;
 	srand $seed;
-	diag "samples with LISTING_STATS_SEED=$seed of " . @rest . ' further races and of ' . @more_columns . ' with all columns';
+	diag "samples with LISTING_STATS_SEED=$seed of " . @rest . ' further races, of ' . @more_columns . ' with all columns and of ' . @shapes . ' of other shape';
 	run_all('a sample', map { $rest[ rand @rest ] } 1 .. $sample_size);
 	run_all('a sample with all columns', map { $more_columns[ rand @more_columns ] } 1 .. $sample_size_of_more_columns) if @more_columns;
+	run_all('a sample of other shape', map { $shapes[ rand @shapes ] } 1 .. $sample_size_of_shapes);
 }
 
 undef $_ for $control, @session;

@@ -1,0 +1,62 @@
+-- What else an owner has on the table of keep_latest(): foreign keys, other attachments, rows of his own.
+SET SESSION AUTHORIZATION regress_listing_stats;
+CREATE SCHEMA latest_tables;
+SET search_path = latest_tables;
+SET client_min_messages = warning;
+\set SHOW_CONTEXT never
+
+-- A row of it goes with what its foreign key refers to, whichever cascade comes first
+CREATE TABLE listing (id int PRIMARY KEY, name text);
+INSERT INTO listing SELECT generate_series(1, 6);
+CREATE TABLE price (id serial PRIMARY KEY, listing_id int REFERENCES listing ON DELETE CASCADE ON UPDATE CASCADE, created date NOT NULL DEFAULT '2026-01-01', value int);
+INSERT INTO price (listing_id, value) SELECT id, id FROM listing;
+SELECT key, warnings FROM listing_stats.keep_latest('price', 'latest');
+ALTER TABLE latest ADD FOREIGN KEY (listing_id) REFERENCES listing ON DELETE CASCADE ON UPDATE CASCADE;
+DELETE FROM listing WHERE id = 1;
+UPDATE listing SET id = 20 WHERE id = 2;
+BEGIN;
+DELETE FROM latest WHERE listing_id = 3;
+DELETE FROM listing WHERE id = 3;
+COMMIT;
+SELECT * FROM latest ORDER BY listing_id;
+SELECT * FROM listing_stats.verify('latest', 'price');
+ALTER TABLE price DROP CONSTRAINT price_listing_id_fkey, ADD FOREIGN KEY (listing_id) REFERENCES listing ON DELETE CASCADE ON UPDATE CASCADE;
+DELETE FROM listing WHERE id = 4;
+UPDATE listing SET id = 50 WHERE id = 5;
+INSERT INTO latest VALUES (6, 0) ON CONFLICT (listing_id) DO UPDATE SET last_price = 7;
+MERGE INTO latest l USING (VALUES (6), (20)) v (id) ON l.listing_id = v.id WHEN MATCHED AND v.id = 6 THEN DELETE WHEN MATCHED THEN UPDATE SET last_price = 3;
+SELECT * FROM latest ORDER BY listing_id;
+SELECT * FROM listing_stats.verify('latest', 'price');
+-- That key is price's own, so it is no sign that another table has been attached
+SELECT * FROM listing_stats.check() WHERE price = 'price'::regclass;
+
+-- One attachment inserts and deletes its rows, others can keep more of their columns
+SELECT key FROM listing_stats.keep_latest('price', 'latest', last_price => 'other', condition => 'value > 3');
+\echo :SQLSTATE
+SELECT last_price, own_rows FROM listing_stats.attach('latest', 'price', last_price => 'other', key => 'listing_id', condition => 'value > 5');
+SELECT last_price, own_rows FROM listing_stats.keep_latest('price', 'latest', last_price => 'last_price', carry => 'value');
+SELECT * FROM latest ORDER BY listing_id;
+
+-- What mends one of several names a column of it, and is no other's
+ALTER TABLE price DISABLE TRIGGER USER;
+SELECT mend FROM listing_stats.check() WHERE price = 'price'::regclass;
+SELECT mend FROM listing_stats.check() WHERE price = 'price'::regclass
+\gexec
+SELECT * FROM listing_stats.check() WHERE price = 'price'::regclass;
+CREATE TABLE whole (LIKE price) PARTITION BY RANGE (listing_id);
+ALTER TABLE whole ATTACH PARTITION price FOR VALUES FROM (0) TO (100);
+SELECT problem, mend FROM listing_stats.check() WHERE price = 'price'::regclass;
+DROP TABLE whole, latest;
+
+-- Rows that are there are not deleted because their columns have been kept before
+CREATE TABLE item (listing_id int PRIMARY KEY, name text);
+INSERT INTO item VALUES (6, 'has a price'), (7, 'has none');
+CREATE TABLE price (id serial PRIMARY KEY, listing_id int, created date NOT NULL DEFAULT '2026-01-01', value int);
+INSERT INTO price (listing_id, value) VALUES (6, 6);
+SELECT last_price, own_rows FROM listing_stats.attach('item', 'price', key => 'listing_id');
+SELECT last_price, own_rows FROM listing_stats.keep_latest('price', 'item', key => 'listing_id', last_price => 'last_price');
+\echo :SQLSTATE
+SELECT * FROM item ORDER BY listing_id;
+DELETE FROM item WHERE listing_id = 7;
+SELECT last_price, own_rows FROM listing_stats.keep_latest('price', 'item', key => 'listing_id', last_price => 'last_price');
+DROP SCHEMA latest_tables CASCADE;
