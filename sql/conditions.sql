@@ -52,7 +52,7 @@ DROP TABLE price, latest;
 -- Who writes prices through a view need not be allowed to use the schemas of what the condition names
 CREATE TYPE condition_types.kind AS ENUM ('ask', 'bid');
 CREATE TABLE listing (id int PRIMARY KEY);
-CREATE TABLE price (id serial PRIMARY KEY, listing_id int REFERENCES listing, created date NOT NULL DEFAULT '2026-01-01', value int, kind condition_types.kind NOT NULL DEFAULT 'ask', subject oid DEFAULT 1);
+CREATE TABLE price (id serial PRIMARY KEY, listing_id int REFERENCES listing, created date NOT NULL DEFAULT '2026-01-01', value int, kind condition_types.kind DEFAULT 'ask', subject oid DEFAULT 1);
 CREATE TABLE subject ();
 INSERT INTO listing VALUES (1);
 CREATE SCHEMA condition_views;
@@ -82,8 +82,19 @@ INSERT INTO price (listing_id, value) VALUES (1, 11);
 \echo :SQLSTATE
 SELECT condition, warnings FROM listing_stats.attachments WHERE price = 'price'::regclass;
 SELECT condition FROM listing_stats.attach('listing', 'price', condition => 'kind = ''asked''');
-INSERT INTO price (listing_id, value) VALUES (1, 11);
+INSERT INTO price (listing_id, value, kind) VALUES (1, 11, 'asked');
 TABLE listing;
+-- also of one of several: the hint names what it keeps
+SELECT last_price FROM listing_stats.attach('listing', 'price', last_price => 'bid', condition => 'kind = ''bid''');
+ALTER SCHEMA condition_types RENAME TO condition_kinds;
+INSERT INTO price (listing_id, value) VALUES (1, 12);
+\echo :SQLSTATE
+SELECT condition, warnings FROM listing_stats.attachments WHERE price = 'price'::regclass ORDER BY 1;
+SELECT condition FROM listing_stats.attach('listing', 'price', last_price => 'bid', condition => 'kind = ''bid''');
+SELECT condition FROM listing_stats.attach('listing', 'price', last_price => 'last_price', condition => 'kind = ''asked''');
+INSERT INTO price (listing_id, value, kind) VALUES (1, 13, 'asked'), (1, 14, 'bid');
+TABLE listing;
+SELECT * FROM listing_stats.check() WHERE price = 'price'::regclass;
 
 -- An error in one points into it
 SELECT listing_stats.attach('listing', 'price', last_price => 'other', condition => 'kind = ');
@@ -95,5 +106,5 @@ SELECT listing_stats.attach('listing', 'price', last_price => 'other', condition
 \echo :SQLSTATE
 
 RESET SESSION AUTHORIZATION;
-DROP SCHEMA conditions, condition_types, condition_views CASCADE;
+DROP SCHEMA conditions, condition_kinds, condition_views CASCADE;
 DROP ROLE regress_listing_stats_writer;

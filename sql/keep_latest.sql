@@ -61,5 +61,9 @@ SELECT wrong(), count(*) FROM latest WHERE product IN (5, 60);
 TRUNCATE latest;
 CALL listing_stats.refresh('latest', 'price', batch_size => 5);
 SELECT wrong(), count(*) FROM latest;
+-- refresh() leaves keys alone that have only prices that do not count
+INSERT INTO price (product, source, created, value, valid) VALUES (70, 'x', '2026-01-01', 1, false);
+CALL listing_stats.refresh('latest', 'price', batch_size => 5);
+SELECT done = (SELECT count(*) FROM latest) AS done, changed FROM listing_stats.refresh_progress WHERE listing = 'latest'::regclass;
 SELECT listing_stats.detach('latest', 'price');
 DROP TABLE price, latest;

@@ -40,8 +40,11 @@ SELECT * FROM latest ORDER BY listing_id;
 -- What mends one of several names a column of it, and is no other's
 ALTER TABLE price DISABLE TRIGGER USER;
 SELECT mend FROM listing_stats.check() WHERE price = 'price'::regclass;
-SELECT mend FROM listing_stats.check() WHERE price = 'price'::regclass
-\gexec
+DO $$ DECLARE mends text[] := ARRAY(SELECT mend FROM listing_stats.check() WHERE price = 'price'::regclass); mend text; BEGIN
+	FOREACH mend IN ARRAY mends LOOP
+		EXECUTE mend;
+	END LOOP;
+END $$;
 SELECT * FROM listing_stats.check() WHERE price = 'price'::regclass;
 CREATE TABLE whole (LIKE price) PARTITION BY RANGE (listing_id);
 ALTER TABLE whole ATTACH PARTITION price FOR VALUES FROM (0) TO (100);
@@ -59,4 +62,13 @@ SELECT last_price, own_rows FROM listing_stats.keep_latest('price', 'item', key 
 SELECT * FROM item ORDER BY listing_id;
 DELETE FROM item WHERE listing_id = 7;
 SELECT last_price, own_rows FROM listing_stats.keep_latest('price', 'item', key => 'listing_id', last_price => 'last_price');
+-- Rows are inserted by its unique key: one that is checked later does not do
+CREATE TABLE later (listing_id int PRIMARY KEY DEFERRABLE INITIALLY DEFERRED);
+SELECT key FROM listing_stats.keep_latest('price', 'later', key => 'listing_id');
+\echo :SQLSTATE
+-- More columns than a key can have are not cut off
+CREATE TABLE wide (a int, b int, c int, d int, e int, f int, g int, h int, i int, PRIMARY KEY (a, b, c, d, e, f, g, h, i));
+CREATE TABLE wide_price (id serial PRIMARY KEY, a int, b int, c int, d int, e int, f int, g int, h int, i int, created date, value int, FOREIGN KEY (a, b, c, d, e, f, g, h, i) REFERENCES wide);
+SELECT key FROM listing_stats.keep_latest('wide_price', 'latest');
+\echo :SQLSTATE
 DROP SCHEMA latest_tables CASCADE;

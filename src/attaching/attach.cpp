@@ -190,7 +190,7 @@ attach_targets(Request *request, Attachment *attachment, const Trigger *existing
 {
 	int kept = 0;
 
-	// A new attachment that names none, or none but others, keeps the latest price too, unless
+	// A new attachment that names none, or only others, keeps the latest price too, unless
 	// another one does so already.
 	if (existing == nullptr && request->column[last_price] == nullptr &&
 	    (!request->targets_are_named ||

@@ -1,6 +1,6 @@
 // keep_latest(): a table of its own for the latest row of each key.
 //
-// The table is a listing whose rows are the attachment's own: everything but that is as attach()
+// The table is a listing whose rows are the attachment's own: all else is as attach()
 // has it.  See flush.cpp for how rows come and go.
 #include "attaching/attach.hpp"
 #include "attaching/attach_triggers.hpp"
@@ -24,7 +24,12 @@ find_key(Relation price, Request *request)
 	foreach (cell, RelationGetFKeyList(price))
 	{
 		const ForeignKeyCacheInfo *foreign_key = static_cast<ForeignKeyCacheInfo *>(lfirst(cell));
-		for (int i = 0; i < Min(foreign_key->nkeys, most_key_columns); ++i)
+		if (foreign_key->nkeys > most_key_columns)
+			ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			                errmsg("the foreign key of table \"%s\" has %d columns",
+			                       RelationGetRelationName(price), foreign_key->nkeys),
+			                errhint("Keys have at most %d columns.", most_key_columns)));
+		for (int i = 0; i < foreign_key->nkeys; ++i)
 			request->column[list_place(ColumnList::key, i)] =
 				get_attname(RelationGetRelid(price), foreign_key->conkey[i], false);
 		++count;

@@ -8,6 +8,7 @@
 // interruption.
 #include "attaching/refresh_progress.hpp"
 #include "server/roles.hpp"
+#include "tables/condition.hpp"
 #include "tracking/flush.hpp"
 #include "tracking/maintenance_sql.hpp"
 
@@ -134,7 +135,8 @@ find_attachments(const Refresh &refresh)
 	return found;
 }
 
-// The attachment under way as it is now.
+// The number of the first kept column, which tells attachments of two tables apart: no column is
+// kept by two.
 AttrNumber
 first_kept(const Attachment &attachment)
 {
@@ -145,6 +147,7 @@ first_kept(const Attachment &attachment)
 	return attachment.column[target].attnum;
 }
 
+// The attachment under way as it is now.
 Attachment *
 find_attachment(const Refresh &refresh)
 {
@@ -232,12 +235,13 @@ read_keys(const Refresh &refresh, const Attachment &attachment, Size *count)
 	if (refresh.has_last)
 		split_key(attachment, refresh.last, column);
 	SPI_connect();
-	const int guc_level = NewGUCNestLevel();
+	// No search_path of the caller's may change what the condition means.
+	const int guc_level = begin_safe_path();
 	for (const char *name : off)
 		set_for_reading(name, "off");
 	set_for_reading("max_parallel_workers_per_gather", "0");
 	select_as_owner(attachment, query, refresh.has_last ? attachment.key_columns : 0, type, column);
-	AtEOXact_GUC(true, guc_level);
+	end_safe_path(guc_level);
 
 	MemoryContext spi = MemoryContextSwitchTo(context);
 	Datum *key =

@@ -122,8 +122,9 @@ is_checked(Relation price, Oid constraint)
 const char *
 attach_hint(const Definition &definition, int column)
 {
-	return psprintf("Name the column anew with SELECT %s, or stop keeping the columns with SELECT "
+	return psprintf("Name the %s anew with SELECT %s, or stop keeping the columns with SELECT "
 	                "listing_stats.detach(%s, %s).",
+	                column == first_of_condition ? "condition" : "column",
 	                attach_call(definition, column), quote_literal_cstr(definition.listing),
 	                quote_literal_cstr(definition.price));
 }

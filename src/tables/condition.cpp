@@ -84,20 +84,21 @@ transform(Relation price, const char *text, const char *const *old_name)
 	return condition;
 }
 
-// Whether an error is about the text and what it names: not that of an operator, of another
-// transaction or of the server.
+// Whether an error is about the text and what it names, by whatever code PostgreSQL says so: not
+// that of an operator, of another transaction or of the server.
 bool
 is_of_text(int sqlstate)
 {
 	switch (ERRCODE_TO_CATEGORY(sqlstate))
 	{
-	case ERRCODE_SYNTAX_ERROR_OR_ACCESS_RULE_VIOLATION:
-	case ERRCODE_DATA_EXCEPTION:  // a label of an enumeration that is called otherwise now
-	case ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION:
-	case ERRCODE_PLPGSQL_ERROR:
-		return true;
-	default:
+	case ERRCODE_OPERATOR_INTERVENTION:
+	case ERRCODE_TRANSACTION_ROLLBACK:
+	case ERRCODE_INSUFFICIENT_RESOURCES:
+	case ERRCODE_SYSTEM_ERROR:
+	case ERRCODE_INTERNAL_ERROR:
 		return false;
+	default:
+		return sqlstate != ERRCODE_LOCK_NOT_AVAILABLE;
 	}
 }
 

@@ -1,7 +1,7 @@
 // Which prices count for an attachment: a condition on a row of price, kept as text in the
 // arguments of its triggers.
 //
-// The text is what PostgreSQL prints while nothing but pg_catalog is in the search_path, and is
+// The text is what PostgreSQL prints while only pg_catalog is in the search_path, and is
 // read the same way, so that no search_path changes what it means.  Nothing here runs a function
 // that the condition names; what reading its constants runs, runs as the owner of price, in a
 // security-restricted operation.
@@ -11,7 +11,7 @@
 
 namespace listing_stats {
 
-// With nothing but pg_catalog in the search_path until end_safe_path(), or the end of the
+// With only pg_catalog in the search_path until end_safe_path(), or the end of the
 // (sub)transaction.
 int begin_safe_path();
 void end_safe_path(int level);

@@ -124,10 +124,12 @@ serves_latest(Relation index, const Attachment &attachment)
 	       is_in_order(index, position, at, tie) && has_rows_of(index, attachment.condition_tree);
 }
 
+// For ON CONFLICT, by which rows of its own are inserted, it has to be checked at once.
 bool
 serves_listing_key(Relation index, const Attachment &attachment)
 {
 	return is_complete_btree(index) && index->rd_index->indisunique &&
+	       (index->rd_index->indimmediate || !attachment.own_rows) &&
 	       index->rd_index->indnkeyatts == attachment.key_columns &&
 	       begins_with_key(index, attachment, ColumnList::listing_key);
 }

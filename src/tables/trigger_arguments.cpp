@@ -571,6 +571,24 @@ format_definition(const Definition &definition)
 	return out.data;
 }
 
+namespace {
+
+// The first kept column as an argument, which says which one of several attachments is meant.
+const char *
+kept_argument(const Definition &definition)
+{
+	for (int i = first_target; i < first_carried; ++i)
+	{
+		if (definition.column[i] != nullptr)
+			return psprintf(", %s => %s", argument_name(i),
+			                quote_literal_cstr(definition.column[i]));
+	}
+	return psprintf(", carry => %s",
+	                quote_literal_cstr(format_list(definition.column, ColumnList::carried)));
+}
+
+}  // namespace
+
 char *
 attach_call(const Definition &definition, int column)
 {
@@ -582,6 +600,8 @@ attach_call(const Definition &definition, int column)
 	if (strcmp(argument_name(column), "key") != 0)
 		appendStringInfo(&call, ", key => %s",
 		                 quote_literal_cstr(format_list(definition.column, ColumnList::key)));
+	if (column == first_of_condition)
+		appendStringInfoString(&call, kept_argument(definition));
 	if (column != listing_key)
 		appendStringInfo(&call, ", %s => '...'", argument_name(column));
 	appendStringInfoChar(&call, ')');

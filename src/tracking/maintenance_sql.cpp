@@ -183,15 +183,15 @@ is_from_head(int target)
 	return target == last_price || target == last_price_at || is_carried(target);
 }
 
-// The prices that count, of the whole table: FROM item p.
+// The prices that count, of the whole table: a FROM item.
 const char *
-counted_prices(const Attachment &attachment)
+counted_prices(const Attachment &attachment, const char *alias = "p")
 {
 	const char *table = qualified_name(attachment.price);
 
 	if (attachment.condition == nullptr)
-		return psprintf("%s AS p", table);
-	return psprintf("(SELECT * FROM %s WHERE (%s)) AS p", table, attachment.condition);
+		return psprintf("%s AS %s", table, alias);
+	return psprintf("(SELECT * FROM %s WHERE (%s)) AS %s", table, attachment.condition, alias);
 }
 
 // FROM and WHERE for the prices of a listing, whose key "key" gives.
@@ -767,9 +767,10 @@ own_keys_query(const Attachment &attachment, ColumnList list, bool after, int li
 	const char *keys = keys_in_order(attachment, list, "t");
 
 	return psprintf(
-		"SELECT %s FROM %s AS t WHERE %s%s%s GROUP BY %s ORDER BY %s LIMIT %d",
+		"SELECT %s FROM %s WHERE %s%s%s GROUP BY %s ORDER BY %s LIMIT %d",
 		held_key(attachment, list, "t"),
-		qualified_name(list == ColumnList::key ? attachment.price : attachment.listing),
+		list == ColumnList::key ? counted_prices(attachment, "t")
+								: psprintf("%s AS t", qualified_name(attachment.listing)),
 		for_key(attachment, " AND ",
 	            [&attachment, list](int i) {
 					return psprintf("%s IS NOT NULL", key_expression(attachment, list, i, "t"));

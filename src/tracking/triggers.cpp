@@ -366,6 +366,11 @@ LISTING_STATS_FUNCTION(listing_stats_price_changed)
 
 	if (columns == nullptr)
 		PG_RETURN_POINTER(nullptr);
+	// The condition, which costs more, is asked last.
+	if (TRIGGER_FIRED_BY_UPDATE(event->tg_event) &&
+	    !(can_have_changed(event, columns) &&
+	      any_changed(event, columns, first_of_price, end_of_price)))
+		PG_RETURN_POINTER(nullptr);
 	if (!counts(event, columns, event->tg_trigslot) &&
 	    (!TRIGGER_FIRED_BY_UPDATE(event->tg_event) || !counts(event, columns, event->tg_newslot)))
 		PG_RETURN_POINTER(nullptr);
@@ -377,8 +382,7 @@ LISTING_STATS_FUNCTION(listing_stats_price_changed)
 	else if (TRIGGER_FIRED_BY_DELETE(event->tg_event))
 		add_key(event, columns, Side::price, event->tg_trigslot, to_recompute(false),
 		        can_flush_now(event, columns));
-	else if (can_have_changed(event, columns) &&
-	         any_changed(event, columns, first_of_price, end_of_price))
+	else
 	{
 		const bool moved = key_changed(event, columns, Side::price);
 		add_key(event, columns, Side::price, event->tg_trigslot, to_recompute(false),
