@@ -283,6 +283,16 @@ SELECT condition, last_price, index FROM listing_stats.attach('listing', 'price'
 SELECT wrong('listing', 'price', '{last_bid=value}', 'p.listing_id = l.id', 'created DESC NULLS LAST, id DESC', 'value > 4');
 DROP TABLE price, listing;
 
+-- Nothing stops being kept because another column is named for the same
+CREATE TABLE stays (id int PRIMARY KEY);
+CREATE TABLE stays_price (id int PRIMARY KEY, stays_id int REFERENCES stays, created date NOT NULL, value int);
+SELECT last_price_at FROM listing_stats.attach('stays', 'stays_price', last_price_at => 'kept_at');
+SELECT last_price_at FROM listing_stats.attach('stays', 'stays_price', last_price => 'last_price', last_price_at => 'also_at');
+\echo :SQLSTATE
+SELECT last_price_at FROM listing_stats.attach('stays', 'stays_price', last_price => 'last_price', last_price_at => 'none');
+SELECT last_price_at FROM listing_stats.attach('stays', 'stays_price', last_price => 'last_price', last_price_at => 'also_at');
+DROP TABLE stays, stays_price;
+
 -- No search_path changes what a condition, a key or a comparison means
 CREATE SCHEMA evil;
 CREATE FUNCTION evil.equal(text, text) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT true';

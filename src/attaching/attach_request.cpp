@@ -964,6 +964,28 @@ existing_attachment(Request *request)
 
 namespace {
 
+// Nothing that is kept stops being kept because another column is named for the same.
+void
+check_stays_kept(const Request &request, const Existing &now)
+{
+	for (int i = first_target; i < first_carried; ++i)
+	{
+		const char *kept = now.column[i];
+		bool stays = kept == nullptr || !is_named(request.column[i]) ||
+		             get_attnum(RelationGetRelid(request.listing), kept) == InvalidAttrNumber;
+		for (int j = first_target; !stays && j < end_of_targets; ++j)
+			stays = request.column[j] != nullptr && strcmp(request.column[j], kept) == 0;
+		if (!stays)
+			ereport(ERROR,
+			        (errcode(ERRCODE_DUPLICATE_OBJECT),
+			         errmsg("column \"%s\" of table \"%s\" would no longer be kept", kept,
+			                RelationGetRelationName(request.listing)),
+			         errhint("Stop keeping it first, with attach(..., %s => 'none'), or keep the "
+			                 "same in two columns by naming \"%s\" in a call of its own.",
+			                 argument_name(i), request.column[i])));
+	}
+}
+
 // Another attachment of the two tables most often has the same key and time: those of the first one
 // that are not named.
 void
@@ -1009,6 +1031,7 @@ complete_request(Request *request, const Trigger *existing)
 		attachment.guard = now.definition.guard;
 		condition = now.condition;
 	}
+	check_stays_kept(*request, now);
 	merge_carried(request, now.column);
 	for (int i = 0; i < first_source; ++i)
 	{

@@ -554,6 +554,7 @@ sub attach_call
 	push @arguments, 'value => ' . literal($name->{ $a->{value} }) if $name->{ $a->{value} } ne 'value';
 	push @arguments, 'tie => ' . literal($name->{ $a->{tie} }) if $a->{name_tie};
 	push @arguments, "$_ => " . literal($a->{target}{$_} ? $name->{ $a->{target}{$_} } : 'none') for grep { $a->{target}{$_} || $_ eq 'last_price' || $more{$_} } @targets;
+	push @arguments, 'carry => ' . literal(join ', ', map { identifier($name->{ $_->[0] }) . ' AS ' . identifier($name->{ $_->[1] }) } @{ $a->{carried} }) if @{ $a->{carried} };
 	push @arguments, "null_value => '$a->{null_value}'" if $a->{null_value} ne 'keep' || $more{options};
 	push @arguments, "guard => '$a->{guard}'" if $a->{guard} ne 'keep' || $more{options};
 	push @arguments, "replication => '$a->{replication}'" if $a->{replication} ne 'origin';
@@ -604,6 +605,14 @@ sub add_attachment
 			chance(0.4) && run(resolve("CREATE INDEX ON {$l} ({$role})"));
 		}
 	}
+	# Further columns of the latest row.  Those that are there already are none of the user's.
+	$a->{carried} = [];
+	for my $column (grep { $_ && !$plain && !$m->{simple} && chance(0.25) } $a->{tie}, $a->{at})
+	{
+		my $role = "$l.carried$number" . ($column eq $a->{at} ? 'at' : 'tie');
+		$m->{name}{$role} = new_name('carried');
+		push @{ $a->{carried} }, [ $column, $role ];
+	}
 	push @{ $m->{attachments} }, $a;
 	return if $plain;
 	my $later = chance(0.2);
@@ -626,10 +635,10 @@ sub comparison
 	my $of = "FROM {$a->{p}} p WHERE p.{$a->{key}} = l.{$a->{lkey}}";
 	my %expected = (last_price => 'last.v', last_price_at => 'last.t', previous_price => 'previous.v', lowest_price => 'every.low', highest_price => 'every.high', price_count => 'every.n');
 	my @kept = grep { $a->{target}{$_} } @targets;
-	my $stored = 'ROW(' . join(', ', map { "l.{$a->{target}{$_}}" } @kept) . ')';
-	my $right = 'ROW(' . join(', ', map { $expected{$_} } @kept) . ')';
+	my $stored = 'ROW(' . join(', ', map { "l.{$_}" } map({ $a->{target}{$_} } @kept), map { $_->[1] } @{ $a->{carried} }) . ')';
+	my $right = 'ROW(' . join(', ', map({ $expected{$_} } @kept), map { $_->[0] eq $a->{at} ? 'last.t' : 'last.tie' } @{ $a->{carried} }) . ')';
 	return resolve("SELECT format('%s of %s: %s instead of %s', '@kept', l.{$a->{lkey}}, $stored, $right) FROM {$a->{l}} l
-		LEFT JOIN LATERAL (SELECT p.{$a->{value}} AS v, p.{$a->{at}} AS t $of $known $order) last ON true
+		LEFT JOIN LATERAL (SELECT p.{$a->{value}} AS v, p.{$a->{at}} AS t, p.{$a->{tie}} AS tie $of $known $order) last ON true
 		LEFT JOIN LATERAL (SELECT p.{$a->{value}} AS v $of AND p.{$a->{value}} IS NOT NULL AND p.{$a->{value}} IS DISTINCT FROM last.v $order) previous ON true
 		LEFT JOIN LATERAL (SELECT min(p.{$a->{value}}) AS low, max(p.{$a->{value}}) AS high, count(p.{$a->{value}}) AS n $of) every ON true
 		WHERE l.{$a->{lkey}} IS NOT NULL AND $stored IS DISTINCT FROM $right") =~ s/\s+/ /gr;
