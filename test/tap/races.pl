@@ -154,6 +154,8 @@ sub can_be_refused_with
 	push @codes, '40001' if $level ne 'rc';
 	push @codes, '40P01' if can_deadlock($foreign_key, $kind, $other->[0]);
 	push @codes, '23503' if $foreign_key !~ /none|^latest/ && ($kind eq 'early' || $of_listing_1{$kind} && $takes_listing_1{ $other->[0] });
+	# A price that has followed one half of its key, and changes the other.
+	push @codes, '23503' if $foreign_key eq 'composite' && $kind =~ /^move_/ && $takes_listing_1{ $other->[0] };
 	push @codes, '23505' if $kind eq 'new_listing' && $other->[0] =~ /^new_listing$|^early$/;
 	return @codes;
 }
