@@ -54,8 +54,10 @@ collect(void *state, Datum *value, bool *null)
 	const int64 at = instant_of(collector->at_type, value[1]);
 	if (collector->has_tie && rows->count > 0 && rows->rows()[rows->count - 1].at == at)
 		return;
-	if (likely(collector->value_type == NUMERICOID && !null[2] && !VARATT_IS_COMPRESSED(value[2]) &&
-	           !VARATT_IS_EXTERNAL(value[2]) && room_of(rows) >= sizeof(HistoryRow) &&
+	if (likely(collector->value_type == NUMERICOID && !null[2] &&
+	           !VARATT_IS_COMPRESSED(DatumGetPointer(value[2])) &&
+	           !VARATT_IS_EXTERNAL(DatumGetPointer(value[2])) &&
+	           room_of(rows) >= sizeof(HistoryRow) &&
 	           append_quickly(rows, at, no_tie, numeric_bytes(value[2]))))
 		return;
 	MemoryContext caller = CurrentMemoryContext;

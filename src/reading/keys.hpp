@@ -83,7 +83,7 @@ set_key(IntegerKey *key, Oid type, Datum value)
 inline void
 set_key(UuidKey *key, Oid, Datum value)
 {
-	*key = load_uuid(DatumGetPointer(value));
+	*key = load_uuid(static_cast<const char *>(DatumGetPointer(value)));
 }
 
 // As bigint or uuid.

@@ -196,6 +196,13 @@ pushJsonbValue(JsonbParseState **state, JsonbIteratorToken token, JsonbValue *va
 
 namespace listing_stats {
 
+// What says which system cache has changed.
+#if PG_VERSION_NUM >= 190000
+using SysCacheNumber = SysCacheIdentifier;
+#else
+using SysCacheNumber = int;
+#endif
+
 static_assert(sizeof(Datum) == 8 && sizeof(void *) == 8,
               "listing_stats passes 64-bit integers by value and needs a 64-bit machine");
 

@@ -8,7 +8,7 @@ namespace {
 uint64 changes = 0;  // 0: nobody has asked
 
 void
-count_change(Datum, int, uint32)
+count_change(Datum, SysCacheNumber, uint32)
 {
 	++changes;
 }
