@@ -203,6 +203,14 @@ using SysCacheNumber = SysCacheIdentifier;
 using SysCacheNumber = int;
 #endif
 
+// Before 19 a description of rows has nothing to work out once its columns are known.
+#if PG_VERSION_NUM < 190000
+inline void
+TupleDescFinalize(TupleDesc)
+{
+}
+#endif
+
 static_assert(sizeof(Datum) == 8 && sizeof(void *) == 8,
               "listing_stats passes 64-bit integers by value and needs a 64-bit machine");
 
