@@ -736,7 +736,8 @@ SELECT attempt($$condition => 'value > 1 UNION SELECT true'$$);
 SELECT attempt($$condition => 'price IS NULL'$$);
 SELECT attempt($$condition => 'tableoid > 0'$$);
 SELECT attempt($$condition => 'ctid IS NOT NULL'$$);
-SELECT attempt($$condition => 'no_function(value)'$$);
+-- the hint is PostgreSQL's, and differs between versions
+SELECT regexp_replace(attempt($$condition => 'no_function(value)'$$), '\| (No function matches|There is no function) .*', '| hint');
 SELECT attempt($$condition => 'value > 1', empty => 'maybe'$$);
 -- values from which nothing can be computed
 SELECT attempt($$value => 'note', previous_price => 'previous'$$);
