@@ -203,13 +203,15 @@ using SysCacheNumber = SysCacheIdentifier;
 using SysCacheNumber = int;
 #endif
 
-// Before 19 a description of rows has nothing to work out once its columns are known.
-#if PG_VERSION_NUM < 190000
+// Since 19 a description of rows that was made by hand works something out once its columns are
+// known.
 inline void
-TupleDescFinalize(TupleDesc)
+finish_description(TupleDesc description)
 {
-}
+#if PG_VERSION_NUM >= 190000
+	TupleDescFinalize(description);
 #endif
+}
 
 static_assert(sizeof(Datum) == 8 && sizeof(void *) == 8,
               "listing_stats passes 64-bit integers by value and needs a 64-bit machine");

@@ -184,7 +184,7 @@ resolve_row_type(Attachment *attachment)
 		TupleDescInitEntry(row, static_cast<AttrNumber>(i + 1), nullptr, column.type, -1, 0);
 		TupleDescInitEntryCollation(row, static_cast<AttrNumber>(i + 1), column.collation);
 	}
-	TupleDescFinalize(row);
+	finish_description(row);
 	attachment->key_row = BlessTupleDesc(row);
 	MemoryContextSwitchTo(old);
 	return resolve_compared_type(RECORDOID, InvalidOid, attachment->context, &attachment->key);

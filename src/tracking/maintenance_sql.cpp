@@ -701,7 +701,7 @@ make_shape(const Attachment &attachment, Shape shape)
 		TupleDescInitEntry(description, attnum, column.name, column.type, column.typmod, 0);
 		TupleDescInitEntryCollation(description, attnum, column.collation);
 	}
-	TupleDescFinalize(description);
+	finish_description(description);
 	return description;
 }
 
