@@ -300,11 +300,9 @@ attach_again(Definition definition, const Attachment &attachment)
 {
 	Relation price = relation_open(attachment.price, AccessShareLock);
 	const bool several = list_length(attachments_to(attachment.listing, price)) > 1;
-	int kept = first_target;
+	const int kept = first_kept(attachment);
 
 	relation_close(price, NoLock);
-	while (kept < first_carried && attachment.column[kept].attnum == 0)
-		++kept;
 	definition.listing = qualified_name(attachment.listing);
 	definition.price = qualified_name(attachment.price);
 	for (int i = 0; i < attachment.key_columns; ++i)
@@ -313,7 +311,7 @@ attach_again(Definition definition, const Attachment &attachment)
 		definition.column[place] = NameStr(attachment.column[place].name);
 	}
 	const char *call = attach_call(definition);
-	if (!several || kept == first_carried)
+	if (!several || kept >= first_carried)
 		return psprintf("SELECT %s", call);
 	return psprintf("SELECT %.*s, %s => %s)", static_cast<int>(strlen(call) - 1), call,
 	                argument_name(kept), quote_literal_cstr(NameStr(attachment.column[kept].name)));

@@ -135,16 +135,11 @@ find_attachments(const Refresh &refresh)
 	return found;
 }
 
-// The number of the first kept column, which tells attachments of two tables apart: no column is
-// kept by two.
+// What tells the attachment from others of the two tables.
 AttrNumber
-first_kept(const Attachment &attachment)
+number_of_first_kept(const Attachment &attachment)
 {
-	int target = first_target;
-
-	while (attachment.column[target].attnum == 0)
-		++target;
-	return attachment.column[target].attnum;
+	return attachment.column[first_kept(attachment)].attnum;
 }
 
 // The attachment under way as it is now.
@@ -156,7 +151,7 @@ find_attachment(const Refresh &refresh)
 	foreach (cell, find_attachments(refresh))
 	{
 		Attachment *attachment = static_cast<Attachment *>(lfirst(cell));
-		if (first_kept(*attachment) != refresh.kept)
+		if (number_of_first_kept(*attachment) != refresh.kept)
 			continue;
 		if (refresh.has_last && (attachment->key.type != refresh.key.type ||
 		                         attachment->key.collation != refresh.key.collation))
@@ -409,7 +404,7 @@ refresh_all(Refresh *refresh)
 		AllocSetContextCreate(CurrentMemoryContext, "listing_stats batch", ALLOCSET_DEFAULT_SIZES);
 	lock_tables(*refresh);
 	foreach (cell, find_attachments(*refresh))
-		kept = lappend_int(kept, first_kept(*static_cast<Attachment *>(lfirst(cell))));
+		kept = lappend_int(kept, number_of_first_kept(*static_cast<Attachment *>(lfirst(cell))));
 	SPI_commit();
 
 	error_context_stack = &callback;

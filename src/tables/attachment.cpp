@@ -783,6 +783,16 @@ adds_inserted(const Attachment &attachment)
 	return adds;
 }
 
+int
+first_kept(const Attachment &attachment)
+{
+	int target = first_target;
+
+	while (target < end_of_targets && attachment.column[target].attnum == 0)
+		++target;
+	return target;
+}
+
 bool
 same_attachment(const Attachment &a, const Attachment &b)
 {

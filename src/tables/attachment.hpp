@@ -158,6 +158,10 @@ bool is_kept_to_the_byte(const Attachment &attachment, int target);
 // latest row of a listing.  Not where what is stored may be the application's.
 bool adds_inserted(const Attachment &attachment);
 
+// The first target that is kept, whose column tells attachments of two tables apart: no column is
+// kept by two.  end_of_targets: all are lost.
+int first_kept(const Attachment &attachment);
+
 bool same_attachment(const Attachment &a, const Attachment &b);
 
 // Qualified and quoted.

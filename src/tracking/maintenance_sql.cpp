@@ -513,10 +513,8 @@ key_names(const Attachment &attachment, const char *prefix = "")
 const char *
 insert_query(const Attachment &attachment)
 {
-	int kept = first_target;
+	const int kept = first_kept(attachment);
 
-	while (!keeps(attachment, kept))
-		++kept;
 	return psprintf(
 		"INSERT INTO %s AS l (%s) SELECT %s FROM %s AS u ON CONFLICT (%s) DO UPDATE SET "
 		"%s = l.%s WHERE false",
@@ -889,10 +887,8 @@ unpriced_query(const Attachment &attachment)
 char *
 unmatched_query(const Attachment &attachment)
 {
-	int kept = first_target;
+	const int kept = first_kept(attachment);
 
-	while (!keeps(attachment, kept))
-		++kept;
 	// Of none is NULL.
 	return psprintf(
 		"SELECT true FROM (SELECT %s FROM %s AS p LIMIT 100) AS u WHERE %s "
