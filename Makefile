@@ -27,6 +27,8 @@ TRACKING_OBJS  = src/tracking/attachment_cache.o src/tracking/collected_keys.o s
                  src/tracking/flush.o src/tracking/late_keys.o src/tracking/maintenance_sql.o \
                  src/tracking/statement.o src/tracking/triggers.o
 ATTACHING_OBJS = src/attaching/attach.o src/attaching/attach_request.o src/attaching/attach_triggers.o \
+                 src/attaching/complete_request.o src/attaching/existing_attachment.o \
+                 src/attaching/find_columns.o src/attaching/find_key.o src/attaching/open_tables.o \
                  src/attaching/attachments_view.o src/attaching/ddl_event.o src/attaching/detach.o src/attaching/keep_latest.o \
                  src/attaching/follow_changes.o src/attaching/follow_drops.o \
                  src/attaching/follow_partitions.o src/attaching/follow_renames.o src/attaching/refresh.o \

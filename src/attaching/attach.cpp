@@ -3,6 +3,10 @@
 
 #include "attaching/attach_triggers.hpp"
 #include "attaching/attachments_view.hpp"
+#include "attaching/complete_request.hpp"
+#include "attaching/existing_attachment.hpp"
+#include "attaching/find_columns.hpp"
+#include "attaching/open_tables.hpp"
 #include "server/roles.hpp"
 #include "tables/condition.hpp"
 #include "tables/price_index.hpp"

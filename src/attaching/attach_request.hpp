@@ -1,4 +1,4 @@
-// What attach() was asked for, with what it left open found.
+// What attach() and keep_latest() were asked for: their arguments.
 #pragma once
 
 #include "tables/attachment.hpp"
@@ -58,27 +58,13 @@ struct Arguments
 
 Request read_request(const Arguments &arguments);
 
-// Opens and locks the tables: only those that the caller owns.
-void open_tables(Oid listing, Oid price, Request *request);
+// An option that the request leaves out stays as the attachment has it.
+void read_options(const Request &request, Attachment *attachment);
 
 // The name that stands for no column.
 constexpr const char *no_column = "none";
 
-// The number of a column; an error that tells how to name another if there is none.
-AttrNumber find_column(Relation relation, const char *name, const char *argument);
-
-// The trigger, on price or on listing, of the attachment that the request changes; nullptr: it
-// makes a new one.
-//
-// An attachment is what keeps a column: a request that names a kept column is of its attachment.
-// One that names others adds to an attachment that could have them, being of the same key, time,
-// value and condition as far as they are named, and having no such columns yet; otherwise it makes
-// a new one.  One that names none is of the only attachment that fits, or of the one that keeps
-// last_price.
-const Trigger *existing_attachment(Request *request);
-
-// Finds the columns of the keys and of price, and checks their types.  What is attached already is
-// left as it is where it is not named.
-Attachment complete_request(Request *request, const Trigger *existing);
+// Whether that is the name of a column.
+bool is_named(const char *name);
 
 }  // namespace listing_stats

@@ -5,6 +5,8 @@
 #include "attaching/attach.hpp"
 #include "attaching/attach_triggers.hpp"
 #include "attaching/attachments_view.hpp"
+#include "attaching/find_columns.hpp"
+#include "attaching/open_tables.hpp"
 #include "server/roles.hpp"
 #include "tables/attachment.hpp"
 

@@ -1,0 +1,203 @@
+// Finding time, tie and value, see find_columns.hpp.
+#include "attaching/find_columns.hpp"
+
+#include "attaching/find_key.hpp"
+#include "tables/condition.hpp"
+
+namespace listing_stats {
+
+namespace {
+
+constexpr const char *usual_at = "created";
+constexpr const char *usual_value = "value";
+
+bool
+is_in_foreign_key(Relation relation, AttrNumber column)
+{
+	ListCell *cell = nullptr;
+
+	foreach (cell, RelationGetFKeyList(relation))
+	{
+		const ForeignKeyCacheInfo *foreign_key = static_cast<ForeignKeyCacheInfo *>(lfirst(cell));
+		for (int i = 0; i < foreign_key->nkeys; ++i)
+		{
+			if (foreign_key->conkey[i] == column)
+				return true;
+		}
+	}
+	return false;
+}
+
+// Whether the columns of price found so far have this one.
+bool
+is_taken(const Request &request, const char *name)
+{
+	for (int i = first_of_price; i < end_of_price; ++i)
+	{
+		const bool carries = i >= first_source && i < further_price_key;
+		if (!carries && request.column[i] != nullptr && strcmp(request.column[i], name) == 0)
+			return true;
+	}
+	return false;
+}
+
+// A column that attach() was not told of: the one that is usually called so, or the only one of its
+// kind that is nothing else.
+const char *
+find_only_column(const Request &request, Column which, const char *usual)
+{
+	StringInfoData names;
+	const char *found = nullptr;
+	int count = 0;
+	AttrNumber primary[INDEX_MAX_KEYS];
+	const int primary_columns = which == price_value ? primary_key(request.price, primary) : 0;
+
+	if (get_attnum(RelationGetRelid(request.price), usual) > 0)
+		return usual;
+	initStringInfo(&names);
+	for (int i = 0; i < RelationGetNumberOfAttributes(request.price); ++i)
+	{
+		const Form_pg_attribute attribute = TupleDescAttr(RelationGetDescr(request.price), i);
+		if (attribute->attisdropped)
+			continue;
+		const Oid type = getBaseType(attribute->atttypid);
+		const char *name = NameStr(attribute->attname);
+		bool is_key = false;
+		for (int j = 0; j < primary_columns; ++j)
+			is_key = is_key || primary[j] == attribute->attnum;
+		if (is_key || is_taken(request, name) ||
+		    !(which == price_at ? is_time_type(type) : is_number(type)) ||
+		    is_in_foreign_key(request.price, attribute->attnum))
+			continue;
+		found = pstrdup(name);
+		appendStringInfo(&names, "%s\"%s\"", count++ > 0 ? ", " : "", name);
+	}
+	if (count == 1)
+		return found;
+	// The tie can be the time itself, where there cannot be two prices at one time.
+	if (count == 0 && which == price_at && request.column[price_tie] != nullptr &&
+	    is_time_type(getBaseType(
+			get_atttype(RelationGetRelid(request.price),
+	                    get_attnum(RelationGetRelid(request.price), request.column[price_tie])))))
+		return request.column[price_tie];
+	const char *table = RelationGetRelationName(request.price);
+	const char *kind = which == price_at ? "time" : "number";
+	const char *argument = argument_name(which);
+	if (count == 0)
+		ereport(ERROR,
+		        (errcode(ERRCODE_UNDEFINED_COLUMN),
+		         errmsg("table \"%s\" has no column \"%s\", and no other that could be the %s",
+		                table, usual, which == price_at ? "time of a price" : "price"),
+		         errhint("Name it: attach(..., %s => '...').", argument)));
+	ereport(ERROR, (errcode(ERRCODE_AMBIGUOUS_COLUMN),
+	                errmsg("table \"%s\" has %d columns that could be the %s", table, count,
+	                       which == price_at ? "time of a price" : "price"),
+	                errdetail("They are of a %s type and nothing else: %s.", kind, names.data),
+	                errhint("Name the one to use: attach(..., %s => '...').", argument)));
+	pg_unreachable();
+}
+
+// Whether there cannot be two prices of a listing at one time, or without one.
+bool
+is_unique(const Request &request)
+{
+	const int count = count_list(request.column, ColumnList::key);
+	const bool at_is_known =
+		read_column(request.price,
+	                find_column(request.price, request.column[price_at], argument_name(price_at)))
+			.not_null;
+	ListCell *cell = nullptr;
+	bool unique = false;
+
+	foreach (cell, RelationGetIndexList(request.price))
+	{
+		Relation index = index_open(lfirst_oid(cell), AccessShareLock);
+		const Form_pg_index form = index->rd_index;
+		bool only_these = form->indisunique && form->indisvalid && form->indimmediate &&
+		                  (at_is_known || form->indnullsnotdistinct) &&
+		                  form->indnkeyatts <= count + 1 && has_rows_of(index, nullptr);
+		for (int i = 0; only_these && i < form->indnkeyatts; ++i)
+		{
+			const AttrNumber attnum = form->indkey.values[i];
+			bool found = false;
+			for (int j = 0; j < count; ++j)
+				found =
+					found || get_attnum(RelationGetRelid(request.price),
+				                        request.column[list_place(ColumnList::key, j)]) == attnum;
+			found = found ||
+			        get_attnum(RelationGetRelid(request.price), request.column[price_at]) == attnum;
+			only_these = found && attnum > 0;
+		}
+		unique = unique || only_these;
+		index_close(index, AccessShareLock);
+	}
+	return unique;
+}
+
+const char *
+find_tie(const Request &request)
+{
+	AttrNumber primary[INDEX_MAX_KEYS];
+	const int columns = primary_key(request.price, primary);
+	const char *found = nullptr;
+	int count = 0;
+
+	if (is_unique(request))
+		return request.column[price_at];
+	for (int i = 0; i < columns; ++i)
+	{
+		const char *name = column_name(request.price, primary[i]);
+		bool is_key = strcmp(name, request.column[price_at]) == 0;
+		for (int j = 0; j < count_list(request.column, ColumnList::key); ++j)
+			is_key = is_key || strcmp(name, request.column[list_place(ColumnList::key, j)]) == 0;
+		if (is_key)
+			continue;
+		found = name;
+		++count;
+	}
+	if (count != 1)
+		ereport(
+			ERROR,
+			(errcode(count > 1 ? ERRCODE_AMBIGUOUS_COLUMN : ERRCODE_UNDEFINED_COLUMN),
+		     errmsg(count > 1 ? "the primary key of table \"%s\" has several columns that could "
+		                        "break ties"
+		                      : "table \"%s\" has no primary-key column that could break ties",
+		            RelationGetRelationName(request.price)),
+		     errhint("Name the column that orders prices of the same time: attach(..., tie => "
+		             "'...'). Where there cannot be two, that is \"%s\".",
+		             request.column[price_at])));
+	return found;
+}
+
+}  // namespace
+
+AttrNumber
+find_column(Relation relation, const char *name, const char *argument)
+{
+	const AttrNumber attnum = get_attnum(RelationGetRelid(relation), name);
+
+	if (attnum == InvalidAttrNumber)
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
+		                errmsg("column \"%s\" of table \"%s\" does not exist", name,
+		                       RelationGetRelationName(relation)),
+		                errhint("Name the right one: attach(..., %s => '...').", argument)));
+	if (attnum < 0)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_COLUMN_REFERENCE),
+		                errmsg("column \"%s\" of table \"%s\" is a system column", name,
+		                       RelationGetRelationName(relation))));
+	return attnum;
+}
+
+void
+find_columns(Request *request)
+{
+	if (request->column[price_at] == nullptr)
+		request->column[price_at] = find_only_column(*request, price_at, usual_at);
+	find_column(request->price, request->column[price_at], argument_name(price_at));
+	if (request->column[price_tie] == nullptr)
+		request->column[price_tie] = find_tie(*request);
+	if (request->column[price_value] == nullptr)
+		request->column[price_value] = find_only_column(*request, price_value, usual_value);
+}
+
+}  // namespace listing_stats
