@@ -236,23 +236,12 @@ SELECT pg_get_expr(indpred, indrelid) FROM pg_index WHERE indrelid = 'price'::re
 SET client_min_messages = notice;
 SELECT condition FROM listing_stats.attach('listing', 'price', condition => 'kind = ''bid'' and deleted_at is null', last_price => 'last_bid', highest_price => 'highest_bid');
 SET client_min_messages = warning;
-CREATE FUNCTION try_condition(VARIADIC statements text[]) RETURNS SETOF text LANGUAGE plpgsql AS $$
-DECLARE
-	statement text;
-	found text;
-BEGIN
-	FOREACH statement IN ARRAY statements LOOP
-		EXECUTE statement;
-		found := concat_ws('; ', wrong('listing', 'price', '{last_price=value,last_kind=kind}', 'p.listing_id = l.id', 'created DESC NULLS LAST, id DESC', 'kind = ''ask'' AND deleted_at IS NULL AND coalesce(amount, 0) = 0'),
-			wrong('listing', 'price', '{last_bid=value}', 'p.listing_id = l.id', 'created DESC NULLS LAST, id DESC', 'kind = ''bid'' AND deleted_at IS NULL'),
-			(SELECT 'history: ' || string_agg(l::text, ' ') FROM listing l, LATERAL (SELECT count(value) FILTER (WHERE kind = 'ask' AND coalesce(amount, 0) = 0) AS asks, min(value) FILTER (WHERE kind = 'ask' AND coalesce(amount, 0) = 0) AS lowest, max(value) FILTER (WHERE kind = 'bid') AS highest FROM price p WHERE p.listing_id = l.id AND deleted_at IS NULL) h
-				WHERE (l.asks, l.lowest, l.highest_bid) IS DISTINCT FROM (h.asks, h.lowest, h.highest)));
-		IF found <> '' THEN
-			RETURN NEXT statement || ': ' || found;
-		END IF;
-	END LOOP;
-	RETURN NEXT format('%s statements', array_length(statements, 1));
-END $$;
+CREATE FUNCTION wrong_conditions() RETURNS text LANGUAGE sql AS $$
+	SELECT concat_ws('; ', wrong('listing', 'price', '{last_price=value,last_kind=kind}', 'p.listing_id = l.id', 'created DESC NULLS LAST, id DESC', 'kind = ''ask'' AND deleted_at IS NULL AND coalesce(amount, 0) = 0'),
+		wrong('listing', 'price', '{last_bid=value}', 'p.listing_id = l.id', 'created DESC NULLS LAST, id DESC', 'kind = ''bid'' AND deleted_at IS NULL'),
+		(SELECT 'history: ' || string_agg(l::text, ' ') FROM listing l, LATERAL (SELECT count(value) FILTER (WHERE kind = 'ask' AND coalesce(amount, 0) = 0) AS asks, min(value) FILTER (WHERE kind = 'ask' AND coalesce(amount, 0) = 0) AS lowest, max(value) FILTER (WHERE kind = 'bid') AS highest FROM price p WHERE p.listing_id = l.id AND deleted_at IS NULL) h
+			WHERE (l.asks, l.lowest, l.highest_bid) IS DISTINCT FROM (h.asks, h.lowest, h.highest))) $$;
+CREATE FUNCTION try_condition(VARIADIC statements text[]) RETURNS SETOF text LANGUAGE sql AS $$ SELECT public.try_each('SELECT wrong_conditions()', statements) $$;
 SELECT try_condition('SELECT', 'INSERT INTO price (listing_id, created, value, kind) VALUES (1, ''2026-01-03'', 3, ''ask''), (1, ''2026-01-04'', 4, ''bid''), (1, ''2026-01-05'', 5, ''other''), (2, ''2026-01-05'', 5, ''ask'')',
 	'UPDATE price SET kind = ''bid'' WHERE kind IS NULL', 'UPDATE price SET kind = CASE kind WHEN ''bid'' THEN ''ask'' ELSE ''bid'' END WHERE listing_id = 1',
 	'UPDATE price SET deleted_at = ''2026-02-01'' WHERE value IN (2, 5)', 'UPDATE price SET deleted_at = NULL, amount = 1 WHERE value = 2', 'UPDATE price SET amount = 0', 'UPDATE price SET amount = NULL',

@@ -180,12 +180,7 @@ SELECT left_over();
 
 -- tables that others have taken the place of: the listings are swapped
 CALL setup();
-CREATE TABLE listing_new (LIKE listing INCLUDING ALL);
-INSERT INTO listing_new SELECT * FROM listing;
-ALTER TABLE price DROP CONSTRAINT price_listing_id_fkey;
-ALTER TABLE listing RENAME TO listing_old;
-ALTER TABLE listing_new RENAME TO listing;
-ALTER TABLE price ADD FOREIGN KEY (listing_id) REFERENCES listing;
+CALL public.replace_listing();
 TABLE problems;
 CALL mend();
 SELECT left_over();
@@ -193,10 +188,7 @@ SELECT listing, price, last_price, lowest_price, guard FROM listing_stats.attach
 
 -- the prices are swapped
 CALL setup();
-CREATE TABLE price_new (LIKE price INCLUDING ALL, FOREIGN KEY (listing_id) REFERENCES listing);
-INSERT INTO price_new SELECT * FROM price;
-ALTER TABLE price RENAME TO price_old;
-ALTER TABLE price_new RENAME TO price;
+CALL public.replace_price();
 TABLE problems;
 CALL mend();
 SELECT left_over();

@@ -19,20 +19,7 @@ CREATE FUNCTION wrong() RETURNS text LANGUAGE sql AS $$
 	SELECT string_agg(d::text, ' ') FROM (
 		(SELECT 'stored', * FROM stored EXCEPT ALL SELECT 'stored', * FROM expected) UNION ALL (SELECT 'expected', * FROM expected EXCEPT ALL SELECT 'expected', * FROM stored)
 		UNION ALL SELECT 'verify', NULL, v::text, NULL, NULL, NULL, NULL, NULL FROM listing_stats.verify('latest', 'price') v) d $$;
-CREATE FUNCTION try(VARIADIC statements text[]) RETURNS SETOF text LANGUAGE plpgsql AS $$
-DECLARE
-	statement text;
-	found text;
-BEGIN
-	FOREACH statement IN ARRAY statements LOOP
-		EXECUTE statement;
-		found := wrong();
-		IF found IS NOT NULL THEN
-			RETURN NEXT statement || ': ' || found;
-		END IF;
-	END LOOP;
-	RETURN NEXT format('%s statements', array_length(statements, 1));
-END $$;
+CREATE FUNCTION try(VARIADIC statements text[]) RETURNS SETOF text LANGUAGE sql AS $$ SELECT public.try_each('SELECT wrong()', statements) $$;
 -- by prices
 SELECT try('SELECT', 'INSERT INTO price (product, source, created, value) VALUES (3, ''c'', ''2026-01-01'', 5)', 'INSERT INTO price (product, source, created, value) VALUES (3, ''c'', ''2025-01-01'', 7.5), (3, ''c'', ''2026-02-01'', NULL), (4, ''a'', ''2026-01-01'', NULL), (3, ''c'', ''2025-02-01'', 2.5)',
 	'INSERT INTO price (product, source, created, value, url) SELECT i % 7, chr(97 + i % 3), ''2026-01-01''::date + i, i / 4.0, ''u'' || i FROM generate_series(1, 100) i', 'DELETE FROM price WHERE id = (SELECT max(id) FROM price)', 'DELETE FROM price WHERE product = 1', 'UPDATE price SET product = 1 WHERE product = 2',

@@ -18,17 +18,10 @@ BEGIN
     PERFORM listing_stats.attach('listing', 'price');
 END $$;
 
--- the listings are swapped, as tools do that change a table by filling a new one
+-- the listings are swapped
 CALL setup();
 SELECT * FROM warnings();
-BEGIN;
-CREATE TABLE listing_new (LIKE listing INCLUDING ALL);
-INSERT INTO listing_new SELECT * FROM listing;
-ALTER TABLE price DROP CONSTRAINT price_listing_id_fkey;
-ALTER TABLE listing RENAME TO listing_old;
-ALTER TABLE listing_new RENAME TO listing;
-ALTER TABLE price ADD FOREIGN KEY (listing_id) REFERENCES listing;
-COMMIT;
+CALL public.replace_listing();
 INSERT INTO price VALUES (3, 1, '2026-01-02', 3);
 SELECT id, last_price FROM listing ORDER BY id;
 SELECT * FROM warnings();
@@ -42,12 +35,7 @@ SELECT id, last_price FROM listing ORDER BY id;
 
 -- the prices are swapped
 CALL setup();
-BEGIN;
-CREATE TABLE price_new (LIKE price INCLUDING ALL, FOREIGN KEY (listing_id) REFERENCES listing);
-INSERT INTO price_new SELECT * FROM price;
-ALTER TABLE price RENAME TO price_old;
-ALTER TABLE price_new RENAME TO price;
-COMMIT;
+CALL public.replace_price();
 SELECT * FROM warnings();
 SELECT listing_stats.attach('listing', 'price');
 \echo :SQLSTATE
