@@ -394,7 +394,7 @@ attach_tables(Request *request)
 	if (!request->backfill)
 		return trigger;
 	warn_of_publications(attachment.listing);
-	const Actor before = restrict_to(attached->owner);
+	const Actor before = restrict_unless_owner(attached->owner);
 	recompute_all(attached);
 	resume_as(before);
 	return trigger;

@@ -179,7 +179,7 @@ void
 select_as_owner(const Attachment &attachment, const char *query, int parameters = 0,
                 Oid *type = nullptr, Datum *parameter = nullptr)
 {
-	const Actor before = restrict_to(attachment.owner);
+	const Actor before = restrict_unless_owner(attachment.owner);
 	act_as(attachment.owner, SECURITY_NOFORCE_RLS);
 	const int result = SPI_execute_with_args(query, parameters, type, parameter, nullptr, false, 0);
 	if (result != SPI_OK_SELECT)
@@ -302,7 +302,7 @@ refresh_pass(const Refresh &refresh, const Datum *key, Size count, uint32 pass, 
 			chosen[chosen_count++] = key[i];
 	}
 	Attachment *attachment = find_attachment(refresh);
-	const Actor before = restrict_to(attachment->owner);
+	const Actor before = restrict_unless_owner(attachment->owner);
 	const uint64 changed = recompute_keys(attachment, chosen, chosen_count);
 	resume_as(before);
 	pfree(chosen);

@@ -36,7 +36,7 @@ act_as(Oid role, int restrictions = 0)
 // maintains his tables: nothing is put off until the transaction commits, when it would run as that
 // other.  So the server goes about ANALYZE and REINDEX.  resume_as() ends it.
 inline Actor
-restrict_to(Oid owner)
+restrict_unless_owner(Oid owner)
 {
 	return act_as(GetUserId(), GetUserId() == owner ? 0 : SECURITY_RESTRICTED_OPERATION);
 }

@@ -700,6 +700,17 @@ source_of(const Attachment &attachment, int target)
 	return attachment.column[target == last_price_at ? price_at : price_value];
 }
 
+bool
+keeps_values_of_rows(const Attachment &attachment)
+{
+	for (int i = first_target; i < end_of_targets; ++i)
+	{
+		if (attachment.column[i].attnum != 0 && !needs_all(i))
+			return true;
+	}
+	return false;
+}
+
 Datum
 make_key(const Attachment &attachment, const Datum *column, const Oid *type)
 {

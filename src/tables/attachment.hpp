@@ -139,6 +139,10 @@ const char *key_of_price(Relation price, const Trigger *trigger);
 // The column of price whose type a target has; the count's is made up.
 ResolvedColumn source_of(const Attachment &attachment, int target);
 
+// Whether a column is kept that has a value of one row, most often the latest, and not one of all
+// prices.
+bool keeps_values_of_rows(const Attachment &attachment);
+
 // What messages call it: column "value", or the number of prices.
 const char *source_name(const ResolvedColumn &source);
 

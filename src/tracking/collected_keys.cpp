@@ -458,7 +458,8 @@ begin_own_write(const Attachment &attachment, const char *text)
 		static_cast<OwnWrite *>(MemoryContextAlloc(TopTransactionContext, sizeof(OwnWrite)));
 
 	for (OwnWrite *outer = innermost_write; outer != nullptr; outer = outer->outer)
-		outer->disturbed = outer->disturbed || same_attachment(*outer->attachment, attachment);
+		outer->written_meanwhile =
+			outer->written_meanwhile || same_attachment(*outer->attachment, attachment);
 	*write = {&attachment, text, GetCurrentSubTransactionId(), false, innermost_write};
 	innermost_write = write;
 }
@@ -467,11 +468,11 @@ bool
 end_own_write()
 {
 	OwnWrite *write = innermost_write;
-	const bool disturbed = write->disturbed;
+	const bool written_meanwhile = write->written_meanwhile;
 
 	innermost_write = write->outer;
 	pfree(write);
-	return disturbed;
+	return written_meanwhile;
 }
 
 bool

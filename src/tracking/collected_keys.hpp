@@ -55,7 +55,7 @@ struct OwnWrite
 	const Attachment *attachment;
 	const char *text;  // of the UPDATE, as its plan has it; nullptr: written directly
 	SubTransactionId subtransaction;
-	bool disturbed;  // the attachment has been written anew before this write was over
+	bool written_meanwhile;  // the attachment has been written anew before this write was over
 	OwnWrite *outer;
 };
 

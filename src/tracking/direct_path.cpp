@@ -741,18 +741,6 @@ add_prices(const Write &write, const PendingKey &added, Columns *columns)
 	columns->null[price_count] = false;
 }
 
-// Whether anything depends on the latest price.
-bool
-keeps_head(const Write &write)
-{
-	for (int i = first_target; i < end_of_targets; ++i)
-	{
-		if (keeps(write, i) && (i < lowest_price || is_carried(i)))
-			return true;
-	}
-	return false;
-}
-
 // What the columns of a listing have to be.  "latest" is the latest price and its time, if it has
 // been read already.
 Columns
@@ -763,7 +751,7 @@ computed(Write *write, Datum key, const Columns &stored, const PendingKey *added
 
 	if (added != nullptr)
 		add_prices(*write, *added, &now);
-	if (!keeps_head(*write))
+	if (!keeps_values_of_rows(*write->attachment))
 		return now;
 	if (latest != nullptr)
 	{
@@ -1094,7 +1082,8 @@ write_directly(const Attachment &attachment, const Keys &keys, const PendingKey 
 	write.keys = &keys;
 	write.added = added;
 	write.without_price = without_price;
-	if (reads_leaves(keys.count) && OidIsValid(write.path->prices.index) && keeps_head(write))
+	if (reads_leaves(keys.count) && OidIsValid(write.path->prices.index) &&
+	    keeps_values_of_rows(attachment))
 		write_from_leaves(&write);
 	while (write.next < keys.count)
 		write_listing(&write, nullptr);

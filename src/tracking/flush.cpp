@@ -27,7 +27,7 @@ struct Work
 // inserted: those must not be added again.
 CommandId recomputed_before = FirstCommandId;
 
-bool looking_again = false;  // for the listings of late keys
+bool flushing_late_keys = false;
 
 template <typename T>
 T *
@@ -56,19 +56,6 @@ error_context(void *argument)
 
 	errcontext("listing_stats keeping the columns of table \"%s\" from table \"%s\"",
 	           NameStr(attachment->listing_name), NameStr(attachment->price_name));
-}
-
-// Whether any column is kept that is read from the latest row.
-bool
-keeps_head(const Attachment &attachment)
-{
-	for (int i = first_target; i < end_of_targets; ++i)
-	{
-		if (attachment.column[i].attnum != 0 &&
-		    (i < lowest_price || i == first_price || is_carried(i)))
-			return true;
-	}
-	return false;
 }
 
 bool
@@ -198,11 +185,11 @@ register_rows(Attachment *attachment, const Rows &rows)
 // it is used only to refuse, as foreign keys do, to update a listing that the transaction cannot
 // see, which would afterwards appear to it twice; and for what check_seen() asks.
 //
-// *disturbed: whether the attachment was written anew within the write.
+// *written_meanwhile: set if the attachment was written anew within the write.
 template <typename Take>
 uint64
-run(Attachment *attachment, Statement statement, const Rows &taken, Sees sees, bool *disturbed,
-    Take take)
+run(Attachment *attachment, Statement statement, const Rows &taken, Sees sees,
+    bool *written_meanwhile, Take take)
 {
 	Snapshot snapshot = InvalidSnapshot;
 	Snapshot crosscheck = InvalidSnapshot;
@@ -244,7 +231,7 @@ run(Attachment *attachment, Statement statement, const Rows &taken, Sees sees, b
 	if (inserts)
 		end_own_write();
 	else if (is_write(statement))
-		*disturbed = end_own_write() || *disturbed;
+		*written_meanwhile = end_own_write() || *written_meanwhile;
 	else
 	{
 		MemoryContext spi = MemoryContextSwitchTo(context);
@@ -300,7 +287,7 @@ wrong_column(Attachment *attachment, const Rows &keys, Sees sees)
 	const bool added = keys.shape == Shape::keys_added;
 	const char *wrong = nullptr;
 
-	if (added && !keeps_head(*attachment))
+	if (added && !keeps_values_of_rows(*attachment))
 		return nullptr;
 	const Rows rows =
 		added ? read_rows(attachment, Statement::read_head, Shape::rows_head, keys, sees)
@@ -389,12 +376,13 @@ lock_keys_of_prices(Attachment *attachment)
 }
 
 uint64
-write_rows(Attachment *attachment, Statement write, const Rows &rows, bool *disturbed)
+write_rows(Attachment *attachment, Statement write, const Rows &rows, bool *written_meanwhile)
 {
-	uint64 changed = run(attachment, write, rows, Sees::latest, disturbed, take_nothing);
+	uint64 changed = run(attachment, write, rows, Sees::latest, written_meanwhile, take_nothing);
 
 	if (attachment->own_rows)
-		changed += run(attachment, Statement::remove, rows, Sees::latest, disturbed, take_nothing);
+		changed +=
+			run(attachment, Statement::remove, rows, Sees::latest, written_meanwhile, take_nothing);
 	return changed;
 }
 
@@ -410,40 +398,40 @@ write_by_sql(Attachment *attachment, const Keys *keys, const PendingKey *const *
 	const bool all = keys == nullptr;
 	const Statement write = all ? Statement::write_all : Statement::write;
 	Rows wanted = all ? Rows{} : rows_of_keys(attachment, *keys, added);
-	bool disturbed = false;
-	bool unsure = can_be_undone(*attachment);
+	bool again = false;
+	bool must_check = can_be_undone(*attachment);
 	if (all && attachment->own_rows)
 		lock_keys_of_prices(attachment);
 	Rows rows = read(attachment, wanted);
 	const uint64 changed =
-		write_rows(attachment, added == nullptr ? write : Statement::write_added, rows, &disturbed);
+		write_rows(attachment, added == nullptr ? write : Statement::write_added, rows, &again);
 	AsOwner as_owner;
 
-	unsure = unsure || can_be_undone(*attachment);
+	must_check = must_check || can_be_undone(*attachment);
 	// What only adds also leaves what a statement under way has still to put right.
-	if (!disturbed && unsure && added != nullptr)
+	if (!again && must_check && added != nullptr)
 	{
-		disturbed = wrong_column(attachment, wanted, Sees::latest) != nullptr;
-		unsure = disturbed;
+		again = wrong_column(attachment, wanted, Sees::latest) != nullptr;
+		must_check = again;
 	}
-	if (disturbed)
+	if (again)
 	{
 		if (added != nullptr)
 		{
 			tuplestore_end(wanted.store);
 			wanted = rows_of_keys(attachment, *keys, nullptr);
 		}
-		disturbed = false;
+		again = false;
 		if (wrong_column(attachment, wanted, Sees::latest) != nullptr)
 		{
 			tuplestore_end(rows.store);
 			rows = read(attachment, wanted);
-			write_rows(attachment, write, rows, &disturbed);
+			write_rows(attachment, write, rows, &again);
 		}
-		unsure = unsure || (disturbed && attachment->guard != Guard::off);
+		must_check = must_check || (again && attachment->guard != Guard::off);
 	}
 	begin_as_owner(&as_owner, attachment);
-	if (unsure)
+	if (must_check)
 		check_written(attachment, wanted);
 	// TRUNCATE and DDL change what older snapshots see anyway.
 	if (!all)
@@ -947,7 +935,7 @@ flush(Level *level, Round round)
 {
 	int count = 0;
 
-	if (applies_in_parallel() && !looking_again)
+	if (applies_in_parallel() && !flushing_late_keys)
 	{
 		defer(level);
 		return;
@@ -984,11 +972,11 @@ flush_late_keys()
 {
 	const LateKeys late = take_late_keys();
 
-	looking_again = true;
+	flushing_late_keys = true;
 	// As at the end of their statements, which can bring late keys again.
 	flush(level_of_late(late, true), Round::again);
 	flush(level_of_late(late, false), Round::last);
-	looking_again = false;
+	flushing_late_keys = false;
 	if (late.context != nullptr)
 		MemoryContextDelete(late.context);
 }
@@ -1036,7 +1024,7 @@ void
 forget_recomputations()
 {
 	recomputed_before = FirstCommandId;
-	looking_again = false;
+	flushing_late_keys = false;
 }
 
 }  // namespace listing_stats

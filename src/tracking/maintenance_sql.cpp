@@ -155,9 +155,9 @@ keeps(const Attachment &attachment, int target)
 	return attachment.column[target].attnum != 0;
 }
 
-// Whether any of the targets is kept that are read from the latest row.
+// Whether the latest row is read: for what is kept of it, or to know that there is one.
 bool
-keeps_head(const Attachment &attachment)
+reads_head(const Attachment &attachment)
 {
 	if (keeps(attachment, last_price) || keeps(attachment, last_price_at) ||
 	    keeps(attachment, previous_price) || attachment.keep_empty || attachment.own_rows)
@@ -297,7 +297,7 @@ recomputed(const Attachment &attachment, Key key, bool with_previous, bool with_
 	StringInfoData out;
 
 	initStringInfo(&out);
-	if (keeps_head(attachment))
+	if (reads_head(attachment))
 		appendStringInfo(&out, " LEFT JOIN LATERAL (%s) AS h ON true", head(attachment, key));
 	if (keeps(attachment, previous_price) && with_previous)
 		appendStringInfo(&out, " LEFT JOIN LATERAL (%s) AS v ON true", previous(attachment, key));
