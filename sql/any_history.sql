@@ -356,7 +356,7 @@ BEGIN
 			'INSERT INTO price (listing_id, created) VALUES (1, ''2026-01-04'')', 'UPDATE price SET v = NULL WHERE listing_id = 3', 'UPDATE price SET v = %2$L WHERE listing_id = 1 AND created > ''2026-01-02''', 'UPDATE price SET v = %1$L WHERE listing_id = 1', 'DELETE FROM price WHERE created > ''2026-01-02''',
 			'INSERT INTO price (listing_id, created, v) SELECT i %% 3 + 1, ''2026-01-01''::date + i, (ARRAY[%L, %L, %L, NULL])[i %% 4 + 1]::' || type || ' FROM generate_series(1, 50) i', 'UPDATE listing SET latest = NULL', 'DELETE FROM price'] LOOP
 			EXECUTE format(statement, three[1], three[2], three[3]);
-			found := wrong('listing', 'price', '{latest=v}', 'p.listing_id = l.id' || CASE option WHEN 'skip' THEN ' AND p.v IS NOT NULL' ELSE '' END, 'created DESC, id DESC');
+			found := wrong('listing', 'price', '{latest=v}', 'p.listing_id = l.id' || CASE option WHEN 'skip' THEN ' AND p.v IS DISTINCT FROM NULL' ELSE '' END, 'created DESC, id DESC');
 			IF found IS NOT NULL THEN
 				RETURN format('%s, %s: %s', option, statement, found);
 			END IF;
@@ -369,6 +369,24 @@ SELECT try_value('text', 'a', 'b', ''), try_value('colour', 'red', 'green', 'blu
 SELECT try_value('uuid', '00000000-0000-0000-0000-000000000001', '00000000-0000-0000-0000-000000000002', '00000000-0000-0000-0000-000000000003'), try_value('code', 'a', 'b', 'c'), try_value('varchar(3)', 'a', 'b', 'c'), try_value('char(3)', 'a', 'ab', ''), try_value('text COLLATE any_case', 'a', 'A', 'b');
 SELECT try_value('int[]', '{1,2}', '{NULL}', '{}'), try_value('numrange', '[1,2)', '[1.0,2)', 'empty'), try_value('point_of_sale', '(a,1)', '(,)', '(a,2)'), try_value('point', '(1,2)', '(1,3)', '(0,0)'), try_value('box', '(1,2),(0,0)', '(2,1),(0,0)', '(3,3),(1,1)'), try_value('timestamptz', '2026-01-01', 'infinity', '2026-01-02');
 SELECT try_value('real', '0.1', '0.10000001', '0'), try_value('float8', '0', '-1', 'NaN'), try_value('numeric', '1.0', '2', 'NaN'), try_value('smallint', '1', '2', '3'), try_value('money', '1', '2', '3'), try_value('interval', '1 mon', '30 days', '0'), try_value('bytea', 'a', '\x00', ''), try_value('tsvector', 'a b', 'b', ''), try_value('name', 'a', 'b', 'c'), try_value('oid', '1', '2', '3'), try_value('bit(3)', '101', '111', '000');
+
+-- A time as a value, statement by statement; and a row of NULLs, which is a value too, whoever writes it
+CREATE TABLE listing (id int PRIMARY KEY, latest date, latest_point point_of_sale);
+CREATE TABLE price (id serial PRIMARY KEY, listing_id int REFERENCES listing, created date NOT NULL DEFAULT '2026-01-01', v date, p point_of_sale);
+INSERT INTO listing VALUES (1);
+SELECT last_price FROM listing_stats.attach('listing', 'price', value => 'v', last_price => 'latest');
+SELECT last_price FROM listing_stats.attach('listing', 'price', value => 'p', last_price => 'latest_point', null_value => 'skip');
+INSERT INTO price (listing_id, v, p) VALUES (1, '2026-01-01', '(a,1)');
+INSERT INTO price (listing_id, v, p) VALUES (1, 'infinity', '(,)');
+TABLE listing;
+SET listing_stats.direct_path = off;
+UPDATE price SET v = '-infinity', p = '(b,2)' WHERE id = 1;
+UPDATE price SET v = '2026-01-02', p = '(b,3)' WHERE id = 2;
+UPDATE price SET v = '2026-01-02', p = '(,)' WHERE id = 2;
+RESET listing_stats.direct_path;
+SELECT * FROM listing, listing_stats.verify('listing', 'price');
+TABLE listing;
+DROP TABLE price, listing;
 
 -- A listing without prices keeps what it has, so that its columns may be NOT NULL; the number is counted in an integer
 CREATE TABLE listing (id int PRIMARY KEY, price numeric(10,2) NOT NULL, currency text NOT NULL DEFAULT 'CHF', since date NOT NULL DEFAULT '2000-01-01', lowest numeric(10,2) NOT NULL DEFAULT 5, n int NOT NULL DEFAULT 0, previous numeric(10,2) DEFAULT 3);

@@ -37,6 +37,12 @@ SELECT last_price, own_rows FROM listing_stats.attach('latest', 'price', last_pr
 SELECT last_price, own_rows FROM listing_stats.keep_latest('price', 'latest', last_price => 'last_price', carry => 'value');
 SELECT * FROM latest ORDER BY listing_id;
 
+-- also where the table refers to nothing, and the prices to another
+SELECT last_price, last_price_at FROM listing_stats.keep_latest('price', 'alone', key => 'listing_id');
+SELECT last_price, own_rows FROM listing_stats.attach('alone', 'price', last_price => 'other', key => 'listing_id', condition => 'value > 5');
+SELECT * FROM alone ORDER BY listing_id;
+DROP TABLE alone;
+
 -- What mends one of several names a column of it, and is no other's
 ALTER TABLE price DISABLE TRIGGER USER;
 SELECT mend FROM listing_stats.check() WHERE price = 'price'::regclass;

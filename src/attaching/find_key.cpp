@@ -241,6 +241,24 @@ check_reference(const Request &request)
 	}
 }
 
+// Whether the listing has the rows that keep_latest() makes of these prices, whatever their key
+// refers to.
+bool
+has_rows_of_price(const Request &request)
+{
+	ListCell *cell = nullptr;
+
+	foreach (cell, our_triggers(request.listing))
+	{
+		const Trigger *trigger = static_cast<Trigger *>(lfirst(cell));
+		if (trigger->tgfoid == trigger_function(listing_changed) &&
+		    parse_definition(request.listing, trigger).own_rows &&
+		    other_half(request.listing, trigger, Side::listing) == RelationGetRelid(request.price))
+			return true;
+	}
+	return false;
+}
+
 void
 find_listing_key(Request *request, bool anew)
 {
@@ -260,7 +278,8 @@ find_listing_key(Request *request, bool anew)
 		take_key(*request, *foreign_key, request->column);
 	else if (count_list(request->column, ColumnList::listing_key) != count)
 		match_primary_key(request);
-	if (foreign_key == nullptr && count == 1 && anew && !request->own_rows)
+	if (foreign_key == nullptr && count == 1 && anew && !request->own_rows &&
+	    !has_rows_of_price(*request))
 		check_reference(*request);
 }
 

@@ -766,7 +766,8 @@ is_kept_to_the_byte(const Attachment &attachment, int target)
 {
 	const Oid type = getBaseType(attachment.column[target].type);
 
-	return is_carried(target) || !(is_number(type) || is_time_type(type));
+	return is_carried(target) ||
+	       !(is_number(type) || (target == last_price_at && is_time_type(type)));
 }
 
 const char *

@@ -154,8 +154,8 @@ void split_key(const Attachment &attachment, Datum key, Datum *column);
 // Whether the attachments keep prices of the same listings by the same columns of listing.
 bool same_listing_key(const Attachment &a, const Attachment &b);
 
-// Whether a kept column has to have every byte as it is in the latest row, as what is no number and
-// no time has: what compares as equal can look different.
+// Whether a kept column has to have every byte as it is in the latest row, as what is neither a
+// number nor the time has: what compares as equal can look different.
 bool is_kept_to_the_byte(const Attachment &attachment, int target);
 
 // Whether what was inserted is added to what is stored, for targets that depend on more than the

@@ -210,7 +210,8 @@ prices_of(const Attachment &attachment, Key key)
 					}));
 }
 
-// The latest price: at most one row, with its value and what is kept of it.
+// The latest price: at most one row, with its value and what is kept of it.  A row of NULLs is a
+// value, which IS NOT NULL would not say.
 template <typename Key>
 const char *
 head(const Attachment &attachment, Key key)
@@ -231,9 +232,9 @@ head(const Attachment &attachment, Key key)
 		                 type_name(attachment.column[i]), target_name(i));
 	}
 	appendStringInfo(&out, " %s%s ORDER BY %s LIMIT 1", prices_of(attachment, key),
-	                 attachment.skip_null
-	                     ? psprintf(" AND p.%s IS NOT NULL", column_name(attachment, price_value))
-	                     : "",
+	                 attachment.skip_null ? psprintf(" AND p.%s IS DISTINCT FROM NULL",
+	                                                 column_name(attachment, price_value))
+	                                      : "",
 	                 latest_first(attachment, "p."));
 	return out.data;
 }
