@@ -338,6 +338,7 @@ SELECT wrong('listing', 'price', '{last_price=value,last_kind=kind}', 'p.a = l.a
 	wrong('listing', 'price', '{meant=value}', 'p.a = l.a AND p.b = l.b', 'created DESC, id DESC');
 DROP TABLE price, listing;
 DROP SCHEMA evil CASCADE;
+RESET listing_stats.direct_path;
 
 -- Values of any type, of which the latest is kept; NULLs kept and skipped
 CREATE FUNCTION try_value(type text, VARIADIC three text[]) RETURNS text LANGUAGE plpgsql AS $$
