@@ -57,6 +57,23 @@ ALTER TABLE whole ATTACH PARTITION price FOR VALUES FROM (0) TO (100);
 SELECT problem, mend FROM listing_stats.check() WHERE price = 'price'::regclass;
 DROP TABLE whole, latest;
 
+-- A row whose key gets a price from the owner's trigger, in the middle of the statement that takes its last one, stays
+CREATE TABLE again_price (id serial PRIMARY KEY, product int, created date NOT NULL DEFAULT '2026-01-01', value int);
+INSERT INTO again_price (product, value) VALUES (1, 1), (2, 2);
+SELECT key FROM listing_stats.keep_latest('again_price', 'again', key => 'product');
+CREATE FUNCTION price_again() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+	IF NOT EXISTS (SELECT FROM latest_tables.again_price WHERE value = 3) THEN
+		INSERT INTO latest_tables.again_price (product, value) VALUES (2, 3);
+	END IF;
+	RETURN NULL;
+END $$;
+CREATE TRIGGER price_again AFTER UPDATE ON again FOR EACH ROW EXECUTE FUNCTION price_again();
+UPDATE again_price SET product = 1, value = 5;
+SELECT * FROM again ORDER BY product;
+SELECT * FROM listing_stats.verify('again', 'again_price');
+DROP TABLE again_price, again;
+DROP FUNCTION price_again;
+
 -- Rows that are there are not deleted because their columns have been kept before
 CREATE TABLE item (listing_id int PRIMARY KEY, name text);
 INSERT INTO item VALUES (6, 'has a price'), (7, 'has none');

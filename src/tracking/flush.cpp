@@ -386,6 +386,22 @@ write_rows(Attachment *attachment, Statement write, const Rows &rows, bool *writ
 	return changed;
 }
 
+void lock_own_rows(Attachment *attachment, const Rows &keys, Sees sees, Keys *found);
+
+// Inserts the rows again that were removed although their keys have got prices meanwhile.
+void
+insert_own_rows(Attachment *attachment, const Keys *keys, const Rows &wanted)
+{
+	if (keys == nullptr)
+	{
+		lock_keys_of_prices(attachment);
+		return;
+	}
+	Keys found = {static_cast<Datum *>(palloc(keys->count * sizeof(Datum))), nullptr, 0};
+	lock_own_rows(attachment, wanted, Sees::latest, &found);
+	pfree(found.key);
+}
+
 // Reads what the columns of the listings have to be, writes it, and sees to it that they are left
 // so; without keys, of all listings.  Returns how many rows were changed.
 //
@@ -425,6 +441,8 @@ write_by_sql(Attachment *attachment, const Keys *keys, const PendingKey *const *
 		if (wrong_column(attachment, wanted, Sees::latest) != nullptr)
 		{
 			tuplestore_end(rows.store);
+			if (attachment->own_rows)
+				insert_own_rows(attachment, keys, wanted);
 			rows = read(attachment, wanted);
 			write_rows(attachment, write, rows, &again);
 		}

@@ -997,8 +997,6 @@ sub merge_listings
 sub action
 {
 	my ($t) = @_;
-	# It runs often.
-	local $m->{big};
 	my $p = pick(tables_of('p'));
 	my $l = pick(tables_of('l'));
 	my $table = $m->{table}{$p};
