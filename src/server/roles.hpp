@@ -17,10 +17,13 @@ struct Actor
 {
 	Oid user;
 	int security_context;
+	int settings;  // the level of those that are undone with it, 0: none
 };
 
 // Acts as another role, within further restrictions if given, as foreign keys act as the owner of a
-// table; returns who acted before, whom resume_as() takes.  An error does that by itself.
+// table; returns who acted before, whom resume_as() takes.  An error does that by itself.  What is
+// SET while operations are restricted ends with that, as in ANALYZE: a search_path that stayed
+// would make the caller's next statements call what its setter likes.
 inline Actor
 act_as(Oid role, int restrictions = 0)
 {
@@ -29,6 +32,8 @@ act_as(Oid role, int restrictions = 0)
 	GetUserIdAndSecContext(&before.user, &before.security_context);
 	SetUserIdAndSecContext(role,
 	                       before.security_context | SECURITY_LOCAL_USERID_CHANGE | restrictions);
+	if ((restrictions & SECURITY_RESTRICTED_OPERATION) != 0)
+		before.settings = NewGUCNestLevel();
 	return before;
 }
 
@@ -44,6 +49,8 @@ restrict_unless_owner(Oid owner)
 inline void
 resume_as(const Actor &actor)
 {
+	if (actor.settings != 0)
+		AtEOXact_GUC(false, actor.settings);
 	SetUserIdAndSecContext(actor.user, actor.security_context);
 }
 

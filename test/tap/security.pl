@@ -250,6 +250,27 @@ is(as('plain', q{SELECT last_price, warnings FROM listing_stats.attachments WHER
 is(as('plain', q{SELECT count(*) FROM pg_trigger WHERE tgrelid = 'm.listing'::regclass AND tgname ~ '^LISTING_STATS'}), '1', 'in the triggers too');
 as('plain', 'DROP SCHEMA m CASCADE');
 
+# What reading a condition runs does not change the settings of who looks at the tables.
+as('plain', q{
+	CREATE SCHEMA m;
+	GRANT USAGE ON SCHEMA m TO PUBLIC;
+	SET search_path = m;
+	CREATE FUNCTION version() RETURNS text LANGUAGE sql AS $$ SELECT 'planted' $$;
+	CREATE FUNCTION sets(int) RETURNS boolean IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN PERFORM set_config('search_path', 'm, pg_catalog', false); RETURN true; END $$;
+	CREATE DOMAIN checked AS int CHECK (m.sets(VALUE));
+	CREATE TABLE listing (id int PRIMARY KEY);
+	CREATE TABLE price (id serial PRIMARY KEY, listing_id int REFERENCES listing, created timestamptz NOT NULL, value numeric);
+	INSERT INTO listing VALUES (1);
+	SELECT count(*) FROM listing_stats.attach('listing', 'price', condition => $$'{1}'::m.checked[] IS NOT NULL AND value > 0$$);
+});
+for my $looks ('SELECT count(*) FROM listing_stats.attachments', 'SELECT count(*) FROM listing_stats.check()', q{SELECT count(*) FROM listing_stats.verify('m.listing', 'm.price')},
+	q{CALL listing_stats.refresh('m.listing', 'm.price')}, q{SELECT count(*) FROM listing_stats.latest_prices('m.price', ARRAY[1])}, 'ALTER TABLE m.price RENAME value TO amount',
+	q{SELECT count(*) FROM listing_stats.attach('m.listing', 'm.price', price_count => 'n')})
+{
+	unlike($node->safe_psql('market', "$looks; SELECT version()"), qr/planted/, "the search_path stays as it is after $looks");
+}
+as('plain', 'DROP SCHEMA m CASCADE');
+
 # The owner of the extension removes it; data stay.
 like(as('thief', 'DROP EXTENSION listing_stats CASCADE'), qr/must be owner of extension/, 'others cannot');
 like(as('dba', 'DROP EXTENSION listing_stats CASCADE'), qr/^(|NOTICE.*)$/s, 'its owner can');
