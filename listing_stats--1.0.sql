@@ -979,6 +979,10 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION listing_stats._parts(oid) IS 'private: a table, its partitions and those that inherit from it, and how far below it they are';
 
+CREATE FUNCTION listing_stats._arguments(tgargs bytea) RETURNS bytea LANGUAGE sql IMMUTABLE
+RETURN CASE position('\x00666f756e643d'::bytea IN tgargs) WHEN 0 THEN tgargs ELSE substring(tgargs FROM 1 FOR position('\x00666f756e643d'::bytea IN tgargs)) END;
+COMMENT ON FUNCTION listing_stats._arguments(bytea) IS 'private: the arguments of a trigger without the record found=... that stands behind them, NULL for NULL';
+
 -- What can be seen in the catalogue alone.  In plpgsql, which keeps the plans of its queries: they go by indexes, however large
 -- the catalogue is.  By its search_path the names of tables that it gives are qualified.
 CREATE FUNCTION listing_stats._problems(a listing_stats.attachments, trigger oid, resolved boolean, OUT problem text, OUT mend text)
@@ -987,7 +991,7 @@ SET search_path = pg_catalog, pg_temp SET jit = off SET plan_cache_mode = force_
 #variable_conflict use_column
 DECLARE
     -- Of several attachments of the two tables the one that keeps a column.
-    several CONSTANT boolean = (SELECT count(*) > 1 FROM pg_trigger p JOIN pg_trigger l ON l.tgargs = p.tgargs
+    several CONSTANT boolean = (SELECT count(*) > 1 FROM pg_trigger p JOIN pg_trigger l ON listing_stats._arguments(l.tgargs) = listing_stats._arguments(p.tgargs)
         WHERE p.tgrelid = a.price AND p.tgfoid = 'listing_stats.price_changed()'::regprocedure AND l.tgrelid = a.listing AND l.tgfoid = 'listing_stats.listing_changed()'::regprocedure);
     attach CONSTANT text = (SELECT format('SELECT listing_stats.attach(%L, %L, key => %L%s)', a.listing, a.price, a.key, CASE WHEN several THEN kept.argument END)
         FROM (
@@ -1009,7 +1013,7 @@ DECLARE
     arguments bytea;
     enabled "char";
 BEGIN
-    SELECT tgargs, tgenabled INTO arguments, enabled FROM pg_trigger WHERE oid = trigger;
+    SELECT listing_stats._arguments(tgargs), tgenabled INTO arguments, enabled FROM pg_trigger WHERE oid = trigger;
     IF resolved THEN
         -- Signs that another table has taken the place of one that is attached.  Triggers stay with their table when it is
         -- renamed: tools that change a table by filling a new one and swapping the names leave them on the old one, which
@@ -1039,7 +1043,7 @@ BEGIN
                 AND of_price <@ ARRAY(SELECT attname FROM pg_attribute WHERE attrelid = c.oid AND NOT attisdropped)
                 AND c.oid NOT IN (SELECT part FROM listing_stats._parts(a.price)) AND a.price NOT IN (SELECT part FROM listing_stats._parts(c.oid))
                 AND NOT EXISTS (
-                    SELECT FROM pg_trigger p JOIN pg_trigger l ON l.tgargs = p.tgargs
+                    SELECT FROM pg_trigger p JOIN pg_trigger l ON listing_stats._arguments(l.tgargs) = listing_stats._arguments(p.tgargs)
                     WHERE p.tgrelid = c.oid AND p.tgfoid = price_changed AND l.tgrelid = a.listing AND l.tgfoid = listing_changed)
             ORDER BY f.oid DESC
             LIMIT 1),
@@ -1127,7 +1131,7 @@ BEGIN
     SELECT format('trigger "%s" on table "%s" is disabled: what it misses has to be repaired by refresh()', t.tgname, c.relname), attach
     FROM pg_trigger t
     JOIN pg_class c ON c.oid = t.tgrelid
-    WHERE c.oid IN (a.listing, a.price) AND t.tgenabled = 'D' AND t.tgargs = arguments AND t.tgfoid IN (price_changed, price_truncated, listing_changed)
+    WHERE c.oid IN (a.listing, a.price) AND t.tgenabled = 'D' AND listing_stats._arguments(t.tgargs) = arguments AND t.tgfoid IN (price_changed, price_truncated, listing_changed)
     ORDER BY c.oid = a.price, t.tgname;
 
     -- What goes on in the parts of price that no trigger sees: one of each kind, however many parts there are.
@@ -1137,7 +1141,7 @@ BEGIN
             bool_or(t.tgfoid = price_truncated AND t.tgparentid = 0) IS TRUE AS truncated, p.depth > 0 AND bool_or(t.tgenabled = 'D') IS TRUE AS disabled
         FROM listing_stats._parts(a.price) p
         JOIN pg_class c ON c.oid = p.part
-        LEFT JOIN pg_trigger t ON t.tgrelid = p.part AND t.tgargs = arguments
+        LEFT JOIN pg_trigger t ON t.tgrelid = p.part AND listing_stats._arguments(t.tgargs) = arguments
         WHERE a.key IS NOT NULL
         GROUP BY p.part, p.depth, c.relname, c.relkind)
     SELECT format(k.problem, format('table "%s"', (array_agg(p.relname ORDER BY p.depth, p.part))[1]) || CASE WHEN count(*) > 1 THEN format(' and %s more', count(*) - 1) ELSE '' END), k.mend

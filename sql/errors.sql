@@ -247,7 +247,7 @@ INSERT INTO hand VALUES (1, 1);
 CREATE OR REPLACE TRIGGER hand AFTER INSERT ON hand FOR EACH ROW EXECUTE FUNCTION listing_stats.price_changed('what is this');
 INSERT INTO hand VALUES (1, 1);
 \echo :SQLSTATE
-CREATE OR REPLACE TRIGGER hand AFTER INSERT ON hand FOR EACH ROW EXECUTE FUNCTION listing_stats.price_changed('listing=errors.listing', 'listing_key=id', 'last_price=last_price', 'price=errors.price', 'key=listing_id', 'at=created', 'tie=id', 'value=value', 'found=1 2');
+CREATE OR REPLACE TRIGGER hand AFTER INSERT ON hand FOR EACH ROW EXECUTE FUNCTION listing_stats.price_changed('listing=errors.listing', 'listing_key=id', 'last_price=last_price', 'price=errors.price', 'key=listing_id', 'at=created', 'tie=id', 'value=value', 'guard=maybe');
 INSERT INTO hand VALUES (1, 1);
 \echo :SQLSTATE
 CREATE OR REPLACE TRIGGER hand AFTER INSERT ON hand FOR EACH ROW EXECUTE FUNCTION listing_stats.price_changed('listing=errors.listing', 'listing_key=id', 'last_price=last_price', 'price=errors.hand', 'key=listing_id', 'at=created', 'tie=id', 'value=value');

@@ -2,6 +2,7 @@
 #include "attaching/attach_triggers.hpp"
 
 #include "server/roles.hpp"
+#include "tables/trigger_catalog.hpp"
 
 namespace listing_stats {
 
@@ -54,14 +55,13 @@ trigger_now(Oid table, const char *function, const Trigger *like, TriggerNow oth
 	return found;
 }
 
-const char *
+TriggerArguments
 trigger_arguments(const Attachment &attachment)
 {
 	Definition definition = {};
 
 	definition.listing = qualified_name(attachment.listing);
 	definition.price = qualified_name(attachment.price);
-	definition.system_identifier = GetSystemIdentifier();
 	definition.listing_oid = attachment.listing;
 	definition.price_oid = attachment.price;
 	for (int i = 0; i < column_count; ++i)
@@ -76,14 +76,14 @@ trigger_arguments(const Attachment &attachment)
 	definition.own_rows = attachment.own_rows;
 	definition.skip_null = attachment.skip_null;
 	definition.guard = attachment.guard;
-	return format_definition(definition);
+	return definition_arguments(definition);
 }
 
 // What the triggers of one attachment have in common.
 struct TriggerMaker
 {
 	const char *name;
-	const char *arguments;
+	TriggerArguments arguments;
 	const Trigger *existing;
 	char replication;  // '\0': as it is, or origin
 };
@@ -110,24 +110,14 @@ make_trigger(const TriggerMaker &maker, Oid table, const char *function, const c
 	run_command(psprintf("CREATE OR REPLACE TRIGGER %s AFTER %s ON %s FOR EACH %s EXECUTE FUNCTION "
 	                     "listing_stats.%s(%s)",
 	                     quote_identifier(now.name), events, qualified_name(table),
-	                     truncate ? "STATEMENT" : "ROW", function, maker.arguments));
+	                     truncate ? "STATEMENT" : "ROW", function,
+	                     format_arguments(maker.arguments)));
+	write_record(get_trigger_oid(table, now.name, false), maker.arguments);
 	if (now.enabled != TRIGGER_FIRES_ON_ORIGIN)
 		run_command(psprintf("ALTER TABLE %s ENABLE %s TRIGGER %s", qualified_name(table),
 		                     now.enabled == TRIGGER_FIRES_ALWAYS ? "ALWAYS" : "REPLICA",
 		                     quote_identifier(now.name)));
 	return now.name;
-}
-
-// As they stand in CREATE TRIGGER.
-const char *
-quoted_arguments(const Trigger *trigger)
-{
-	StringInfoData out;
-
-	initStringInfo(&out);
-	for (int i = 0; i < trigger->tgnargs; ++i)
-		appendStringInfo(&out, "%s%s", i == 0 ? "" : ", ", quote_literal_cstr(trigger->tgargs[i]));
-	return out.data;
 }
 
 }  // namespace
@@ -175,7 +165,7 @@ create_triggers(const Attachment &attachment, const Trigger *existing, char repl
 void
 create_part_triggers(Oid table, const Trigger *like)
 {
-	const TriggerMaker maker = {free_trigger_name(table, NIL), quoted_arguments(like), like,
+	const TriggerMaker maker = {free_trigger_name(table, NIL), arguments_of(like), like,
 	                            like->tgenabled == TRIGGER_DISABLED ? '\0' : like->tgenabled};
 
 	// Partitions get clones of the row trigger, and none of the other.

@@ -287,7 +287,6 @@ lost_column(const Affected &affected, const Definition &definition, int column)
 	const bool on_listing = affected.side == Side::listing;
 	const Place &place = definition.place[column];
 	const bool recorded =
-		definition.system_identifier == GetSystemIdentifier() &&
 		affected.table == (on_listing ? definition.listing_oid : definition.price_oid);
 	const ListCell *cell = nullptr;
 

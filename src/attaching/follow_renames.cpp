@@ -138,7 +138,6 @@ update_definition(const Followed &followed, Relation relation, const Trigger *tr
 	attachment.context = CurrentMemoryContext;
 	if (!resolve(relation, trigger, followed.side, &attachment, &problem))
 		return false;
-	definition->system_identifier = GetSystemIdentifier();
 	definition->listing_oid = attachment.listing;
 	definition->price_oid = attachment.price;
 	for (int i = 0; i < column_count; ++i)
@@ -173,7 +172,6 @@ apply_rename(const Followed &followed, Relation relation, Definition *definition
 {
 	const bool is_listing = followed.side == Side::listing;
 	const bool recorded =
-		definition->system_identifier == GetSystemIdentifier() &&
 		followed.table == (is_listing ? definition->listing_oid : definition->price_oid);
 
 	Assert(followed.column == 0 || followed.rename != nullptr);
@@ -207,7 +205,7 @@ follow_once(const Followed &followed)
 		return false;
 	}
 	Definition definition = parse_definition(relation, trigger);
-	const char *before = format_definition(definition);
+	const TriggerArguments before = definition_arguments(definition);
 	Oid other = other_half(relation, trigger, followed.side);
 	if (!OidIsValid(other))
 		other = other_in_schema(followed, definition, trigger);
@@ -224,7 +222,10 @@ follow_once(const Followed &followed)
 			apply_rename(followed, relation, &definition);
 		definition.listing = qualified_name(listing);
 		definition.price = qualified_name(price);
-		const bool differs = strcmp(format_definition(definition), before) != 0;
+		// The record too, where a type has changed.
+		const TriggerArguments now = definition_arguments(definition);
+		const bool differs = now.length != before.length ||
+		                     memcmp(now.text, before.text, static_cast<Size>(now.length)) != 0;
 		const bool written =
 			free && differs && rewrite_arguments(listing, price, trigger, definition);
 		if (differs && !written)

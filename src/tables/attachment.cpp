@@ -38,13 +38,12 @@ table_by_name(const char *name)
 	return OidIsValid(schema) ? get_relname_relid(table_name, schema) : InvalidOid;
 }
 
-// Whether the record in the arguments is of these tables: not of those a dump was taken from.
+// Whether there is a record, of this very table: inheritance children have that of their parent.
 bool
 record_is_of(const Definition &definition, Relation relation, Side side)
 {
-	return definition.system_identifier == GetSystemIdentifier() &&
-	       RelationGetRelid(relation) ==
-	           (side == Side::price ? definition.price_oid : definition.listing_oid);
+	return RelationGetRelid(relation) ==
+	       (side == Side::price ? definition.price_oid : definition.listing_oid);
 }
 
 // The foreign key from the columns of price to listing, of several the one to the columns that were
@@ -554,9 +553,7 @@ bool
 is_stray(Relation relation, const Trigger *trigger)
 {
 	const Definition definition = parse_definition(relation, trigger);
-	const Oid candidates[] = {
-		definition.system_identifier == GetSystemIdentifier() ? definition.price_oid : InvalidOid,
-		table_by_name(definition.price)};
+	const Oid candidates[] = {definition.price_oid, table_by_name(definition.price)};
 
 	for (const Oid candidate : candidates)
 	{

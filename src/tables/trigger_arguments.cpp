@@ -1,6 +1,8 @@
 // Reading and writing of the trigger arguments, see trigger_arguments.hpp.
 #include "tables/trigger_arguments.hpp"
 
+#include "tables/trigger_catalog.hpp"
+
 #include <initializer_list>
 
 namespace listing_stats {
@@ -78,8 +80,8 @@ place_name(int column)
 	return is_target_of_list ? psprintf("last_%s", name) : name;
 }
 
-// Splits "name:attnum:type" of the found argument; false if it is not of that form.
-bool
+// Splits "name:attnum:type" of the record; what is not of that form is left out.
+void
 parse_place(const char *word, Definition *definition)
 {
 	const char *colon = strchr(word, ':');
@@ -88,38 +90,30 @@ parse_place(const char *word, Definition *definition)
 
 	if (colon == nullptr || sscanf(colon, ":%d:%u", &attnum, &type) != 2 || attnum <= 0 ||
 	    attnum > MaxHeapAttributeNumber)
-		return false;
+		return;
 	const char *name = pnstrdup(word, static_cast<Size>(colon - word));
 	for (int i = 0; i < column_count; ++i)
 	{
-		if (strcmp(name, place_name(i)) != 0)
-			continue;
-		definition->place[i] = {static_cast<AttrNumber>(attnum), type};
-		return true;
+		if (strcmp(name, place_name(i)) == 0)
+			definition->place[i] = {static_cast<AttrNumber>(attnum), type};
 	}
-	return false;
 }
 
-bool
-parse_found(const char *text, Definition *definition)
-{
-	char *words = pstrdup(text);
-	char *rest = nullptr;
+constexpr const char *record_name = "found";
 
-	for (int i = 0;; ++i, words = nullptr)
-	{
-		const char *word = strtok_r(words, " ", &rest);
-		if (word == nullptr)
-			return i >= 3;
-		if (i == 0)
-			definition->system_identifier = strtou64(word, nullptr, 10);
-		else if (i == 1)
-			definition->listing_oid = static_cast<Oid>(strtoul(word, nullptr, 10));
-		else if (i == 2)
-			definition->price_oid = static_cast<Oid>(strtoul(word, nullptr, 10));
-		else if (!parse_place(word, definition))
-			return false;
-	}
+void
+parse_record(const char *record, Definition *definition)
+{
+	int length = 0;
+
+	if (record == nullptr || sscanf(record, "found=%u %u%n", &definition->listing_oid,
+	                                &definition->price_oid, &length) != 2)
+		return;
+	char *words = pstrdup(record + length);
+	char *rest = nullptr;
+	for (const char *word = strtok_r(words, " ", &rest); word != nullptr;
+	     word = strtok_r(nullptr, " ", &rest))
+		parse_place(word, definition);
 }
 
 bool
@@ -146,8 +140,9 @@ parse_argument(const char *argument, Definition *definition)
 		return parse_table(text, &definition->listing);
 	if (strcmp(name, "price") == 0)
 		return parse_table(text, &definition->price);
-	if (strcmp(name, "found") == 0)
-		return parse_found(text, definition);
+	// The record, of dumps from before the release: it is of other tables.
+	if (strcmp(name, record_name) == 0)
+		return true;
 	if (strcmp(name, "null_value") == 0)
 		return parse_null_value(text, &definition->skip_null);
 	if (strcmp(name, "guard") == 0)
@@ -492,6 +487,7 @@ read_definition(const Trigger *trigger, Definition *definition)
 		return "No column to keep is named.";
 	if (definition->listing == nullptr || definition->price == nullptr)
 		return "Argument \"listing\" or \"price\" is missing.";
+	parse_record(record_of(trigger->tgoid), definition);
 	return nullptr;
 }
 
@@ -519,8 +515,7 @@ definition_arguments(const Definition &definition)
 
 	initStringInfo(&out);
 	initStringInfo(&found);
-	appendStringInfo(&found, UINT64_FORMAT " %u %u", definition.system_identifier,
-	                 definition.listing_oid, definition.price_oid);
+	appendStringInfo(&found, "%u %u", definition.listing_oid, definition.price_oid);
 	append_argument(&out, "listing", definition.listing);
 	append_list(&out, definition, ColumnList::listing_key);
 	for (const FixedColumn &fixed : fixed_columns)
@@ -551,17 +546,31 @@ definition_arguments(const Definition &definition)
 			appendStringInfo(&found, " %s:%d:%u", place_name(i), definition.place[i].attnum,
 			                 definition.place[i].type);
 	}
-	append_argument(&out, "found", found.data);
-	TriggerArguments arguments = {out.data, out.len, 0};
+	int count = 0;
 	for (int i = 0; i < out.len; ++i)
-		arguments.count += out.data[i] == '\0' ? 1 : 0;
-	return arguments;
+		count += out.data[i] == '\0' ? 1 : 0;
+	append_argument(&out, record_name, found.data);
+	return {out.data, out.len, count};
+}
+
+TriggerArguments
+arguments_of(const Trigger *trigger)
+{
+	StringInfoData out;
+
+	initStringInfo(&out);
+	for (int i = 0; i < trigger->tgnargs; ++i)
+		appendBinaryStringInfo(&out, trigger->tgargs[i],
+		                       static_cast<int>(strlen(trigger->tgargs[i]) + 1));
+	const char *record = record_of(trigger->tgoid);
+	if (record != nullptr)
+		appendBinaryStringInfo(&out, record, static_cast<int>(strlen(record) + 1));
+	return {out.data, out.len, trigger->tgnargs};
 }
 
 char *
-format_definition(const Definition &definition)
+format_arguments(const TriggerArguments &arguments)
 {
-	const TriggerArguments arguments = definition_arguments(definition);
 	const char *argument = arguments.text;
 	StringInfoData out;
 

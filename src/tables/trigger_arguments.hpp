@@ -4,13 +4,18 @@
 //   'listing=public.myapp_listing', 'listing_key=tenant_id, id', 'last_price=last_price',
 //   'price=public.myapp_price', 'key=tenant_id, listing_id', 'at=created', 'tie=id', 'value=value',
 //   'carry=currency AS last_currency', 'condition=(kind = ''ask''::text)',
-//   'condition_columns=kind', 'null_value=skip', 'guard=error', 'empty=keep', 'found=7391… 16385
-//   16390 listing_key:1:20 last_price:5:1700 …'
+//   'condition_columns=kind', 'null_value=skip', 'guard=error', 'empty=keep'
 //
 // Table names are qualified and quoted as SQL quotes them, column names are as they are; lists of
-// them as attach() takes them.  The last argument records where attach() found
-// the columns: the system identifier, the OIDs of listing and price, and for each column its number
-// and the OID of its type.  The triggers on listing and on price carry the same arguments.
+// them as attach() takes them.  The triggers on listing and on price carry the same arguments.
+//
+// Behind them, in pg_trigger alone, is the record of where attach() found the columns: the OIDs of
+// listing and price, and for each column its number and the OID of its type.
+//
+//   found=16385 16390 listing_key:1:20 last_price:5:1700 …
+//
+// It is one string more in tgargs than tgnargs says that there are.  So it goes where the catalogue
+// goes, into a template's copy or a standby, and not into a dump, where it would say nothing.
 #pragma once
 
 #include "server/postgres.hpp"
@@ -137,8 +142,7 @@ struct Definition
 	bool own_rows;                     // listing has a row for each key with prices, and no other
 	Guard guard;
 
-	// Where attach() found them; system_identifier 0: not recorded.
-	uint64 system_identifier;
+	// Where attach() found them; InvalidOid: not recorded.
 	Oid listing_oid;
 	Oid price_oid;
 	Place place[column_count];
@@ -173,7 +177,8 @@ const char *read_definition(const Trigger *trigger, Definition *definition);
 // The same; an error names the trigger and says how to make a right one.
 Definition parse_definition(Relation relation, const Trigger *trigger);
 
-// The arguments as pg_trigger has them: each ends with a zero byte.
+// The arguments as pg_trigger has them: each ends with a zero byte, and the record, which does not
+// count, comes last.
 struct TriggerArguments
 {
 	const char *text;
@@ -182,8 +187,11 @@ struct TriggerArguments
 };
 TriggerArguments definition_arguments(const Definition &definition);
 
+// The same of a trigger that is there.
+TriggerArguments arguments_of(const Trigger *trigger);
+
 // The arguments as they stand in CREATE TRIGGER, between the parentheses.
-char *format_definition(const Definition &definition);
+char *format_arguments(const TriggerArguments &arguments);
 
 // The call that attaches the two tables anew by the same key, for a hint, with a name to be filled
 // in for a column; not for the listing's key, which is found by itself.

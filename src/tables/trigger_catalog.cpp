@@ -46,6 +46,43 @@ read_trigger(Relation catalog, HeapTuple tuple)
 	return trigger;
 }
 
+// What stands behind the arguments of the trigger; nullptr: nothing.
+const char *
+read_record(Relation catalog, HeapTuple tuple)
+{
+	bool is_null = false;
+	const Datum arguments =
+		heap_getattr(tuple, Anum_pg_trigger_tgargs, RelationGetDescr(catalog), &is_null);
+
+	if (is_null)
+		return nullptr;
+	const bytea *bytes = DatumGetByteaPP(arguments);
+	const char *text = VARDATA_ANY(bytes);
+	const char *end = text + VARSIZE_ANY_EXHDR(bytes);
+	const int count = reinterpret_cast<Form_pg_trigger>(GETSTRUCT(tuple))->tgnargs;
+	for (int i = 0; i < count && text < end; ++i)
+		text += strlen(text) + 1;
+	return text < end ? pnstrdup(text, static_cast<Size>(end - text)) : nullptr;
+}
+
+// Calls "use" with the row of a trigger, if it is there.
+template <class Use>
+void
+with_trigger(Oid trigger, LOCKMODE lock, Use use)
+{
+	Relation catalog = table_open(TriggerRelationId, lock);
+	ScanKeyData scan_key;
+
+	ScanKeyInit(&scan_key, Anum_pg_trigger_oid, BTEqualStrategyNumber, F_OIDEQ,
+	            ObjectIdGetDatum(trigger));
+	SysScanDesc scan = systable_beginscan(catalog, TriggerOidIndexId, true, nullptr, 1, &scan_key);
+	HeapTuple tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+		use(catalog, tuple);
+	systable_endscan(scan);
+	table_close(catalog, lock);
+}
+
 void
 write_arguments(Relation catalog, HeapTuple tuple, const TriggerArguments &arguments)
 {
@@ -169,6 +206,26 @@ trigger_by_oid(Oid table, Oid oid)
 			return trigger;
 	}
 	return nullptr;
+}
+
+const char *
+record_of(Oid trigger)
+{
+	const char *record = nullptr;
+
+	with_trigger(trigger, AccessShareLock, [&record](Relation catalog, HeapTuple tuple) {
+		record = read_record(catalog, tuple);
+	});
+	return record;
+}
+
+void
+write_record(Oid trigger, const TriggerArguments &arguments)
+{
+	CommandCounterIncrement();
+	with_trigger(trigger, RowExclusiveLock, [&arguments](Relation catalog, HeapTuple tuple) {
+		write_arguments(catalog, tuple, arguments);
+	});
 }
 
 // In the catalogue, and not by CREATE OR REPLACE TRIGGER, whose lock conflicts with writers: see

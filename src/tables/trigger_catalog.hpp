@@ -12,6 +12,13 @@ List *triggers_of(Oid table, Snapshot snapshot);
 // One of them, as it is now; nullptr: it is gone.
 const Trigger *trigger_by_oid(Oid table, Oid trigger);
 
+// The record behind a trigger's arguments, see trigger_arguments.hpp; nullptr: it has none, as
+// after a restore.
+const char *record_of(Oid trigger);
+
+// Puts the record behind the arguments of a trigger that was just made with these.
+void write_record(Oid trigger, const TriggerArguments &arguments);
+
 // Puts a definition into the arguments of all triggers of an attachment, which have those of
 // "like", on both tables, their partitions and inheritance children.  false: somebody else is
 // changing the tables, or has changed the triggers; nothing is changed then.
