@@ -24,7 +24,8 @@ HISTORY_OBJS   = src/history/history_aggregates.o src/history/history_questions.
                  src/history/history_state.o src/history/history_text.o src/history/history_windows.o \
                  src/history/latest_aggregate.o src/history/read_history.o
 TRACKING_OBJS  = src/tracking/attachment_cache.o src/tracking/collected_keys.o src/tracking/direct_path.o \
-                 src/tracking/flush.o src/tracking/late_keys.o src/tracking/maintenance_sql.o \
+                 src/tracking/flush.o src/tracking/flush_counts.o \
+                 src/tracking/late_keys.o src/tracking/maintenance_sql.o \
                  src/tracking/statement.o src/tracking/triggers.o
 ATTACHING_OBJS = src/attaching/attach.o src/attaching/attach_request.o src/attaching/attach_triggers.o \
                  src/attaching/complete_request.o src/attaching/existing_attachment.o \
@@ -47,7 +48,7 @@ PG_CXXFLAGS  = $(DIALECT) -Wextra -Wold-style-cast -Wno-register -Wno-unused-par
 PG_LDFLAGS  += $(EXTRA_LDFLAGS)
 
 # What keeps columns; tools/check runs it twice, directly and by SQL.
-TRACKING       = attach blog tracking targets any_history conditions keep_latest latest_tables interference own_write before_triggers write_paths partitions types names follow_ddl follow_partitions replaced_tables check citus roles errors refresh
+TRACKING       = attach blog tracking targets any_history conditions keep_latest latest_tables interference own_write before_triggers write_paths partitions types names follow_ddl follow_partitions replaced_tables check citus roles errors refresh flush_counts
 REGRESS        = setup surface $(TRACKING) price_summary price_stats latest_prices latest_rows price_history_json price_history
 ISOLATION      = races order order_of_columns keep_latest locks attach late guess unlocked unchecked renames drops snapshots verify partitions savepoints
 ISOLATION_OPTS = --inputdir=$(srcdir)/test/isolation --load-extension=listing_stats

@@ -1,6 +1,7 @@
 // The module's magic block, and what it registers when it is loaded.
 #include "tracking/direct_path.hpp"
 #include "tracking/flush.hpp"
+#include "tracking/flush_counts.hpp"
 #include "tracking/statement.hpp"
 
 extern "C" {
@@ -13,6 +14,7 @@ __attribute__((visibility("default"))) void _PG_init(void);
 void
 _PG_init(void)
 {
+	listing_stats::define_flush_counts_setting();
 	listing_stats::define_direct_path_setting();
 	listing_stats::follow_statements(listing_stats::take_up);
 	listing_stats::register_transaction_callbacks(listing_stats::check_late_keys,

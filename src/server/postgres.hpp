@@ -80,10 +80,18 @@ extern "C" {
 #include "partitioning/partdesc.h"
 #include "pgstat.h"
 #include "pgtime.h"
+#include "port/atomics.h"
 #include "port/pg_bswap.h"
+#include "portability/instr_time.h"
 #include "replication/worker_internal.h"
 #include "storage/bufmgr.h"
+#if PG_VERSION_NUM >= 170000
+#include "storage/dsm_registry.h"
+#endif
+#include "storage/ipc.h"
 #include "storage/lmgr.h"
+#include "storage/lwlock.h"
+#include "storage/shmem.h"
 #include "storage/smgr.h"
 #include "tcop/deparse_utility.h"
 #include "tcop/pquery.h"
@@ -444,5 +452,82 @@ is_virtual(const FormData_pg_attribute *attribute)
 	return false;
 #endif
 }
+
+// Memory of zeroes that all sessions of the server share.  Before 17 it has to be asked for when
+// the server starts, by shared_preload_libraries; without that each session has its own.
+struct SharedMemory
+{
+	const char *name;
+	Size size;
+	void *start;  // nullptr: not known to this session yet
+	bool shared;
+};
+
+#if PG_VERSION_NUM >= 170000
+inline void
+request_shared_memory(SharedMemory *)
+{
+}
+
+inline void *
+shared_memory(SharedMemory *memory)
+{
+	static Size size = 0;
+	bool found = false;
+
+	if (memory->start != nullptr)
+		return memory->start;
+	size = memory->size;
+#if PG_VERSION_NUM >= 190000
+	memory->start = GetNamedDSMSegment(
+		memory->name, size, [](void *start, void *) { memset(start, 0, size); }, &found, nullptr);
+#else
+	memory->start = GetNamedDSMSegment(
+		memory->name, size, [](void *start) { memset(start, 0, size); }, &found);
+#endif
+	memory->shared = true;
+	return memory->start;
+}
+#else
+inline SharedMemory *requested_memory = nullptr;
+inline shmem_request_hook_type previous_request = nullptr;
+inline shmem_startup_hook_type previous_startup = nullptr;
+
+// While the server starts; only one can be asked for.
+inline void
+request_shared_memory(SharedMemory *memory)
+{
+	if (!process_shared_preload_libraries_in_progress)
+		return;
+	requested_memory = memory;
+	previous_request = shmem_request_hook;
+	shmem_request_hook = [] {
+		if (previous_request != nullptr)
+			previous_request();
+		RequestAddinShmemSpace(requested_memory->size);
+	};
+	previous_startup = shmem_startup_hook;
+	shmem_startup_hook = [] {
+		bool found = false;
+		if (previous_startup != nullptr)
+			previous_startup();
+		LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
+		requested_memory->start =
+			ShmemInitStruct(requested_memory->name, requested_memory->size, &found);
+		if (!found)
+			memset(requested_memory->start, 0, requested_memory->size);
+		LWLockRelease(AddinShmemInitLock);
+		requested_memory->shared = true;
+	};
+}
+
+inline void *
+shared_memory(SharedMemory *memory)
+{
+	if (memory->start == nullptr)
+		memory->start = MemoryContextAllocZero(TopMemoryContext, memory->size);
+	return memory->start;
+}
+#endif
 
 }  // namespace listing_stats

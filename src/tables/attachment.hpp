@@ -71,6 +71,7 @@ struct Attachment
 	SPIPlanPtr plan[static_cast<int>(Statement::count)];
 	TupleDesc shape[5];  // of the rows that statements take and give, when first needed
 	const DirectPath *direct_path;
+	void *counts;  // see flush_counts.hpp; nullptr: not known yet
 	bool valid;
 };
 

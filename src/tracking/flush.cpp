@@ -9,6 +9,7 @@
 #include "server/roles.hpp"
 #include "tables/condition.hpp"
 #include "tracking/direct_path.hpp"
+#include "tracking/flush_counts.hpp"
 #include "tracking/maintenance_sql.hpp"
 
 namespace listing_stats {
@@ -21,6 +22,7 @@ struct Work
 	Side side;
 	PendingKey *key;
 	Size count;
+	uint64 time;
 };
 
 // A recomputation may have counted the rows that commands of this transaction before this one
@@ -660,15 +662,12 @@ can_be_added(const PendingKey &key)
 
 // Adds what statements have added to the columns that depend on all prices of a listing.  What
 // cannot be added any more, because of what the writes before it have set off, goes to "other".
-void
+uint64
 add_to_stored(Attachment *attachment, const Keys &keys, PendingKey **key, Keys *other)
 {
 	if (keys.count > 0 && writes_directly(attachment, true))
-	{
-		write_as_owner(attachment, keys, key, nullptr);
-		return;
-	}
-	batched(keys, key, [attachment, other](const Keys &some, PendingKey *const *added) {
+		return write_as_owner(attachment, keys, key, nullptr);
+	return batched(keys, key, [attachment, other](const Keys &some, PendingKey *const *added) {
 		Keys addable = {some.key, some.tid, 0};
 		PendingKey **still = const_cast<PendingKey **>(added);
 		for (Size i = 0; i < some.count; ++i)
@@ -685,8 +684,8 @@ add_to_stored(Attachment *attachment, const Keys &keys, PendingKey **key, Keys *
 	});
 }
 
-// Writes the columns of locked listings.
-void
+// Writes the columns of locked listings; returns how many it has changed.
+uint64
 write_listings(const Work &work)
 {
 	const bool adds = adds_inserted(*work.attachment);
@@ -706,11 +705,12 @@ write_listings(const Work &work)
 			append(&other, *key);
 	}
 	// In this order: a recomputation counts what has been added.
-	add_to_stored(work.attachment, to_add, added, &other);
-	recompute(work.attachment, other);
+	uint64 changed = add_to_stored(work.attachment, to_add, added, &other);
+	changed += recompute(work.attachment, other);
 	free_keys(to_add);
 	free_keys(other);
 	pfree(added);
+	return changed;
 }
 
 // Every session locks in the same order: by listing, then by key.
@@ -798,7 +798,7 @@ void
 handle_missing(const Work &work, const PendingKey *missing, Size count)
 {
 	Attachment *attachment = work.attachment;
-	Work late = {attachment, work.side, const_cast<PendingKey *>(missing), count};
+	Work late = {attachment, work.side, const_cast<PendingKey *>(missing), count, 0};
 
 	// One that is gone may still be seen by this transaction: to lock it is refused.
 	if (IsolationUsesXactSnapshot())
@@ -974,13 +974,22 @@ flush(Level *level, Round round)
 		if (round == Round::first && put_off(*attachment, *pending))
 			continue;
 		sort_keys(*attachment, pending->key, &pending->count);
-		work[count++] = {attachment, pending->side, pending->key, pending->count};
+		work[count++] = {attachment, pending->side, pending->key, pending->count, 0};
 	}
 	qsort(work, static_cast<Size>(count), sizeof(Work), compare_work);
 	for (int i = 0; i < count;)
-		i += lock_together(work + i, count - i, round == Round::last);
+	{
+		const FlushClock clock = start_flush_clock();
+		const int together = lock_together(work + i, count - i, round == Round::last);
+		work[i].time = time_since(clock);
+		i += together;
+	}
 	for (int i = 0; i < count; ++i)
-		write_listings(work[i]);
+	{
+		const FlushClock clock = start_flush_clock();
+		const uint64 written = write_listings(work[i]);
+		count_flush(work[i].attachment, work[i].count, written, work[i].time + time_since(clock));
+	}
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(level->context);
 }

@@ -1,0 +1,49 @@
+-- How often columns were kept, and what it took, where listing_stats.count_flushes is on.
+SET SESSION AUTHORIZATION regress_listing_stats;
+CREATE SCHEMA flush_counts;
+SET search_path = flush_counts;
+CREATE TABLE listing (id int PRIMARY KEY);
+CREATE TABLE price (id int PRIMARY KEY, listing_id int REFERENCES listing, created timestamptz NOT NULL, value numeric);
+SET client_min_messages = warning;
+SELECT count(*) FROM listing_stats.attach('listing', 'price');
+SELECT count(*) FROM listing_stats.attach('listing', 'price', last_price => 'cheap', condition => 'value < 10');
+CREATE VIEW counts AS SELECT listing, price, kept, flushes, locked, written, total_time > 0 AS took FROM listing_stats.flush_counts WHERE listing = 'listing'::regclass;
+INSERT INTO listing SELECT generate_series(1, 5);
+INSERT INTO price VALUES (1, 1, '2026-01-01', 1);
+-- off, as it is: nothing; only a superuser turns it on
+TABLE counts;
+SET listing_stats.count_flushes = on;
+\echo :SQLSTATE
+RESET SESSION AUTHORIZATION;
+SET listing_stats.count_flushes = on;
+SET SESSION AUTHORIZATION regress_listing_stats;
+-- one row, several, one that changes nothing, one that does not count for the second
+INSERT INTO price VALUES (2, 1, '2026-01-02', 2);
+INSERT INTO price SELECT 10 + id, id, '2026-01-03', 3 FROM listing;
+INSERT INTO price VALUES (3, 1, '2025-01-01', 1);
+INSERT INTO price VALUES (4, 1, '2026-01-04', 11);
+SELECT * FROM counts ORDER BY kept;
+-- rolled back counts, an error does not
+BEGIN;
+INSERT INTO price VALUES (5, 2, '2026-01-05', 5);
+ROLLBACK;
+INSERT INTO price VALUES (1, 2, '2026-01-05', 5);
+\echo :SQLSTATE
+SELECT * FROM counts ORDER BY kept;
+-- by a name that has changed; a listing that somebody else writes
+ALTER TABLE listing RENAME last_price TO latest;
+UPDATE listing SET latest = 0 WHERE id < 3;
+SELECT * FROM counts ORDER BY kept;
+-- what was counted stays when it is off, until somebody who may sets it to 0
+SELECT listing_stats.reset_flush_counts();
+\echo :SQLSTATE
+RESET SESSION AUTHORIZATION;
+SET listing_stats.count_flushes = off;
+SET SESSION AUTHORIZATION regress_listing_stats;
+DELETE FROM price WHERE id = 2;
+SELECT * FROM counts ORDER BY kept;
+RESET SESSION AUTHORIZATION;
+SELECT listing_stats.reset_flush_counts();
+SELECT * FROM counts ORDER BY kept;
+SET client_min_messages = warning;
+DROP SCHEMA flush_counts CASCADE;

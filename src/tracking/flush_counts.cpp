@@ -1,0 +1,180 @@
+// Counters of flushes, see flush_counts.hpp.
+//
+// They are in memory that all sessions share, a place for each attachment that a flush was counted
+// of, until the server stops.  Places are taken without a lock, and never given back: where two
+// sessions take one for the same attachment at once it has two, and the view adds them up.
+#include "tracking/flush_counts.hpp"
+
+#include <initializer_list>
+
+namespace listing_stats {
+
+namespace {
+
+enum State : uint32
+{
+	unused,
+	being_taken,
+	taken
+};
+
+struct Counts
+{
+	pg_atomic_uint32 state;
+	Oid database;
+	Oid listing;
+	Oid price;
+	AttrNumber kept;  // the first column, which tells attachments of two tables apart
+	pg_atomic_uint64 flushes;
+	pg_atomic_uint64 locked;
+	pg_atomic_uint64 written;
+	pg_atomic_uint64 nanoseconds;
+};
+
+constexpr int most_counts = 2048;
+constexpr Size memory_size = sizeof(Counts) * most_counts;
+
+bool enabled = false;
+SharedMemory memory = {"listing_stats flush counts", memory_size, nullptr, false};
+
+Counts *
+all_counts()
+{
+	return static_cast<Counts *>(shared_memory(&memory));
+}
+
+bool
+is_of(const Counts &counts, const Attachment &attachment, AttrNumber kept)
+{
+	return counts.database == MyDatabaseId && counts.listing == attachment.listing &&
+	       counts.price == attachment.price && counts.kept == kept;
+}
+
+// nullptr: all are taken.
+Counts *
+counts_of(const Attachment &attachment)
+{
+	const AttrNumber kept = attachment.column[first_kept(attachment)].attnum;
+
+	for (Counts *counts = all_counts(); counts < all_counts() + most_counts; ++counts)
+	{
+		uint32 state = pg_atomic_read_u32(&counts->state);
+		if (state == unused && pg_atomic_compare_exchange_u32(&counts->state, &state, being_taken))
+		{
+			counts->database = MyDatabaseId;
+			counts->listing = attachment.listing;
+			counts->price = attachment.price;
+			counts->kept = kept;
+			pg_write_barrier();
+			pg_atomic_write_u32(&counts->state, taken);
+			return counts;
+		}
+		pg_read_barrier();
+		if (state == taken && is_of(*counts, attachment, kept))
+			return counts;
+	}
+	return nullptr;
+}
+
+}  // namespace
+
+void
+define_flush_counts_setting()
+{
+	DefineCustomBoolVariable(
+		"listing_stats.count_flushes",
+		"Counts for each attachment how often its columns were kept, and how long that took.",
+		"The counts are in the view listing_stats.flush_counts.", &enabled, false, PGC_SUSET, 0,
+		nullptr, nullptr, nullptr);
+	request_shared_memory(&memory);
+}
+
+FlushClock
+start_flush_clock()
+{
+	FlushClock clock = {};
+
+	if (enabled)
+	{
+		clock.running = true;
+		INSTR_TIME_SET_CURRENT(clock.start);
+	}
+	return clock;
+}
+
+uint64
+time_since(const FlushClock &clock)
+{
+	instr_time now;
+
+	if (!clock.running)
+		return 0;
+	INSTR_TIME_SET_CURRENT(now);
+	INSTR_TIME_SUBTRACT(now, clock.start);
+	return Max(static_cast<uint64>(INSTR_TIME_GET_DOUBLE(now) * 1e9), 1);
+}
+
+void
+count_flush(Attachment *attachment, uint64 locked, uint64 written, uint64 nanoseconds)
+{
+	if (nanoseconds == 0)
+		return;
+	Counts *counts = static_cast<Counts *>(attachment->counts);
+	if (counts == nullptr)
+		attachment->counts = counts = counts_of(*attachment);
+	if (counts == nullptr)
+		return;
+	pg_atomic_fetch_add_u64(&counts->flushes, 1);
+	pg_atomic_fetch_add_u64(&counts->locked, static_cast<int64>(locked));
+	pg_atomic_fetch_add_u64(&counts->written, static_cast<int64>(written));
+	pg_atomic_fetch_add_u64(&counts->nanoseconds, static_cast<int64>(nanoseconds));
+}
+
+}  // namespace listing_stats
+
+using namespace listing_stats;
+
+LISTING_STATS_FUNCTION(listing_stats_flush_counts)
+{
+	InitMaterializedSRF(fcinfo, 0);
+	const ReturnSetInfo *result = reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo);
+
+	for (Counts *counts = all_counts(); counts < all_counts() + most_counts; ++counts)
+	{
+		if (pg_atomic_read_u32(&counts->state) != taken)
+			continue;
+		pg_read_barrier();
+		if (counts->database != MyDatabaseId)
+			continue;
+		const double milliseconds =
+			static_cast<double>(pg_atomic_read_u64(&counts->nanoseconds)) / 1e6;
+		Datum value[] = {ObjectIdGetDatum(counts->listing),
+		                 ObjectIdGetDatum(counts->price),
+		                 Int16GetDatum(counts->kept),
+		                 UInt64GetDatum(pg_atomic_read_u64(&counts->flushes)),
+		                 UInt64GetDatum(pg_atomic_read_u64(&counts->locked)),
+		                 UInt64GetDatum(pg_atomic_read_u64(&counts->written)),
+		                 Float8GetDatum(milliseconds),
+		                 BoolGetDatum(memory.shared)};
+		bool null[lengthof(value)] = {};
+		tuplestore_putvalues(result->setResult, result->setDesc, value, null);
+	}
+	PG_RETURN_NULL();
+}
+
+// Of this database.
+LISTING_STATS_FUNCTION(listing_stats_reset_flush_counts)
+{
+	for (Counts *counts = all_counts(); counts < all_counts() + most_counts; ++counts)
+	{
+		if (pg_atomic_read_u32(&counts->state) != taken)
+			continue;
+		pg_read_barrier();
+		if (counts->database != MyDatabaseId)
+			continue;
+		for (pg_atomic_uint64 *counter :
+		     {&counts->flushes, &counts->locked, &counts->written, &counts->nanoseconds})
+			pg_atomic_write_u64(counter, 0);
+	}
+	PG_RETURN_VOID();
+}

@@ -1,0 +1,25 @@
+// How often the columns of each attachment were kept, how many listings that locked and wrote, and
+// how long it took, where the setting listing_stats.count_flushes is on.
+#pragma once
+
+#include "tables/attachment.hpp"
+
+namespace listing_stats {
+
+void define_flush_counts_setting();
+
+// A time that is measured while the setting is on.
+struct FlushClock
+{
+	bool running;
+	instr_time start;
+};
+FlushClock start_flush_clock();
+
+// In nanoseconds; 0: it was not measured.
+uint64 time_since(const FlushClock &clock);
+
+// What one flush did for an attachment: nothing is counted where the time was not measured.
+void count_flush(Attachment *attachment, uint64 locked, uint64 written, uint64 nanoseconds);
+
+}  // namespace listing_stats
