@@ -10,13 +10,9 @@ SELECT count(*) FROM listing_stats.attach('listing', 'price', last_price => 'che
 CREATE VIEW counts AS SELECT listing, price, kept, flushes, locked, written, total_time > 0 AS took FROM listing_stats.flush_counts WHERE listing = 'listing'::regclass;
 INSERT INTO listing SELECT generate_series(1, 5);
 INSERT INTO price VALUES (1, 1, '2026-01-01', 1);
--- off, as it is: nothing; only a superuser turns it on
+-- off, as it is: nothing
 TABLE counts;
 SET listing_stats.count_flushes = on;
-\echo :SQLSTATE
-RESET SESSION AUTHORIZATION;
-SET listing_stats.count_flushes = on;
-SET SESSION AUTHORIZATION regress_listing_stats;
 -- one row, several, one that changes nothing, one that does not count for the second
 INSERT INTO price VALUES (2, 1, '2026-01-02', 2);
 INSERT INTO price SELECT 10 + id, id, '2026-01-03', 3 FROM listing;
@@ -37,9 +33,7 @@ SELECT * FROM counts ORDER BY kept;
 -- what was counted stays when it is off, until somebody who may sets it to 0
 SELECT listing_stats.reset_flush_counts();
 \echo :SQLSTATE
-RESET SESSION AUTHORIZATION;
 SET listing_stats.count_flushes = off;
-SET SESSION AUTHORIZATION regress_listing_stats;
 DELETE FROM price WHERE id = 2;
 SELECT * FROM counts ORDER BY kept;
 RESET SESSION AUTHORIZATION;

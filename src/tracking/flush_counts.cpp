@@ -84,7 +84,7 @@ define_flush_counts_setting()
 	DefineCustomBoolVariable(
 		"listing_stats.count_flushes",
 		"Counts for each attachment how often its columns were kept, and how long that took.",
-		"The counts are in the view listing_stats.flush_counts.", &enabled, false, PGC_SUSET, 0,
+		"The counts are in the view listing_stats.flush_counts.", &enabled, false, PGC_USERSET, 0,
 		nullptr, nullptr, nullptr);
 	request_shared_memory(&memory);
 }
