@@ -1122,6 +1122,16 @@ BEGIN
                     WHERE d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid AND d.refclassid = 'pg_class'::regclass AND d.refobjid = a.listing
                         AND d.refobjsubid = ANY (kept_numbers))));
 
+        -- What CREATE INDEX CONCURRENTLY leaves behind where it fails.
+        RETURN QUERY
+        SELECT format('index "%s" of table "%s" is not valid: making it has failed, or is under way; it is written and not read', x.relname, c.relname), format('DROP INDEX %s', i.indexrelid::regclass)
+        FROM listing_stats._parts(a.price) p
+        JOIN pg_class c ON c.oid = p.part
+        JOIN pg_attribute k ON k.attrelid = p.part AND k.attname = of_price[1]
+        JOIN pg_index i ON i.indrelid = p.part AND i.indkey[0] = k.attnum AND NOT i.indisvalid
+        JOIN pg_class x ON x.oid = i.indexrelid AND x.relkind = 'i'
+        ORDER BY p.depth, x.relname;
+
         -- An UPDATE of a column in a unique index counts as one of a key: it waits for whoever inserts a row that refers to the
         -- listing, and they for it.
         RETURN QUERY
@@ -1187,9 +1197,18 @@ COMMENT ON FUNCTION listing_stats._problems(listing_stats.attachments, oid, bool
 CREATE FUNCTION listing_stats.check(OUT listing regclass, OUT price regclass, OUT problem text, OUT mend text)
 RETURNS SETOF record LANGUAGE sql STABLE
 BEGIN ATOMIC
-    SELECT a.listing, a.price, p.problem, p.mend FROM listing_stats._attachments() a, unnest(a.warnings, a.mends) AS p(problem, mend);
+    SELECT a.listing, a.price, p.problem, p.mend FROM listing_stats._attachments() a, unnest(a.warnings, a.mends) AS p(problem, mend)
+    UNION ALL
+    SELECT NULL, NULL, pg_catalog.format('event trigger "%s" is disabled: %s', e.evtname, k.missed), pg_catalog.format('ALTER EVENT TRIGGER %I ENABLE', e.evtname)
+    FROM pg_catalog.pg_event_trigger e, (VALUES ('listing_stats_changes', 'new names and new partitions are not followed'), ('listing_stats_drops', 'dropped tables, columns and partitions are not followed')) k(name, missed)
+    WHERE e.evtname OPERATOR(pg_catalog.=) k.name::pg_catalog.name AND e.evtenabled OPERATOR(pg_catalog.=) 'D'
+    UNION ALL
+    SELECT NULL, NULL, pg_catalog.format('trigger "%s" on table %s does not always fire: statements that change prices will fail', t.tgname, t.tgrelid::pg_catalog.regclass),
+        pg_catalog.format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', t.tgrelid::pg_catalog.regclass, t.tgname)
+    FROM pg_catalog.pg_trigger t
+    WHERE t.tgrelid OPERATOR(pg_catalog.=) ANY (ARRAY['listing_stats._flush'::pg_catalog.regclass, 'listing_stats._late']) AND NOT t.tgisinternal AND t.tgenabled OPERATOR(pg_catalog.<>) 'A';
 END;
-COMMENT ON FUNCTION listing_stats.check() IS 'one row for each warning of the view attachments, none if all is well: the tables (NULL where one is not known), the problem, and the statements that mend it, to be run by the owner of the tables; mend is NULL where somebody has to decide what to do. Cheap: reads the catalogue and at most a hundred rows of a table, and waits for an attached table that somebody has locked ACCESS EXCLUSIVE. That kept columns are right is what verify() checks';
+COMMENT ON FUNCTION listing_stats.check() IS 'one row for each warning of the view attachments, and for each trigger of the extension itself that is disabled, none if all is well: the tables (NULL where one is not known, or all are meant), the problem, and the statements that mend it, to be run by the owner of the tables, or of the extension where there is no table; mend is NULL where somebody has to decide what to do. Cheap: reads the catalogue and at most a hundred rows of a table, and waits for an attached table that somebody has locked ACCESS EXCLUSIVE. That kept columns are right is what verify() checks';
 
 CREATE FUNCTION listing_stats.attach(
     listing regclass, price regclass,

@@ -53,6 +53,25 @@ TABLE problems;
 CALL mend();
 SELECT left_over();
 
+-- one that is left of a CREATE INDEX CONCURRENTLY that failed
+RESET SESSION AUTHORIZATION;
+CREATE INDEX "Left over" ON price (listing_id);
+UPDATE pg_index SET indisvalid = false WHERE indexrelid = '"Left over"'::regclass;
+SET SESSION AUTHORIZATION regress_listing_stats;
+TABLE problems;
+CALL mend();
+SELECT left_over();
+
+-- what all attachments need
+RESET SESSION AUTHORIZATION;
+ALTER EVENT TRIGGER listing_stats_changes DISABLE;
+ALTER EVENT TRIGGER listing_stats_drops DISABLE;
+ALTER TABLE listing_stats._flush DISABLE TRIGGER _flush;
+SELECT problem, mend FROM listing_stats.check() WHERE listing IS NULL AND price IS NULL ORDER BY problem COLLATE "C";
+DO $$ DECLARE statement text; BEGIN FOR statement IN SELECT mend FROM listing_stats.check() WHERE listing IS NULL AND price IS NULL LOOP EXECUTE statement; END LOOP; END $$;
+SELECT problem, mend FROM listing_stats.check() WHERE listing IS NULL AND price IS NULL;
+SET SESSION AUTHORIZATION regress_listing_stats;
+
 -- names that no event trigger has followed
 RESET SESSION AUTHORIZATION;
 SELECT unseen('ALTER TABLE price RENAME TO cost'), unseen('ALTER TABLE cost RENAME listing_id TO "listing Id"');
