@@ -315,26 +315,27 @@ sub time_expression
 	return "('2026-01-01 00:00:00+00'::$type + ($i) * interval '1 h')";
 }
 
-my @value_types = ('numeric(10,2)', 'numeric(10,2)', 'numeric', 'bigint', 'integer', 'smallint', 'double precision', 'public.amount');
+my @value_types = ('numeric(10,2)', 'numeric(10,2)', 'numeric', 'bigint', 'integer', 'smallint', 'double precision', 'real', 'public.amount');
 
 # Values that are no numbers, for prices and what is carried: some that are equal and look different.
 my %other_values = (
 	text => [ 'a', 'b', '', 'it is', 'ask' ], 'varchar(10)' => [ 'a', 'a   ', 'ask', 'bid' ], uuid => [ map { "0000000$_-0000-4000-8000-000000000000" } 1 .. 4 ],
 	jsonb => [ '{"a": 1}', '{"a": 1.0}', 'null', '[1, 2]', '5' ], json => [ '{"a": 1}', '{"a":1}', 'null', '5' ], 'public.kind' => [ 'k1', 'k2', 'k3' ],
 	'integer[]' => [ '{1,2}', '{}', '{NULL}', '{3}' ], boolean => [ 't', 'f' ], interval => [ '1 mon', '30 days', '0' ], numrange => [ '[1,2)', '[1.0,2)', 'empty' ],
-	'public.place' => [ '(a,1)', '(,)', '(a,2)' ], date => [ '2026-01-01', '2026-01-02', 'infinity' ], box => [ '(2,2),(0,0)', '(4,1),(0,0)', '(1,1),(0,0)' ]);
+	'public.place' => [ '(a,1)', '(,)', '(a,2)' ], date => [ '2026-01-01', '2026-01-02', 'infinity' ], box => [ '(2,2),(0,0)', '(4,1),(0,0)', '(1,1),(0,0)' ],
+	timestamptz => [ '2026-01-01 00:00+00', 'infinity', '2026-01-01 01:00+00' ], 'char(3)' => [ 'a', 'ab', '' ], bytea => [ 'a', '', 'ab' ], name => [ 'a', 'b' ], 'public.name_of_key' => [ 'a', 'A', 'b' ], 'bit(3)' => [ '101', '000' ]);
 
 my @other_types = sort keys %other_values;
 # What they are altered to.
 @other_values{'varchar(100)', 'bigint[]'} = @other_values{'text', 'integer[]'};
 
-sub is_number { my ($type) = @_; return $type =~ /^(numeric(\(.*\))?|bigint|integer|smallint|double precision|public\.amount)$/ }
+sub is_number { my ($type) = @_; return $type =~ /^(numeric(\(.*\))?|bigint|integer|smallint|double precision|real|public\.amount)$/ }
 
 sub value_text
 {
 	my ($type) = @_;
 	return between(-3, 12) if $type =~ /int/;
-	return pick('NaN', 'Infinity', '-Infinity') if $type =~ /^(numeric|double precision)$/ && chance(0.03);
+	return pick('NaN', 'Infinity', '-Infinity') if $type =~ /^(numeric|double precision|real)$/ && chance(0.03);
 	return sprintf '%.' . between(1, 2) . 'f', between(-8, 40) / 4;
 }
 
@@ -558,6 +559,13 @@ sub create_prices
 		$t->{$role} = { %{ $extra{$role} }, not_null => chance($role =~ /^c/ ? 0.4 : 0.1) };
 		$m->{name}{"$p.$role"} = new_name($role);
 	}
+	$t->{generated} = [];
+	if ($extra{status} && chance(0.3))
+	{
+		$t->{generated} = ['lowered'];
+		$t->{lowered} = { type => 'text' };
+		$m->{name}{"$p.lowered"} = new_name('lowered');
+	}
 	$m->{name}{$p} = new_name('price');
 	$m->{name}{"$p.at"} = chance(0.5) ? 'created' : new_name('at');
 	$m->{name}{"$p.value"} = chance(0.5) ? 'value' : new_name('amount');
@@ -596,6 +604,7 @@ sub create_prices
 		$default = "'a'" if $default =~ /SELECT/;
 		$column{$role} = "{$p.$role} $t->{$role}{type}" . ($t->{$role}{not_null} ? ' NOT NULL' : '') . ($default ne '' ? " DEFAULT $default" : '');
 	}
+	$column{lowered} = "{$p.lowered} text GENERATED ALWAYS AS (lower({$p.status}) || 'x') STORED" if @{ $t->{generated} };
 	$column{at} = "{$p.at} $t->{at}{type}" . ($t->{at}{not_null} ? ' NOT NULL' : '');
 	$column{value} = "{$p.value} $t->{value}{type}" . ($t->{value}{not_null} ? ' NOT NULL' : '');
 	my @order = sort { $a->[1] <=> $b->[1] } map { [ $_, rand ] } sort keys %column;
@@ -703,6 +712,7 @@ sub new_condition
 	push @conditions, ("{$p.status} = 'ask'") x 3, "{$p.status} <> 'bid'", "lower({$p.status}) IN ('ask', 'a')", "public.counts({$p.status})" if $extra{status};
 	push @conditions, ("{$p.gone} IS NULL") x 2, "coalesce({$p.gone}, 0) % 2 = 0" if $extra{gone};
 	push @conditions, "{$p.status} = 'ask' AND {$p.gone} IS NULL", "{$p.status} = 'ask' OR {$p.gone} > 3" if $extra{status} && $extra{gone};
+	push @conditions, ("{$p.lowered} = 'askx'") x 3 if @{ $t->{generated} };
 	push @conditions, "{$p.c1} IS NULL" if $extra{c1} && !$t->{c1}{not_null};
 	my @others = map { $_->{condition} // '' } grep { $_->{l} eq $l && $_->{p} eq $p && $_->{value} eq $value } @{ $m->{attachments} };
 	return pick(grep { my $condition = $_ // ''; !grep { $condition eq $_ } @others } @conditions);
@@ -807,7 +817,7 @@ sub add_attachment
 	$a->{keys} = [ $columns{key} ] if $columns{key};
 	$a->{key} = $a->{keys}[0];
 	my $number_value = is_number($a->{value_type});
-	my $summable = $number_value && $a->{value_type} ne 'double precision';
+	my $summable = $number_value && $a->{value_type} !~ /double|real/;
 	$a->{condition} = $columns{fixed} ? undef : new_condition($l, $p, $value);
 	my ($fk) = $a->{key} =~ /^(p\d+)\.(key2?)$/ ? $m->{table}{$1}{$2}{fk} : {};
 	$a->{name_key} //= !$fk->{text} || $t->{key2} || $t->{owner} || chance(0.3);
@@ -845,16 +855,16 @@ sub add_attachment
 		$a->{target}{$target} = $role;
 		++$done{$target};
 		my $type = type_of_target($a, $target);
-		$type = 'numeric' if is_number($type) && $type ne 'double precision' && $target ne 'last_price_at' && $target ne 'price_count' && chance(0.5);
+		$type = 'numeric' if is_number($type) && $type !~ /double|real/ && $target ne 'last_price_at' && $target ne 'price_count' && chance(0.5);
 		$type = 'integer' if $target eq 'price_count' && chance(0.4);
 		$exists->($role, $type, $target =~ /total|count/ ? 'zero' : $target eq 'last_price' && $is_not_null->($a->{value} =~ s/.*\.//r)) and $a->{type}{$target} = $type;
 	}
 	# Further columns of the latest row.
 	$a->{carried} = [];
 	my %seen;
-	for my $column ($plain || $columns{fixed} ? () : grep { $_ && !$seen{$_}++ && chance(/\.c\d$/ ? 0.6 : 0.2) } $a->{tie}, $a->{at}, "$p.id", $a->{keys}[-1], map { "$p.$_" } @{ $t->{extra} })
+	for my $column ($plain || $columns{fixed} ? () : grep { $_ && !$seen{$_}++ && chance(/\.(c\d|lowered)$/ ? 0.6 : 0.2) } $a->{tie}, $a->{at}, "$p.id", $a->{keys}[-1], map { "$p.$_" } @{ $t->{extra} }, @{ $t->{generated} // [] })
 	{
-		next if $m->{simple} && $column !~ /\.(c\d|id|status)$/;
+		next if $m->{simple} && $column !~ /\.(c\d|id|status|lowered)$/;
 		my $base = $column =~ s/.*\.//r;
 		my $role = "$l.carried${number}_$base";
 		$m->{name}{$role} = new_name('carried');
@@ -898,7 +908,13 @@ sub add_latest_table
 	if ($made)
 	{
 		my @columns = map { "{$k.$_} " . ($key_types{ $t->{$_}{type} }{type} // $t->{$_}{type}) } chance(0.5) ? @roles : reverse @roles;
-		run(resolve("CREATE TABLE {$k} (own int DEFAULT 7, " . join(', ', @columns, 'PRIMARY KEY (' . columns($k, chance(0.5) ? @roles : reverse @roles) . ')') . ')'));
+		my $partitioned = chance(0.3);
+		run(resolve("CREATE TABLE {$k} (own int DEFAULT 7, " . join(', ', @columns, 'PRIMARY KEY (' . columns($k, chance(0.5) ? @roles : reverse @roles) . ')') . ')' . ($partitioned ? " PARTITION BY HASH ({$k." . pick(@roles) . '})' : '')));
+		for my $i ($partitioned ? (0, 1) : ())
+		{
+			$m->{name}{"${k}_$i"} = new_name('latest_part');
+			run(resolve("CREATE TABLE {${k}_$i} PARTITION OF {$k} FOR VALUES WITH (MODULUS 2, REMAINDER $i)"));
+		}
 	}
 	add_attachment($k, $p, own_rows => 1, made => $made, name_key => 1, name_lkey => 0, empty => 'null', keys => [ map { "$p.$_" } @roles ]);
 	my $fk = $t->{key}{fk};
@@ -989,7 +1005,7 @@ sub question
 	return {
 		ask => $key_types{$type}{ask}, type => $key_types{$type}{type} // $type, has_time => $has_time, as_of => $as_of,
 		keys => [ map { literal(key_text($type, any_key())) } 1 .. between(0, $most) ],
-		numeric => $a->{value_type} eq 'double precision' ? "p.{$a->{value}}::text::numeric" : "p.{$a->{value}}::numeric",
+		numeric => $a->{value_type} =~ /double|real/ ? "p.{$a->{value}}::text::numeric" : "p.{$a->{value}}::numeric",
 		known => \@where, until => $as_of ? "p.{$a->{at}} <= ($as_of)::$a->{at_type}" : 'true',
 		names_value => $several ? ', value => ' . literal($m->{name}{ $a->{value} }) : '',
 		names_key => $m->{several}{ $a->{p} } || $several || chance(0.3),
@@ -1629,7 +1645,7 @@ sub rename_something
 	push @roles, "$t.key2" if $m->{table}{$t}{key2};
 	my %kept = map { $_ => 1 } map { kept_columns($_) } @{ $m->{attachments} };
 	my %extra = map { $_ => 1 } @{ $m->{table}{$t}{extra} // [] };
-	@roles = grep { $kept{$_} || /\.(key|key_b|key_c|key2|at|value|note|n|grp|id)$/ || $extra{s/.*\.//r} } @roles;
+	@roles = grep { $kept{$_} || /\.(key|key_b|key_c|key2|at|value|note|n|grp|id|lowered)$/ || $extra{s/.*\.//r} } @roles;
 	if (chance(0.3))
 	{
 		my $name = new_name('table');
@@ -1720,7 +1736,7 @@ sub attach_again
 		push @none, pick(@kept) if @kept > 1;
 		delete $new->{target}{ $none[0] } if @none;
 	}
-	elsif (my @others = grep { !$new->{target}{$_} && (is_number($a->{value_type}) || /last_price|count/) && ($_ ne 'price_total' || $a->{value_type} ne 'double precision') } @targets)
+	elsif (my @others = grep { !$new->{target}{$_} && (is_number($a->{value_type}) || /last_price|count/) && ($_ ne 'price_total' || $a->{value_type} !~ /double|real/) } @targets)
 	{
 		my $target = pick(@others);
 		my $role = "$a->{l}.${target}_" . ++$name_number;
