@@ -194,9 +194,25 @@ SELECT * FROM listing_stats.verify('listing', 'price') ORDER BY key;
 CALL listing_stats.refresh('listing', 'price', only_in => 'price');
 SELECT done, total, changed FROM listing_stats.refresh_progress WHERE listing = 'listing'::regclass;
 SELECT * FROM listing_stats.verify('listing', 'price') ORDER BY key;
+-- that is one no more
 ALTER TABLE price_2026 DETACH PARTITION more;
 CALL listing_stats.refresh('listing', 'price', only_in => 'more');
+SELECT done, total, changed FROM listing_stats.refresh_progress WHERE listing = 'listing'::regclass;
+SELECT * FROM listing_stats.verify('listing', 'price') ORDER BY key;
+-- that is of another owner, or has other columns
+CREATE TABLE other_type (listing_id bigint);
+CALL listing_stats.refresh('listing', 'price', only_in => 'other_type');
 \echo :SQLSTATE
+RESET SESSION AUTHORIZATION;
+ALTER TABLE refresh.more OWNER TO regress_listing_stats_other;
+GRANT SELECT ON refresh.more TO regress_listing_stats;
+SET SESSION AUTHORIZATION regress_listing_stats;
+CALL listing_stats.refresh('listing', 'price', only_in => 'more');
+\echo :SQLSTATE
+RESET SESSION AUTHORIZATION;
+ALTER TABLE refresh.more OWNER TO regress_listing_stats;
+SET SESSION AUTHORIZATION regress_listing_stats;
+DROP TABLE other_type;
 CALL listing_stats.refresh('listing', 'price');
 SELECT * FROM listing_stats.verify('listing', 'price') ORDER BY key;
 -- a partition of another owner, with policies that hide its rows from ours

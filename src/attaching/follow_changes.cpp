@@ -19,14 +19,14 @@ refresh_call(Oid listing, Oid price, Oid only_in)
 }
 
 void
-warn_of_gone_prices(Oid listing, Oid price, const char *table, int tables)
+warn_of_gone_prices(Oid listing, Oid price, const char *table, int tables, Oid detached)
 {
 	ereport(WARNING,
 	        (errmsg("prices of table \"%s\" have gone with table \"%s\"%s: its columns may still "
 	                "show them",
 	                get_rel_name(listing), table,
 	                tables == 1 ? "" : psprintf(" and %d more", tables - 1)),
-	         errhint("%s", refresh_call(listing, price, InvalidOid))));
+	         errhint("%s", refresh_call(listing, price, detached))));
 }
 
 }  // namespace listing_stats

@@ -16,7 +16,8 @@ void follow_partitions(const CollectedCommand &command);
 char *refresh_call(Oid listing, Oid price, Oid only_in);
 
 // A warning that the columns of listing may show prices that are no longer in price, having gone
-// with a table and perhaps others.
-void warn_of_gone_prices(Oid listing, Oid price, const char *table, int tables);
+// with a table and perhaps others.  "detached": that table, if it is still there and refresh() can
+// read the keys in it.
+void warn_of_gone_prices(Oid listing, Oid price, const char *table, int tables, Oid detached);
 
 }  // namespace listing_stats

@@ -230,7 +230,7 @@ warn_of_lost_parts(void *argument)
 	if (!OidIsValid(listing) || list_member_oid(*whole.warned, listing))
 		return;
 	*whole.warned = lappend_oid(*whole.warned, listing);
-	warn_of_gone_prices(listing, whole.table, first, count);
+	warn_of_gone_prices(listing, whole.table, first, count, InvalidOid);
 }
 
 void

@@ -65,7 +65,9 @@ warn_of_rows(const Part &part, Oid listing, Oid price)
 		                get_rel_name(listing), name),
 		         errhint("%s", refresh_call(listing, price, part.table))));
 	else
-		warn_of_gone_prices(listing, price, name, 1);
+		warn_of_gone_prices(listing, price, name, 1,
+		                    relation_owner(part.table) == relation_owner(price) ? part.table
+		                                                                        : InvalidOid);
 }
 
 // The listing attached to the table that "whole" is or is a part of; InvalidOid: none, or it is

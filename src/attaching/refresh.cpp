@@ -102,16 +102,6 @@ lock_tables(const Refresh &refresh)
 	check_exists(refresh);
 	check_ownership(refresh.listing);
 	check_ownership(refresh.price);
-	if (OidIsValid(refresh.only_in) &&
-	    !list_member_oid(find_all_inheritors(refresh.price, NoLock, nullptr), refresh.only_in))
-	{
-		const char *name = get_rel_name(refresh.only_in);
-		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-		                errmsg("table %s is neither table \"%s\" nor a partition or child of it",
-		                       name == nullptr ? psprintf("with OID %u", refresh.only_in)
-		                                       : psprintf("\"%s\"", name),
-		                       get_rel_name(refresh.price))));
-	}
 }
 
 // The attachments of the two tables, which are locked.
@@ -142,6 +132,39 @@ number_of_first_kept(const Attachment &attachment)
 	return attachment.column[first_kept(attachment)].attnum;
 }
 
+// A partition or child, or what has been one: a table of the same owner with the columns of the
+// key.
+void
+check_only_in(const Refresh &refresh, const Attachment &attachment)
+{
+	const Oid table = refresh.only_in;
+	const char kind = get_rel_relkind(table);
+	bool fits = (kind == RELKIND_RELATION || kind == RELKIND_PARTITIONED_TABLE ||
+	             kind == RELKIND_FOREIGN_TABLE) &&
+	            relation_owner(table) == attachment.owner;
+
+	if (!OidIsValid(table) ||
+	    list_member_oid(find_all_inheritors(refresh.price, NoLock, nullptr), table))
+		return;
+	for (int i = 0; fits && i < attachment.key_columns; ++i)
+	{
+		const ResolvedColumn &column = attachment.column[list_place(ColumnList::key, i)];
+		const AttrNumber number = get_attnum(table, NameStr(column.name));
+		fits = number != InvalidAttrNumber && get_atttype(table, number) == column.type;
+	}
+	if (fits)
+		return;
+	const char *name = get_rel_name(table);
+	ereport(
+		ERROR,
+		(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+	     errmsg("table %s is neither table \"%s\" nor a partition or child of it, nor has it "
+	            "been one",
+	            name == nullptr ? psprintf("with OID %u", table) : psprintf("\"%s\"", name),
+	            get_rel_name(refresh.price)),
+	     errdetail("One that has been detached has the same owner and the columns of the key.")));
+}
+
 // The attachment under way as it is now.
 Attachment *
 find_attachment(const Refresh &refresh)
@@ -159,6 +182,7 @@ find_attachment(const Refresh &refresh)
 			                errmsg("the type of the key of table \"%s\" has changed",
 			                       NameStr(attachment->listing_name)),
 			                errhint("CALL refresh() again.")));
+		check_only_in(refresh, *attachment);
 		return attachment;
 	}
 	ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
