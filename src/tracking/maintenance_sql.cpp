@@ -785,7 +785,10 @@ keys_query(const Attachment &attachment, Oid table_of_prices, bool after, int li
 {
 	const bool of_prices = OidIsValid(table_of_prices);
 	const ColumnList list = of_prices ? ColumnList::key : ColumnList::listing_key;
-	const char *keys = keys_in_order(attachment, list, "t");
+	// By number, or postgres_fdw may send what is ambiguous: SELECT k::bigint, k ... ORDER BY k.
+	const char *keys = of_prices && get_rel_relkind(table_of_prices) == RELKIND_FOREIGN_TABLE
+	                       ? for_key(attachment, ", ", [](int i) { return psprintf("%d", i + 1); })
+	                       : keys_in_order(attachment, list, "t");
 	const char *known = for_key(attachment, " AND ", [&attachment, list](int i) {
 		return psprintf("%s IS NOT NULL", key_expression(attachment, list, i, "t"));
 	});

@@ -20,7 +20,7 @@ $node->restart;
 my $tables = q{
 	CREATE EXTENSION pglogical;
 	CREATE TABLE listing (id int PRIMARY KEY, note text);
-	CREATE TABLE price (id int PRIMARY KEY, listing_id int REFERENCES listing, created timestamptz NOT NULL, value numeric);
+	CREATE TABLE price (id int PRIMARY KEY, listing_id int REFERENCES listing, created timestamptz NOT NULL, value numeric, currency text NOT NULL DEFAULT 'EUR');
 };
 for my $database ('provider', 'subscriber')
 {
@@ -28,7 +28,9 @@ for my $database ('provider', 'subscriber')
 	$node->safe_psql($database, "$tables SELECT pglogical.create_node('$database', \$\$@{[ $node->connstr($database) ]}\$\$)");
 }
 $node->safe_psql('provider', q{SELECT pglogical.replication_set_add_table('default', 'price'), pglogical.replication_set_add_table('default', 'listing')});
-$node->safe_psql('subscriber', q{CREATE EXTENSION listing_stats; SELECT count(*) FROM listing_stats.attach('listing', 'price', replication => 'always', price_count => 'price_count')});
+$node->safe_psql('subscriber', q{CREATE EXTENSION listing_stats; SELECT count(*) FROM listing_stats.attach('listing', 'price', replication => 'always', price_count => 'price_count', carry => 'currency');
+	SELECT count(*) FROM listing_stats.attach('listing', 'price', replication => 'always', condition => $$currency = 'EUR'$$, last_price => 'last_eur');
+	SELECT count(*) FROM listing_stats.keep_latest('price', 'latest_price', key => 'listing_id, currency', replication => 'always')});
 $node->safe_psql('subscriber', q{SELECT pglogical.create_subscription('s', $$} . $node->connstr('provider') . q{$$, synchronize_structure := false, synchronize_data := false)});
 $node->poll_query_until('subscriber', q{SELECT status = 'replicating' FROM pglogical.show_subscription_status()}) or die 'it does not replicate';
 
@@ -39,6 +41,9 @@ for my $step (
 	q{UPDATE price SET value = value + 1},
 	q{UPDATE price SET created = '2020-01-01' WHERE id = 2},
 	q{UPDATE price SET listing_id = 2 WHERE id = 1},
+	q{UPDATE price SET currency = 'CHF' WHERE id = 2},
+	q{UPDATE price SET currency = 'CHF'},
+	q{UPDATE price SET currency = 'EUR' WHERE id = 3},
 	q{BEGIN; UPDATE price SET value = 50 WHERE id = 3; UPDATE price SET value = 51 WHERE id = 3; COMMIT},
 	q{INSERT INTO listing VALUES (4); UPDATE listing SET id = 5 WHERE id = 4},
 	q{UPDATE listing SET note = 'x'},
@@ -46,9 +51,13 @@ for my $step (
 {
 	$node->safe_psql('provider', $step);
 	$node->safe_psql('provider', q{SELECT pglogical.wait_slot_confirm_lsn(NULL, NULL)});
-	is($node->safe_psql('subscriber', q{SELECT count(*) FROM listing_stats.verify('listing', 'price')}), '0', $step);
-	is($node->safe_psql('subscriber', 'SELECT id, note, last_price FROM listing ORDER BY id'),
-		$node->safe_psql('provider', 'SELECT id, note, (SELECT value FROM price WHERE listing_id = l.id ORDER BY created DESC, id DESC LIMIT 1) FROM listing l ORDER BY id'), "$step: replicated");
+	is($node->safe_psql('subscriber', "SELECT count(*) FROM listing_stats.verify('$_', 'price')"), '0', "$step: $_") for qw(listing latest_price);
+	my $latest = 'SELECT value FROM price WHERE listing_id = l.id';
+	my $order = 'ORDER BY created DESC, id DESC LIMIT 1';
+	is($node->safe_psql('subscriber', 'SELECT id, note, last_price, last_currency, last_eur FROM listing ORDER BY id'),
+		$node->safe_psql('provider', "SELECT id, note, ($latest $order), (@{[ $latest =~ s/value/currency/r ]} $order), ($latest AND currency = 'EUR' $order) FROM listing l ORDER BY id"), "$step: replicated");
+	is($node->safe_psql('subscriber', 'SELECT listing_id, currency, last_price FROM latest_price ORDER BY 1, 2'),
+		$node->safe_psql('provider', 'SELECT DISTINCT ON (listing_id, currency) listing_id, currency, value FROM price ORDER BY listing_id, currency, created DESC, id DESC'), "$step: keep_latest()");
 }
 $node->safe_psql('subscriber', q{SELECT pglogical.drop_subscription('s')});
 $node->stop;

@@ -159,6 +159,38 @@ for my $database (sort keys %subscriber_tables)
 	$subscriber->safe_psql($database, "DROP SUBSCRIPTION $database");
 }
 
+# Carried columns, a condition and keep_latest(), by which what an UPDATE changes matters, on the subscriber alone.
+my $offered = "CREATE TABLE offered (id int PRIMARY KEY, store int, product text, created timestamptz NOT NULL, value numeric, currency text NOT NULL);";
+$publisher->safe_psql('postgres', "$offered INSERT INTO offered VALUES (1, 1, 'a', '2026-01-01', 1, 'EUR'), (2, 1, 'b', '2026-01-01', 2, 'CHF'); CREATE PUBLICATION offered FOR TABLE offered");
+$subscriber->safe_psql('postgres', 'CREATE DATABASE offered');
+$subscriber->safe_psql('offered', qq{CREATE EXTENSION listing_stats; $offered
+	CREATE TABLE stocked (store int, product text, PRIMARY KEY (store, product)); INSERT INTO stocked VALUES (1, 'a'), (1, 'b'), (2, 'a');
+	SET client_min_messages = warning;
+	SELECT listing_stats.attach('stocked', 'offered', key => 'store, product', listing_key => 'store, product', carry => 'currency', replication => 'always');
+	SELECT listing_stats.attach('stocked', 'offered', key => 'store, product', listing_key => 'store, product', condition => \$\$currency = 'EUR'\$\$, last_price => 'last_eur', replication => 'always');
+	SELECT listing_stats.keep_latest('offered', 'newest', key => 'product, store', last_price => 'value', replication => 'always')});
+$subscriber->safe_psql('offered', "CREATE SUBSCRIPTION offered CONNECTION '$connection' PUBLICATION offered");
+$subscriber->wait_for_subscription_sync($publisher, 'offered', 'offered');
+for my $step (
+	q{INSERT INTO offered VALUES (3, 1, 'a', '2026-01-02', 3, 'CHF'), (4, 2, 'a', '2026-01-01', 4, 'EUR')},
+	q{UPDATE offered SET currency = 'EUR' WHERE id = 3},
+	q{UPDATE offered SET currency = 'USD' WHERE product = 'a'},
+	q{UPDATE offered SET value = value + 1, currency = 'EUR'},
+	q{UPDATE offered SET product = 'c' WHERE id = 2},
+	q{UPDATE offered SET store = 2, product = 'b' WHERE id = 3},
+	q{DELETE FROM offered WHERE store = 2})
+{
+	$publisher->safe_psql('postgres', $step);
+	$publisher->wait_for_catchup('offered');
+	is($subscriber->safe_psql('offered', q{SELECT (SELECT count(*) FROM listing_stats.verify('stocked', 'offered')), (SELECT count(*) FROM listing_stats.verify('newest', 'offered')),
+		(SELECT count(*) FROM stocked s WHERE (last_price, last_currency, last_eur) IS DISTINCT FROM (
+			(SELECT value FROM offered o WHERE (o.store, o.product) = (s.store, s.product) ORDER BY created DESC, id DESC LIMIT 1), (SELECT currency FROM offered o WHERE (o.store, o.product) = (s.store, s.product) ORDER BY created DESC, id DESC LIMIT 1),
+			(SELECT value FROM offered o WHERE (o.store, o.product) = (s.store, s.product) AND currency = 'EUR' ORDER BY created DESC, id DESC LIMIT 1))),
+		(SELECT count(*) FROM newest n FULL JOIN (SELECT DISTINCT ON (product, store) product, store, value FROM offered ORDER BY product, store, created DESC, id DESC) o USING (product, store) WHERE n.value IS DISTINCT FROM o.value)}),
+		'0|0|0|0', "in other shapes: $step");
+}
+$subscriber->safe_psql('offered', 'DROP SUBSCRIPTION offered');
+
 # P11: a BEFORE trigger on the subscriber's listings that writes prices, also of the row that is being applied.
 my $logged = 'CREATE TABLE logged (id int PRIMARY KEY, asking numeric);';
 $publisher->safe_psql('postgres', "$logged INSERT INTO logged VALUES (1, 1), (2, 2); CREATE PUBLICATION logged FOR TABLE logged");
