@@ -16,7 +16,7 @@ STATISTICS_OBJS = src/statistics/accessors.o src/statistics/aggregates.o \
                  src/statistics/distribution_order.o src/statistics/distribution_state.o \
                  src/statistics/distribution_text.o src/statistics/histogram.o \
                  src/statistics/statistics.o src/statistics/summary.o
-READING_OBJS   = src/reading/direct_reader.o src/reading/heap_reader.o src/reading/json_text.o \
+READING_OBJS   = src/reading/direct_reader.o src/reading/given_keys.o src/reading/heap_reader.o src/reading/json_text.o \
                  src/reading/latest_prices.o src/reading/latest_prices_support.o \
                  src/reading/leaf_reader.o src/reading/price_history_json.o src/reading/price_reader.o \
                  src/reading/reading_sql.o
@@ -49,7 +49,7 @@ PG_LDFLAGS  += $(EXTRA_LDFLAGS)
 
 # What keeps columns; tools/check runs it twice, directly and by SQL.
 TRACKING       = attach blog tracking targets any_history conditions keep_latest latest_tables interference own_write before_triggers write_paths partitions types names follow_ddl follow_partitions replaced_tables check citus roles errors refresh flush_counts
-REGRESS        = setup surface $(TRACKING) price_summary price_stats latest_prices latest_rows price_history_json price_history
+REGRESS        = setup surface $(TRACKING) price_summary price_stats latest_prices latest_rows composite_keys price_history_json price_history
 ISOLATION      = races order order_of_columns keep_latest locks attach late guess unlocked unchecked renames drops snapshots verify partitions savepoints
 ISOLATION_OPTS = --inputdir=$(srcdir)/test/isolation --load-extension=listing_stats
 TAP_TESTS      = 1

@@ -1302,117 +1302,59 @@ REVOKE ALL ON FUNCTION listing_stats._latest_prices_support(internal) FROM PUBLI
 
 CREATE FUNCTION listing_stats.latest_prices(
     price regclass, keys bigint[] DEFAULT NULL, as_of timestamptz DEFAULT NULL,
-    key name DEFAULT NULL, at name DEFAULT NULL, value name DEFAULT NULL,
+    key text DEFAULT NULL, at name DEFAULT NULL, value name DEFAULT NULL,
     OUT key bigint, OUT at timestamptz, OUT value numeric)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'listing_stats_latest_prices' LANGUAGE C STABLE PARALLEL RESTRICTED
 SUPPORT listing_stats._latest_prices_support;
-COMMENT ON FUNCTION listing_stats.latest_prices(regclass, bigint[], timestamptz, name, name, name) IS 'the latest price of each of the keys, or of all if keys is NULL, in no particular order: keys of an integer type; no row for a key that has no price; NULLs in keys and repeated keys do nothing; as_of: the latest that is not after it, NULL: the latest of all. price has the columns of its attachment; if it is not attached key is the column of its only foreign key, at is created and value is value, unless they are named, and the primary key breaks ties. at is NULL where the column is a number, a float comes as its shortest decimal. Reads as the caller, with his privileges and policies; errors name what cannot be found or has no fitting type';
+COMMENT ON FUNCTION listing_stats.latest_prices(regclass, bigint[], timestamptz, text, name, name) IS 'the latest price of each of the keys, or of all if keys is NULL, in no particular order: keys of an integer type; no row for a key that has no price; NULLs in keys and repeated keys do nothing; as_of: the latest that is not after it, NULL: the latest of all. price has the columns of its attachment; if it is not attached key is that of its only foreign key, at is created and value is value, unless they are named, and the primary key breaks ties. at is NULL where the column is a number, a float comes as its shortest decimal. Reads as the caller, with his privileges and policies; errors name what cannot be found or has no fitting type';
 
 CREATE FUNCTION listing_stats.latest_prices(
     price regclass, keys text[], as_of timestamptz DEFAULT NULL,
-    key name DEFAULT NULL, at name DEFAULT NULL, value name DEFAULT NULL,
+    key text DEFAULT NULL, at name DEFAULT NULL, value name DEFAULT NULL,
     OUT key text, OUT at timestamptz, OUT value numeric)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'listing_stats_latest_prices' LANGUAGE C STABLE PARALLEL RESTRICTED
 SUPPORT listing_stats._latest_prices_support;
-COMMENT ON FUNCTION listing_stats.latest_prices(regclass, text[], timestamptz, name, name, name) IS 'the latest price of each of the keys, or of all if keys is NULL, in no particular order: keys of any type, as their text; no row for a key that has no price; NULLs in keys and repeated keys do nothing; as_of: the latest that is not after it, NULL: the latest of all. price has the columns of its attachment; if it is not attached key is the column of its only foreign key, at is created and value is value, unless they are named, and the primary key breaks ties. at is NULL where the column is a number, a float comes as its shortest decimal. Reads as the caller, with his privileges and policies; errors name what cannot be found or has no fitting type';
+COMMENT ON FUNCTION listing_stats.latest_prices(regclass, text[], timestamptz, text, name, name) IS 'the latest price of each of the keys, or of all if keys is NULL, in no particular order: keys of any type, as their text, and of several columns, as the text of a row of them; no row for a key that has no price; NULLs in keys and repeated keys do nothing; as_of: the latest that is not after it, NULL: the latest of all. price has the columns of its attachment; if it is not attached key is that of its only foreign key, at is created and value is value, unless they are named, and the primary key breaks ties. at is NULL where the column is a number, a float comes as its shortest decimal. Reads as the caller, with his privileges and policies; errors name what cannot be found or has no fitting type';
 
 CREATE FUNCTION listing_stats.latest_prices(
     price regclass, keys uuid[], as_of timestamptz DEFAULT NULL,
-    key name DEFAULT NULL, at name DEFAULT NULL, value name DEFAULT NULL,
+    key text DEFAULT NULL, at name DEFAULT NULL, value name DEFAULT NULL,
     OUT key uuid, OUT at timestamptz, OUT value numeric)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'listing_stats_latest_prices' LANGUAGE C STABLE PARALLEL RESTRICTED
 SUPPORT listing_stats._latest_prices_support;
-COMMENT ON FUNCTION listing_stats.latest_prices(regclass, uuid[], timestamptz, name, name, name) IS 'the latest price of each of the keys, or of all if keys is NULL, in no particular order: keys of type uuid; no row for a key that has no price; NULLs in keys and repeated keys do nothing; as_of: the latest that is not after it, NULL: the latest of all. price has the columns of its attachment; if it is not attached key is the column of its only foreign key, at is created and value is value, unless they are named, and the primary key breaks ties. at is NULL where the column is a number, a float comes as its shortest decimal. Reads as the caller, with his privileges and policies; errors name what cannot be found or has no fitting type';
+COMMENT ON FUNCTION listing_stats.latest_prices(regclass, uuid[], timestamptz, text, name, name) IS 'the latest price of each of the keys, or of all if keys is NULL, in no particular order: keys of type uuid; no row for a key that has no price; NULLs in keys and repeated keys do nothing; as_of: the latest that is not after it, NULL: the latest of all. price has the columns of its attachment; if it is not attached key is that of its only foreign key, at is created and value is value, unless they are named, and the primary key breaks ties. at is NULL where the column is a number, a float comes as its shortest decimal. Reads as the caller, with his privileges and policies; errors name what cannot be found or has no fitting type';
 
 CREATE FUNCTION listing_stats.latest_rows(
-    price anyelement, keys bigint[] DEFAULT NULL, as_of timestamptz DEFAULT NULL,
-    key name DEFAULT NULL, at name DEFAULT NULL, value name DEFAULT NULL)
+    price anyelement, keys anycompatiblearray DEFAULT NULL::bigint[], as_of timestamptz DEFAULT NULL,
+    key text DEFAULT NULL, at name DEFAULT NULL, value name DEFAULT NULL)
 RETURNS SETOF anyelement
 AS 'MODULE_PATHNAME', 'listing_stats_latest_rows' LANGUAGE C STABLE PARALLEL RESTRICTED
 SUPPORT listing_stats._latest_prices_support;
-COMMENT ON FUNCTION listing_stats.latest_rows(anyelement, bigint[], timestamptz, name, name, name) IS 'the whole rows that latest_prices() has key, at and value of, in no particular order: the table is the one whose rows are of the type of price, whatever that is, as in latest_rows(NULL::price_table); error 42804 if there is none. Keys of an integer type, all if keys is NULL; no row for a key that has no price. Columns, as_of, privileges and errors as for latest_prices(), and all columns must be readable';
-
-CREATE FUNCTION listing_stats.latest_rows(
-    price anyelement, keys text[], as_of timestamptz DEFAULT NULL,
-    key name DEFAULT NULL, at name DEFAULT NULL, value name DEFAULT NULL)
-RETURNS SETOF anyelement
-AS 'MODULE_PATHNAME', 'listing_stats_latest_rows' LANGUAGE C STABLE PARALLEL RESTRICTED
-SUPPORT listing_stats._latest_prices_support;
-COMMENT ON FUNCTION listing_stats.latest_rows(anyelement, text[], timestamptz, name, name, name) IS 'the whole rows that latest_prices() has key, at and value of, in no particular order: the table is the one whose rows are of the type of price, whatever that is, as in latest_rows(NULL::price_table); error 42804 if there is none. Keys of any type, as their text, all if keys is NULL; no row for a key that has no price. Columns, as_of, privileges and errors as for latest_prices(), and all columns must be readable';
-
-CREATE FUNCTION listing_stats.latest_rows(
-    price anyelement, keys uuid[], as_of timestamptz DEFAULT NULL,
-    key name DEFAULT NULL, at name DEFAULT NULL, value name DEFAULT NULL)
-RETURNS SETOF anyelement
-AS 'MODULE_PATHNAME', 'listing_stats_latest_rows' LANGUAGE C STABLE PARALLEL RESTRICTED
-SUPPORT listing_stats._latest_prices_support;
-COMMENT ON FUNCTION listing_stats.latest_rows(anyelement, uuid[], timestamptz, name, name, name) IS 'the whole rows that latest_prices() has key, at and value of, in no particular order: the table is the one whose rows are of the type of price, whatever that is, as in latest_rows(NULL::price_table); error 42804 if there is none. Keys of type uuid, all if keys is NULL; no row for a key that has no price. Columns, as_of, privileges and errors as for latest_prices(), and all columns must be readable';
+COMMENT ON FUNCTION listing_stats.latest_rows(anyelement, anycompatiblearray, timestamptz, text, name, name) IS 'the whole rows of the latest prices of the keys, or of all if keys is NULL, in no particular order: the table is the one whose rows are of the type of price, whatever that is, as in latest_rows(NULL::price_table); error 42804 if there is none. Keys are of the column''s type, integers of any size, texts of keys, and for a key of several columns rows of these, of any type; no row for a key that has no price or has a NULL. Columns, as_of, privileges and errors as for latest_prices(), and all columns must be readable';
 
 CREATE FUNCTION listing_stats.latest_price(
-    price regclass, key bigint, as_of timestamptz DEFAULT NULL,
-    key_column name DEFAULT NULL, at name DEFAULT NULL, value name DEFAULT NULL)
+    price regclass, key anycompatible, as_of timestamptz DEFAULT NULL,
+    key_column text DEFAULT NULL, at name DEFAULT NULL, value name DEFAULT NULL)
 RETURNS numeric
-AS 'MODULE_PATHNAME', 'listing_stats_latest_price_bigint' LANGUAGE C STABLE PARALLEL RESTRICTED COST 100;
-COMMENT ON FUNCTION listing_stats.latest_price(regclass, bigint, timestamptz, name, name, name) IS 'the latest price of one listing, as one value, as latest_prices() gives it: the key is an integer; NULL if the listing has no price, its latest one is NULL, or the key is NULL; as_of: the latest that is not after it. Columns, privileges and errors as for latest_prices()';
-
-CREATE FUNCTION listing_stats.latest_price(
-    price regclass, key text, as_of timestamptz DEFAULT NULL,
-    key_column name DEFAULT NULL, at name DEFAULT NULL, value name DEFAULT NULL)
-RETURNS numeric
-AS 'MODULE_PATHNAME', 'listing_stats_latest_price_text' LANGUAGE C STABLE PARALLEL RESTRICTED COST 100;
-COMMENT ON FUNCTION listing_stats.latest_price(regclass, text, timestamptz, name, name, name) IS 'the latest price of one listing, as one value, as latest_prices() gives it: the key is of any type, as its text; NULL if the listing has no price, its latest one is NULL, or the key is NULL; as_of: the latest that is not after it. Columns, privileges and errors as for latest_prices()';
-
-CREATE FUNCTION listing_stats.latest_price(
-    price regclass, key uuid, as_of timestamptz DEFAULT NULL,
-    key_column name DEFAULT NULL, at name DEFAULT NULL, value name DEFAULT NULL)
-RETURNS numeric
-AS 'MODULE_PATHNAME', 'listing_stats_latest_price_uuid' LANGUAGE C STABLE PARALLEL RESTRICTED COST 100;
-COMMENT ON FUNCTION listing_stats.latest_price(regclass, uuid, timestamptz, name, name, name) IS 'the latest price of one listing, as one value, as latest_prices() gives it: the key is a uuid; NULL if the listing has no price, its latest one is NULL, or the key is NULL; as_of: the latest that is not after it. Columns, privileges and errors as for latest_prices()';
+AS 'MODULE_PATHNAME', 'listing_stats_latest_price' LANGUAGE C STABLE PARALLEL RESTRICTED COST 100;
+COMMENT ON FUNCTION listing_stats.latest_price(regclass, anycompatible, timestamptz, text, name, name) IS 'the latest price of one listing, as one value, as latest_prices() gives it; NULL if the listing has no price, its latest one is NULL, or the key or a column of it is NULL; as_of: the latest that is not after it. The key as for latest_rows(); columns, privileges and errors as for latest_prices()';
 
 CREATE FUNCTION listing_stats.price_history_json(
-    price regclass, key bigint, max_rows integer DEFAULT NULL,
-    key_column name DEFAULT NULL, at name DEFAULT NULL, value name DEFAULT NULL)
+    price regclass, key anycompatible, max_rows integer DEFAULT NULL,
+    key_column text DEFAULT NULL, at name DEFAULT NULL, value name DEFAULT NULL)
 RETURNS json
-AS 'MODULE_PATHNAME', 'listing_stats_price_history_json_bigint' LANGUAGE C STABLE PARALLEL RESTRICTED COST 100;
-COMMENT ON FUNCTION listing_stats.price_history_json(regclass, bigint, integer, name, name, name) IS 'the prices of one listing, newest first, as a JSON array of objects with the names of the columns of time and value as keys: the text that to_json() makes of such rows; [] if there is none or the key is NULL. The key is an integer; at most max_rows of them, all if it is NULL, error 2201W if it is negative. Columns, privileges and errors as for latest_prices()';
-
-CREATE FUNCTION listing_stats.price_history_json(
-    price regclass, key text, max_rows integer DEFAULT NULL,
-    key_column name DEFAULT NULL, at name DEFAULT NULL, value name DEFAULT NULL)
-RETURNS json
-AS 'MODULE_PATHNAME', 'listing_stats_price_history_json_text' LANGUAGE C STABLE PARALLEL RESTRICTED COST 100;
-COMMENT ON FUNCTION listing_stats.price_history_json(regclass, text, integer, name, name, name) IS 'the prices of one listing, newest first, as a JSON array of objects with the names of the columns of time and value as keys: the text that to_json() makes of such rows; [] if there is none or the key is NULL. The key is of any type, as its text; at most max_rows of them, all if it is NULL, error 2201W if it is negative. Columns, privileges and errors as for latest_prices()';
-
-CREATE FUNCTION listing_stats.price_history_json(
-    price regclass, key uuid, max_rows integer DEFAULT NULL,
-    key_column name DEFAULT NULL, at name DEFAULT NULL, value name DEFAULT NULL)
-RETURNS json
-AS 'MODULE_PATHNAME', 'listing_stats_price_history_json_uuid' LANGUAGE C STABLE PARALLEL RESTRICTED COST 100;
-COMMENT ON FUNCTION listing_stats.price_history_json(regclass, uuid, integer, name, name, name) IS 'the prices of one listing, newest first, as a JSON array of objects with the names of the columns of time and value as keys: the text that to_json() makes of such rows; [] if there is none or the key is NULL. The key is a uuid; at most max_rows of them, all if it is NULL, error 2201W if it is negative. Columns, privileges and errors as for latest_prices()';
+AS 'MODULE_PATHNAME', 'listing_stats_price_history_json' LANGUAGE C STABLE PARALLEL RESTRICTED COST 100;
+COMMENT ON FUNCTION listing_stats.price_history_json(regclass, anycompatible, integer, text, name, name) IS 'the prices of one listing, newest first, as a JSON array of objects with the names of the columns of time and value as keys: the text that to_json() makes of such rows; [] if there is none or the key or a column of it is NULL. At most max_rows of them, all if it is NULL, error 2201W if it is negative. The key as for latest_rows(); columns, privileges and errors as for latest_prices()';
 
 CREATE FUNCTION listing_stats.read_price_history(
-    price regclass, key bigint,
-    key_column name DEFAULT NULL, at name DEFAULT NULL, value name DEFAULT NULL)
+    price regclass, key anycompatible,
+    key_column text DEFAULT NULL, at name DEFAULT NULL, value name DEFAULT NULL)
 RETURNS listing_stats.price_history
-AS 'MODULE_PATHNAME', 'listing_stats_read_price_history_bigint' LANGUAGE C STABLE PARALLEL RESTRICTED COST 100;
-COMMENT ON FUNCTION listing_stats.read_price_history(regclass, bigint, name, name, name) IS 'the prices of one listing as a price_history, without ties: of equal times the one in force is read. Rows without a time are left out, and with null_value => ''skip'' prices that are NULL too; the empty history if nothing is left or the key is NULL. The key is an integer. Columns, privileges and errors as for latest_prices(), and an error if the column at is a number';
-
-CREATE FUNCTION listing_stats.read_price_history(
-    price regclass, key text,
-    key_column name DEFAULT NULL, at name DEFAULT NULL, value name DEFAULT NULL)
-RETURNS listing_stats.price_history
-AS 'MODULE_PATHNAME', 'listing_stats_read_price_history_text' LANGUAGE C STABLE PARALLEL RESTRICTED COST 100;
-COMMENT ON FUNCTION listing_stats.read_price_history(regclass, text, name, name, name) IS 'the prices of one listing as a price_history, without ties: of equal times the one in force is read. Rows without a time are left out, and with null_value => ''skip'' prices that are NULL too; the empty history if nothing is left or the key is NULL. The key is of any type, as its text. Columns, privileges and errors as for latest_prices(), and an error if the column at is a number';
-
-CREATE FUNCTION listing_stats.read_price_history(
-    price regclass, key uuid,
-    key_column name DEFAULT NULL, at name DEFAULT NULL, value name DEFAULT NULL)
-RETURNS listing_stats.price_history
-AS 'MODULE_PATHNAME', 'listing_stats_read_price_history_uuid' LANGUAGE C STABLE PARALLEL RESTRICTED COST 100;
-COMMENT ON FUNCTION listing_stats.read_price_history(regclass, uuid, name, name, name) IS 'the prices of one listing as a price_history, without ties: of equal times the one in force is read. Rows without a time are left out, and with null_value => ''skip'' prices that are NULL too; the empty history if nothing is left or the key is NULL. The key is a uuid. Columns, privileges and errors as for latest_prices(), and an error if the column at is a number';
+AS 'MODULE_PATHNAME', 'listing_stats_read_price_history' LANGUAGE C STABLE PARALLEL RESTRICTED COST 100;
+COMMENT ON FUNCTION listing_stats.read_price_history(regclass, anycompatible, text, name, name) IS 'the prices of one listing as a price_history, without ties: of equal times the one in force is read. Rows without a time are left out, and with null_value => ''skip'' prices that are NULL too; the empty history if nothing is left or the key or a column of it is NULL. The key as for latest_rows(); columns, privileges and errors as for latest_prices(), and an error if the column at is a number';
 
 ----------------------------------------------------------------------------------------------------
 -- DDL

@@ -77,9 +77,11 @@ start(void *state)
 
 // The arguments are (price, the key's value, and the names of key, at and value).
 Datum
-history_of_key(FunctionCallInfo fcinfo, KeyKind kind)
+history_of_key(FunctionCallInfo fcinfo)
 {
-	const PriceTable *table = table_argument(fcinfo, kind, 2);
+	const PriceTable *table = table_argument(fcinfo, 2);
+	KeyKind kind = {};
+	const NullableDatum key = key_argument(fcinfo, *table, &kind);
 	const Oid at_type = table->at.base;
 	if (!is_time_type(at_type))
 		ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
@@ -87,7 +89,7 @@ history_of_key(FunctionCallInfo fcinfo, KeyKind kind)
 		                       NameStr(table->name), format_type_be(table->at.type)),
 		                errhint("A price_history needs a timestamp with or without time zone, or a "
 		                        "date: name another column with at => '...'.")));
-	if (PG_ARGISNULL(1))
+	if (key.isnull)
 		PG_RETURN_DATUM(return_history(new_expanded_history()));
 
 	Collector collector = {};
@@ -99,25 +101,15 @@ history_of_key(FunctionCallInfo fcinfo, KeyKind kind)
 	collector.row_context =
 		AllocSetContextCreate(CurrentMemoryContext, "listing_stats price", ALLOCSET_SMALL_SIZES);
 	start(&collector);
-	read_history(*table, kind, PG_GETARG_DATUM(1), -1, {collect, &collector, start});
+	read_history(*table, kind, key.value, -1, {collect, &collector, start});
 	PG_RETURN_DATUM(return_history(collector.expanded));
 }
 
 }  // namespace
 
-LISTING_STATS_FUNCTION(listing_stats_read_price_history_bigint)
+LISTING_STATS_FUNCTION(listing_stats_read_price_history)
 {
-	return history_of_key(fcinfo, KeyKind::integer);
-}
-
-LISTING_STATS_FUNCTION(listing_stats_read_price_history_text)
-{
-	return history_of_key(fcinfo, KeyKind::text);
-}
-
-LISTING_STATS_FUNCTION(listing_stats_read_price_history_uuid)
-{
-	return history_of_key(fcinfo, KeyKind::uuid);
+	return history_of_key(fcinfo);
 }
 
 }  // namespace listing_stats

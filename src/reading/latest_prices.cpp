@@ -91,19 +91,14 @@ as_of_argument(FunctionCallInfo fcinfo, const PriceTable &table)
 	}
 }
 
-KeyKind
-kind_of_key(Oid type)
-{
-	return type == INT8OID ? KeyKind::integer : type == TEXTOID ? KeyKind::text : KeyKind::uuid;
-}
-
+// "type" is that of the keys.
 LatestRequest
-request_argument(FunctionCallInfo fcinfo, const PriceTable &table)
+request_argument(FunctionCallInfo fcinfo, const PriceTable &table, KeyKind kind, Oid type)
 {
 	LatestRequest request = {};
 
 	request.has_keys = !PG_ARGISNULL(1);
-	request.keys = request.has_keys ? PG_GETARG_DATUM(1) : 0;
+	request.keys = request.has_keys ? given_keys(table, kind, type, PG_GETARG_DATUM(1)) : 0;
 	request.as_of = as_of_argument(fcinfo, table);
 	return request;
 }
@@ -115,8 +110,9 @@ latest_prices(FunctionCallInfo fcinfo)
 {
 	InitMaterializedSRF(fcinfo, 0);
 	ReturnSetInfo *set = reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo);
-	const KeyKind kind = kind_of_key(TupleDescAttr(set->setDesc, 0)->atttypid);
-	const PriceTable *table = table_argument(fcinfo, kind, 3);
+	const Oid key_type = TupleDescAttr(set->setDesc, 0)->atttypid;
+	const PriceTable *table = table_argument(fcinfo, 3);
+	const KeyKind kind = kind_of_keys(*table, key_type);
 	Result result = {};
 
 	result.store = set->setResult;
@@ -125,7 +121,8 @@ latest_prices(FunctionCallInfo fcinfo)
 	result.value_type = table->value.base;
 	result.row_context = AllocSetContextCreate(CurrentMemoryContext, "listing_stats latest price",
 	                                           ALLOCSET_SMALL_SIZES);
-	read_latest(*table, kind, request_argument(fcinfo, *table), {take_row, &result, drop_rows});
+	read_latest(*table, kind, request_argument(fcinfo, *table, kind, key_type),
+	            {take_row, &result, drop_rows});
 	PG_RETURN_NULL();
 }
 
@@ -172,9 +169,10 @@ table_of_row(FunctionCallInfo fcinfo)
 Datum
 latest_rows(FunctionCallInfo fcinfo)
 {
-	const KeyKind kind = kind_of_key(get_element_type(get_fn_expr_argtype(fcinfo->flinfo, 1)));
-	const PriceTable *table = table_argument(fcinfo, table_of_row(fcinfo), kind, 3);
-	LatestRequest request = request_argument(fcinfo, *table);
+	const Oid key_type = get_base_element_type(get_fn_expr_argtype(fcinfo->flinfo, 1));
+	const PriceTable *table = table_argument(fcinfo, table_of_row(fcinfo), 3);
+	const KeyKind kind = PG_ARGISNULL(1) ? own_kind(*table) : kind_of_keys(*table, key_type);
+	LatestRequest request = request_argument(fcinfo, *table, kind, key_type);
 
 	// With the columns that the table has now that it is locked.
 	InitMaterializedSRF(fcinfo, 0);
@@ -189,17 +187,19 @@ latest_rows(FunctionCallInfo fcinfo)
 }
 
 Datum
-latest_price(FunctionCallInfo fcinfo, KeyKind kind)
+latest_price(FunctionCallInfo fcinfo)
 {
-	const PriceTable *table = table_argument(fcinfo, kind, 3);
+	const PriceTable *table = table_argument(fcinfo, 3);
 	const NullableDatum as_of = as_of_argument(fcinfo, *table);
+	KeyKind kind = {};
+	const NullableDatum key = key_argument(fcinfo, *table, &kind);
 	Result result = {};
 
-	if (PG_ARGISNULL(1))
+	if (key.isnull)
 		PG_RETURN_NULL();
 	result.value_type = table->value.base;
 	result.value_context = CurrentMemoryContext;
-	read_latest_of_key(*table, kind, PG_GETARG_DATUM(1), as_of, {take_value, &result, drop_value});
+	read_latest_of_key(*table, kind, key.value, as_of, {take_value, &result, drop_value});
 	if (!result.has_value)
 		PG_RETURN_NULL();
 	PG_RETURN_DATUM(result.value);
@@ -221,17 +221,7 @@ LISTING_STATS_FUNCTION(listing_stats_latest_rows)
 	return latest_rows(fcinfo);
 }
 
-LISTING_STATS_FUNCTION(listing_stats_latest_price_bigint)
+LISTING_STATS_FUNCTION(listing_stats_latest_price)
 {
-	return latest_price(fcinfo, KeyKind::integer);
-}
-
-LISTING_STATS_FUNCTION(listing_stats_latest_price_text)
-{
-	return latest_price(fcinfo, KeyKind::text);
-}
-
-LISTING_STATS_FUNCTION(listing_stats_latest_price_uuid)
-{
-	return latest_price(fcinfo, KeyKind::uuid);
+	return latest_price(fcinfo);
 }

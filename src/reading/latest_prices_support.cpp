@@ -49,8 +49,9 @@ estimate_rows(PlannerInfo *root, Node *node)
 	const Datum price = OidIsValid(row) ? ObjectIdGetDatum(row) : constant(argument(call, 0));
 	if (price == 0)
 		return -1;
-	const ColumnNames names = {constant_name(argument(call, 3)), constant_name(argument(call, 4)),
-	                           constant_name(argument(call, 5))};
+	const Datum key = constant(argument(call, 3));
+	const ColumnNames names = {key == 0 ? nullptr : TextDatumGetCString(key),
+	                           constant_name(argument(call, 4)), constant_name(argument(call, 5))};
 	return estimate_keys(DatumGetObjectId(price), names);
 }
 

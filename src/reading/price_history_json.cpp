@@ -81,17 +81,19 @@ write_json(const PriceTable &table, KeyKind kind, Datum key, int64 max_rows)
 
 // The arguments are (price, key, max_rows, and the names of key, at and value).
 Datum
-history_json(FunctionCallInfo fcinfo, KeyKind kind)
+history_json(FunctionCallInfo fcinfo)
 {
-	const PriceTable *table = table_argument(fcinfo, kind, 3);
+	const PriceTable *table = table_argument(fcinfo, 3);
+	KeyKind kind = {};
+	const NullableDatum key = key_argument(fcinfo, *table, &kind);
 
 	if (!PG_ARGISNULL(2) && PG_GETARG_INT32(2) < 0)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_ROW_COUNT_IN_LIMIT_CLAUSE),
 		                errmsg("max_rows must not be negative")));
-	if (PG_ARGISNULL(1))
+	if (key.isnull)
 		PG_RETURN_TEXT_P(cstring_to_text("[]"));
 	const int64 max_rows = PG_ARGISNULL(2) ? -1 : PG_GETARG_INT32(2);
-	return write_json(*table, kind, PG_GETARG_DATUM(1), max_rows);
+	return write_json(*table, kind, key.value, max_rows);
 }
 
 }  // namespace
@@ -100,17 +102,7 @@ history_json(FunctionCallInfo fcinfo, KeyKind kind)
 
 using namespace listing_stats;
 
-LISTING_STATS_FUNCTION(listing_stats_price_history_json_bigint)
+LISTING_STATS_FUNCTION(listing_stats_price_history_json)
 {
-	return history_json(fcinfo, KeyKind::integer);
-}
-
-LISTING_STATS_FUNCTION(listing_stats_price_history_json_text)
-{
-	return history_json(fcinfo, KeyKind::text);
-}
-
-LISTING_STATS_FUNCTION(listing_stats_price_history_json_uuid)
-{
-	return history_json(fcinfo, KeyKind::uuid);
+	return history_json(fcinfo);
 }

@@ -26,12 +26,18 @@ name_argument(FunctionCallInfo fcinfo, int argument)
 	return PG_ARGISNULL(argument) ? nullptr : NameStr(*PG_GETARG_NAME(argument));
 }
 
-// Keys as text are compared by queries alone.
+// Keys as text, and of several columns, are compared by queries alone.
+bool
+is_by_query(KeyKind kind)
+{
+	return kind == KeyKind::text || kind == KeyKind::row;
+}
+
 template <typename Read>
 bool
 read_pages(const PriceTable &table, KeyKind kind, RowSink sink, const Read &read)
 {
-	if (kind == KeyKind::text)
+	if (is_by_query(kind))
 		return false;
 	if (read())
 	{
@@ -45,7 +51,7 @@ read_pages(const PriceTable &table, KeyKind kind, RowSink sink, const Read &read
 bool
 read_in_a_pass(const PriceTable &table, KeyKind kind, const LatestRequest &request, RowSink sink)
 {
-	if (kind == KeyKind::text || request.has_keys || skipping_pays(table, prices_worth_reading))
+	if (is_by_query(kind) || request.has_keys || skipping_pays(table, prices_worth_reading))
 		return false;
 	if (read_latest_in_a_pass(table, request.as_of, sink))
 	{
@@ -59,23 +65,33 @@ read_in_a_pass(const PriceTable &table, KeyKind kind, const LatestRequest &reque
 }  // namespace
 
 const PriceTable *
-table_argument(FunctionCallInfo fcinfo, KeyKind kind, int names)
+table_argument(FunctionCallInfo fcinfo, int names)
 {
 	if (PG_ARGISNULL(0))
 		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("price must not be NULL")));
-	return table_argument(fcinfo, PG_GETARG_OID(0), kind, names);
+	return table_argument(fcinfo, PG_GETARG_OID(0), names);
 }
 
 const PriceTable *
-table_argument(FunctionCallInfo fcinfo, Oid relation, KeyKind kind, int names)
+table_argument(FunctionCallInfo fcinfo, Oid relation, int names)
 {
-	const PriceTable *table =
-		find_price_table(relation, {name_argument(fcinfo, names), name_argument(fcinfo, names + 1),
-	                                name_argument(fcinfo, names + 2)});
+	const char *key = PG_ARGISNULL(names) ? nullptr : text_to_cstring(PG_GETARG_TEXT_PP(names));
+	const PriceTable *table = find_price_table(
+		relation, {key, name_argument(fcinfo, names + 1), name_argument(fcinfo, names + 2)});
 
 	Assert(CheckRelationOidLockedByMe(table->relation, AccessShareLock, true));
-	check_key_kind(*table, kind);
 	return table;
+}
+
+NullableDatum
+key_argument(FunctionCallInfo fcinfo, const PriceTable &table, KeyKind *kind)
+{
+	const Oid type = get_fn_expr_argtype(fcinfo->flinfo, 1);
+
+	*kind = kind_of_keys(table, type);
+	if (PG_ARGISNULL(1))
+		return {0, true};
+	return given_key(table, *kind, type, PG_GETARG_DATUM(1));
 }
 
 void

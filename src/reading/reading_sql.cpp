@@ -65,6 +65,88 @@ key_compares(const PriceTable &table, KeyKind kind, StrategyNumber strategy, con
 	return psprintf("%s %s %s", column_of(table.key), qualified_operator(operator_oid), key);
 }
 
+// The operator of the type itself.
+const char *
+operator_of(const ResolvedColumn &column, StrategyNumber strategy)
+{
+	const TypeCacheEntry *entry = lookup_type_cache(column.base, TYPECACHE_BTREE_OPFAMILY);
+
+	return qualified_operator(get_opfamily_member(entry->btree_opf, entry->btree_opintype,
+	                                              entry->btree_opintype,
+	                                              static_cast<int16>(strategy)));
+}
+
+// "p.a, p.b".
+const char *
+key_list(const PriceTable &table)
+{
+	StringInfoData out;
+
+	initStringInfo(&out);
+	for (int i = 0; i < key_columns(table); ++i)
+		appendStringInfo(&out, "%s%s", i > 0 ? ", " : "", column_of(key_column(table, i)));
+	return out.data;
+}
+
+// "p.a IS NOT NULL AND p.b IS NOT NULL".
+const char *
+key_is_known(const PriceTable &table)
+{
+	StringInfoData out;
+
+	initStringInfo(&out);
+	for (int i = 0; i < key_columns(table); ++i)
+		appendStringInfo(&out, "%s%s IS NOT NULL", i > 0 ? " AND " : "",
+		                 column_of(key_column(table, i)));
+	return out.data;
+}
+
+// "p.a = u.x AND p.b = u.y", where each column of u has the type of the key's.
+template <typename Name>
+const char *
+key_equals(const PriceTable &table, const Name &name)
+{
+	StringInfoData out;
+
+	initStringInfo(&out);
+	for (int i = 0; i < key_columns(table); ++i)
+		appendStringInfo(&out, "%s%s %s %s", i > 0 ? " AND " : "", column_of(key_column(table, i)),
+		                 operator_of(key_column(table, i), BTEqualStrategyNumber), name(i));
+	return out.data;
+}
+
+// A column of a given row, of which there can be several.
+const char *
+given_column(const PriceTable &table, const char *prefix, int number)
+{
+	return in_collation(psprintf("%s.k%d", prefix, number + 1),
+	                    key_column(table, number).collation);
+}
+
+// The key of u.
+const char *
+key_is_of_u(const PriceTable &table, KeyKind kind)
+{
+	if (kind != KeyKind::row)
+		return key_compares(table, kind, BTEqualStrategyNumber, "u.k");
+	return key_equals(table, [&](int i) { return given_column(table, "u", i); });
+}
+
+// The rows of the array $1.
+const char *
+given_rows(const PriceTable &table, const char *name)
+{
+	StringInfoData out;
+
+	initStringInfo(&out);
+	appendStringInfo(&out, "pg_catalog.unnest($1) AS %s (", name);
+	for (int i = 0; i < key_columns(table); ++i)
+		appendStringInfo(&out, "%sk%d %s", i > 0 ? ", " : "", i + 1,
+		                 type_name(key_column(table, i).base));
+	appendStringInfoChar(&out, ')');
+	return out.data;
+}
+
 // " AND ..." for what is asked of a price besides its key.
 const char *
 conditions(const PriceTable &table, bool as_of)
@@ -86,7 +168,7 @@ conditions(const PriceTable &table, bool as_of)
 	return out.data;
 }
 
-// The key as it was asked for.
+// The key as it was asked for; the columns of several, by their numbers, see with_key_as_text().
 const char *
 answered_key(const PriceTable &table, KeyKind kind)
 {
@@ -94,15 +176,40 @@ answered_key(const PriceTable &table, KeyKind kind)
 	                   : table.key.base == INT2OID || table.key.base == INT4OID
 	                       ? "::pg_catalog.int8"
 	                       : "";
+	StringInfoData out;
 
-	return psprintf("%s%s", column_of(table.key), cast);
+	if (kind != KeyKind::row)
+		return psprintf("%s%s AS k", column_of(table.key), cast);
+	initStringInfo(&out);
+	for (int i = 0; i < key_columns(table); ++i)
+		appendStringInfo(&out, "%s%s AS k%d", i > 0 ? ", " : "", column_of(key_column(table, i)),
+		                 key_column(table, i).attnum);
+	return out.data;
+}
+
+// Not before prices have been left out: it takes longer than to leave them out.
+const char *
+with_key_as_text(const PriceTable &table, const char *query)
+{
+	StringInfoData out;
+
+	initStringInfo(&out);
+	for (int i = 0; i < key_columns(table); ++i)
+		appendStringInfo(&out, "%sr.k%d", i > 0 ? ", " : "", key_column(table, i).attnum);
+	return psprintf("SELECT ROW(%s)::pg_catalog.text AS k, r.a, r.v FROM (%s) AS r", out.data,
+	                query);
+}
+
+const char *
+time_and_value(const PriceTable &table)
+{
+	return psprintf("%s AS a, %s AS v", column_of(table.at), column_of(table.value));
 }
 
 const char *
 columns(const PriceTable &table, KeyKind kind)
 {
-	return psprintf("%s AS k, %s AS a, %s AS v", answered_key(table, kind), column_of(table.at),
-	                column_of(table.value));
+	return psprintf("%s, %s", answered_key(table, kind), time_and_value(table));
 }
 
 constexpr const char *whole_row = "p.*";
@@ -128,6 +235,15 @@ given_key(const PriceTable &table, KeyKind kind, const char *key)
 const char *
 given_keys(const PriceTable &table, KeyKind kind)
 {
+	if (kind == KeyKind::row)
+	{
+		StringInfoData out;
+		initStringInfo(&out);
+		for (int i = 0; i < key_columns(table); ++i)
+			appendStringInfo(&out, "%s%s AS k%d", i > 0 ? ", " : "", given_column(table, "g", i),
+			                 i + 1);
+		return psprintf("(SELECT DISTINCT %s FROM %s) AS u", out.data, given_rows(table, "g"));
+	}
 	return psprintf("(SELECT DISTINCT %s AS k FROM pg_catalog.unnest($1) AS g (k) WHERE g.k IS NOT "
 	                "NULL) AS u",
 	                given_key(table, kind, "g.k"));
@@ -137,9 +253,8 @@ given_keys(const PriceTable &table, KeyKind kind)
 const char *
 latest_by_lookups(const PriceTable &table, KeyKind kind, const char *columns, bool as_of)
 {
-	return psprintf(
-		"SELECT l.* FROM %s CROSS JOIN LATERAL (%s) AS l", given_keys(table, kind),
-		head(table, columns, key_compares(table, kind, BTEqualStrategyNumber, "u.k"), as_of));
+	return psprintf("SELECT l.* FROM %s CROSS JOIN LATERAL (%s) AS l", given_keys(table, kind),
+	                head(table, columns, key_is_of_u(table, kind), as_of));
 }
 
 // The listings that the foreign key is about.
@@ -155,11 +270,11 @@ from_listings(const PriceTable &table)
 const char *
 latest_of_listings(const PriceTable &table, const char *columns, bool as_of)
 {
-	const TypeCacheEntry *entry = lookup_type_cache(table.key.base, TYPECACHE_BTREE_OPFAMILY);
-	const char *equals = qualified_operator(get_opfamily_member(
-		entry->btree_opf, entry->btree_opintype, entry->btree_opintype, BTEqualStrategyNumber));
-	const char *condition = psprintf("%s %s u.%s", column_of(table.key), equals,
-	                                 quote_identifier(NameStr(table.listing_key.name)));
+	const char *condition = key_equals(table, [&](int i) {
+		const ResolvedColumn &key =
+			table.composite == nullptr ? table.listing_key : table.composite->listing_column[i];
+		return psprintf("u.%s", quote_identifier(NameStr(key.name)));
+	});
 
 	return psprintf("SELECT l.* FROM %s CROSS JOIN LATERAL (%s) AS l", from_listings(table),
 	                head(table, columns, condition, as_of));
@@ -169,8 +284,8 @@ const char *
 latest_by_sorting(const PriceTable &table, const char *columns, const char *from,
                   const char *condition)
 {
-	return psprintf("SELECT DISTINCT ON (%s) %s %s WHERE %s ORDER BY %s, %s", column_of(table.key),
-	                columns, from, condition, column_of(table.key), latest_first(table, "p."));
+	return psprintf("SELECT DISTINCT ON (%s) %s %s WHERE %s ORDER BY %s, %s", key_list(table),
+	                columns, from, condition, key_list(table), latest_first(table, "p."));
 }
 
 // The column at as latest() takes it, in the same order.
@@ -217,11 +332,24 @@ latest_by_grouping(const PriceTable &table, KeyKind kind, const char *from, cons
 	const char *tie =
 		table.tie.attnum == 0 ? "" : psprintf(", %s::pg_catalog.int8", column_of(table.tie));
 
-	return psprintf("SELECT %s AS k, pg_catalog.max(%s::%s) AS a, listing_stats.latest(%s::%s, "
+	return psprintf("SELECT %s, pg_catalog.max(%s::%s) AS a, listing_stats.latest(%s::%s, "
 	                "%s%s)::%s AS v %s WHERE %s GROUP BY %s",
 	                answered_key(table, kind), column_of(table.at), type_name(table.at.base),
 	                column_of(table.value), aggregated_type(value), instant_of(table), tie,
-	                type_name(value), from, condition, column_of(table.key));
+	                type_name(value), from, condition, key_list(table));
+}
+
+// Whether keys that are equal are the same.
+bool
+looks_equal(const ResolvedColumn &key)
+{
+	const TypeCacheEntry *entry = lookup_type_cache(key.base, TYPECACHE_BTREE_OPFAMILY);
+	const Oid equal_image = get_opfamily_proc(entry->btree_opf, entry->btree_opintype,
+	                                          entry->btree_opintype, BTEQUALIMAGE_PROC);
+
+	return OidIsValid(equal_image) &&
+	       DatumGetBool(OidFunctionCall1Coll(equal_image, key.collation,
+	                                         ObjectIdGetDatum(entry->btree_opintype)));
 }
 
 // Whether latest() finds what sorting does: it leaves out rows without a time, takes integers for
@@ -229,16 +357,12 @@ latest_by_grouping(const PriceTable &table, KeyKind kind, const char *from, cons
 bool
 can_group(const PriceTable &table, bool as_of)
 {
-	const Oid at = table.at.base;
-	const TypeCacheEntry *entry = lookup_type_cache(table.key.base, TYPECACHE_BTREE_OPFAMILY);
-	const Oid equal_image = get_opfamily_proc(entry->btree_opf, entry->btree_opintype,
-	                                          entry->btree_opintype, BTEQUALIMAGE_PROC);
+	bool can = !table.distributed && (table.at.not_null || as_of) && is_time_type(table.at.base) &&
+	           (table.tie.attnum == 0 || (is_integer(table.tie.base) && table.tie.not_null));
 
-	return !table.distributed && (table.at.not_null || as_of) && is_time_type(at) &&
-	       (table.tie.attnum == 0 || (is_integer(table.tie.base) && table.tie.not_null)) &&
-	       OidIsValid(equal_image) &&
-	       DatumGetBool(OidFunctionCall1Coll(equal_image, table.key.collation,
-	                                         ObjectIdGetDatum(entry->btree_opintype)));
+	for (int i = 0; can && i < key_columns(table); ++i)
+		can = looks_equal(key_column(table, i));
+	return can;
 }
 
 // Whether grouping takes less time: not where hardly any price is left out, unless keys are slow to
@@ -246,8 +370,10 @@ can_group(const PriceTable &table, bool as_of)
 bool
 groups(const PriceTable &table, bool as_of, const TableSize &size)
 {
-	const bool sorts_fast = get_typbyval(table.key.base);
+	bool sorts_fast = true;
 
+	for (int i = 0; i < key_columns(table); ++i)
+		sorts_fast = sorts_fast && get_typbyval(key_column(table, i).base);
 	return can_group(table, as_of) &&
 	       (!sorts_fast || size.keys < 0 || size.prices >= prices_worth_grouping * size.keys);
 }
@@ -258,60 +384,69 @@ latest_by_pass(const PriceTable &table, KeyKind kind, const char *columns, bool 
                bool grouping)
 {
 	const char *from = from_prices(table);
-	const char *condition = psprintf("%s IS NOT NULL", column_of(table.key));
+	const char *condition = key_is_known(table);
 	const char relkind = get_rel_relkind(table.relation);
 
 	// Where the rows are elsewhere, a comparison with an array is made there.
-	if (keys && kind != KeyKind::text && (table.distributed || relkind == RELKIND_FOREIGN_TABLE))
+	if (keys && (kind == KeyKind::integer || kind == KeyKind::uuid) &&
+	    (table.distributed || relkind == RELKIND_FOREIGN_TABLE))
 		condition = key_compares(table, kind, BTEqualStrategyNumber, "ANY ($1)");
 	else if (keys)
 	{
 		from = psprintf("%s CROSS JOIN %s", from, given_keys(table, kind));
-		condition = key_compares(table, kind, BTEqualStrategyNumber, "u.k");
+		condition = key_is_of_u(table, kind);
 	}
 	condition = psprintf("%s%s", condition, conditions(table, as_of));
 	return grouping ? latest_by_grouping(table, kind, from, condition)
 	                : latest_by_sorting(table, columns, from, condition);
 }
 
-// From key to key, each found in the index by the one before.
+// From key to key, each found in the index by the one before.  Keys of several columns are
+// compared as rows, by an operator that has one name for all; nullptr: it has not.
 const char *
 latest_by_skipping(const PriceTable &table, const char *columns, bool as_of)
 {
-	const char *key = column_of(table.key);
-	const Oid base = table.key.base;
-	const TypeCacheEntry *entry = lookup_type_cache(base, TYPECACHE_BTREE_OPFAMILY);
-	const char *greater = qualified_operator(get_opfamily_member(
-		entry->btree_opf, entry->btree_opintype, entry->btree_opintype, BTGreaterStrategyNumber));
-	const char *equals = qualified_operator(get_opfamily_member(
-		entry->btree_opf, entry->btree_opintype, entry->btree_opintype, BTEqualStrategyNumber));
+	const char *list = key_list(table);
+	const char *greater = operator_of(table.key, BTGreaterStrategyNumber);
+	StringInfoData named;
+	StringInfoData previous;
 
-	return psprintf(
-		"WITH RECURSIVE u (k) AS ((SELECT %s %s WHERE %s IS NOT NULL ORDER BY %s LIMIT 1) "
-		"UNION ALL SELECT (SELECT %s %s WHERE %s %s u.k ORDER BY %s LIMIT 1) FROM u WHERE "
-		"u.k IS NOT NULL) SELECT l.* FROM u CROSS JOIN LATERAL (%s) AS l WHERE u.k IS NOT "
-		"NULL",
-		key, from_prices(table), key, key, key, from_prices(table), key, greater, key,
-		head(table, columns, psprintf("%s %s u.k", key, equals), as_of));
+	initStringInfo(&named);
+	initStringInfo(&previous);
+	for (int i = 0; i < key_columns(table); ++i)
+	{
+		const ResolvedColumn &key = key_column(table, i);
+		if (strcmp(greater, operator_of(key, BTGreaterStrategyNumber)) != 0)
+			return nullptr;
+		appendStringInfo(&named, "%s%s AS k%d", i > 0 ? ", " : "", column_of(key), i + 1);
+		appendStringInfo(&previous, "%su.k%d", i > 0 ? ", " : "", i + 1);
+	}
+	return psprintf("WITH RECURSIVE u AS ((SELECT %s %s WHERE %s ORDER BY %s LIMIT 1) UNION ALL "
+	                "SELECT n.* FROM u CROSS JOIN LATERAL (SELECT %s %s WHERE %s AND (%s) %s (%s) "
+	                "ORDER BY %s LIMIT 1) AS n) SELECT l.* FROM u CROSS JOIN LATERAL (%s) AS l",
+	                named.data, from_prices(table), key_is_known(table), list, named.data,
+	                from_prices(table), key_is_known(table), list, greater, previous.data, list,
+	                head(table, columns,
+	                     key_equals(table, [](int i) { return psprintf("u.k%d", i + 1); }), as_of));
 }
 
 const char *
 query_of(const PriceTable &table, KeyKind kind, Reading reading)
 {
+	const bool row = kind == KeyKind::row;
+	const char *select = row ? psprintf("NULL::pg_catalog.text AS k, %s", time_and_value(table))
+	                         : columns(table, kind);
 	const char *condition =
-		key_compares(table, kind, BTEqualStrategyNumber, given_key(table, kind, "$1"));
+		row ? key_is_of_u(table, kind)
+			: key_compares(table, kind, BTEqualStrategyNumber, given_key(table, kind, "$1"));
+	const char *query = reading == Reading::history
+	                        ? psprintf("SELECT %s %s WHERE %s ORDER BY %s LIMIT $2", select,
+	                                   from_prices(table), condition, latest_first(table, "p."))
+	                        : head(table, select, condition, reading == Reading::latest);
 
-	switch (reading)
-	{
-	case Reading::latest:
-		return head(table, columns(table, kind), condition, true);
-	case Reading::latest_ever:
-		return head(table, columns(table, kind), condition, false);
-	case Reading::history:
-		return psprintf("SELECT %s %s WHERE %s ORDER BY %s LIMIT $2", columns(table, kind),
-		                from_prices(table), condition, latest_first(table, "p."));
-	}
-	pg_unreachable();
+	return row ? psprintf("SELECT l.* FROM %s CROSS JOIN LATERAL (%s) AS l", given_rows(table, "u"),
+	                      query)
+	           : query;
 }
 
 // How large a table is.
@@ -340,6 +475,28 @@ keys_of(Oid relation, AttrNumber key, bool inherited, double prices)
 
 	ReleaseSysCache(tuple);
 	return distinct > 0 ? distinct : distinct < 0 && prices >= 0 ? -distinct * prices : -1;
+}
+
+// The same by several columns, as the planner guesses it: as if these had nothing to do with each
+// other, except that not most prices have a key of their own.
+double
+keys_of(const PriceTable &table, Oid relation, bool inherited, double prices)
+{
+	constexpr double most_of_prices = 0.1;
+	double keys = 1;
+	double most = 0;
+
+	for (int i = 0; keys >= 0 && i < key_columns(table); ++i)
+	{
+		const ResolvedColumn &key = key_column(table, i);
+		const AttrNumber attnum =
+			relation == table.relation ? key.attnum : get_attnum(relation, NameStr(key.name));
+		const double distinct = keys_of(relation, attnum, inherited, prices);
+		keys = distinct < 0 ? -1 : keys * distinct;
+		most = Max(most, distinct);
+	}
+	return key_columns(table) > 1 && prices >= 0 ? Min(keys, Max(most, most_of_prices * prices))
+	                                             : keys;
 }
 
 // The partitions of a table, or its inheritance children.  The planner asks for them, which has not
@@ -383,15 +540,14 @@ parts_of(const PriceTable &table)
 TableSize
 size_of(const PriceTable &table, const Parts &parts)
 {
-	const AttrNumber key = table.key.attnum;
 	const bool partitioned = table.partitioning != Partitioning::none;
 	const bool own_keys = table.partitioning == Partitioning::by_key;
 	TableSize size = {prices_of(table.relation), -1};
-	double keys = keys_of(table.relation, key, false, size.prices);
+	double keys = keys_of(table, table.relation, false, size.prices);
 	ListCell *cell = nullptr;
 
 	if (partitioned)
-		size.keys = keys_of(table.relation, key, true, size.prices);
+		size.keys = keys_of(table, table.relation, true, size.prices);
 	if (parts.children == NIL || (size.prices >= 0 && size.keys >= 0))
 		return {size.prices, Max(size.keys, keys)};
 	if (partitioned)
@@ -400,13 +556,12 @@ size_of(const PriceTable &table, const Parts &parts)
 	{
 		const Oid part = lfirst_oid(cell);
 		const double prices = prices_of(part);
-		const double part_keys =
-			keys_of(part, get_attnum(part, NameStr(table.key.name)), false, prices);
+		const double part_keys = keys_of(table, part, false, prices);
 		if (prices >= 0)
 			size.prices = Max(size.prices, 0) + prices;
 		keys = own_keys && part_keys > 0 ? Max(keys, 0) + part_keys : Max(keys, part_keys);
 	}
-	size.keys = keys_of(table.relation, key, true, size.prices);
+	size.keys = keys_of(table, table.relation, true, size.prices);
 	return {size.prices, size.keys < 0 ? keys : size.keys};
 }
 
@@ -415,12 +570,19 @@ size_of(const PriceTable &table, const Parts &parts)
 bool
 sees_listings(const PriceTable &table)
 {
-	return OidIsValid(table.listing) && !TransactionIdIsValid(GetTopTransactionIdIfAny()) &&
-	       may_use_schema(get_rel_namespace(table.listing), GetUserId()) &&
-	       (pg_class_aclcheck(table.listing, GetUserId(), ACL_SELECT) == ACLCHECK_OK ||
-	        pg_attribute_aclcheck(table.listing, table.listing_key.attnum, GetUserId(),
-	                              ACL_SELECT) == ACLCHECK_OK) &&
-	       check_enable_rls(table.listing, InvalidOid, true) != RLS_ENABLED;
+	bool sees = OidIsValid(table.listing) && !TransactionIdIsValid(GetTopTransactionIdIfAny()) &&
+	            may_use_schema(get_rel_namespace(table.listing), GetUserId());
+	const bool sees_table =
+		sees && pg_class_aclcheck(table.listing, GetUserId(), ACL_SELECT) == ACLCHECK_OK;
+
+	for (int i = 0; sees && !sees_table && i < key_columns(table); ++i)
+	{
+		const ResolvedColumn &key =
+			table.composite == nullptr ? table.listing_key : table.composite->listing_column[i];
+		sees = pg_attribute_aclcheck(table.listing, key.attnum, GetUserId(), ACL_SELECT) ==
+		       ACLCHECK_OK;
+	}
+	return sees && check_enable_rls(table.listing, InvalidOid, true) != RLS_ENABLED;
 }
 
 // A query that reads all prices, or would for some.
@@ -442,13 +604,34 @@ plan_pass(const PriceTable &table, Indexed indexed, const TableSize &size, bool 
 	return {grouping, size.prices * (grouping ? cost_of_grouping : 1)};
 }
 
+// The key's columns in this order: of all keys it matters only to an index that has them so.
+PriceTable
+in_order_of(const PriceTable &table, const int *order)
+{
+	PriceTable ordered = table;
+
+	if (table.composite == nullptr)
+		return ordered;
+	ordered.composite = static_cast<CompositeKey *>(palloc(sizeof(CompositeKey)));
+	*ordered.composite = *table.composite;
+	for (int i = 0; i < key_columns(table); ++i)
+	{
+		ordered.composite->column[i] = table.composite->column[order[i]];
+		ordered.composite->listing_column[i] = table.composite->listing_column[order[i]];
+	}
+	ordered.key = ordered.composite->column[0];
+	return ordered;
+}
+
 const char *
-latest_of_all(const PriceTable &table, KeyKind kind, const char *columns, bool as_of,
+latest_of_all(const PriceTable &as_given, KeyKind kind, const char *columns, bool as_of,
               bool whole_rows)
 {
-	const Parts parts = parts_of(table);
-	const TableSize size = size_of(table, parts);
-	const Indexed indexed = find_indexed(table);
+	const Parts parts = parts_of(as_given);
+	const TableSize size = size_of(as_given, parts);
+	int order[most_key_columns];
+	const Indexed indexed = find_indexed(as_given, order);
+	const PriceTable table = in_order_of(as_given, order);
 	const Pass pass = plan_pass(table, indexed, size, as_of, whole_rows);
 
 	if (!table.distributed && indexed >= Indexed::by_time)
@@ -457,8 +640,11 @@ latest_of_all(const PriceTable &table, KeyKind kind, const char *columns, bool a
 		if (listings >= 0 && pass.cost > cost_of_lookup * parts.of_key * listings &&
 		    sees_listings(table))
 			return latest_of_listings(table, columns, as_of);
-		if (size.keys >= 0 && pass.cost > cost_of_skip * parts.count * size.keys)
-			return latest_by_skipping(table, columns, as_of);
+		const char *skipping = size.keys >= 0 && pass.cost > cost_of_skip * parts.count * size.keys
+		                           ? latest_by_skipping(table, columns, as_of)
+		                           : nullptr;
+		if (skipping != nullptr)
+			return skipping;
 	}
 	return latest_by_pass(table, kind, columns, false, as_of, pass.grouping);
 }
@@ -469,7 +655,8 @@ latest_of_given(const PriceTable &table, KeyKind kind, const char *columns, int 
 {
 	const Parts parts = parts_of(table);
 	const TableSize size = size_of(table, parts);
-	const Indexed indexed = find_indexed(table);
+	int order[most_key_columns];
+	const Indexed indexed = find_indexed(table, order);
 	// Joined with the keys, prices do not come in an index's order.
 	const Pass pass = plan_pass(table, Indexed::by_time, size, as_of, whole_rows);
 
@@ -584,7 +771,7 @@ plan_of(const PriceTable &table, KeyKind kind, Reading reading, Oid *type)
 {
 	if (table.kept == nullptr || !may_use_schema(get_rel_namespace(table.relation), GetUserId()))
 		return prepare(query_of(table, kind, reading), 2, type, 0);
-	constexpr int kinds = 3;
+	constexpr int kinds = 4;
 	SPIPlanPtr *kept =
 		&table.kept->plan[static_cast<int>(reading) * kinds + static_cast<int>(kind)];
 	static_assert(lengthof(table.kept->plan) == kinds * (static_cast<int>(Reading::history) + 1));
@@ -604,30 +791,10 @@ plan_of(const PriceTable &table, KeyKind kind, Reading reading, Oid *type)
 Oid
 key_kind_type(KeyKind kind)
 {
-	return kind == KeyKind::integer ? INT8OID : kind == KeyKind::text ? TEXTOID : UUIDOID;
-}
-
-void
-check_key_kind(const PriceTable &table, KeyKind kind)
-{
-	const Oid base = table.key.base;
-
-	if (kind == KeyKind::integer ? !is_integer(base) : kind == KeyKind::uuid && base != UUIDOID)
-		ereport(
-			ERROR,
-			(errcode(ERRCODE_DATATYPE_MISMATCH),
-		     errmsg("key column \"%s\" of table \"%s\" has type %s, not %s",
-		            NameStr(table.key.name), NameStr(table.name), format_type_be(table.key.type),
-		            format_type_be(key_kind_type(kind))),
-		     errhint(
-				 "Keys of any type can be given as text: an array cast to text[], also if it is "
-				 "NULL, or one key cast to text.")));
-	const TypeCacheEntry *entry = lookup_type_cache(base, TYPECACHE_BTREE_OPFAMILY);
-	if (!OidIsValid(entry->btree_opf))
-		ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
-		                errmsg("key column \"%s\" of table \"%s\" has type %s, which has no order",
-		                       NameStr(table.key.name), NameStr(table.name),
-		                       format_type_be(table.key.type))));
+	return kind == KeyKind::integer ? INT8OID
+	       : kind == KeyKind::text  ? TEXTOID
+	       : kind == KeyKind::uuid  ? UUIDOID
+	                                : RECORDOID;
 }
 
 TableSize
@@ -640,9 +807,10 @@ bool
 skipping_pays(const PriceTable &table, double prices)
 {
 	const TableSize size = estimate_size(table);
+	int order[most_key_columns];
 
 	return size.keys >= 0 && size.prices > prices * size.keys &&
-	       find_indexed(table) >= Indexed::by_time;
+	       find_indexed(table, order) >= Indexed::by_time;
 }
 
 bool
@@ -684,7 +852,8 @@ void
 read_one(const PriceTable &table, KeyKind kind, Reading reading, Datum key, NullableDatum parameter,
          RowSink sink)
 {
-	Oid type[] = {key_kind_type(kind), reading == Reading::history ? INT8OID : table.at.base};
+	const Oid key_type = kind == KeyKind::row ? RECORDARRAYOID : key_kind_type(kind);
+	Oid type[] = {key_type, reading == Reading::history ? INT8OID : table.at.base};
 	const NullableDatum parameters[] = {{key, false}, parameter};
 
 	if (table.kept != nullptr)
@@ -721,6 +890,8 @@ read_latest_by_query(const PriceTable &table, KeyKind kind, const LatestRequest 
 	}
 	else
 		query = latest_of_all(table, kind, select, as_of, request.whole_rows);
+	if (kind == KeyKind::row && !request.whole_rows)
+		query = with_key_as_text(table, query);
 	SPI_connect();
 	run_plan(prepare(query, 2, type, CURSOR_OPT_PARALLEL_OK), 2, type, parameter, sink);
 	SPI_finish();

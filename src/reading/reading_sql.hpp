@@ -12,11 +12,12 @@ enum class KeyKind
 {
 	integer,  // bigint
 	text,     // the text of a key of any type
-	uuid
+	uuid,
+	row  // of several columns: a record of them, as an array of one where one key is asked for
 };
 
-// Takes rows: the key as the caller named it, time and price as the columns have them.  Their
-// memory is only good for the call.
+// Takes rows: the key as the caller named it (a row as text, and not where one is asked for), time
+// and price as the columns have them.  Their memory is only good for the call.
 struct RowSink
 {
 	void (*put)(void *sink, Datum *value, bool *null) = nullptr;  // key, at, value
@@ -68,8 +69,5 @@ void read_listing_keys(const PriceTable &table, RowSink sink);
 
 // How many keys the table has if it has been read before; negative: nobody knows.
 double estimate_keys(Oid relation, const ColumnNames &names);
-
-// An error if the key column cannot be asked for in this way.
-void check_key_kind(const PriceTable &table, KeyKind kind);
 
 }  // namespace listing_stats

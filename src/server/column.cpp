@@ -1,6 +1,8 @@
 // Columns and their types, see column.hpp.
 #include "server/column.hpp"
 
+#include <algorithm>
+
 namespace listing_stats {
 
 namespace {
@@ -203,7 +205,7 @@ read_column(Relation relation, AttrNumber attnum)
 }
 
 int
-primary_key_column(Relation relation, AttrNumber without, AttrNumber or_without)
+primary_key_column(Relation relation, const AttrNumber *without, int count)
 {
 	int found = 0;
 	ListCell *cell = nullptr;
@@ -215,7 +217,9 @@ primary_key_column(Relation relation, AttrNumber without, AttrNumber or_without)
 		for (int i = 0; index->rd_index->indisprimary && i < index->rd_index->indnkeyatts; ++i)
 		{
 			const int candidate = index->rd_index->indkey.values[i];
-			if (candidate != without && candidate != or_without)
+			const bool is_other = std::none_of(
+				without, without + count, [candidate](AttrNumber i) { return i == candidate; });
+			if (is_other)
 				found = found == 0 ? candidate : -1;
 		}
 		index_close(index, AccessShareLock);

@@ -62,8 +62,8 @@ enum class Fit
 };
 Fit column_fit(const ResolvedColumn &source, const ResolvedColumn &target);
 
-// The only column of the primary key that is none of "without"; 0: none; -1: several.
-int primary_key_column(Relation relation, AttrNumber without, AttrNumber or_without);
+// The only column of the primary key that is none of these; 0: none; -1: several.
+int primary_key_column(Relation relation, const AttrNumber *without, int count);
 
 // An operator as SQL has it whatever the search_path is: "OPERATOR(schema.name)".
 char *qualified_operator(Oid operator_oid);

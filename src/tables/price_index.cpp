@@ -3,6 +3,8 @@
 
 #include "tables/condition.hpp"
 
+#include <algorithm>
+
 namespace listing_stats {
 
 namespace {
@@ -105,10 +107,64 @@ is_in_order(Relation index, int position, const ResolvedColumn &at, const Resolv
 }
 
 bool
-has_order(Relation index, const ResolvedColumn &key, const ResolvedColumn &at,
-          const ResolvedColumn &tie)
+ascends(Relation index, int position, const ResolvedColumn &column)
 {
-	return has_columns(index, key, at, tie) && is_in_order(index, 1, at, tie);
+	const int option = index->rd_indoption[position];
+
+	return (option & INDOPTION_DESC) == 0 &&
+	       (column.not_null || (option & INDOPTION_NULLS_FIRST) == 0);
+}
+
+// How many of the first columns of the index are of the key, in whatever order, which is set.
+int
+leading_keys(Relation index, const PriceTable &table, int *order)
+{
+	const int columns = key_columns(table);
+	bool found[most_key_columns] = {};
+	int count = 0;
+
+	for (; count < Min(columns, index->rd_index->indnkeyatts); ++count)
+	{
+		int number = 0;
+		while (number < columns && (found[number] || key_column(table, number).attnum !=
+		                                                 index->rd_index->indkey.values[count]))
+			++number;
+		if (number == columns)
+			break;
+		found[number] = true;
+		order[count] = number;
+	}
+	return count;
+}
+
+// Whether the columns of a key of several can be gone through in their order.
+bool
+has_one_direction(Relation index, int columns)
+{
+	const int option = index->rd_indoption[0];
+	bool one = columns == 1 || option == 0 || option == (INDOPTION_DESC | INDOPTION_NULLS_FIRST);
+
+	for (int i = 1; i < columns; ++i)
+		one = one && index->rd_indoption[i] == option;
+	return one;
+}
+
+// Whether the index, read forwards, has the keys in this order and the latest price of each first.
+bool
+has_order(Relation index, const PriceTable &table, const int *order)
+{
+	const int columns = key_columns(table);
+	bool has = index_column_is(index, columns, table.at) &&
+	           (!is_tie(table.at, table.tie) || index_column_is(index, columns + 1, table.tie)) &&
+	           is_in_order(index, columns, table.at, table.tie) &&
+	           !is_read_backwards(index, columns);
+
+	for (int i = 0; has && i < columns; ++i)
+	{
+		const ResolvedColumn &key = key_column(table, order[i]);
+		has = index_column_is(index, i, key) && ascends(index, i, key);
+	}
+	return has;
 }
 
 bool
@@ -166,15 +222,6 @@ descends(Relation index, int position, const ResolvedColumn &column)
 	const int option = index->rd_indoption[position];
 
 	return (option & INDOPTION_DESC) != 0 &&
-	       (column.not_null || (option & INDOPTION_NULLS_FIRST) == 0);
-}
-
-bool
-ascends(Relation index, int position, const ResolvedColumn &column)
-{
-	const int option = index->rd_indoption[position];
-
-	return (option & INDOPTION_DESC) == 0 &&
 	       (column.not_null || (option & INDOPTION_NULLS_FIRST) == 0);
 }
 
@@ -285,7 +332,7 @@ can_be_read(const PriceTable &table)
 {
 	const Oid at = table.at.base;
 
-	return is_readable_key(table.key.base) && is_time_type(at);
+	return table.composite == nullptr && is_readable_key(table.key.base) && is_time_type(at);
 }
 
 void
@@ -310,26 +357,33 @@ choose_leaf_index(Relation relation, PriceTable *table)
 }
 
 Indexed
-find_indexed(const PriceTable &table)
+find_indexed(const PriceTable &table, int *order)
 {
 	Relation relation = relation_open(table.relation, NoLock);
+	const int columns = key_columns(table);
 	Indexed found = Indexed::not_at_all;
 	ListCell *cell = nullptr;
 
+	for (int i = 0; i < columns; ++i)
+		order[i] = i;
 	foreach (cell, RelationGetIndexList(relation))
 	{
 		Relation index = index_open(lfirst_oid(cell), AccessShareLock);
 		const Form_pg_index form = index->rd_index;
-		Indexed here = Indexed::not_at_all;
-		if (is_complete_btree(index) && form->indkey.values[0] == table.key.attnum)
-			here = form->indnkeyatts > 1 && form->indkey.values[1] == table.at.attnum
-			           ? Indexed::by_time
-			           : Indexed::by_key;
-		if (here == Indexed::by_time && has_order(index, table.key, table.at, table.tie) &&
-		    ascends(index, 0, table.key) && !is_read_backwards(index, 1) &&
-		    has_column(index, table.value.attnum))
-			here = Indexed::in_order;
-		found = Max(found, here);
+		int own_order[most_key_columns];
+		const int keys = is_complete_btree(index) ? leading_keys(index, table, own_order) : 0;
+		Indexed here = keys > 0 ? Indexed::by_key : Indexed::not_at_all;
+		if (keys == columns && form->indnkeyatts > columns &&
+		    form->indkey.values[columns] == table.at.attnum && has_one_direction(index, columns))
+			here = has_order(index, table, own_order) && has_column(index, table.value.attnum)
+			           ? Indexed::in_order
+			           : Indexed::by_time;
+		if (here > found)
+		{
+			found = here;
+			if (keys == columns)
+				std::copy_n(own_order, columns, order);
+		}
 		index_close(index, AccessShareLock);
 	}
 	relation_close(relation, NoLock);

@@ -34,7 +34,8 @@ Oid listing_key_index(const Attachment &attachment);
 // Whether an index leads to the rows of listing with a key; of partitions that is not known.
 bool finds_listing(const Attachment &attachment);
 
-// Whether key and time have types that are read from leaf pages, see leaf_reader.hpp.
+// Whether the key is one column, and it and the time have types that are read from leaf pages, see
+// leaf_reader.hpp.
 bool can_be_read(const PriceTable &table);
 
 // Sets table->index to the index whose leaf pages serve best, from what does not change without the
@@ -49,7 +50,9 @@ enum class Indexed
 	by_time,  // of a key by time
 	in_order  // and it has all that is asked of a price, in the order of "latest"
 };
-Indexed find_indexed(const PriceTable &table);
+
+// Sets the order in which the index has the key's columns, or leaves them in theirs.
+Indexed find_indexed(const PriceTable &table, int *order);
 
 // Whether the places of rows with given keys can be read from the index, of which this is the first
 // column.

@@ -21,10 +21,13 @@ namespace listing_stats {
 
 namespace {
 
+// Nothing is kept of what is asked with a longer list of columns.
+constexpr Size longest_key = 256;
+
 struct Question
 {
 	Oid relation;
-	NameData key;
+	char key[longest_key];
 	NameData at;
 	NameData value;
 };
@@ -104,11 +107,60 @@ named_column(Relation relation, const char *name, const char *argument)
 	return read_column(relation, attnum);
 }
 
-// The column of the only foreign key.
-ResolvedColumn
-foreign_key_column(Relation relation)
+// The columns of a key in the order in which the caller gives their values.
+struct KeyColumns
 {
-	AttrNumber found = InvalidAttrNumber;
+	int count;
+	AttrNumber attnum[most_key_columns + 1];  // and one for the time
+};
+
+bool
+same_columns(const KeyColumns &a, const KeyColumns &b)
+{
+	int found = 0;
+
+	for (int i = 0; i < a.count; ++i)
+	{
+		for (int j = 0; j < b.count; ++j)
+			found += a.attnum[i] == b.attnum[j] ? 1 : 0;
+	}
+	return a.count == b.count && found == a.count;
+}
+
+// As a caller names them.
+const char *
+list_of(Relation relation, const KeyColumns &key)
+{
+	const char *column[column_count] = {};
+
+	for (int i = 0; i < key.count; ++i)
+		column[list_place(ColumnList::key, i)] =
+			NameStr(TupleDescAttr(RelationGetDescr(relation), key.attnum[i] - 1)->attname);
+	return format_list(column, ColumnList::key);
+}
+
+KeyColumns
+named_columns(Relation relation, const char *list)
+{
+	const char *column[column_count] = {};
+	KeyColumns key = {};
+
+	if (const char *problem = parse_list(list, ColumnList::key, column); problem != nullptr)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+		                errmsg("invalid list of columns: \"%s\"", list), errdetail("%s", problem),
+		                errhint("Name columns, separated by commas: %s.", key_argument)));
+	for (key.count = 0; key.count < count_list(column, ColumnList::key); ++key.count)
+		key.attnum[key.count] =
+			named_column(relation, column[list_place(ColumnList::key, key.count)], key_argument)
+				.attnum;
+	return key;
+}
+
+// Those of the only foreign key.
+KeyColumns
+foreign_key_columns(Relation relation)
+{
+	KeyColumns found = {};
 	bool several = false;
 	const char relkind = relation->rd_rel->relkind;
 	const bool is_table = relkind == RELKIND_RELATION || relkind == RELKIND_PARTITIONED_TABLE;
@@ -117,25 +169,39 @@ foreign_key_column(Relation relation)
 	foreach (cell, RelationGetFKeyList(relation))
 	{
 		const ForeignKeyCacheInfo *foreign_key = static_cast<ForeignKeyCacheInfo *>(lfirst(cell));
-		if (foreign_key->nkeys != 1 || foreign_key->conkey[0] == found)
+		KeyColumns key = {};
+		key.count = Min(foreign_key->nkeys, most_key_columns);
+		for (int i = 0; i < key.count; ++i)
+			key.attnum[i] = foreign_key->conkey[i];
+		if (found.count > 0 && same_columns(found, key))
 			continue;
-		several = several || found != InvalidAttrNumber;
-		found = foreign_key->conkey[0];
+		several = several || found.count > 0;
+		found = key;
 	}
-	if (found == InvalidAttrNumber || several)
+	if (found.count == 0 || several)
 		ereport(ERROR,
 		        (errcode(several ? ERRCODE_AMBIGUOUS_COLUMN : ERRCODE_UNDEFINED_COLUMN),
 		         errmsg(several ? "table \"%s\" has several foreign keys"
-		                        : "table \"%s\" has no foreign key of one column",
+		                        : "table \"%s\" has no foreign key",
 		                RelationGetRelationName(relation)),
-		         errhint("Name the column that refers to the listing: %s%s.", key_argument,
+		         errhint("Name the columns that refer to the listing: %s%s.", key_argument,
 		                 is_table ? "; or attach the table with listing_stats.attach()" : "")));
-	return read_column(relation, found);
+	return found;
+}
+
+KeyColumns
+columns_of(const Attachment &attachment)
+{
+	KeyColumns key = {};
+
+	for (key.count = 0; key.count < attachment.key_columns; ++key.count)
+		key.attnum[key.count] = attachment.column[list_place(ColumnList::key, key.count)].attnum;
+	return key;
 }
 
 // The attachment of the table that has this key, or the only one; nullptr: there is none.
 const Attachment *
-attachment_of_table(Relation relation, const char *key)
+attachment_of_table(Relation relation, const KeyColumns &key)
 {
 	Attachment *found = nullptr;
 	ListCell *cell = nullptr;
@@ -151,18 +217,16 @@ attachment_of_table(Relation relation, const char *key)
 		if (!resolve(relation, trigger, Side::price, attachment, &problem))
 			ereport(ERROR, (errcode(problem.sqlstate), errmsg_internal("%s", problem.message),
 			                errhint("%s", problem.hint)));
-		if (attachment->key_columns > 1)
+		const KeyColumns own = columns_of(*attachment);
+		if (key.count > 0 && !same_columns(key, own))
 			continue;
-		if (key != nullptr && strcmp(key, NameStr(attachment->column[price_key].name)) != 0)
-			continue;
-		if (found != nullptr &&
-		    found->column[price_key].attnum != attachment->column[price_key].attnum)
-			ereport(ERROR, (errcode(ERRCODE_AMBIGUOUS_COLUMN),
-			                errmsg("table \"%s\" is attached by several keys",
-			                       RelationGetRelationName(relation)),
-			                errhint("Name the one to use: \"%s\" or \"%s\".",
-			                        NameStr(found->column[price_key].name),
-			                        NameStr(attachment->column[price_key].name))));
+		if (found != nullptr && !same_columns(columns_of(*found), own))
+			ereport(ERROR,
+			        (errcode(ERRCODE_AMBIGUOUS_COLUMN),
+			         errmsg("table \"%s\" is attached by several keys",
+			                RelationGetRelationName(relation)),
+			         errhint("Name the one to use: \"%s\" or \"%s\".",
+			                 list_of(relation, columns_of(*found)), list_of(relation, own))));
 		// One of all prices says more of the table than one of some.
 		if (found == nullptr || (found->condition != nullptr && attachment->condition == nullptr))
 			found = attachment;
@@ -170,15 +234,60 @@ attachment_of_table(Relation relation, const char *key)
 	return found;
 }
 
+// The column of listing that the column of price refers to.
+const ResolvedColumn &
+referenced_by(const Attachment &attachment, AttrNumber price)
+{
+	int number = 0;
+
+	while (attachment.column[list_place(ColumnList::key, number)].attnum != price)
+		++number;
+	return attachment.column[list_place(ColumnList::listing_key, number)];
+}
+
 // Whether a price's key is that of a listing in every respect, also how it compares.
 bool
 has_all_keys(const Attachment &attachment)
 {
-	const ResolvedColumn &key = attachment.column[listing_key];
-	const ResolvedColumn &reference = attachment.column[price_key];
+	bool same = attachment.foreign_key && !is_distributed(attachment.listing);
 
-	return attachment.foreign_key && key.base == reference.base &&
-	       key.collation == reference.collation && !is_distributed(attachment.listing);
+	for (int i = 0; same && i < attachment.key_columns; ++i)
+	{
+		const ResolvedColumn &key = attachment.column[list_place(ColumnList::listing_key, i)];
+		const ResolvedColumn &reference = attachment.column[list_place(ColumnList::key, i)];
+		same = key.base == reference.base && key.collation == reference.collation;
+	}
+	return same;
+}
+
+CompositeKey *
+composite_key(Relation relation, const KeyColumns &key)
+{
+	CompositeKey *composite = static_cast<CompositeKey *>(palloc0(sizeof(CompositeKey)));
+	TupleDesc row = CreateTemplateTupleDesc(key.count);
+
+	composite->columns = key.count;
+	for (int i = 0; i < key.count; ++i)
+	{
+		composite->column[i] = read_column(relation, key.attnum[i]);
+		TupleDescInitEntry(row, static_cast<AttrNumber>(i + 1), nullptr, composite->column[i].base,
+		                   -1, 0);
+	}
+	finish_description(row);
+	composite->row_type = BlessTupleDesc(row)->tdtypmod;
+	return composite;
+}
+
+void
+set_listing(const Attachment &attachment, PriceTable *table)
+{
+	table->listing = attachment.listing;
+	table->listing_key = referenced_by(attachment, table->key.attnum);
+	if (table->composite == nullptr)
+		return;
+	for (int i = 0; i < key_columns(*table); ++i)
+		table->composite->listing_column[i] =
+			referenced_by(attachment, key_column(*table, i).attnum);
 }
 
 Partitioning
@@ -189,10 +298,17 @@ partitioning_of(Relation relation, const PriceTable &table)
 	const PartitionKey key = RelationGetPartitionKey(relation);
 	const PartitionDesc partitions = RelationGetPartitionDesc(relation, true);
 
+	bool by_key = true;
+	for (int i = 0; by_key && i < key->partnatts; ++i)
+	{
+		by_key = false;
+		for (int j = 0; j < key_columns(table); ++j)
+			by_key = by_key || key->partattrs[i] == key_column(table, j).attnum;
+	}
+	if (by_key)
+		return Partitioning::by_key;
 	if (key->partnatts != 1)
 		return Partitioning::otherwise;
-	if (key->partattrs[0] == table.key.attnum)
-		return Partitioning::by_key;
 	const TypeCacheEntry *at = lookup_type_cache(table.at.base, TYPECACHE_BTREE_OPFAMILY);
 	if (key->strategy != PARTITION_STRATEGY_RANGE || key->partattrs[0] != table.at.attnum ||
 	    key->partopfamily[0] != at->btree_opf || partitions->nparts == 0)
@@ -204,33 +320,32 @@ partitioning_of(Relation relation, const PriceTable &table)
 PriceTable
 resolve_table(Relation relation, const ColumnNames &names)
 {
-	const Attachment *attachment = attachment_of_table(relation, names.key);
+	KeyColumns key = names.key == nullptr ? KeyColumns{} : named_columns(relation, names.key);
+	const Attachment *attachment = attachment_of_table(relation, key);
 	PriceTable table = {};
 
+	if (key.count == 0)
+		key = attachment == nullptr ? foreign_key_columns(relation) : columns_of(*attachment);
 	table.relation = RelationGetRelid(relation);
 	namestrcpy(&table.name, RelationGetRelationName(relation));
+	table.key = read_column(relation, key.attnum[0]);
+	if (key.count > 1)
+		table.composite = composite_key(relation, key);
 	if (attachment != nullptr)
 	{
-		table.key = attachment->column[price_key];
 		table.at = attachment->column[price_at];
 		table.tie = attachment->column[price_tie];
 		table.value = attachment->column[price_value];
 		table.skip_null = attachment->skip_null;
 		if (has_all_keys(*attachment))
-		{
-			table.listing = attachment->listing;
-			table.listing_key = attachment->column[listing_key];
-		}
+			set_listing(*attachment, &table);
 	}
-	else if (names.key != nullptr)
-		table.key = named_column(relation, names.key, key_argument);
-	else
-		table.key = foreign_key_column(relation);
 	if (names.at != nullptr || attachment == nullptr)
 	{
 		table.at =
 			named_column(relation, names.at == nullptr ? "created" : names.at, "at => '...'");
-		const int tie = primary_key_column(relation, table.key.attnum, table.at.attnum);
+		key.attnum[key.count] = table.at.attnum;
+		const int tie = primary_key_column(relation, key.attnum, key.count + 1);
 		table.tie =
 			tie > 0 ? read_column(relation, static_cast<AttrNumber>(tie)) : ResolvedColumn{};
 	}
@@ -250,6 +365,16 @@ resolve_table(Relation relation, const ColumnNames &names)
 	return table;
 }
 
+CompositeKey *
+copy_of(const CompositeKey &key, MemoryContext context)
+{
+	CompositeKey *copy =
+		static_cast<CompositeKey *>(MemoryContextAlloc(context, sizeof(CompositeKey)));
+
+	*copy = key;
+	return copy;
+}
+
 // Plans that are running are needed until they have ended.
 void
 free_old()
@@ -266,6 +391,8 @@ free_old()
 			SPI_freeplan(plan);
 		if (kept->partitions != nullptr)
 			hash_destroy(kept->partitions);
+		if (kept->composite != nullptr)
+			pfree(kept->composite);
 		pfree(kept);
 	}
 }
@@ -307,16 +434,22 @@ question_of(Oid relation, const ColumnNames &names)
 	Question question = {};
 
 	question.relation = relation;
-	namestrcpy(&question.key, names.key == nullptr ? "" : names.key);
+	strlcpy(question.key, names.key == nullptr ? "" : names.key, longest_key);
 	namestrcpy(&question.at, names.at == nullptr ? "" : names.at);
 	namestrcpy(&question.value, names.value == nullptr ? "" : names.value);
 	return question;
 }
 
 bool
-is_named(const NameData &name, const char *argument)
+is_named(const char *name, const char *argument)
 {
-	return strcmp(NameStr(name), argument == nullptr ? "" : argument) == 0;
+	return strcmp(name, argument == nullptr ? "" : argument) == 0;
+}
+
+bool
+can_be_kept(const ColumnNames &names)
+{
+	return names.key == nullptr || strlen(names.key) < longest_key;
 }
 
 // The answer that is known and still right, or nullptr.
@@ -324,9 +457,12 @@ const Answer *
 known_answer(Oid relation, const ColumnNames &names)
 {
 	if (latest != nullptr && latest->question.relation == relation &&
-	    is_named(latest->question.key, names.key) && is_named(latest->question.at, names.at) &&
-	    is_named(latest->question.value, names.value))
+	    is_named(latest->question.key, names.key) &&
+	    is_named(NameStr(latest->question.at), names.at) &&
+	    is_named(NameStr(latest->question.value), names.value))
 		return latest;
+	if (!can_be_kept(names))
+		return nullptr;
 	const Question question = question_of(relation, names);
 	Answer *answer = static_cast<Answer *>(hash_search(answers, &question, HASH_FIND, nullptr));
 	if (answer == nullptr || !answer->valid)
@@ -369,6 +505,8 @@ find_price_table(Oid oid, const ColumnNames &names)
 	const Answer *known = known_answer(oid, names);
 	if (known != nullptr)
 		*copy = known->table;
+	else if (!can_be_kept(names))
+		*copy = resolve_table(relation, names);
 	else
 	{
 		const uint64 before = invalidations;
@@ -384,12 +522,18 @@ find_price_table(Oid oid, const ColumnNames &names)
 		// What came in meanwhile may concern what was read: use it this once.
 		if (invalidations == before)
 		{
-			answer->table.kept =
+			Kept *kept =
 				static_cast<Kept *>(MemoryContextAllocZero(CacheMemoryContext, sizeof(Kept)));
+			answer->table.kept = kept;
+			if (copy->composite != nullptr)
+				answer->table.composite = kept->composite =
+					copy_of(*copy->composite, CacheMemoryContext);
 			answer->valid = true;
 			*copy = answer->table;
 		}
 	}
+	if (copy->composite != nullptr)
+		copy->composite = copy_of(*copy->composite, CurrentMemoryContext);
 	relation_close(relation, NoLock);  // until the transaction ends, as a query's
 	return copy;
 }
@@ -397,7 +541,7 @@ find_price_table(Oid oid, const ColumnNames &names)
 const PriceTable *
 find_partition(const PriceTable &table, Relation partition)
 {
-	Assert(CheckRelationLockedByMe(partition, AccessShareLock, true));
+	Assert(CheckRelationLockedByMe(partition, AccessShareLock, true) && table.composite == nullptr);
 	const Oid oid = RelationGetRelid(partition);
 	HTAB *partitions = partitions_of(table);
 	Partition *known =

@@ -3,19 +3,30 @@
 #pragma once
 
 #include "server/column.hpp"
+#include "tables/trigger_arguments.hpp"
 
 namespace listing_stats {
+
+// A key of several columns, in the order in which callers give their values.
+struct CompositeKey
+{
+	int columns;
+	ResolvedColumn column[most_key_columns];
+	ResolvedColumn listing_column[most_key_columns];  // of PriceTable::listing
+	int32 row_type;  // the modifier of the type of a record of them, without domains
+};
 
 // What is kept with a table for as long as what is known of it is right: plans of the queries about
 // one key, see reading_sql.hpp, the tables that are its partitions, and who has been found to have
 // the right to read it, as of which state of rights.
 struct Kept
 {
-	SPIPlanPtr plan[9];
+	SPIPlanPtr plan[12];
 	int users;  // calls that are running one of them
 	HTAB *partitions;
 	Oid reader;
 	uint64 rights;
+	CompositeKey *composite;
 };
 
 // Where the latest price of a key is among a table's partitions.
@@ -32,7 +43,8 @@ struct PriceTable
 {
 	Oid relation;
 	NameData name;
-	ResolvedColumn key;
+	ResolvedColumn key;       // or the first column of several
+	CompositeKey *composite;  // nullptr: the key is one column
 	ResolvedColumn at;
 	ResolvedColumn tie;  // attnum 0: the order of prices of one time is not defined
 	ResolvedColumn value;
@@ -44,15 +56,27 @@ struct PriceTable
 	// The table that has all keys, each once, as an attachment's foreign key sees to; InvalidOid:
 	// none has for sure.
 	Oid listing;
-	ResolvedColumn listing_key;
+	ResolvedColumn listing_key;  // or the first column of several
 
 	Kept *kept;  // nullptr: nothing
 };
 
+inline int
+key_columns(const PriceTable &table)
+{
+	return table.composite == nullptr ? 1 : table.composite->columns;
+}
+
+inline const ResolvedColumn &
+key_column(const PriceTable &table, int number)
+{
+	return table.composite == nullptr ? table.key : table.composite->column[number];
+}
+
 // What the caller named; nullptr: find it.
 struct ColumnNames
 {
-	const char *key;
+	const char *key;  // a list, see parse_list()
 	const char *at;
 	const char *value;
 };
