@@ -920,6 +920,10 @@ CREATE FUNCTION listing_stats.listing_changed() RETURNS trigger
 AS 'MODULE_PATHNAME', 'listing_stats_listing_changed' LANGUAGE C;
 COMMENT ON FUNCTION listing_stats.listing_changed() IS 'trigger on the listing table, made by attach(): notes new listings, and those whose key or kept columns a statement changes, so that the columns are right when it ends';
 
+CREATE FUNCTION listing_stats.listing_truncated() RETURNS trigger
+AS 'MODULE_PATHNAME', 'listing_stats_listing_truncated' LANGUAGE C;
+COMMENT ON FUNCTION listing_stats.listing_truncated() IS 'trigger on the table of keep_latest(), made by it: fills the table again after TRUNCATE';
+
 CREATE FUNCTION listing_stats._flush() RETURNS trigger
 AS 'MODULE_PATHNAME', 'listing_stats_flush' LANGUAGE C;
 COMMENT ON FUNCTION listing_stats._flush() IS 'private: makes the kept columns of the noted listings right at the end of a statement';
@@ -1169,7 +1173,7 @@ BEGIN
     SELECT format('trigger "%s" on table "%s" is disabled: what it misses has to be repaired by refresh()', t.tgname, c.relname), attach
     FROM pg_trigger t
     JOIN pg_class c ON c.oid = t.tgrelid
-    WHERE c.oid IN (a.listing, a.price) AND t.tgenabled = 'D' AND listing_stats._arguments(t.tgargs) = arguments AND t.tgfoid IN (price_changed, price_truncated, listing_changed)
+    WHERE c.oid IN (a.listing, a.price) AND t.tgenabled = 'D' AND listing_stats._arguments(t.tgargs) = arguments AND t.tgfoid IN (price_changed, price_truncated, listing_changed, 'listing_stats.listing_truncated()'::regprocedure)
     ORDER BY c.oid = a.price, t.tgname;
 
     -- What goes on in the parts of price that no trigger sees: one of each kind, however many parts there are.
@@ -1235,7 +1239,7 @@ CREATE FUNCTION listing_stats.keep_latest(
     replication text DEFAULT NULL, backfill boolean DEFAULT true)
 RETURNS SETOF listing_stats.attachments
 AS 'MODULE_PATHNAME', 'listing_stats_keep_latest' LANGUAGE C VOLATILE ROWS 1;
-COMMENT ON FUNCTION listing_stats.keep_latest(regclass, text, text, name, name, name, text, name, name, name, name, name, name, name, name, text, text, text, text, boolean) IS 'keeps the latest row of each key in a table of its own: a row is inserted with the first price of a key that counts and deleted with the last. Creates the table if there is none, with the columns of key (a list; NULL: those of the only foreign key) as its primary key, last_price and last_price_at; one that is there needs a unique key of these columns that is not deferrable, no rows of other keys, and no other keep_latest(). The other arguments, columns, index, triggers and the row returned are those of attach(). Rows that an application inserts, changes or deletes are put right, except by TRUNCATE, after which refresh() does it. Only for the owner of price, and of the table if it is there; errors name what does not fit';
+COMMENT ON FUNCTION listing_stats.keep_latest(regclass, text, text, name, name, name, text, name, name, name, name, name, name, name, name, text, text, text, text, boolean) IS 'keeps the latest row of each key in a table of its own: a row is inserted with the first price of a key that counts and deleted with the last. Creates the table if there is none, with the columns of key (a list; NULL: those of the only foreign key) as its primary key, last_price and last_price_at; one that is there needs a unique key of these columns that is not deferrable, no rows of other keys, and no other keep_latest(). The other arguments, columns, index, triggers and the row returned are those of attach(). Rows that an application inserts, changes, deletes or truncates are put right. Only for the owner of price, and of the table if it is there; errors name what does not fit';
 
 CREATE FUNCTION listing_stats.detach("table" regclass) RETURNS integer
 AS 'MODULE_PATHNAME', 'listing_stats_detach' LANGUAGE C VOLATILE STRICT;

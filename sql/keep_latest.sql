@@ -44,8 +44,35 @@ SELECT wrong(), count(*) FROM latest;
 -- a statement that brings the first price of one key and takes the last of another
 WITH i AS (INSERT INTO price (product, source, created, value) VALUES (60, 'x', '2026-01-01', 1)) DELETE FROM price WHERE product = 5;
 SELECT wrong(), count(*) FROM latest WHERE product IN (5, 60);
--- TRUNCATE of the table is no DELETE: refresh() brings the rows back
+-- and TRUNCATE of it, by itself and with its prices
+SELECT try('TRUNCATE latest', 'TRUNCATE latest CASCADE', 'TRUNCATE latest, price', 'INSERT INTO price (product, source, created, value) SELECT i % 7, chr(97 + i % 3), ''2026-01-01''::date + i, i FROM generate_series(1, 100) i',
+	'TRUNCATE price, latest', 'INSERT INTO price (product, source, created, value) SELECT i % 7, chr(97 + i % 3), ''2026-01-01''::date + i, i FROM generate_series(1, 100) i');
+BEGIN;
 TRUNCATE latest;
+INSERT INTO price (product, source, created, value) VALUES (61, 'x', '2026-01-01', 1);
+SELECT wrong(), count(*) FROM latest;
+ROLLBACK;
+SELECT wrong(), count(*) FROM latest;
+SELECT tgname, pg_get_triggerdef(oid) ~ 'TRUNCATE' AS truncate, tgfoid::regproc FROM pg_trigger WHERE tgrelid = 'latest'::regclass ORDER BY 1;
+-- all triggers follow a rename, and go together
+ALTER TABLE latest RENAME TO newest;
+SELECT count(*), count(DISTINCT tgargs), min(substring(encode(tgargs, 'escape') FROM 'listing=[^\\]*')) FROM pg_trigger WHERE tgrelid IN ('newest'::regclass, 'price'::regclass);
+ALTER TABLE newest RENAME TO latest;
+BEGIN;
+DROP TABLE price;
+SELECT count(*) FROM pg_trigger WHERE tgrelid = 'latest'::regclass;
+ROLLBACK;
+BEGIN;
+SELECT listing_stats.detach('latest');
+SELECT count(*) FROM pg_trigger WHERE tgrelid IN ('latest'::regclass, 'price'::regclass);
+ROLLBACK;
+-- where no trigger sees it, there is a warning, and refresh() brings the rows back
+ALTER TABLE latest DISABLE TRIGGER USER;
+SELECT DISTINCT unnest(warnings) FROM listing_stats.attachments WHERE price = 'price'::regclass ORDER BY 1;
+TRUNCATE latest;
+ALTER TABLE latest ENABLE TRIGGER USER;
+SELECT warnings FROM listing_stats.attachments WHERE price = 'price'::regclass;
+SELECT count(*) > 0 AS missed FROM listing_stats.verify('latest', 'price');
 CALL listing_stats.refresh('latest', 'price', batch_size => 5);
 SELECT wrong(), count(*) FROM latest;
 -- refresh() leaves keys alone that have only prices that do not count

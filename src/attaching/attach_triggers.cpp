@@ -92,7 +92,7 @@ struct TriggerMaker
 const char *
 make_trigger(const TriggerMaker &maker, Oid table, const char *function, const char *events)
 {
-	const bool truncate = function == price_truncated;
+	const bool truncate = function == price_truncated || function == listing_truncated;
 	const char *name = truncate ? psprintf("%s_truncate", maker.name) : maker.name;
 	TriggerNow now = {name, TRIGGER_FIRES_ON_ORIGIN};
 
@@ -142,6 +142,9 @@ create_triggers(const Attachment &attachment, const Trigger *existing, char repl
 
 	make_trigger(maker, attachment.listing, listing_changed,
 	             attachment.own_rows ? "INSERT OR UPDATE OR DELETE" : "INSERT OR UPDATE");
+	// Its rows come back, as those that are deleted do.
+	if (attachment.own_rows)
+		make_trigger(maker, attachment.listing, listing_truncated, "TRUNCATE");
 	foreach (cell, tables)
 	{
 		const Oid table = lfirst_oid(cell);

@@ -514,7 +514,8 @@ shows_attachment(Relation relation, const Trigger *trigger)
 	Definition definition;
 
 	if (read_definition(trigger, &definition) != nullptr)
-		return !trigger->tgisclone && trigger->tgfoid != trigger_function(price_truncated);
+		return !trigger->tgisclone && trigger->tgfoid != trigger_function(price_truncated) &&
+		       trigger->tgfoid != trigger_function(listing_truncated);
 	return is_attachment(relation, trigger) ||
 	       (trigger->tgfoid == trigger_function(listing_changed) && !trigger->tgisclone &&
 	        !OidIsValid(other_half(relation, trigger, Side::listing)));

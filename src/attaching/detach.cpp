@@ -36,13 +36,14 @@ find_attached(Oid table, Oid other, const char *column, Oid *root, Oid *half)
 {
 	Relation relation = relation_open(table, NoLock);
 	const Oid listing_function = trigger_function(listing_changed);
+	const Oid truncate_function = trigger_function(listing_truncated);
 	const Trigger *found = nullptr;
 	ListCell *cell = nullptr;
 
 	foreach (cell, our_triggers(relation))
 	{
 		const Trigger *trigger = static_cast<Trigger *>(lfirst(cell));
-		if (found != nullptr || trigger->tgisclone)
+		if (found != nullptr || trigger->tgisclone || trigger->tgfoid == truncate_function)
 			continue;
 		const bool of_listing = trigger->tgfoid == listing_function;
 		*root = of_listing ? table : attached_root(table, trigger);

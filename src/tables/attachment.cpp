@@ -13,6 +13,8 @@
 #include "tables/distributed.hpp"
 #include "tables/trigger_catalog.hpp"
 
+#include <algorithm>
+
 namespace listing_stats {
 
 namespace {
@@ -472,14 +474,15 @@ our_triggers(Relation relation)
 {
 	// Looked up first: nothing from here to the end may read a catalogue.
 	const Oid functions[] = {trigger_function(price_changed), trigger_function(listing_changed),
-	                         trigger_function(price_truncated)};
+	                         trigger_function(price_truncated),
+	                         trigger_function(listing_truncated)};
 	List *found = NIL;
 
 	for (int i = 0; relation->trigdesc != nullptr && i < relation->trigdesc->numtriggers; ++i)
 	{
 		const Trigger *trigger = &relation->trigdesc->triggers[i];
-		if (trigger->tgfoid == functions[0] || trigger->tgfoid == functions[1] ||
-		    trigger->tgfoid == functions[2])
+		const Oid *end = functions + lengthof(functions);
+		if (std::find(functions, end, trigger->tgfoid) != end)
 			found = lappend(found, copy_trigger(trigger));
 	}
 	return found;

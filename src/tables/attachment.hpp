@@ -92,6 +92,7 @@ bool resolve(Relation relation, const Trigger *trigger, Side side, Attachment *r
 constexpr const char *price_changed = "price_changed";
 constexpr const char *listing_changed = "listing_changed";
 constexpr const char *price_truncated = "price_truncated";
+constexpr const char *listing_truncated = "listing_truncated";
 Oid trigger_function(const char *name);
 
 // Copies of the triggers on "relation" that call one of them: the relation cache may replace its

@@ -106,7 +106,8 @@ is_ours(const Trigger *trigger)
 {
 	return trigger->tgfoid == trigger_function(price_changed) ||
 	       trigger->tgfoid == trigger_function(listing_changed) ||
-	       trigger->tgfoid == trigger_function(price_truncated);
+	       trigger->tgfoid == trigger_function(price_truncated) ||
+	       trigger->tgfoid == trigger_function(listing_truncated);
 }
 
 // Rewrites the triggers of one table that have the arguments of "like", or its clones alone.

@@ -116,16 +116,15 @@ open_root(const TriggerData *event, Side side, Oid *trigger)
 
 	if (!OidIsValid(relation))
 		return nullptr;
+	// The statement's copy can be older than a rename.
+	const Trigger *now = trigger_by_oid(relation, *trigger);
+	const Trigger *like = now == nullptr ? event->tg_trigger : now;
 	if (side == Side::price)
-	{
-		// The statement's copy can be older than a rename.
-		const Trigger *now = trigger_by_oid(relation, *trigger);
-		const Trigger *like = now == nullptr ? event->tg_trigger : now;
 		relation = attached_root(relation, like);
-		const Oid row_trigger = find_trigger(relation, price_changed, like, false);
-		if (OidIsValid(row_trigger))
-			*trigger = row_trigger;
-	}
+	const Oid row_trigger =
+		find_trigger(relation, side == Side::price ? price_changed : listing_changed, like, false);
+	if (OidIsValid(row_trigger))
+		*trigger = row_trigger;
 	return try_relation_open(relation, AccessShareLock);
 }
 

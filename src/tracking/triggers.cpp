@@ -2,7 +2,8 @@
 //
 // price_changed and listing_changed only collect the keys of listings whose columns may have to
 // change; _flush, queued by the first of them at the end of the statement, makes them right.
-// price_truncated recomputes everything: whoever truncates holds a lock that keeps others out.
+// price_truncated recomputes everything: whoever truncates holds a lock that keeps others out.  So
+// does listing_truncated, of a table whose rows are the attachment's own.
 #include "tracking/flush.hpp"
 #include "tracking/statement.hpp"
 
@@ -352,6 +353,19 @@ check_guard(const TriggerData *event, const TriggerColumns *columns)
 	}
 }
 
+Datum
+truncated(FunctionCallInfo fcinfo, const char *function, Side side)
+{
+	constexpr const char *use = "AFTER TRUNCATE FOR EACH STATEMENT";
+	const TriggerData *event = statement_event(fcinfo, function, use);
+	if (!TRIGGER_FIRED_BY_TRUNCATE(event->tg_event))
+		wrong_use(function, use);
+	const TriggerColumns *columns = columns_of_trigger(event, side);
+	if (columns != nullptr && (side == Side::price || columns->attachment->own_rows))
+		recompute_all(columns->attachment);
+	return PointerGetDatum(nullptr);
+}
+
 }  // namespace
 
 }  // namespace listing_stats
@@ -431,14 +445,12 @@ LISTING_STATS_FUNCTION(listing_stats_listing_changed)
 
 LISTING_STATS_FUNCTION(listing_stats_price_truncated)
 {
-	const TriggerData *event =
-		statement_event(fcinfo, price_truncated, "AFTER TRUNCATE FOR EACH STATEMENT");
-	if (!TRIGGER_FIRED_BY_TRUNCATE(event->tg_event))
-		wrong_use(price_truncated, "AFTER TRUNCATE FOR EACH STATEMENT");
-	const TriggerColumns *columns = columns_of_trigger(event, Side::price);
-	if (columns != nullptr)
-		recompute_all(columns->attachment);
-	PG_RETURN_POINTER(nullptr);
+	return truncated(fcinfo, price_truncated, Side::price);
+}
+
+LISTING_STATS_FUNCTION(listing_stats_listing_truncated)
+{
+	return truncated(fcinfo, listing_truncated, Side::listing);
 }
 
 // Fires when its transaction is about to commit.
