@@ -31,7 +31,7 @@ ATTACHING_OBJS = src/attaching/attach.o src/attaching/attach_request.o src/attac
                  src/attaching/complete_request.o src/attaching/existing_attachment.o \
                  src/attaching/find_columns.o src/attaching/find_key.o src/attaching/open_tables.o \
                  src/attaching/attachments_view.o src/attaching/ddl_event.o src/attaching/detach.o src/attaching/keep_latest.o \
-                 src/attaching/follow_changes.o src/attaching/follow_drops.o \
+                 src/attaching/follow_changes.o src/attaching/follow_conditions.o src/attaching/follow_drops.o \
                  src/attaching/follow_partitions.o src/attaching/follow_renames.o src/attaching/refresh.o \
                  src/attaching/refresh_progress.o src/attaching/verify.o
 OBJS           = $(CORE_OBJS) $(SERVER_OBJS) $(TABLES_OBJS) $(STATISTICS_OBJS) $(READING_OBJS) \

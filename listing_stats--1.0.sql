@@ -1368,7 +1368,7 @@ COMMENT ON FUNCTION listing_stats.read_price_history(regclass, anycompatible, te
 
 CREATE FUNCTION listing_stats._follow_changes() RETURNS void
 AS 'MODULE_PATHNAME', 'listing_stats_follow_changes' LANGUAGE C;
-COMMENT ON FUNCTION listing_stats._follow_changes() IS 'private: carries the new names of tables, columns and schemas into the arguments of the triggers that attach() made, and gives new partitions and inheritance children triggers of their own; an error unless called by an event trigger';
+COMMENT ON FUNCTION listing_stats._follow_changes() IS 'private: carries the new names of tables, columns, schemas and what conditions name into the arguments of the triggers that attach() made, and gives new partitions and inheritance children triggers of their own; an error unless called by an event trigger';
 
 CREATE FUNCTION listing_stats._follow_drops() RETURNS void
 AS 'MODULE_PATHNAME', 'listing_stats_follow_drops' LANGUAGE C;
@@ -1400,10 +1400,12 @@ END $$;
 COMMENT ON FUNCTION listing_stats._follow() IS 'private: an event trigger that follows renames, partitions and drops; an error in it becomes a warning';
 REVOKE ALL ON FUNCTION listing_stats._follow() FROM PUBLIC;
 
--- All commands by which PostgreSQL lets a table or one of its columns be renamed or moved, or become a part of a table.
+-- All commands by which PostgreSQL lets a table or one of its columns, or what a condition names, be renamed or moved, or a table
+-- become a part of another.
 CREATE EVENT TRIGGER listing_stats_changes ON ddl_command_end
 WHEN TAG IN ('CREATE TABLE', 'CREATE FOREIGN TABLE', 'CREATE SCHEMA', 'ALTER TABLE', 'ALTER SCHEMA', 'ALTER INDEX', 'ALTER VIEW',
-    'ALTER MATERIALIZED VIEW', 'ALTER FOREIGN TABLE', 'ALTER TYPE', 'ALTER EXTENSION')
+    'ALTER MATERIALIZED VIEW', 'ALTER FOREIGN TABLE', 'ALTER TYPE', 'ALTER DOMAIN', 'ALTER FUNCTION', 'ALTER ROUTINE', 'ALTER OPERATOR',
+    'ALTER COLLATION', 'ALTER EXTENSION')
 EXECUTE FUNCTION listing_stats._follow();
 COMMENT ON EVENT TRIGGER listing_stats_changes IS 'carries renames into the triggers that listing_stats.attach() made, so that dumps have the new names, and gives new partitions of prices triggers of their own';
 

@@ -70,7 +70,10 @@ SET SESSION AUTHORIZATION regress_listing_stats;
 SET search_path = conditions;
 TABLE listing;
 
--- What means nothing any more is said, by whatever error PostgreSQL says it, and leaves nothing open
+-- What means nothing any more is said, by whatever error PostgreSQL says it, and leaves nothing open: where DDL is not followed
+RESET SESSION AUTHORIZATION;
+ALTER EVENT TRIGGER listing_stats_changes DISABLE;
+SET SESSION AUTHORIZATION regress_listing_stats;
 SELECT condition FROM listing_stats.attach('listing', 'price', condition => 'kind = ''ask'' AND subject <> ''subject''::regclass');
 DROP TABLE subject CASCADE;
 INSERT INTO price (listing_id, value) VALUES (1, 11);
@@ -96,9 +99,66 @@ INSERT INTO price (listing_id, value, kind) VALUES (1, 13, 'asked'), (1, 14, 'bi
 TABLE listing;
 SELECT * FROM listing_stats.check() WHERE price = 'price'::regclass;
 
+-- New names of what a condition names are followed: of types, labels, functions, operators and collations, and their schemas
+RESET SESSION AUTHORIZATION;
+ALTER EVENT TRIGGER listing_stats_changes ENABLE;
+SET SESSION AUTHORIZATION regress_listing_stats;
+DROP TABLE price, listing CASCADE;
+CREATE SCHEMA condition_more;
+CREATE TYPE condition_more.kind AS ENUM ('ask', 'bid', 'it''s');
+CREATE DOMAIN condition_more.amount AS numeric;
+CREATE COLLATION condition_more.any_case FROM "C";
+CREATE FUNCTION condition_more.is_good(text, int) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT length($1) < $2';
+CREATE FUNCTION condition_more.is_more(numeric, numeric) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT $1 > $2';
+CREATE OPERATOR condition_more.>>> (FUNCTION = condition_more.is_more, LEFTARG = numeric, RIGHTARG = numeric);
+CREATE TABLE listing (id int PRIMARY KEY);
+CREATE TABLE price (id serial PRIMARY KEY, listing_id int REFERENCES listing, created date NOT NULL DEFAULT '2026-01-01', value int, kind condition_more.kind DEFAULT 'ask', note text DEFAULT '', v numeric DEFAULT 5);
+INSERT INTO listing VALUES (1);
+SELECT condition FROM listing_stats.attach('listing', 'price', condition => $$kind IN ('ask', 'it''s') AND note <> 'ask' AND condition_more.is_good(note, 4)
+	AND v OPERATOR(condition_more.>>>) 1::condition_more.amount AND note < 'x' COLLATE condition_more.any_case AND ARRAY[kind] <> '{bid,it''s}'::condition_more.kind[]$$);
+-- what becomes of it, and of a price that counts
+CREATE FUNCTION after(command text) RETURNS TABLE (condition text, ok boolean, warnings text[]) LANGUAGE plpgsql AS $$
+DECLARE
+	n int := (SELECT coalesce(max(value), 0) + 1 FROM price);
+BEGIN
+	EXECUTE command;
+	INSERT INTO price (listing_id, value) VALUES (1, n);
+	RETURN QUERY SELECT a.condition, (SELECT last_price = n FROM listing), a.warnings FROM listing_stats.attachments a WHERE a.price = 'price'::regclass;
+END $$;
+SELECT * FROM after('ALTER TYPE condition_more.kind RENAME TO "Kind of"');
+SELECT * FROM after('ALTER TYPE condition_more."Kind of" RENAME VALUE ''ask'' TO ''asked for''');
+SELECT * FROM after('ALTER TYPE condition_more."Kind of" SET SCHEMA condition_kinds');
+SELECT * FROM after('ALTER DOMAIN condition_more.amount RENAME TO quantity');
+SELECT * FROM after('ALTER DOMAIN condition_more.quantity SET SCHEMA condition_kinds');
+SELECT * FROM after('ALTER FUNCTION condition_more.is_good(text, int) RENAME TO is_short');
+SELECT * FROM after('ALTER FUNCTION condition_more.is_short(text, int) SET SCHEMA condition_kinds');
+SELECT * FROM after('ALTER OPERATOR condition_more.>>> (numeric, numeric) SET SCHEMA condition_kinds');
+SELECT * FROM after('ALTER COLLATION condition_more.any_case RENAME TO "ANY"');
+SELECT * FROM after('ALTER COLLATION condition_more."ANY" SET SCHEMA condition_kinds');
+SELECT * FROM after('ALTER SCHEMA condition_kinds RENAME TO condition_types');
+SELECT * FROM after('ALTER TABLE price RENAME kind TO sort');
+SELECT * FROM after('ALTER SCHEMA conditions RENAME TO conditions_too; SET search_path = conditions_too');
+SELECT * FROM conditions_too.after('ALTER SCHEMA conditions_too RENAME TO conditions; SET search_path = conditions');
+-- that something else has the same name in another schema does not matter
+CREATE TYPE condition_more."Kind of" AS ENUM ('asked for');
+SELECT * FROM after('ALTER TYPE condition_more."Kind of" RENAME VALUE ''asked for'' TO ''ask''');
+SELECT * FROM after('ALTER TYPE condition_more."Kind of" RENAME TO kind');
+SELECT count(DISTINCT tgargs) FROM pg_trigger WHERE tgrelid IN ('price'::regclass, 'listing'::regclass) AND tgname LIKE 'LISTING%';
+SELECT * FROM listing_stats.verify('listing', 'price');
+-- a label in the text of an array is not followed: the next session hears of it
+ALTER TYPE condition_types."Kind of" RENAME VALUE 'it''s' TO 'that';
+\c -
+SET client_min_messages = warning;
+\set SHOW_CONTEXT never
+SET SESSION AUTHORIZATION regress_listing_stats;
+SET search_path = conditions;
+INSERT INTO price (listing_id, value) VALUES (1, 1);
+\echo :SQLSTATE
+SELECT condition FROM listing_stats.attach('listing', 'price', condition => 'sort = ''asked for''');
+
 -- An error in one points into it
 SELECT listing_stats.attach('listing', 'price', last_price => 'other', condition => 'kind = ');
-SELECT listing_stats.attach('listing', 'price', last_price => 'other', condition => 'value > 1 AND kinds = ''ask''');
+SELECT listing_stats.attach('listing', 'price', last_price => 'other', condition => 'value > 1 AND sorts = ''ask''');
 -- more, or less, than an expression
 SELECT listing_stats.attach('listing', 'price', last_price => 'other', condition => '*');
 \echo :SQLSTATE
@@ -106,5 +166,5 @@ SELECT listing_stats.attach('listing', 'price', last_price => 'other', condition
 \echo :SQLSTATE
 
 RESET SESSION AUTHORIZATION;
-DROP SCHEMA conditions, condition_kinds, condition_views CASCADE;
+DROP SCHEMA conditions, condition_types, condition_more, condition_views CASCADE;
 DROP ROLE regress_listing_stats_writer;

@@ -41,6 +41,7 @@ LISTING_STATS_FUNCTION(listing_stats_follow_changes)
 	{
 		const CollectedCommand &command = *static_cast<const CollectedCommand *>(lfirst(cell));
 		follow_renames(command);
+		follow_conditions(command);
 		follow_partitions(command);
 	}
 	PG_RETURN_VOID();

@@ -8,6 +8,9 @@ namespace listing_stats {
 // New names of tables, columns and schemas: follow_renames.cpp.
 void follow_renames(const CollectedCommand &command);
 
+// New names of what conditions name: follow_conditions.cpp.
+void follow_conditions(const CollectedCommand &command);
+
 // Tables that become a part of a price table, or cease to be: follow_partitions.cpp.
 void follow_partitions(const CollectedCommand &command);
 

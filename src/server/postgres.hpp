@@ -236,6 +236,18 @@ applies_in_parallel()
 #endif
 }
 
+// Calls the walker with the parts of what the parser has made of an expression.
+inline bool
+walk_raw_expression(Node *node, bool (*walker)(Node *, void *), void *context)
+{
+#if PG_VERSION_NUM >= 160000
+	return raw_expression_tree_walker(node, walker, context);
+#else
+	return raw_expression_tree_walker(
+		node, reinterpret_cast<bool (*)()>(reinterpret_cast<void (*)()>(walker)), context);
+#endif
+}
+
 // What an UPDATE needs inserted into indexes.
 #if PG_VERSION_NUM >= 160000
 using IndexUpdates = TU_UpdateIndexes;

@@ -30,6 +30,70 @@ only_expression(List *raw)
 	return target->name == nullptr && target->indirection == NIL ? target->val : nullptr;
 }
 
+void
+rename(List *names, Oid catalog, const NewName &renamed)
+{
+	if (list_length(names) != 2 || renamed.old_label != nullptr ||
+	    strcmp(strVal(linitial(names)), renamed.old_schema) != 0)
+		return;
+	if (renamed.catalog == NamespaceRelationId)
+		linitial(names) = makeString(pstrdup(renamed.schema));
+	else if (renamed.catalog == catalog && strcmp(strVal(lsecond(names)), renamed.old_name) == 0)
+	{
+		linitial(names) = makeString(pstrdup(renamed.schema));
+		lsecond(names) = makeString(pstrdup(renamed.name));
+	}
+}
+
+// 'label'::schema.type, as a label is printed.
+void
+rename_label(TypeCast *cast, const NewName &renamed)
+{
+	const List *names = cast->typeName->names;
+
+	if (renamed.old_label == nullptr || !IsA(cast->arg, A_Const) || list_length(names) != 2 ||
+	    cast->typeName->arrayBounds != NIL)
+		return;
+	A_Const *constant = castNode(A_Const, cast->arg);
+	if (!constant->isnull && IsA(&constant->val, String) &&
+	    strcmp(constant->val.sval.sval, renamed.old_label) == 0 &&
+	    strcmp(strVal(linitial(names)), renamed.schema) == 0 &&
+	    strcmp(strVal(lsecond(names)), renamed.name) == 0)
+		constant->val.sval.sval = pstrdup(renamed.label);
+}
+
+// In what the parser has made of a printed condition, in which all is qualified that is not in
+// pg_catalog.
+bool
+rename_in(Node *node, void *context)
+{
+	const NewName &renamed = *static_cast<const NewName *>(context);
+
+	if (node == nullptr)
+		return false;
+	switch (nodeTag(node))
+	{
+	case T_TypeName:
+		rename(castNode(TypeName, node)->names, TypeRelationId, renamed);
+		break;
+	case T_FuncCall:
+		rename(castNode(FuncCall, node)->funcname, ProcedureRelationId, renamed);
+		break;
+	case T_A_Expr:
+		rename(castNode(A_Expr, node)->name, OperatorRelationId, renamed);
+		break;
+	case T_CollateClause:
+		rename(castNode(CollateClause, node)->collname, CollationRelationId, renamed);
+		break;
+	case T_TypeCast:
+		rename_label(castNode(TypeCast, node), renamed);
+		break;
+	default:
+		break;
+	}
+	return walk_raw_expression(node, rename_in, context);
+}
+
 // The parser's positions are those in the text, not in the query that attach() is called in.
 void
 point_into_text(void *text)
@@ -47,7 +111,7 @@ point_into_text(void *text)
 // functions of his, as those in the check of a domain of which an array is.  And who uses the table
 // need not be allowed to use the schemas of the types and functions that are named.
 Node *
-transform(Relation price, const char *text, const char *const *old_name)
+transform(Relation price, const char *text, const char *const *old_name, const NewName *renamed)
 {
 	const Actor before = act_as(price->rd_rel->relowner, SECURITY_RESTRICTED_OPERATION);
 	ErrorContextCallback callback = {error_context_stack, point_into_text,
@@ -61,6 +125,8 @@ transform(Relation price, const char *text, const char *const *old_name)
 		                errmsg("condition \"%s\" is not one expression", text),
 		                errhint("Give a boolean expression of columns of table \"%s\".",
 		                        RelationGetRelationName(price))));
+	if (renamed != nullptr)
+		rename_in(raw, const_cast<NewName *>(renamed));
 	for (int i = 0; i < RelationGetNumberOfAttributes(price); ++i)
 	{
 		const Form_pg_attribute attribute = TupleDescAttr(RelationGetDescr(price), i);
@@ -123,7 +189,7 @@ end_safe_path(int level)
 Node *
 parse_new_condition(Relation price, const char *text)
 {
-	Node *condition = transform(price, text, nullptr);
+	Node *condition = transform(price, text, nullptr, nullptr);
 	const char *table = RelationGetRelationName(price);
 	ListCell *cell = nullptr;
 
@@ -149,7 +215,8 @@ parse_new_condition(Relation price, const char *text)
 // What is caught is caught by a subtransaction, which releases what the parser and the functions
 // that it called held.  There is none in a parallel plan: there the error comes as it is.
 Node *
-parse_condition(Relation price, const char *text, const char *const *old_name, const char **problem)
+parse_condition(Relation price, const char *text, const char *const *old_name, const char **problem,
+                const NewName *renamed)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner resource_owner = CurrentResourceOwner;
@@ -162,7 +229,7 @@ parse_condition(Relation price, const char *text, const char *const *old_name, c
 	PG_TRY();
 	{
 		const int level = begin_safe_path();
-		condition = transform(price, text, old_name);
+		condition = transform(price, text, old_name, renamed);
 		end_safe_path(level);
 		if (catches)
 			ReleaseCurrentSubTransaction();

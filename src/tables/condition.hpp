@@ -21,10 +21,24 @@ void end_safe_path(int level);
 // aggregates and functions that are not immutable.
 Node *parse_new_condition(Relation price, const char *text);
 
+// The new name of something else than a column that conditions can name: of a catalogue, and of
+// pg_namespace the name alone.  Or of a label of an enum.
+struct NewName
+{
+	Oid catalog;
+	const char *old_schema;
+	const char *old_name;
+	const char *schema;
+	const char *name;
+	const char *old_label;  // nullptr: it is not about a label
+	const char *label;
+};
+
 // Reads what the triggers have, where columns had these names by number (nullptr: the name is as it
-// is now).  nullptr: it means nothing any more, as after DROP FUNCTION, and *problem says why.
+// is now), and something else its old name.  nullptr: it means nothing any more, as after DROP
+// FUNCTION, and *problem says why.
 Node *parse_condition(Relation price, const char *text, const char *const *old_name,
-                      const char **problem);
+                      const char **problem, const NewName *renamed = nullptr);
 
 // The condition as text.
 char *condition_text(Relation price, Node *condition);

@@ -1,0 +1,196 @@
+// What carries new names of types, labels, functions, operators, collations and their schemas into
+// conditions.
+//
+// A convenience, as in follow_renames.cpp, and under the same rules: nothing is waited for, and
+// both tables must have one owner.  Where it does not act, the next write is an error that names
+// the call.
+#include "attaching/attachments_view.hpp"
+#include "attaching/follow_changes.hpp"
+#include "server/roles.hpp"
+#include "tables/attachment.hpp"
+#include "tables/condition.hpp"
+#include "tables/trigger_catalog.hpp"
+
+namespace listing_stats {
+
+namespace {
+
+struct Followed
+{
+	Oid table;
+	Oid trigger;
+	const NewName *renamed;
+};
+
+// The name and the schema of what conditions name; false: they do not name such objects.
+bool
+read_name(const ObjectAddress &object, NewName *renamed)
+{
+	HeapTuple tuple = nullptr;
+	Oid schema = InvalidOid;
+
+	renamed->catalog = object.classId;
+	switch (object.classId)
+	{
+	case NamespaceRelationId:
+		renamed->schema = get_namespace_name(object.objectId);
+		return renamed->schema != nullptr;
+	case TypeRelationId:
+		tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(object.objectId));
+		break;
+	case ProcedureRelationId:
+		tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(object.objectId));
+		break;
+	case OperatorRelationId:
+		tuple = SearchSysCache1(OPEROID, ObjectIdGetDatum(object.objectId));
+		break;
+	case CollationRelationId:
+		tuple = SearchSysCache1(COLLOID, ObjectIdGetDatum(object.objectId));
+		break;
+	default:
+		return false;
+	}
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	switch (object.classId)
+	{
+	case TypeRelationId:
+	{
+		const Form_pg_type form = reinterpret_cast<Form_pg_type>(GETSTRUCT(tuple));
+		renamed->name = pstrdup(NameStr(form->typname));
+		schema = form->typnamespace;
+		break;
+	}
+	case ProcedureRelationId:
+	{
+		const Form_pg_proc form = reinterpret_cast<Form_pg_proc>(GETSTRUCT(tuple));
+		renamed->name = pstrdup(NameStr(form->proname));
+		schema = form->pronamespace;
+		break;
+	}
+	case OperatorRelationId:
+	{
+		const Form_pg_operator form = reinterpret_cast<Form_pg_operator>(GETSTRUCT(tuple));
+		renamed->name = pstrdup(NameStr(form->oprname));
+		schema = form->oprnamespace;
+		break;
+	}
+	default:
+	{
+		const Form_pg_collation form = reinterpret_cast<Form_pg_collation>(GETSTRUCT(tuple));
+		renamed->name = pstrdup(NameStr(form->collname));
+		schema = form->collnamespace;
+	}
+	}
+	ReleaseSysCache(tuple);
+	renamed->schema = get_namespace_name(schema);
+	return renamed->schema != nullptr;
+}
+
+// The last part of a name as the statement has it.
+const char *
+last_name(Node *object)
+{
+	const List *names = IsA(object, ObjectWithArgs) ? castNode(ObjectWithArgs, object)->objname
+	                    : IsA(object, TypeName)     ? castNode(TypeName, object)->names
+	                    : IsA(object, List)         ? castNode(List, object)
+	                                                : NIL;
+
+	return names == NIL ? nullptr : strVal(llast(names));
+}
+
+// False: the command gives nothing of this kind a new name.
+bool
+read_command(const CollectedCommand &command, NewName *renamed)
+{
+	if (command.type != SCT_Simple || !read_name(command.d.simple.address, renamed))
+		return false;
+	renamed->old_schema = renamed->schema;
+	renamed->old_name = renamed->name;
+	switch (nodeTag(command.parsetree))
+	{
+	case T_RenameStmt:
+	{
+		const RenameStmt *statement = castNode(RenameStmt, command.parsetree);
+		if (renamed->catalog == NamespaceRelationId)
+			renamed->old_schema = statement->subname;
+		else
+			renamed->old_name =
+				statement->object == nullptr ? nullptr : last_name(statement->object);
+		return renamed->old_schema != nullptr &&
+		       (renamed->catalog == NamespaceRelationId || renamed->old_name != nullptr);
+	}
+	case T_AlterObjectSchemaStmt:
+		renamed->old_schema = get_namespace_name(command.d.simple.secondaryObject.objectId);
+		return renamed->old_schema != nullptr;
+	case T_AlterEnumStmt:
+	{
+		const AlterEnumStmt *statement = castNode(AlterEnumStmt, command.parsetree);
+		renamed->old_label = statement->oldVal;
+		renamed->label = statement->newVal;
+		return renamed->old_label != nullptr;
+	}
+	default:
+		return false;
+	}
+}
+
+void
+follow(void *argument)
+{
+	const Followed &followed = *static_cast<const Followed *>(argument);
+	const Trigger *trigger = trigger_by_oid(followed.table, followed.trigger);
+
+	if (trigger == nullptr || !ConditionalLockRelationOid(followed.table, AccessShareLock))
+		return;
+	Relation price = relation_open(followed.table, NoLock);
+	Definition definition = {};
+	if (is_attachment(price, trigger) && read_definition(trigger, &definition) == nullptr &&
+	    definition.condition != nullptr)
+	{
+		const char *problem = nullptr;
+		Node *condition =
+			parse_condition(price, definition.condition, nullptr, &problem, followed.renamed);
+		const char *before = definition.condition;
+		const Oid listing = other_half(price, trigger, Side::price);
+		if (condition != nullptr)
+			definition.condition = condition_text(price, condition);
+		if (strcmp(before, definition.condition) != 0 && OidIsValid(listing) &&
+		    relation_owner(listing) == relation_owner(followed.table) &&
+		    !(ConditionalLockRelationOid(listing, AccessShareLock) &&
+		      rewrite_arguments(listing, followed.table, trigger, definition)))
+			ereport(NOTICE,
+			        (errmsg("the condition of triggers on tables \"%s\" and \"%s\" is not brought "
+			                "up to date, because another session is changing one of the tables",
+			                get_rel_name(listing), get_rel_name(followed.table)),
+			         errhint("The next write is an error. SELECT %s writes it anew.",
+			                 attach_call(definition))));
+	}
+	relation_close(price, NoLock);
+}
+
+}  // namespace
+
+void
+follow_conditions(const CollectedCommand &command)
+{
+	NewName renamed = {};
+	ListCell *cell = nullptr;
+
+	if (!read_command(command, &renamed))
+		return;
+	foreach (cell, attached_tables())
+	{
+		const Oid table = lfirst_oid(cell);
+		ListCell *trigger_cell = nullptr;
+		foreach (trigger_cell, triggers_of(table, nullptr))
+		{
+			const Trigger *trigger = static_cast<const Trigger *>(lfirst(trigger_cell));
+			Followed followed = {table, trigger->tgoid, &renamed};
+			if (!trigger->tgisclone && trigger->tgfoid == trigger_function(price_changed))
+				without_failing(follow, &followed);
+		}
+	}
+}
+
+}  // namespace listing_stats
