@@ -29,6 +29,25 @@ INSERT INTO price (listing_id, created, value, p) VALUES (1, '2026-01-09', NULL,
 SELECT listing_id, p FROM listing_stats.latest_rows(NULL::price) ORDER BY listing_id;
 SELECT listing_id, p FROM listing_stats.latest_rows(NULL::price, value => 'value') ORDER BY listing_id;
 
+-- Of any value, or of none: statuses, documents; named or not, attached or not
+CREATE TYPE status AS ENUM ('sent', 'lost', 'there');
+CREATE TABLE event (id serial PRIMARY KEY, parcel int, happened date NOT NULL, status status, details jsonb);
+INSERT INTO event (parcel, happened, status, details) VALUES (1, '2026-01-01', 'sent', '{}'), (1, '2026-01-02', 'there', '{"by": 1}'), (2, '2026-01-01', 'sent', NULL), (2, '2026-01-03', NULL, '[]');
+SELECT parcel, status FROM listing_stats.latest_rows(NULL::event, key => 'parcel', at => 'happened') ORDER BY parcel;
+SELECT parcel, details FROM listing_stats.latest_rows(NULL::event, ARRAY[1], '2026-01-01', key => 'parcel', at => 'happened', value => 'details') ORDER BY parcel;
+CREATE TABLE parcel (id int PRIMARY KEY);
+INSERT INTO parcel VALUES (1), (2);
+SELECT last_price FROM listing_stats.attach('parcel', 'event', key => 'parcel', value => 'status', last_price => 'status', null_value => 'skip');
+SELECT parcel, status FROM listing_stats.latest_rows(NULL::event) ORDER BY parcel;
+SELECT parcel, status FROM listing_stats.latest_rows(NULL::event, as_of => '2026-01-01') ORDER BY parcel;
+SELECT parcel, status FROM listing_stats.latest_rows(NULL::event, value => 'details') ORDER BY parcel;
+CREATE INDEX ON event (parcel, (details ->> 'by'), happened DESC);
+ANALYZE event;
+SELECT parcel, status FROM listing_stats.latest_rows(NULL::event, key => 'parcel', at => 'happened') ORDER BY parcel;
+SELECT * FROM listing_stats.latest_prices('event');
+SELECT * FROM listing_stats.latest_rows(NULL::event, value => 'nothing');
+SELECT count(*) FROM listing_stats.latest_rows(NULL::price), listing_stats.latest_prices('price') WHERE listing_id = key;
+
 -- The same rows as DISTINCT ON, whatever the table is and the way that the query takes
 CREATE FUNCTION differences(price regclass, key_type text, as_of timestamptz DEFAULT NULL) RETURNS bigint LANGUAGE plpgsql AS $$
 DECLARE

@@ -92,7 +92,8 @@ check_target(const Request &request, const ResolvedColumn &target, const Resolve
 		     errmsg("column \"%s\" of table \"%s\" is NOT NULL", name, table),
 		     errdetail("It is NULL for a listing without prices."),
 		     errhint("ALTER TABLE %s ALTER COLUMN %s DROP NOT NULL; or have such a listing keep "
-		             "what it has, attach(..., empty => 'keep').",
+		             "what it has, attach(..., empty => 'keep'): \"Keep what the application "
+		             "wrote\" in docs/fitting-your-tables.md.",
 		             qualified_name(RelationGetRelid(request.listing)), quote_identifier(name))));
 	if (in_unique_index(request.listing, target.attnum))
 		ereport(

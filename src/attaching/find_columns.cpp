@@ -88,12 +88,21 @@ find_only_column(const Request &request, Column which, const char *usual)
 		        (errcode(ERRCODE_UNDEFINED_COLUMN),
 		         errmsg("table \"%s\" has no column \"%s\", and no other that could be the %s",
 		                table, usual, which == price_at ? "time of a price" : "price"),
-		         errhint("Name it: attach(..., %s => '...').", argument)));
-	ereport(ERROR, (errcode(ERRCODE_AMBIGUOUS_COLUMN),
-	                errmsg("table \"%s\" has %d columns that could be the %s", table, count,
-	                       which == price_at ? "time of a price" : "price"),
-	                errdetail("They are of a %s type and nothing else: %s.", kind, names.data),
-	                errhint("Name the one to use: attach(..., %s => '...').", argument)));
+		         errhint("Name it: attach(..., %s => '...'). See \"%s\" in "
+		                 "docs/fitting-your-tables.md.",
+		                 argument,
+		                 which == price_at ? "Times that are numbers or text"
+		                                   : "A status instead of a price")));
+	ereport(ERROR,
+	        (errcode(ERRCODE_AMBIGUOUS_COLUMN),
+	         errmsg("table \"%s\" has %d columns that could be the %s", table, count,
+	                which == price_at ? "time of a price" : "price"),
+	         errdetail("They are of a %s type and nothing else: %s.", kind, names.data),
+	         which == price_at ? errhint("Name the one to use: attach(..., %s => '...').", argument)
+	                           : errhint("Name the one to use: attach(..., %s => '...'). See "
+	                                     "\"Carry further columns\" in "
+	                                     "docs/fitting-your-tables.md.",
+	                                     argument)));
 	pg_unreachable();
 }
 

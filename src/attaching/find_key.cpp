@@ -138,7 +138,8 @@ take_only_foreign_key(Request *request)
 		         errhint("%s", refers_to_any_of(request->listing, RelationGetRelid(request->price))
 		                           ? "The table of listings comes first, that of prices second."
 		                           : "Name the column that refers to the listing: attach(..., key "
-		                             "=> '...').")));
+		                             "=> '...'). See \"No foreign key\" in "
+		                             "docs/fitting-your-tables.md.")));
 	if (count > 1)
 		ereport(ERROR, (errcode(ERRCODE_AMBIGUOUS_COLUMN),
 		                errmsg("table \"%s\" has %d foreign keys to table \"%s\"",
@@ -189,7 +190,8 @@ match_primary_key(Request *request)
 		            "%d",
 		            listing, columns, RelationGetRelationName(request->price), count),
 		     errhint("Name the columns that belong together, in the same order: attach(..., key "
-		             "=> 'a, b', listing_key => 'c, d').")));
+		             "=> 'a, b', listing_key => 'c, d'). See \"Keys of several columns\" in "
+		             "docs/fitting-your-tables.md.")));
 	for (int pass = 0; pass < 3; ++pass)
 	{
 		for (int i = 0; i < count; ++i)
@@ -272,7 +274,8 @@ find_listing_key(Request *request, bool anew)
 			        (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			         errmsg("key has %d columns and listing_key %d", count,
 			                count_list(request->column, ColumnList::listing_key)),
-			         errhint("Name as many columns of listing as of price, in the same order.")));
+			         errhint("Name as many columns of listing as of price, in the same order. See "
+			                 "\"Keys of several columns\" in docs/fitting-your-tables.md.")));
 	}
 	else if (foreign_key != nullptr)
 		take_key(*request, *foreign_key, request->column);

@@ -43,7 +43,7 @@ find_key(Relation price, Request *request)
 		                           : "table \"%s\" has several foreign keys",
 		                RelationGetRelationName(price)),
 		         errhint("Name the columns whose latest row is to be kept: keep_latest(..., key => "
-		                 "'...').")));
+		                 "'...'). See \"No table of listings\" in docs/fitting-your-tables.md.")));
 }
 
 // Creates the table with the columns of the key, as price has them, for the owner of price.

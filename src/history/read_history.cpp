@@ -88,7 +88,8 @@ history_of_key(FunctionCallInfo fcinfo)
 		                errmsg("column \"%s\" of table \"%s\" has type %s", NameStr(table->at.name),
 		                       NameStr(table->name), format_type_be(table->at.type)),
 		                errhint("A price_history needs a timestamp with or without time zone, or a "
-		                        "date: name another column with at => '...'.")));
+		                        "date: name another column with at => '...'. See \"Times that are "
+		                        "numbers or text\" in docs/fitting-your-tables.md.")));
 	if (key.isnull)
 		PG_RETURN_DATUM(return_history(new_expanded_history()));
 

@@ -86,7 +86,8 @@ as_of_argument(FunctionCallInfo fcinfo, const PriceTable &table)
 		        (errcode(ERRCODE_DATATYPE_MISMATCH),
 		         errmsg("as_of is a time, but column \"%s\" of table \"%s\" has type %s",
 		                NameStr(table.at.name), NameStr(table.name), format_type_be(table.at.type)),
-		         errhint("Give no as_of, or order the prices by a timestamp or a date.")));
+		         errhint("Give no as_of, or order the prices by a timestamp or a date. See \"Times "
+		                 "that are numbers or text\" in docs/fitting-your-tables.md.")));
 		pg_unreachable();
 	}
 }
@@ -170,7 +171,7 @@ Datum
 latest_rows(FunctionCallInfo fcinfo)
 {
 	const Oid key_type = get_base_element_type(get_fn_expr_argtype(fcinfo->flinfo, 1));
-	const PriceTable *table = table_argument(fcinfo, table_of_row(fcinfo), 3);
+	const PriceTable *table = table_of_rows(fcinfo, table_of_row(fcinfo), 3);
 	const KeyKind kind = PG_ARGISNULL(1) ? own_kind(*table) : kind_of_keys(*table, key_type);
 	LatestRequest request = request_argument(fcinfo, *table, kind, key_type);
 

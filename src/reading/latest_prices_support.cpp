@@ -51,7 +51,8 @@ estimate_rows(PlannerInfo *root, Node *node)
 		return -1;
 	const Datum key = constant(argument(call, 3));
 	const ColumnNames names = {key == 0 ? nullptr : TextDatumGetCString(key),
-	                           constant_name(argument(call, 4)), constant_name(argument(call, 5))};
+	                           constant_name(argument(call, 4)), constant_name(argument(call, 5)),
+	                           OidIsValid(row)};
 	return estimate_keys(DatumGetObjectId(price), names);
 }
 

@@ -62,6 +62,18 @@ read_in_a_pass(const PriceTable &table, KeyKind kind, const LatestRequest &reque
 	return false;
 }
 
+const PriceTable *
+find_table(FunctionCallInfo fcinfo, Oid relation, int names, bool whole_rows)
+{
+	const char *key = PG_ARGISNULL(names) ? nullptr : text_to_cstring(PG_GETARG_TEXT_PP(names));
+	const PriceTable *table =
+		find_price_table(relation, {key, name_argument(fcinfo, names + 1),
+	                                name_argument(fcinfo, names + 2), whole_rows});
+
+	Assert(CheckRelationOidLockedByMe(table->relation, AccessShareLock, true));
+	return table;
+}
+
 }  // namespace
 
 const PriceTable *
@@ -69,18 +81,13 @@ table_argument(FunctionCallInfo fcinfo, int names)
 {
 	if (PG_ARGISNULL(0))
 		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED), errmsg("price must not be NULL")));
-	return table_argument(fcinfo, PG_GETARG_OID(0), names);
+	return find_table(fcinfo, PG_GETARG_OID(0), names, false);
 }
 
 const PriceTable *
-table_argument(FunctionCallInfo fcinfo, Oid relation, int names)
+table_of_rows(FunctionCallInfo fcinfo, Oid relation, int names)
 {
-	const char *key = PG_ARGISNULL(names) ? nullptr : text_to_cstring(PG_GETARG_TEXT_PP(names));
-	const PriceTable *table = find_price_table(
-		relation, {key, name_argument(fcinfo, names + 1), name_argument(fcinfo, names + 2)});
-
-	Assert(CheckRelationOidLockedByMe(table->relation, AccessShareLock, true));
-	return table;
+	return find_table(fcinfo, relation, names, true);
 }
 
 NullableDatum

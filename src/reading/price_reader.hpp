@@ -13,8 +13,8 @@ namespace listing_stats {
 // and value, from "names" on.  An error if it is NULL.
 const PriceTable *table_argument(FunctionCallInfo fcinfo, int names);
 
-// The same for a table that is known otherwise.
-const PriceTable *table_argument(FunctionCallInfo fcinfo, Oid relation, int names);
+// The same for a table that is known otherwise, and whose rows are read.
+const PriceTable *table_of_rows(FunctionCallInfo fcinfo, Oid relation, int names);
 
 // The second argument, one key: the kind of its type, and the key; NULL: no price has it.
 NullableDatum key_argument(FunctionCallInfo fcinfo, const PriceTable &table, KeyKind *kind);

@@ -280,10 +280,15 @@ check_column_type(Relation price, const ResolvedColumn &column, bool as_time)
 		(errcode(ERRCODE_DATATYPE_MISMATCH),
 	     errmsg("column \"%s\" of table \"%s\" has type %s", NameStr(column.name),
 	            RelationGetRelationName(price), format_type_be(column.type)),
-	     errhint(as_time
-	                 ? "Prices are ordered by a timestamp with or without time zone, a date or a "
-	                   "number."
-	                 : "A price is numeric, an integer, double precision or real.")));
+	     errhint(
+			 as_time
+				 ? "Prices are ordered by a timestamp with or without time zone, a date or a "
+				   "number. See \"Times that are numbers or text\" in "
+				   "docs/fitting-your-tables.md."
+				 : "A price is numeric, an integer, double precision or real. latest_rows() reads "
+				   "values of any type, and attach() keeps them where nothing is computed "
+				   "from them. See \"A status instead of a price\" in "
+				   "docs/fitting-your-tables.md.")));
 }
 
 bool

@@ -7,6 +7,9 @@ namespace listing_stats {
 
 namespace {
 
+constexpr const char *recipe_of_conditions =
+	"see \"Only rows that count\" in docs/fitting-your-tables.md";
+
 // The expression alone, of what could be a whole query; nullptr: it is more than an expression.
 Node *
 only_expression(List *raw)
@@ -168,6 +171,26 @@ is_of_text(int sqlstate)
 	}
 }
 
+// What the parser has found in the condition that an index's cannot have either, in our words; it
+// says where by which function says so, in whatever language.  nullptr: something else.
+const char *
+what_cannot_be(const ErrorData *error)
+{
+	constexpr const char *found[][2] = {
+		{"transformSubLink", "a subquery"},
+		{"check_agglevels_and_constraints", "an aggregate function"},
+		{"transformWindowFuncCall", "a window function"},
+		{"check_srf_call_placement", "a function that returns a set"},
+	};
+
+	for (const auto &[function, what] : found)
+	{
+		if (error->funcname != nullptr && strcmp(error->funcname, function) == 0)
+			return what;
+	}
+	return nullptr;
+}
+
 }  // namespace
 
 int
@@ -189,15 +212,38 @@ end_safe_path(int level)
 Node *
 parse_new_condition(Relation price, const char *text)
 {
-	Node *condition = transform(price, text, nullptr, nullptr);
+	MemoryContext context = CurrentMemoryContext;
+	Node *volatile read = nullptr;
+
+	PG_TRY();
+	{
+		read = transform(price, text, nullptr, nullptr);
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		ErrorData *error = CopyErrorData();
+		if (what_cannot_be(error) == nullptr)
+			PG_RE_THROW();
+		FlushErrorState();
+		ereport(ERROR, (errcode(error->sqlerrcode),
+		                errmsg("condition \"%s\" has %s", text, what_cannot_be(error)),
+		                errhint("Whether a price counts may depend on its own columns alone; %s.",
+		                        recipe_of_conditions)));
+	}
+	PG_END_TRY();
+	Node *condition = read;
 	const char *table = RelationGetRelationName(price);
 	ListCell *cell = nullptr;
 
 	if (contain_mutable_functions(condition))
-		ereport(ERROR, (errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
-		                errmsg("condition \"%s\" has a function that is not immutable", text),
-		                errhint("Whether a price counts may depend on its own columns alone; what "
-		                        "depends on the time of reading is latest_prices(as_of => ...).")));
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
+		     errmsg("condition \"%s\" has a function that is not immutable", text),
+		     errhint("Whether a price counts may depend on its own columns alone; what depends "
+		             "on the time of reading is latest_prices(as_of => ...): see \"Prices of the "
+		             "future\" in docs/fitting-your-tables.md.")));
 	foreach (cell, condition_columns(condition))
 	{
 		if (lfirst_int(cell) <= 0)

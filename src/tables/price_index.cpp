@@ -342,7 +342,7 @@ choose_leaf_index(Relation relation, PriceTable *table)
 
 	Assert(CheckRelationLockedByMe(relation, AccessShareLock, true));
 	table->index = InvalidOid;
-	if (relation->rd_rel->relkind != RELKIND_RELATION ||
+	if (relation->rd_rel->relkind != RELKIND_RELATION || table->value.attnum == 0 ||
 	    relation->rd_tableam != GetHeapamTableAmRoutine() || !can_be_read(*table) ||
 	    is_virtual(TupleDescAttr(RelationGetDescr(relation), table->value.attnum - 1)))
 		return;

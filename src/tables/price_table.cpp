@@ -30,6 +30,7 @@ struct Question
 	char key[longest_key];
 	NameData at;
 	NameData value;
+	bool whole_rows;
 };
 
 struct Answer
@@ -349,7 +350,7 @@ resolve_table(Relation relation, const ColumnNames &names)
 		table.tie =
 			tie > 0 ? read_column(relation, static_cast<AttrNumber>(tie)) : ResolvedColumn{};
 	}
-	if (names.value != nullptr || attachment == nullptr)
+	if (names.value != nullptr || (attachment == nullptr && !names.whole_rows))
 	{
 		table.value = named_column(relation, names.value == nullptr ? "value" : names.value,
 		                           "value => '...'");
@@ -358,7 +359,8 @@ resolve_table(Relation relation, const ColumnNames &names)
 	if (table.tie.attnum == table.at.attnum)
 		table.tie = {};
 	check_column_type(relation, table.at, true);
-	check_column_type(relation, table.value, false);
+	if (!names.whole_rows)
+		check_column_type(relation, table.value, false);
 	table.distributed = is_distributed(table.relation);
 	table.partitioning = partitioning_of(relation, table);
 	choose_leaf_index(relation, &table);
@@ -437,6 +439,7 @@ question_of(Oid relation, const ColumnNames &names)
 	strlcpy(question.key, names.key == nullptr ? "" : names.key, longest_key);
 	namestrcpy(&question.at, names.at == nullptr ? "" : names.at);
 	namestrcpy(&question.value, names.value == nullptr ? "" : names.value);
+	question.whole_rows = names.whole_rows;
 	return question;
 }
 
@@ -459,7 +462,8 @@ known_answer(Oid relation, const ColumnNames &names)
 	if (latest != nullptr && latest->question.relation == relation &&
 	    is_named(latest->question.key, names.key) &&
 	    is_named(NameStr(latest->question.at), names.at) &&
-	    is_named(NameStr(latest->question.value), names.value))
+	    is_named(NameStr(latest->question.value), names.value) &&
+	    latest->question.whole_rows == names.whole_rows)
 		return latest;
 	if (!can_be_kept(names))
 		return nullptr;

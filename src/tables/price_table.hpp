@@ -46,10 +46,10 @@ struct PriceTable
 	ResolvedColumn key;       // or the first column of several
 	CompositeKey *composite;  // nullptr: the key is one column
 	ResolvedColumn at;
-	ResolvedColumn tie;  // attnum 0: the order of prices of one time is not defined
-	ResolvedColumn value;
-	bool skip_null;    // the latest known price counts, not the latest row
-	bool distributed;  // the rows are elsewhere
+	ResolvedColumn tie;    // attnum 0: the order of prices of one time is not defined
+	ResolvedColumn value;  // attnum 0: there is none
+	bool skip_null;        // the latest known price counts, not the latest row
+	bool distributed;      // the rows are elsewhere
 	Partitioning partitioning;
 	Oid index;  // from which leaf_reader can read the latest price; InvalidOid: none
 
@@ -79,6 +79,7 @@ struct ColumnNames
 	const char *key;  // a list, see parse_list()
 	const char *at;
 	const char *value;
+	bool whole_rows;  // are read: the value can be of any type, and need not be there
 };
 
 // An error says what cannot be found, or has a type that is no time or no price.  The answer is
