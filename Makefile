@@ -10,7 +10,7 @@ CORE_OBJS      = src/core/decimal.o src/core/decimal_form.o src/core/distributio
                  src/core/stored_form.o
 SERVER_OBJS    = src/server/column.o src/server/numeric.o src/server/roles.o \
                  src/server/text_reader.o
-TABLES_OBJS    = src/tables/attachment.o src/tables/condition.o src/tables/distributed.o src/tables/price_index.o \
+TABLES_OBJS    = src/tables/attachment.o src/tables/condition.o src/tables/distributed.o src/tables/partitions.o src/tables/price_index.o \
                  src/tables/price_table.o src/tables/trigger_arguments.o src/tables/trigger_catalog.o
 STATISTICS_OBJS = src/statistics/accessors.o src/statistics/aggregates.o \
                  src/statistics/distribution_order.o src/statistics/distribution_state.o \
@@ -24,8 +24,8 @@ HISTORY_OBJS   = src/history/history_aggregates.o src/history/history_questions.
                  src/history/history_state.o src/history/history_text.o src/history/history_windows.o \
                  src/history/latest_aggregate.o src/history/read_history.o
 TRACKING_OBJS  = src/tracking/attachment_cache.o src/tracking/collected_keys.o src/tracking/direct_path.o \
-                 src/tracking/flush.o src/tracking/flush_counts.o \
-                 src/tracking/late_keys.o src/tracking/maintenance_sql.o \
+                 src/tracking/flush.o src/tracking/flush_counts.o src/tracking/index_lookup.o \
+                 src/tracking/late_keys.o src/tracking/maintenance_sql.o src/tracking/price_lookup.o \
                  src/tracking/statement.o src/tracking/triggers.o
 ATTACHING_OBJS = src/attaching/attach.o src/attaching/attach_request.o src/attaching/attach_triggers.o \
                  src/attaching/complete_request.o src/attaching/existing_attachment.o \

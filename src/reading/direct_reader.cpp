@@ -12,6 +12,7 @@
 #include "reading/heap_reader.hpp"
 #include "reading/leaf_reader.hpp"
 #include "server/roles.hpp"
+#include "tables/partitions.hpp"
 #include "tables/price_index.hpp"
 
 namespace listing_stats {
@@ -97,35 +98,11 @@ read_partition(const PriceTable &table, Oid oid, Search<Key> *search)
 // The place of the partition that the key's prices are in; negative: there is none.
 template <typename Key>
 int
-partition_of_key(const PriceTable &table, PartitionKey key, PartitionBoundInfo bounds, Key wanted)
+place_of_key(const PriceTable &table, PartitionKey key, PartitionBoundInfo bounds, Key wanted)
 {
 	pg_uuid_t room;
-	Datum value = key_datum(wanted, &room);
-	bool null = false;
-	bool equal = false;
-	int place = -1;
 
-	if (table.key.base == INT4OID)
-	{
-		const int64 wide = DatumGetInt64(value);
-		if (wide != static_cast<int32>(wide))
-			return -1;
-		value = Int32GetDatum(static_cast<int32>(wide));
-	}
-	if (key->strategy == PARTITION_STRATEGY_HASH)
-		return bounds->indexes[compute_partition_hash_value(1, key->partsupfunc, key->partcollation,
-		                                                    &value, &null) %
-		                       static_cast<uint64>(bounds->nindexes)];
-	if (key->strategy == PARTITION_STRATEGY_LIST)
-	{
-		place = partition_list_bsearch(key->partsupfunc, key->partcollation, bounds, value, &equal);
-		place = place >= 0 && equal ? bounds->indexes[place] : -1;
-	}
-	else
-		place = bounds->indexes[partition_range_datum_bsearch(key->partsupfunc, key->partcollation,
-		                                                      bounds, 1, &value, &equal) +
-		                        1];
-	return place >= 0 ? place : bounds->default_index;
+	return partition_of_key(key, bounds, table.key.base, key_datum(wanted, &room));
 }
 
 // Each partition for its own of the keys that are wanted.
@@ -143,7 +120,7 @@ read_wanted_by_key(const PriceTable &table, PartitionKey key, PartitionDesc part
 
 	for (std::size_t i = 0; i < count; ++i)
 	{
-		const int place = partition_of_key(table, key, partitions->boundinfo, wanted->key[i]);
+		const int place = place_of_key(table, key, partitions->boundinfo, wanted->key[i]);
 		if (place >= 0)
 			order[found++] = static_cast<uint64>(place) << 32 | i;
 	}
@@ -182,7 +159,7 @@ read_by_key(const PriceTable &table, PartitionKey key, PartitionDesc partitions,
 
 	if (one != nullptr)
 	{
-		const int place = partition_of_key(table, key, partitions->boundinfo, *one);
+		const int place = place_of_key(table, key, partitions->boundinfo, *one);
 		return place < 0 || read_partition(table, partitions->oids[place], search);
 	}
 	if (search->wanted != nullptr)

@@ -3,6 +3,7 @@
 
 #include "tables/condition.hpp"
 #include "tables/trigger_catalog.hpp"
+#include "tracking/price_lookup.hpp"
 
 namespace listing_stats {
 
@@ -28,6 +29,7 @@ forget_relation(Datum, Oid relation)
 		if (!OidIsValid(relation) || attachment->listing == relation ||
 		    attachment->price == relation || attachment->relation == relation)
 			attachment->valid = false;
+		forget_price_table(*attachment, relation);
 	}
 	hash_seq_init(&status, triggers);
 	while (void *entry = hash_seq_search(&status))

@@ -4,33 +4,20 @@
 #include "reading/leaf_reader.hpp"
 #include "tables/distributed.hpp"
 #include "tables/price_index.hpp"
+#include "tracking/index_lookup.hpp"
+#include "tracking/price_lookup.hpp"
 
 #include <initializer_list>
 
 namespace listing_stats {
-
-// What the first columns of an index are compared with: these columns of a key, in the order of the
-// index.
-struct IndexKeys
-{
-	int count;
-	ScanKeyData scan[most_key_columns];
-	int column[most_key_columns];  // of the key, at this position
-};
 
 // What does not change as long as an attachment is valid.
 struct DirectPath
 {
 	const char *obstacle;  // why there is none, and the rest is not set; nullptr: there is one
 	Oid listing_index;
-	Oid price_index;
-	ScanDirection latest_first;  // in which the index of price is read
-	// Transactions that must be over before the indexes serve a snapshot, see
-	// pg_index.indcheckxmin.
 	TransactionId listing_index_since;
-	TransactionId price_index_since;
 	IndexKeys listing_keys;
-	IndexKeys price_keys;
 	TypeCacheEntry *value_type;  // nullptr: nothing is computed from values
 	TypeCacheEntry *at_type;
 	// Where many keys are read from the leaves of the indexes instead: whether they can be that of
@@ -112,11 +99,12 @@ obstacle_of_triggers(Relation listing)
 const char *
 obstacle_of_kind(Relation relation, const char *side)
 {
-	if (relation->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
-		return psprintf("%s is partitioned", side);
-	if (relation->rd_rel->relkind != RELKIND_RELATION || RELATION_IS_OTHER_TEMP(relation))
+	const bool partitioned = relation->rd_rel->relkind == RELKIND_PARTITIONED_TABLE;
+
+	if ((relation->rd_rel->relkind != RELKIND_RELATION && !partitioned) ||
+	    RELATION_IS_OTHER_TEMP(relation))
 		return psprintf("%s is not an ordinary table", side);
-	if (relation->rd_rel->relam != HEAP_TABLE_AM_OID)
+	if (relation->rd_rel->relam != HEAP_TABLE_AM_OID && !partitioned)
 		return psprintf("the access method of %s", side);
 	return is_distributed(RelationGetRelid(relation)) ? psprintf("%s is a table of Citus", side)
 	                                                  : nullptr;
@@ -135,6 +123,8 @@ obstacle_of_listing(Relation listing)
 	}
 	if (kind != nullptr)
 		return kind;
+	if (listing->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
+		return "listing is partitioned";
 	if (listing->rd_rel->relispartition)
 		return "listing is a partition";
 	if (listing->rd_rules != nullptr)
@@ -153,7 +143,7 @@ obstacle_of_price(Relation price, const Attachment &attachment)
 
 	if (kind != nullptr)
 		return kind;
-	if (price->rd_rel->relhassubclass)
+	if (price->rd_rel->relhassubclass && price->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
 		return "tables inherit from price";
 	for (int i = first_of_price; i < first_of_condition; ++i)
 	{
@@ -185,78 +175,19 @@ obstacle_of_column(Relation listing, const Attachment &attachment, int target)
 	           : nullptr;
 }
 
-// Sets *key to compare a column of the index, which has the default operator class, with a value of
-// this type; false: there is no such operator.
-bool
-make_scan_key(Relation index, int position, const ComparedType &type, ScanKeyData *key)
-{
-	const Oid family = index->rd_opfamily[position];
-	const Oid left = index->rd_opcintype[position];
-	const Oid collation = index->rd_indcollation[position];
-	Oid right = getBaseType(type.type);
-
-	if (IsPolymorphicType(left))
-		return false;
-	Oid equal = get_opfamily_member(family, left, right, BTEqualStrategyNumber);
-	if (!OidIsValid(equal))
-	{
-		// As text is for varchar.
-		if (!IsBinaryCoercible(right, left))
-			return false;
-		right = left;
-		equal = get_opfamily_member(family, left, right, BTEqualStrategyNumber);
-	}
-	if (!OidIsValid(equal) || (OidIsValid(collation) && collation != type.collation))
-		return false;
-	ScanKeyEntryInitialize(key, 0, static_cast<AttrNumber>(position + 1), BTEqualStrategyNumber,
-	                       right, collation, get_opcode(equal), 0);
-	return true;
-}
-
-bool
-make_scan_keys(Relation index, const Attachment &attachment, ColumnList list, IndexKeys *keys)
-{
-	keys->count = attachment.key_columns;
-	for (int i = 0; i < keys->count; ++i)
-	{
-		keys->column[i] = key_at(index, i, attachment, list);
-		if (keys->column[i] < 0 ||
-		    !make_scan_key(index, i, attachment.key_column[keys->column[i]], &keys->scan[i]))
-			return false;
-	}
-	return true;
-}
-
-TransactionId
-serves_since(Relation index)
-{
-	return index->rd_index->indcheckxmin ? HeapTupleHeaderGetXmin(index->rd_indextuple->t_data)
-	                                     : InvalidTransactionId;
-}
-
 const char *
-find_indexes(const Attachment &attachment, DirectPath *path)
+find_listing_index(const Attachment &attachment, DirectPath *path)
 {
 	path->listing_index = listing_key_index(attachment);
-	path->price_index = fitting_index(attachment);
 	if (!OidIsValid(path->listing_index))
 		return "no unique index on the key of listing";
-	if (!OidIsValid(path->price_index))
-		return "no index of price serves";
-	Relation listing_index = index_open(path->listing_index, AccessShareLock);
-	Relation price_index = index_open(path->price_index, AccessShareLock);
+	Relation index = index_open(path->listing_index, AccessShareLock);
 	const bool found =
-		make_scan_keys(listing_index, attachment, ColumnList::listing_key, &path->listing_keys) &&
-		make_scan_keys(price_index, attachment, ColumnList::key, &path->price_keys);
-	path->latest_first = is_read_backwards(price_index, attachment.key_columns)
-	                         ? BackwardScanDirection
-	                         : ForwardScanDirection;
-	path->listing_index_since = serves_since(listing_index);
-	path->price_index_since = serves_since(price_index);
-	path->listing_leaves = attachment.key_columns == 1 &&
-	                       has_places_of_keys(listing_index, attachment.column[listing_key]);
-	index_close(price_index, AccessShareLock);
-	index_close(listing_index, AccessShareLock);
+		make_scan_keys(index, attachment, ColumnList::listing_key, &path->listing_keys);
+	path->listing_index_since = serves_since(index);
+	path->listing_leaves =
+		attachment.key_columns == 1 && has_places_of_keys(index, attachment.column[listing_key]);
+	index_close(index, AccessShareLock);
 	return found ? nullptr : "the type of the key";
 }
 
@@ -338,7 +269,9 @@ find_path(const Attachment &attachment, DirectPath *path)
 	const char *obstacle = obstacle_of_tables(listing, price, attachment);
 
 	if (obstacle == nullptr)
-		obstacle = find_indexes(attachment, path);
+		obstacle = find_listing_index(attachment, path);
+	if (obstacle == nullptr)
+		obstacle = obstacle_of_prices(attachment, price);
 	if (obstacle == nullptr && reads_only_latest_price(attachment))
 		path->prices = prices_of(attachment, price);
 	if (OidIsValid(attachment.value.type))
@@ -365,75 +298,6 @@ path_of(Attachment *attachment)
 		attachment->direct_path = path;
 	}
 	return attachment->direct_path;
-}
-
-bool
-serves(TransactionId since)
-{
-	return !TransactionIdIsValid(since) || TransactionIdPrecedes(since, TransactionXmin);
-}
-
-// Looks up rows of a table by the key that the first columns of an index are.  The index may keep
-// what it allocates on the way until the end: so it runs in the context in which the lookup began.
-struct Lookup
-{
-	MemoryContext context;
-	Relation table;
-	Relation index;
-	IndexScanDesc scan;
-	IndexKeys keys;
-	const Attachment *attachment;
-	TupleTableSlot *slot;
-};
-
-Lookup
-begin_lookup(Relation table, Oid index, const IndexKeys &keys, const Attachment &attachment)
-{
-	Lookup lookup = {CurrentMemoryContext,
-	                 table,
-	                 index_open(index, AccessShareLock),
-	                 nullptr,
-	                 keys,
-	                 &attachment,
-	                 table_slot_create(table, nullptr)};
-
-	// What the functions remember from call to call goes with the lookup.
-	for (int i = 0; i < keys.count; ++i)
-		fmgr_info_copy(&lookup.keys.scan[i].sk_func, const_cast<FmgrInfo *>(&keys.scan[i].sk_func),
-		               CurrentMemoryContext);
-	lookup.scan = begin_index_scan(table, lookup.index, GetActiveSnapshot(), keys.count);
-	return lookup;
-}
-
-void
-look_up(Lookup *lookup, Datum key)
-{
-	MemoryContext old = MemoryContextSwitchTo(lookup->context);
-	Datum column[most_key_columns];
-
-	split_key(*lookup->attachment, key, column);
-	for (int i = 0; i < lookup->keys.count; ++i)
-		lookup->keys.scan[i].sk_argument = column[lookup->keys.column[i]];
-	index_rescan(lookup->scan, lookup->keys.scan, lookup->keys.count, nullptr, 0);
-	MemoryContextSwitchTo(old);
-}
-
-bool
-next_row(Lookup *lookup, ScanDirection direction)
-{
-	MemoryContext old = MemoryContextSwitchTo(lookup->context);
-	const bool found = index_getnext_slot(lookup->scan, direction, lookup->slot);
-
-	MemoryContextSwitchTo(old);
-	return found;
-}
-
-void
-end_lookup(Lookup *lookup)
-{
-	index_endscan(lookup->scan);
-	ExecDropSingleTupleTableSlot(lookup->slot);
-	index_close(lookup->index, NoLock);  // until the transaction ends, as a query's
 }
 
 // Whether so many keys are read from leaves.  Not where reading leaves locks that other
@@ -573,7 +437,8 @@ struct Write
 	const Attachment *attachment;
 	const DirectPath *path;
 	Relation listing;
-	Lookup price;
+	Relation price;
+	PriceLookup *prices;
 	TupleTableSlot *stored;   // the listing's row as it is
 	TupleTableSlot *written;  // and as it will be
 	Snapshot crosscheck;
@@ -584,7 +449,7 @@ struct Write
 	Size next;                       // of the keys
 	uint64 changed;                  // how many so far
 	bool has_price;                  // the listing at hand
-	bool *without_price;             // see write_directly()
+	bool stopped;                    // the rest is left to SQL
 	// For inserting into indexes, made when first needed.
 	EState *executor_state;
 	ResultRelInfo *result_relation;
@@ -632,8 +497,8 @@ same_target(const Write &write, int target, const Columns &a, const Columns &b)
 Datum
 copy_of(const Write &write, int column, Datum value)
 {
-	const Form_pg_attribute attribute = TupleDescAttr(RelationGetDescr(write.price.table),
-	                                                  write.attachment->column[column].attnum - 1);
+	const Form_pg_attribute attribute =
+		TupleDescAttr(RelationGetDescr(write.price), write.attachment->column[column].attnum - 1);
 
 	if (attribute->attlen == -1)
 		return PointerGetDatum(PG_DETOAST_DATUM_COPY(value));
@@ -644,8 +509,7 @@ copy_of(const Write &write, int column, Datum value)
 Datum
 price_column(const Write &write, int column, bool *is_null)
 {
-	const Datum value =
-		slot_getattr(write.price.slot, write.attachment->column[column].attnum, is_null);
+	const Datum value = column_of_price(*write.prices, column, is_null);
 
 	return *is_null ? 0 : copy_of(write, column, value);
 }
@@ -659,8 +523,7 @@ read_latest(Write *write, Columns *columns)
 
 	do
 	{
-		CHECK_FOR_INTERRUPTS();
-		if (!next_row(&write->price, write->path->latest_first))
+		if (!next_price(write->prices))
 			return false;
 		columns->value[last_price] = price_column(*write, price_value, &columns->null[last_price]);
 	} while (skip_null && columns->null[last_price]);
@@ -677,12 +540,10 @@ read_latest(Write *write, Columns *columns)
 void
 read_previous(Write *write, Columns *columns)
 {
-	while (next_row(&write->price, write->path->latest_first))
+	while (next_price(write->prices))
 	{
-		CHECK_FOR_INTERRUPTS();
 		bool is_null = false;
-		const Datum value = slot_getattr(write->price.slot,
-		                                 write->attachment->column[price_value].attnum, &is_null);
+		const Datum value = column_of_price(*write->prices, price_value, &is_null);
 		if (is_null || (!columns->null[last_price] &&
 		                compare_prices(*write, value, columns->value[last_price]) == 0))
 			continue;
@@ -765,7 +626,7 @@ computed(Write *write, Datum key, const Columns &stored, const PendingKey *added
 	now.null[last_price] = now.null[last_price_at] = true;
 	for (int i = first_carried; i < end_of_targets; ++i)
 		now.null[i] = true;
-	look_up(&write->price, key);
+	look_up_prices(write->prices, key);
 	const bool found = read_latest(write, &now);
 	write->has_price = found;
 	if (keeps(*write, previous_price) &&
@@ -903,8 +764,10 @@ write_listing(Write *write, const Columns *latest)
 	{
 		const Columns stored = stored_columns(*write);
 		const Columns now = computed(write, key, stored, added, latest);
-		if (write->attachment->own_rows && !write->has_price)
-			*write->without_price = true;
+		write->stopped =
+			is_lost(*write->prices) || (write->attachment->own_rows && !write->has_price);
+		if (write->stopped)
+			write->next = i;
 		else
 			write->changed += write_row(write, stored, now);
 		ExecClearTuple(write->stored);
@@ -945,8 +808,8 @@ void
 write_from_leaves(Write *write)
 {
 	in_batches(write->attachment->key, *write->keys, write->next, [write](Datum keys, Size end) {
-		const bool done = read_latest_from_leaves(write->path->prices, write->price.table, true,
-		                                          keys, false, 0, {write_latest, write});
+		const bool done = read_latest_from_leaves(write->path->prices, write->price, true, keys,
+		                                          false, 0, {write_latest, write});
 		if (done)
 			write_without_price(write, end, nullptr);
 		return done;
@@ -965,7 +828,7 @@ obstacle_now(Attachment *attachment)
 	const DirectPath *path = path_of(attachment);
 	if (path->obstacle != nullptr)
 		return path->obstacle;
-	return serves(path->listing_index_since) && serves(path->price_index_since)
+	return serves(path->listing_index_since) && prices_serve_now(*attachment)
 	           ? nullptr
 	           : "an index is newer than a transaction that still runs";
 }
@@ -1062,7 +925,7 @@ lock_directly(const Attachment &attachment, const Keys &wanted, Keys *found)
 
 uint64
 write_directly(const Attachment &attachment, const Keys &keys, const PendingKey *const *added,
-               bool *without_price)
+               Size *written)
 {
 	Write write = {};
 
@@ -1071,8 +934,8 @@ write_directly(const Attachment &attachment, const Keys &keys, const PendingKey 
 	write.path = attachment.direct_path;
 	write.listing = table_open(attachment.listing, NoLock);
 	CheckCmdReplicaIdentity(write.listing, CMD_UPDATE);
-	Relation price = table_open(attachment.price, NoLock);
-	write.price = begin_lookup(price, write.path->price_index, write.path->price_keys, attachment);
+	write.price = table_open(attachment.price, NoLock);
+	write.prices = begin_price_lookup(attachment, write.price);
 	write.stored = table_slot_create(write.listing, nullptr);
 	write.written = MakeSingleTupleTableSlot(RelationGetDescr(write.listing), &TTSOpsHeapTuple);
 	write.crosscheck = IsolationUsesXactSnapshot() ? GetTransactionSnapshot() : InvalidSnapshot;
@@ -1081,12 +944,12 @@ write_directly(const Attachment &attachment, const Keys &keys, const PendingKey 
 		AllocSetContextCreate(CurrentMemoryContext, "listing_stats listing", ALLOCSET_SMALL_SIZES);
 	write.keys = &keys;
 	write.added = added;
-	write.without_price = without_price;
 	if (reads_leaves(keys.count) && OidIsValid(write.path->prices.index) &&
 	    keeps_values_of_rows(attachment))
 		write_from_leaves(&write);
-	while (write.next < keys.count)
+	while (write.next < keys.count && !write.stopped)
 		write_listing(&write, nullptr);
+	*written = write.next;
 	if (write.executor_state != nullptr)
 	{
 		ExecCloseIndices(write.result_relation);
@@ -1094,9 +957,9 @@ write_directly(const Attachment &attachment, const Keys &keys, const PendingKey 
 	}
 	ExecDropSingleTupleTableSlot(write.written);
 	ExecDropSingleTupleTableSlot(write.stored);
-	end_lookup(&write.price);
+	end_price_lookup(write.prices);
 	MemoryContextDelete(write.context);
-	table_close(price, NoLock);
+	table_close(write.price, NoLock);
 	table_close(write.listing, NoLock);
 	PopActiveSnapshot();
 	CommandCounterIncrement();

@@ -1,10 +1,10 @@
 // Locking listings and writing their columns through the table and its indexes instead of SQL:
 // half the work for a row.
 //
-// Only where that cannot be told from the SQL of maintenance_sql.hpp: two plain tables, an index
-// for each, kept columns of exactly the type of what they keep, and nothing on listing that an
-// UPDATE of them would set off.  Everything else goes by SQL.  The caller acts as the tables'
-// owner, and has locked both tables.
+// Only where that cannot be told from the SQL of maintenance_sql.hpp: two plain tables, or
+// partitions of prices that are in order (price_lookup.hpp), an index for each, kept columns of
+// exactly the type of what they keep, and nothing on listing that an UPDATE of them would set off.
+// Everything else goes by SQL.  The caller acts as the tables' owner, and has locked both tables.
 #pragma once
 
 #include "tracking/collected_keys.hpp"
@@ -64,9 +64,9 @@ void lock_directly(const Attachment &attachment, const Keys &wanted, Keys *found
 // Recomputes the columns of the locked listings with a new snapshot, and writes those that differ;
 // with "added", by what was added to each since they were right.  Returns how many it has changed.
 //
-// Where listing's rows are the attachment's own, one without a price is left, and *without_price
-// set.
+// From *written on they are left to SQL: where listing's rows are the attachment's own, one without
+// a price, and what has prices in a partition that cannot be read so.
 uint64 write_directly(const Attachment &attachment, const Keys &keys,
-                      const PendingKey *const *added, bool *without_price);
+                      const PendingKey *const *added, Size *written);
 
 }  // namespace listing_stats

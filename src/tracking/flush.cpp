@@ -607,43 +607,48 @@ lock_listings(Attachment *attachment, const Keys &wanted)
 
 // Writes locked listings directly; with "added", what was added to them.
 uint64
-write_as_owner(Attachment *attachment, const Keys &keys, PendingKey *const *added,
-               bool *without_price)
+write_as_owner(Attachment *attachment, const Keys &keys, PendingKey *const *added, Size *written)
 {
 	AsOwner as_owner;
 
 	begin_as_owner(&as_owner, attachment);
 	begin_own_write(*attachment, nullptr);
-	const uint64 changed = write_directly(*attachment, keys, added, without_price);
+	const uint64 changed = write_directly(*attachment, keys, added, written);
 	end_own_write();
 	if (added == nullptr)
 		recomputed_before = GetCurrentCommandId(false);
 	if (IsolationUsesXactSnapshot())
-		batched(keys, added, [attachment](const Keys &some, PendingKey *const *some_added) {
-			const Rows rows = rows_of_keys(attachment, some, some_added);
-			check_seen(attachment, rows);
-			tuplestore_end(rows.store);
-			return uint64{0};
-		});
+		batched({keys.key, keys.tid, *written}, added,
+		        [attachment](const Keys &some, PendingKey *const *some_added) {
+					const Rows rows = rows_of_keys(attachment, some, some_added);
+					check_seen(attachment, rows);
+					tuplestore_end(rows.store);
+					return uint64{0};
+				});
 	end_as_owner(as_owner);
 	return changed;
+}
+
+// The keys from this one on.
+Keys
+keys_from(const Keys &keys, Size first)
+{
+	return {keys.key + first, keys.tid == nullptr ? nullptr : keys.tid + first, keys.count - first};
 }
 
 // Returns how many listings it has changed.
 uint64
 recompute(Attachment *attachment, const Keys &keys)
 {
-	bool without_price = false;
+	Size written = 0;
+	uint64 changed = 0;
 
 	if (keys.count > 0 && goes_directly(*attachment, keys) && writes_directly(attachment, false))
-	{
-		const uint64 changed = write_as_owner(attachment, keys, nullptr, &without_price);
-		if (!without_price)
-			return changed;
-	}
-	return batched(keys, nullptr, [attachment](const Keys &some, PendingKey *const *) {
-		return write_by_sql(attachment, &some, nullptr);
-	});
+		changed = write_as_owner(attachment, keys, nullptr, &written);
+	return changed + batched(keys_from(keys, written), nullptr,
+	                         [attachment](const Keys &some, PendingKey *const *) {
+								 return write_by_sql(attachment, &some, nullptr);
+							 });
 }
 
 void
@@ -665,23 +670,28 @@ can_be_added(const PendingKey &key)
 uint64
 add_to_stored(Attachment *attachment, const Keys &keys, PendingKey **key, Keys *other)
 {
+	Size written = 0;
+	uint64 changed = 0;
+
 	if (keys.count > 0 && writes_directly(attachment, true))
-		return write_as_owner(attachment, keys, key, nullptr);
-	return batched(keys, key, [attachment, other](const Keys &some, PendingKey *const *added) {
-		Keys addable = {some.key, some.tid, 0};
-		PendingKey **still = const_cast<PendingKey **>(added);
-		for (Size i = 0; i < some.count; ++i)
-		{
-			if (!can_be_added(*added[i]))
-			{
-				append(other, *added[i]);
-				continue;
-			}
-			addable.key[addable.count] = some.key[i];
-			still[addable.count++] = added[i];
-		}
-		return addable.count == 0 ? 0 : write_by_sql(attachment, &addable, still);
-	});
+		changed = write_as_owner(attachment, keys, key, &written);
+	return changed +
+	       batched(keys_from(keys, written), key + written,
+	               [attachment, other](const Keys &some, PendingKey *const *added) {
+					   Keys addable = {some.key, some.tid, 0};
+					   PendingKey **still = const_cast<PendingKey **>(added);
+					   for (Size i = 0; i < some.count; ++i)
+					   {
+						   if (!can_be_added(*added[i]))
+						   {
+							   append(other, *added[i]);
+							   continue;
+						   }
+						   addable.key[addable.count] = some.key[i];
+						   still[addable.count++] = added[i];
+					   }
+					   return addable.count == 0 ? 0 : write_by_sql(attachment, &addable, still);
+				   });
 }
 
 // Writes the columns of locked listings; returns how many it has changed.

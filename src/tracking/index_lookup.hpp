@@ -1,0 +1,46 @@
+// Rows of a table by a key, which the first columns of an index are.
+#pragma once
+
+#include "tables/attachment.hpp"
+
+namespace listing_stats {
+
+// What the first columns of an index are compared with: these columns of a key, in the order of the
+// index.
+struct IndexKeys
+{
+	int count;
+	ScanKeyData scan[most_key_columns];
+	int column[most_key_columns];  // of the key, at this position
+};
+
+// Sets *keys to look up the attachment's keys in the columns of this list; false: the types do not
+// allow it.
+bool make_scan_keys(Relation index, const Attachment &attachment, ColumnList list, IndexKeys *keys);
+
+// The transactions that must be over before the index serves a snapshot, see
+// pg_index.indcheckxmin; and whether they are.
+TransactionId serves_since(Relation index);
+bool serves(TransactionId since);
+
+// The index may keep what it allocates on the way until the end: so it runs in the context in which
+// the lookup began.
+struct Lookup
+{
+	MemoryContext context;
+	Relation table;
+	Relation index;
+	IndexScanDesc scan;
+	IndexKeys keys;
+	const Attachment *attachment;
+	TupleTableSlot *slot;  // the row it is at
+};
+
+// With the active snapshot; until the end, or the end of the transaction, the index stays locked,
+// as a query's.
+Lookup begin_lookup(Relation table, Oid index, const IndexKeys &keys, const Attachment &attachment);
+void look_up(Lookup *lookup, Datum key);
+bool next_row(Lookup *lookup, ScanDirection direction);
+void end_lookup(Lookup *lookup);
+
+}  // namespace listing_stats
