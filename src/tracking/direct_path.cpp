@@ -15,6 +15,9 @@ namespace listing_stats {
 struct DirectPath
 {
 	const char *obstacle;  // why there is none, and the rest is not set; nullptr: there is one
+	const char *prices_obstacle;  // why not even prices are read so
+	bool partitioned;             // the table of prices
+	bool finds_listing;           // by the index of it
 	Oid listing_index;
 	TransactionId listing_index_since;
 	IndexKeys listing_keys;
@@ -155,18 +158,26 @@ obstacle_of_price(Relation price, const Attachment &attachment)
 	return nullptr;
 }
 
-// A kept column has to take values of the column that it keeps as they are.
+// Whether a kept column takes values of the column that it keeps as they are.
+bool
+takes_as_it_is(const Attachment &attachment, int target)
+{
+	const ResolvedColumn &column = attachment.column[target];
+	const ResolvedColumn source = source_of(attachment, target);
+
+	return column.type == source.type && column.type == getBaseType(column.type) &&
+	       (column.typmod == source.typmod || column.typmod == -1);
+}
+
 const char *
 obstacle_of_column(Relation listing, const Attachment &attachment, int target)
 {
 	const ResolvedColumn &column = attachment.column[target];
-	const ResolvedColumn source = source_of(attachment, target);
 	const Bitmapset *unique = RelationGetIndexAttrBitmap(listing, INDEX_ATTR_BITMAP_KEY);
 
 	const bool counts = target == price_count && (column.type == INT4OID || column.type == INT8OID);
 
-	if (!counts && (column.type != source.type || column.type != getBaseType(column.type) ||
-	                (column.typmod != source.typmod && column.typmod != -1)))
+	if (!counts && !takes_as_it_is(attachment, target))
 		return psprintf("the type of column \"%s\"", NameStr(column.name));
 	if (!counts && column.not_null)
 		return psprintf("column \"%s\" is NOT NULL", NameStr(column.name));
@@ -268,10 +279,20 @@ find_path(const Attachment &attachment, DirectPath *path)
 	Relation price = table_open(attachment.price, AccessShareLock);
 	const char *obstacle = obstacle_of_tables(listing, price, attachment);
 
+	const char *no_index = listing->rd_rel->relkind == RELKIND_RELATION
+	                           ? find_listing_index(attachment, path)
+	                           : "listing is not an ordinary table";
 	if (obstacle == nullptr)
-		obstacle = find_listing_index(attachment, path);
+		obstacle = no_index;
+	path->finds_listing = no_index == nullptr;
+	path->partitioned = price->rd_rel->relkind == RELKIND_PARTITIONED_TABLE;
+	path->prices_obstacle = obstacle_of_price(price, attachment);
+	if (path->prices_obstacle == nullptr && !owner_may(attachment))
+		path->prices_obstacle = "privileges that the owner does not have";
+	if (path->prices_obstacle == nullptr)
+		path->prices_obstacle = obstacle_of_prices(attachment, price);
 	if (obstacle == nullptr)
-		obstacle = obstacle_of_prices(attachment, price);
+		obstacle = path->prices_obstacle;
 	if (obstacle == nullptr && reads_only_latest_price(attachment))
 		path->prices = prices_of(attachment, price);
 	if (OidIsValid(attachment.value.type))
@@ -295,6 +316,8 @@ path_of(Attachment *attachment)
 		const char *obstacle = find_path(*attachment, path);
 		path->obstacle =
 			obstacle == nullptr ? nullptr : MemoryContextStrdup(attachment->context, obstacle);
+		if (path->prices_obstacle != nullptr)
+			path->prices_obstacle = MemoryContextStrdup(attachment->context, path->prices_obstacle);
 		attachment->direct_path = path;
 	}
 	return attachment->direct_path;
@@ -602,18 +625,13 @@ add_prices(const Write &write, const PendingKey &added, Columns *columns)
 	columns->null[price_count] = false;
 }
 
-// What the columns of a listing have to be.  "latest" is the latest price and its time, if it has
-// been read already.
-Columns
-computed(Write *write, Datum key, const Columns &stored, const PendingKey *added,
-         const Columns *latest)
+// Sets what depends on the latest price, which is read unless "latest" has it and its time already.
+void
+compute_head(Write *write, Datum key, const Columns &stored, const PendingKey *added,
+             const Columns *latest, Columns *columns)
 {
-	Columns now = stored;
+	Columns &now = *columns;
 
-	if (added != nullptr)
-		add_prices(*write, *added, &now);
-	if (!keeps_values_of_rows(*write->attachment))
-		return now;
 	if (latest != nullptr)
 	{
 		now.null[last_price] = latest->null[last_price];
@@ -621,7 +639,7 @@ computed(Write *write, Datum key, const Columns &stored, const PendingKey *added
 			now.value[last_price] = copy_of(*write, price_value, latest->value[last_price]);
 		now.value[last_price_at] = latest->value[last_price_at];
 		now.null[last_price_at] = latest->null[last_price_at];
-		return now;
+		return;
 	}
 	now.null[last_price] = now.null[last_price_at] = true;
 	for (int i = first_carried; i < end_of_targets; ++i)
@@ -636,6 +654,19 @@ computed(Write *write, Datum key, const Columns &stored, const PendingKey *added
 		if (found)
 			read_previous(write, &now);
 	}
+}
+
+// What the columns of a listing have to be.
+Columns
+computed(Write *write, Datum key, const Columns &stored, const PendingKey *added,
+         const Columns *latest)
+{
+	Columns now = stored;
+
+	if (added != nullptr)
+		add_prices(*write, *added, &now);
+	if (keeps_values_of_rows(*write->attachment))
+		compute_head(write, key, stored, added, latest, &now);
 	return now;
 }
 
@@ -896,6 +927,106 @@ way_of(Attachment *attachment)
 		                "all prices",
 		                NameStr(attachment->column[target].name));
 	return "direct";
+}
+
+bool
+reads_directly(Attachment *attachment, Statement statement)
+{
+	bool reads = false;
+
+	if (!enabled || ExecutorCheckPerms_hook != nullptr)
+		return false;
+	const DirectPath *path = path_of(attachment);
+	if (!path->partitioned || path->prices_obstacle != nullptr)
+		return false;
+	for (int i = first_target; i < end_of_targets; ++i)
+	{
+		if (attachment->column[i].attnum == 0)
+			continue;
+		const bool needs_stored = i == previous_price && statement == Statement::read_added;
+		if (i == first_price ||
+		    (needs_stored && !(path->finds_listing && serves(path->listing_index_since))) ||
+		    (needs_all(i) ? statement == Statement::read : !takes_as_it_is(*attachment, i)))
+			return false;
+		reads = reads || !needs_all(i);
+	}
+	return reads;
+}
+
+bool
+read_directly(Attachment *attachment, Tuplestorestate *keys, Shape taken, Tuplestorestate *rows,
+              Shape given)
+{
+	constexpr int added_columns = 4;
+	const bool added = given == Shape::rows_added;
+	const int key_columns = attachment->key_columns;
+	TupleTableSlot *slot =
+		MakeSingleTupleTableSlot(shape_of(attachment, taken), &TTSOpsMinimalTuple);
+	Write write = {};
+	Oid type[most_key_columns];
+	Datum value[most_key_columns + 1 + end_of_targets + added_columns];
+	bool null[lengthof(value)] = {};
+
+	for (int i = 0; i < key_columns; ++i)
+		type[i] = attachment->key_column[i].type;
+	write.attachment = attachment;
+	write.path = attachment->direct_path;
+	write.listing = table_open(attachment->listing, AccessShareLock);
+	write.price = table_open(attachment->price, AccessShareLock);
+	write.prices = begin_price_lookup(*attachment, write.price);
+	write.stored = table_slot_create(write.listing, nullptr);
+	write.context =
+		AllocSetContextCreate(CurrentMemoryContext, "listing_stats listing", ALLOCSET_SMALL_SIZES);
+	tuplestore_rescan(keys);
+	while (!is_lost(*write.prices) && tuplestore_gettupleslot(keys, true, false, slot))
+	{
+		CHECK_FOR_INTERRUPTS();
+		MemoryContextReset(write.context);
+		MemoryContext old = MemoryContextSwitchTo(write.context);
+		slot_getallattrs(slot);
+		const Datum key = make_key(*attachment, slot->tts_values, type);
+		Columns stored = {};
+		PendingKey change = {};
+		if (added && keeps(write, previous_price) && fetch_stored(&write, key, nullptr))
+			stored = stored_columns(write);
+		if (added)
+			change.added = DatumGetInt64(slot->tts_values[key_columns]);
+		if (change.added > 0)
+		{
+			change.lowest = slot->tts_values[key_columns + 1];
+			change.highest = slot->tts_values[key_columns + 2];
+		}
+		Columns now = stored;
+		compute_head(&write, key, stored, added ? &change : nullptr, nullptr, &now);
+		int count = 0;
+		for (int i = 0; i < key_columns; ++i)
+			value[count++] = slot->tts_values[i];
+		value[count++] =
+			BoolGetDatum(write.has_price || (!attachment->keep_empty && !attachment->own_rows));
+		for (int i = first_target; i < end_of_targets; ++i)
+		{
+			if (!keeps(write, i) || (given != Shape::rows && needs_all(i)))
+				continue;
+			value[count] = now.value[i];
+			null[count++] = now.null[i];
+		}
+		for (int i = key_columns; added && i < key_columns + added_columns; ++i)
+		{
+			value[count] = slot->tts_values[i];
+			null[count++] = slot->tts_isnull[i];
+		}
+		tuplestore_putvalues(rows, shape_of(attachment, given), value, null);
+		ExecClearTuple(write.stored);
+		MemoryContextSwitchTo(old);
+	}
+	const bool done = !is_lost(*write.prices);
+	end_price_lookup(write.prices);
+	MemoryContextDelete(write.context);
+	ExecDropSingleTupleTableSlot(write.stored);
+	ExecDropSingleTupleTableSlot(slot);
+	table_close(write.price, NoLock);
+	table_close(write.listing, NoLock);
+	return done;
 }
 
 void

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "tracking/collected_keys.hpp"
+#include "tracking/maintenance_sql.hpp"
 
 namespace listing_stats {
 
@@ -60,6 +61,15 @@ const char *way_of(Attachment *attachment);
 // Locks the listings with these keys FOR NO KEY UPDATE in this order, and appends to "found" those
 // that there are.
 void lock_directly(const Attachment &attachment, const Keys &wanted, Keys *found);
+
+// Whether read_directly() can do what the statement does, which reads prices: only where they are
+// in partitions, all of which the statement would lock.
+bool reads_directly(Attachment *attachment, Statement statement);
+
+// Takes keys and gives rows as the statement does, with the active snapshot; false: a partition
+// cannot be read so, and what has been given is not to be used.
+bool read_directly(Attachment *attachment, Tuplestorestate *keys, Shape taken,
+                   Tuplestorestate *rows, Shape given);
 
 // Recomputes the columns of the locked listings with a new snapshot, and writes those that differ;
 // with "added", by what was added to each since they were right.  Returns how many it has changed.

@@ -70,7 +70,8 @@ is_write(Statement statement)
 bool
 is_read(Statement statement)
 {
-	return statement == Statement::read_keys || statement == Statement::read_needed ||
+	return statement == Statement::read_keys || statement == Statement::read_listings ||
+	       statement == Statement::read_needed || statement == Statement::read_found ||
 	       statement == Statement::read || statement == Statement::read_added ||
 	       statement == Statement::read_head || statement == Statement::read_all;
 }
@@ -258,14 +259,50 @@ take_nothing(HeapTuple, TupleDesc)
 {
 }
 
+// Reads what read, read_added and read_head do from the partitions that have it; false: it is left
+// to the statement.
+bool
+read_from_partitions(Attachment *attachment, Statement statement, const Rows &keys, Sees sees,
+                     const Rows &rows)
+{
+	AsOwner as_owner;
+
+	if (keys.store == nullptr || !reads_directly(attachment, statement))
+		return false;
+	begin_as_owner(&as_owner, attachment);
+	CommandCounterIncrement();
+	PushActiveSnapshot(sees == Sees::latest ? GetLatestSnapshot() : GetTransactionSnapshot());
+	const bool done = read_directly(attachment, keys.store, keys.shape, rows.store, rows.shape);
+	PopActiveSnapshot();
+	end_as_owner(as_owner);
+	if (!done)
+		tuplestore_clear(rows.store);
+	return done;
+}
+
 Rows
 read_rows(Attachment *attachment, Statement statement, Shape shape, const Rows &keys, Sees sees)
 {
 	Rows rows = make_rows(shape);
 
+	rows.count = keys.count;
+	if (read_from_partitions(attachment, statement, keys, sees, rows))
+		return rows;
 	rows.count = static_cast<double>(
 		run(attachment, statement, keys, sees, nullptr,
 	        [&rows](HeapTuple tuple, TupleDesc) { tuplestore_puttuple(rows.store, tuple); }));
+	return rows;
+}
+
+// What the columns of all listings have to be.
+Rows
+read_all(Attachment *attachment, Sees sees)
+{
+	if (!reads_directly(attachment, Statement::read))
+		return read_rows(attachment, Statement::read_all, Shape::rows, Rows{}, sees);
+	const Rows keys = read_rows(attachment, Statement::read_listings, Shape::keys, Rows{}, sees);
+	const Rows rows = read_rows(attachment, Statement::read, Shape::rows, keys, sees);
+	tuplestore_end(keys.store);
 	return rows;
 }
 
@@ -274,7 +311,7 @@ Rows
 read(Attachment *attachment, const Rows &keys)
 {
 	if (keys.store == nullptr)
-		return read_rows(attachment, Statement::read_all, Shape::rows, keys, Sees::latest);
+		return read_all(attachment, Sees::latest);
 	if (keys.shape == Shape::keys_added)
 		return read_rows(attachment, Statement::read_added, Shape::rows_added, keys, Sees::latest);
 	return read_rows(attachment, Statement::read, Shape::rows, keys, Sees::latest);
@@ -293,9 +330,8 @@ wrong_column(Attachment *attachment, const Rows &keys, Sees sees)
 		return nullptr;
 	const Rows rows =
 		added ? read_rows(attachment, Statement::read_head, Shape::rows_head, keys, sees)
-		: keys.store == nullptr
-			? read_rows(attachment, Statement::read_all, Shape::rows, keys, sees)
-			: read_rows(attachment, Statement::read, Shape::rows, keys, sees);
+		: keys.store == nullptr ? read_all(attachment, sees)
+								: read_rows(attachment, Statement::read, Shape::rows, keys, sees);
 	run(attachment, added ? Statement::check_added : Statement::check, rows, sees, nullptr,
 	    [&wrong](HeapTuple tuple, TupleDesc columns) { wrong = SPI_getvalue(tuple, columns, 1); });
 	tuplestore_end(rows.store);
@@ -535,16 +571,21 @@ void
 lock_own_rows(Attachment *attachment, const Rows &keys, Sees sees, Keys *found)
 {
 	Rows needed = make_rows(Shape::keys);
+	const bool reads = reads_directly(attachment, Statement::read_head);
+	const Rows &taken =
+		reads ? read_rows(attachment, Statement::read_head, Shape::rows_head, keys, Sees::latest)
+			  : keys;
 
-	needed.count =
-		static_cast<double>(run(attachment, Statement::read_needed, keys, Sees::latest, nullptr,
-	                            [attachment, found, &needed](HeapTuple tuple, TupleDesc columns) {
-									found->key[found->count++] =
-										given_key(*attachment, tuple, columns);
-									tuplestore_puttuple(needed.store, tuple);
-								}));
+	needed.count = static_cast<double>(
+		run(attachment, reads ? Statement::read_found : Statement::read_needed, taken, Sees::latest,
+	        nullptr, [attachment, found, &needed](HeapTuple tuple, TupleDesc columns) {
+				found->key[found->count++] = given_key(*attachment, tuple, columns);
+				tuplestore_puttuple(needed.store, tuple);
+			}));
 	run(attachment, Statement::lock, needed, sees, nullptr, take_nothing);
 	tuplestore_end(needed.store);
+	if (reads)
+		tuplestore_end(taken.store);
 }
 
 // Appends the keys of the listings that there are, sorted.

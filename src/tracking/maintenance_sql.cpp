@@ -526,11 +526,20 @@ insert_query(const Attachment &attachment)
 
 // Of the keys taken those that have a row or are to have one.
 const char *
-needed_query(const Attachment &attachment)
+needed_query(const Attachment &attachment, bool found)
 {
-	return psprintf("SELECT %s FROM %s AS u WHERE EXISTS (SELECT FROM %s WHERE %s) OR EXISTS (%s)",
-	                for_key(attachment, ", ", taken_key), keys_name, from_listing(attachment),
-	                listing_has_key(attachment), head(attachment, taken_key));
+	return psprintf("SELECT %s FROM %s AS u WHERE EXISTS (SELECT FROM %s WHERE %s) OR %s",
+	                for_key(attachment, ", ", taken_key), found ? rows_name : keys_name,
+	                from_listing(attachment), listing_has_key(attachment),
+	                found ? "u.found" : psprintf("EXISTS (%s)", head(attachment, taken_key)));
+}
+
+const char *
+keys_of_listings(const Attachment &attachment)
+{
+	return psprintf("SELECT %s FROM %s WHERE %s",
+	                held_key(attachment, ColumnList::listing_key, "l"), from_listing(attachment),
+	                has_a_key(attachment));
 }
 
 const char *
@@ -597,8 +606,11 @@ statement_text(const Attachment &attachment, Statement statement)
 		return remove_query(attachment);
 	case Statement::read_keys:
 		return keys_of_prices(attachment);
+	case Statement::read_listings:
+		return keys_of_listings(attachment);
 	case Statement::read_needed:
-		return needed_query(attachment);
+	case Statement::read_found:
+		return needed_query(attachment, statement == Statement::read_found);
 	case Statement::read:
 	case Statement::read_added:
 	case Statement::read_head:
@@ -735,7 +747,7 @@ plan_of(Attachment *attachment, Statement statement)
 	// not rest on a table being small.
 	const int guc_level = NewGUCNestLevel();
 	if (statement != Statement::read_all && statement != Statement::read_keys &&
-	    statement != Statement::write_all)
+	    statement != Statement::read_listings && statement != Statement::write_all)
 	{
 		set_for_planning("enable_seqscan", "off");
 		set_for_planning("enable_bitmapscan", "off");
