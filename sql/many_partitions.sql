@@ -206,6 +206,13 @@ SELECT FROM listing_stats.attach('listing', 'price', key => 'listing_id', tie =>
 SELECT way();
 SELECT looks('INSERT INTO price (listing_id, created, value) SELECT i, month(12), i FROM generate_series(1, 200, 11) i');
 DROP TABLE price;
+CREATE TABLE price (id int GENERATED ALWAYS AS IDENTITY, listing_id int, created date NOT NULL, value numeric) PARTITION BY RANGE (created, value);
+CREATE TABLE price_1 PARTITION OF price FOR VALUES FROM (MINVALUE, MINVALUE) TO ('2026-05-15', 10);
+CREATE TABLE price_2 PARTITION OF price FOR VALUES FROM ('2026-05-15', 10) TO (MAXVALUE, MAXVALUE);
+SELECT FROM listing_stats.attach('listing', 'price', key => 'listing_id', tie => 'id');
+SELECT way();
+SELECT looks('INSERT INTO price (listing_id, created, value) VALUES (1, month(5), 20), (1, month(5), 5)');
+DROP TABLE price;
 CREATE TABLE price (id int GENERATED ALWAYS AS IDENTITY, listing_id int, created date NOT NULL, value numeric) PARTITION BY RANGE (created);
 CALL make_months('price', 1, 4);
 SELECT FROM listing_stats.attach('listing', 'price', key => 'listing_id', tie => 'id', price_count => 'price_count');
