@@ -79,6 +79,16 @@ SELECT looks('INSERT INTO price (listing_id, created, value) VALUES (1, month(24
 COMMIT;
 DROP TRIGGER touch ON listing;
 
+-- many at once: those of each partition together
+SELECT listing_stats.detach('listing', 'price');
+SELECT FROM listing_stats.attach('listing', 'price', last_price_at => 'last_price_at');
+SELECT looks('INSERT INTO price (listing_id, created, value) SELECT i, month(24), i FROM generate_series(21, 80) i, generate_series(1, 3)');
+SELECT looks('INSERT INTO price (listing_id, created, value) SELECT i, month(1), i FROM generate_series(21, 40) i');
+SELECT looks('DELETE FROM price WHERE listing_id BETWEEN 30 AND 60 AND created >= month(23)');
+SELECT looks('DELETE FROM price WHERE listing_id BETWEEN 145 AND 160') IS NOT NULL AS all;
+SELECT looks('TRUNCATE price24') IS NOT NULL AS all;
+SELECT count(last_price), sum(last_price), max(last_price_at), min(last_price_at) FROM listing;
+
 -- a default partition has prices of any time, and of none
 SELECT listing_stats.detach('listing', 'price');
 ALTER TABLE price DROP CONSTRAINT price_pkey;
@@ -91,6 +101,11 @@ SELECT last_price, last_price_at, previous_price FROM listing WHERE id = 1;
 SELECT looks('DELETE FROM price WHERE listing_id = 1 AND created >= month(24)');
 SELECT looks('INSERT INTO price (listing_id, created, value) VALUES (180, NULL, 15)') IS NOT NULL AS all;
 SELECT last_price, last_price_at FROM listing WHERE id = 180;
+SELECT listing_stats.detach('listing', 'price');
+SELECT FROM listing_stats.attach('listing', 'price', tie => 'id', last_price_at => 'last_price_at');
+SELECT looks('INSERT INTO price (listing_id, created, value) SELECT i, CASE WHEN i % 2 = 0 THEN month(31) ELSE month(23) END, i FROM generate_series(1, 40) i');
+SELECT listing_stats.detach('listing', 'price');
+SELECT FROM listing_stats.attach('listing', 'price', tie => 'id', previous_price => 'previous_price', last_price_at => 'last_price_at');
 SELECT looks('INSERT INTO price (listing_id, created, value) VALUES (180, month(-1), 16)') IS NOT NULL AS all;
 SELECT last_price, last_price_at, previous_price FROM listing WHERE id = 180;
 DROP TABLE price;

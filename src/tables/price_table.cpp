@@ -291,33 +291,6 @@ set_listing(const Attachment &attachment, PriceTable *table)
 			referenced_by(attachment, key_column(*table, i).attnum);
 }
 
-Partitioning
-partitioning_of(Relation relation, const PriceTable &table)
-{
-	if (relation->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
-		return Partitioning::none;
-	const PartitionKey key = RelationGetPartitionKey(relation);
-	const PartitionDesc partitions = RelationGetPartitionDesc(relation, true);
-
-	bool by_key = true;
-	for (int i = 0; by_key && i < key->partnatts; ++i)
-	{
-		by_key = false;
-		for (int j = 0; j < key_columns(table); ++j)
-			by_key = by_key || key->partattrs[i] == key_column(table, j).attnum;
-	}
-	if (by_key)
-		return Partitioning::by_key;
-	if (key->partnatts != 1)
-		return Partitioning::otherwise;
-	const TypeCacheEntry *at = lookup_type_cache(table.at.base, TYPECACHE_BTREE_OPFAMILY);
-	if (key->strategy != PARTITION_STRATEGY_RANGE || key->partattrs[0] != table.at.attnum ||
-	    key->partopfamily[0] != at->btree_opf || partitions->nparts == 0)
-		return Partitioning::otherwise;
-	return partition_bound_has_default(partitions->boundinfo) ? Partitioning::by_time_and_default
-	                                                          : Partitioning::by_time;
-}
-
 PriceTable
 resolve_table(Relation relation, const ColumnNames &names)
 {
@@ -492,6 +465,33 @@ partitions_of(const PriceTable &table)
 }
 
 }  // namespace
+
+Partitioning
+partitioning_of(Relation relation, const PriceTable &table)
+{
+	if (relation->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
+		return Partitioning::none;
+	const PartitionKey key = RelationGetPartitionKey(relation);
+	const PartitionDesc partitions = RelationGetPartitionDesc(relation, true);
+
+	bool by_key = true;
+	for (int i = 0; by_key && i < key->partnatts; ++i)
+	{
+		by_key = false;
+		for (int j = 0; j < key_columns(table); ++j)
+			by_key = by_key || key->partattrs[i] == key_column(table, j).attnum;
+	}
+	if (by_key)
+		return Partitioning::by_key;
+	if (key->partnatts != 1)
+		return Partitioning::otherwise;
+	const TypeCacheEntry *at = lookup_type_cache(table.at.base, TYPECACHE_BTREE_OPFAMILY);
+	if (key->strategy != PARTITION_STRATEGY_RANGE || key->partattrs[0] != table.at.attnum ||
+	    key->partopfamily[0] != at->btree_opf || partitions->nparts == 0)
+		return Partitioning::otherwise;
+	return partition_bound_has_default(partitions->boundinfo) ? Partitioning::by_time_and_default
+	                                                          : Partitioning::by_time;
+}
 
 const PriceTable *
 find_price_table(Oid oid, const ColumnNames &names)

@@ -89,6 +89,9 @@ const PriceTable *find_price_table(Oid relation, const ColumnNames &names);
 // The same if it has been found already, without looking; nullptr: not yet.
 const PriceTable *known_price_table(Oid relation, const ColumnNames &names);
 
+// How a table with these columns is partitioned.
+Partitioning partitioning_of(Relation relation, const PriceTable &table);
+
 // The columns of a partition, which have the names of the table's, and the index that serves.
 const PriceTable *find_partition(const PriceTable &table, Relation partition);
 

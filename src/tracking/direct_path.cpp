@@ -1,6 +1,7 @@
 // The direct path, see direct_path.hpp.
 #include "tracking/direct_path.hpp"
 
+#include "reading/direct_reader.hpp"
 #include "reading/leaf_reader.hpp"
 #include "tables/distributed.hpp"
 #include "tables/price_index.hpp"
@@ -226,6 +227,7 @@ prices_of(const Attachment &attachment, Relation price)
 		table.tie = attachment.column[price_tie];
 	table.value = attachment.column[price_value];
 	table.skip_null = attachment.skip_null;
+	table.partitioning = partitioning_of(price, table);
 	choose_leaf_index(price, &table);
 	return table;
 }
@@ -293,7 +295,7 @@ find_path(const Attachment &attachment, DirectPath *path)
 		path->prices_obstacle = obstacle_of_prices(attachment, price);
 	if (obstacle == nullptr)
 		obstacle = path->prices_obstacle;
-	if (obstacle == nullptr && reads_only_latest_price(attachment))
+	if (path->prices_obstacle == nullptr && reads_only_latest_price(attachment))
 		path->prices = prices_of(attachment, price);
 	if (OidIsValid(attachment.value.type))
 		path->value_type =
@@ -847,6 +849,120 @@ write_from_leaves(Write *write)
 	});
 }
 
+// The latest price of one of many keys.
+struct Latest
+{
+	Datum value;
+	Datum at;
+	bool value_null;
+	bool at_null;
+	bool found;
+};
+
+// Sorted keys whose latest prices are read at once, from each partition those that it has.
+struct Many
+{
+	const Write *write;
+	const Datum *key;
+	Size count;
+	Latest *latest;
+	MemoryContext context;  // of the array and its values
+};
+
+Many
+make_many(const Write &write, const Datum *key, Size count, MemoryContext context)
+{
+	return {&write, key, count,
+	        static_cast<Latest *>(MemoryContextAllocExtended(
+				context, sizeof(Latest) * Max(count, 1), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO)),
+	        context};
+}
+
+// Takes the latest price of a key: key, time and value.
+void
+take_latest(void *argument, Datum *value, bool *null)
+{
+	const Many *many = static_cast<const Many *>(argument);
+	const ComparedType &type = many->write->attachment->key;
+	Size first = 0;
+	Size end = many->count;
+
+	while (first < end)
+	{
+		const Size middle = first + (end - first) / 2;
+		if (compare_key(type, many->key[middle], value[0]) < 0)
+			first = middle + 1;
+		else
+			end = middle;
+	}
+	if (first == many->count || compare_key(type, many->key[first], value[0]) != 0)
+		elog(ERROR, "a key was read that was not asked for");
+	MemoryContext old = MemoryContextSwitchTo(many->context);
+	Latest *latest = &many->latest[first];
+	latest->found = true;
+	latest->at = value[1];
+	latest->at_null = null[1];
+	latest->value_null = null[2];
+	latest->value = null[2] ? 0 : copy_of(*many->write, price_value, value[2]);
+	MemoryContextSwitchTo(old);
+}
+
+// "keys" is an array of them; false: they cannot be read so.
+bool
+read_many(Many *many, Datum keys)
+{
+	LatestRequest request = {};
+
+	request.has_keys = true;
+	request.keys = keys;
+	request.as_of = {0, true};
+	return read_latest_directly(many->write->path->prices, request, {take_latest, many});
+}
+
+Columns
+columns_of(const Latest &latest)
+{
+	Columns columns = {};
+
+	columns.value[last_price] = latest.value;
+	columns.null[last_price] = !latest.found || latest.value_null;
+	columns.value[last_price_at] = latest.at;
+	columns.null[last_price_at] = !latest.found || latest.at_null;
+	return columns;
+}
+
+bool
+reads_many(const DirectPath &path, Size keys)
+{
+	return path.partitioned && path.prices.partitioning != Partitioning::none &&
+	       path.prices.partitioning != Partitioning::otherwise && can_be_read(path.prices) &&
+	       reads_leaves(keys);
+}
+
+// Writes listings, as long as their prices can be read from all partitions at once.
+void
+write_from_partitions(Write *write)
+{
+	MemoryContext context =
+		AllocSetContextCreate(CurrentMemoryContext, "listing_stats prices", ALLOCSET_DEFAULT_SIZES);
+
+	in_batches(write->attachment->key, *write->keys, write->next,
+	           [write, context](Datum keys, Size end) {
+				   const Size first = write->next;
+				   MemoryContextReset(context);
+				   Many many = make_many(*write, write->keys->key + first, end - first, context);
+				   if (!read_many(&many, keys))
+					   return false;
+				   while (write->next < end)
+				   {
+					   const Columns latest = columns_of(many.latest[write->next - first]);
+					   write_listing(write, &latest);
+				   }
+				   return true;
+			   });
+	MemoryContextDelete(context);
+}
+
 // What is in the way of the direct path at the moment.
 const char *
 obstacle_now(Attachment *attachment)
@@ -886,6 +1002,13 @@ define_direct_path_setting()
 		"For developers: the results are the same, only the cost differs.", &enabled, true,
 		PGC_USERSET, GUC_NOT_IN_SAMPLE, nullptr, nullptr, nullptr);
 	MarkGUCPrefixReserved("listing_stats");
+}
+
+int
+compare_datum(const void *a, const void *b, void *type)
+{
+	return compare_key(*static_cast<const ComparedType *>(type), *static_cast<const Datum *>(a),
+	                   *static_cast<const Datum *>(b));
 }
 
 void
@@ -953,6 +1076,68 @@ reads_directly(Attachment *attachment, Statement statement)
 	return reads;
 }
 
+namespace {
+
+// Gives rows (key, found, last_price, last_price_at) for the keys in the store; false: they cannot
+// be read so.
+bool
+read_all_at_once(Write *write, Attachment *attachment, Tuplestorestate *keys, TupleTableSlot *slot,
+                 Tuplestorestate *rows)
+{
+	const ComparedType &type = attachment->key;
+	MemoryContext context =
+		AllocSetContextCreate(CurrentMemoryContext, "listing_stats prices", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	const Size count = static_cast<Size>(tuplestore_tuple_count(keys));
+	Keys sorted = {
+		static_cast<Datum *>(palloc_extended(sizeof(Datum) * Max(count, 1), MCXT_ALLOC_HUGE)),
+		nullptr, 0};
+
+	tuplestore_rescan(keys);
+	while (tuplestore_gettupleslot(keys, true, false, slot))
+	{
+		CHECK_FOR_INTERRUPTS();
+		bool is_null = false;
+		sorted.key[sorted.count++] =
+			datumCopy(slot_getattr(slot, 1, &is_null), type.by_value, type.length);
+	}
+	qsort_arg(sorted.key, sorted.count, sizeof(Datum), compare_datum,
+	          const_cast<ComparedType *>(&type));
+	const Size end = in_batches(type, sorted, 0, [&](Datum array, Size batch_end) {
+		const Size first = batch_end - Min(batch_end, (batch_end - 1) % batch + 1);
+		Many many = make_many(*write, sorted.key + first, batch_end - first, context);
+		if (!read_many(&many, array))
+			return false;
+		for (Size i = 0; i < many.count; ++i)
+		{
+			CHECK_FOR_INTERRUPTS();
+			// The first of equal keys has what was read.
+			if (i > 0 && compare_key(type, many.key[i - 1], many.key[i]) == 0)
+				many.latest[i] = many.latest[i - 1];
+			const Columns now = columns_of(many.latest[i]);
+			Datum value[4] = {many.key[i],
+			                  BoolGetDatum(many.latest[i].found ||
+			                               (!attachment->keep_empty && !attachment->own_rows))};
+			bool null[4] = {};
+			int columns = 2;
+			for (const int target : {static_cast<int>(last_price), static_cast<int>(last_price_at)})
+			{
+				if (!keeps(*write, target))
+					continue;
+				value[columns] = now.value[target];
+				null[columns++] = now.null[target];
+			}
+			tuplestore_putvalues(rows, shape_of(attachment, Shape::rows), value, null);
+		}
+		return true;
+	});
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+	return end == count;
+}
+
+}  // namespace
+
 bool
 read_directly(Attachment *attachment, Tuplestorestate *keys, Shape taken, Tuplestorestate *rows,
               Shape given)
@@ -977,8 +1162,13 @@ read_directly(Attachment *attachment, Tuplestorestate *keys, Shape taken, Tuples
 	write.stored = table_slot_create(write.listing, nullptr);
 	write.context =
 		AllocSetContextCreate(CurrentMemoryContext, "listing_stats listing", ALLOCSET_SMALL_SIZES);
+	bool done = given == Shape::rows &&
+	            reads_many(*write.path, static_cast<Size>(tuplestore_tuple_count(keys))) &&
+	            read_all_at_once(&write, attachment, keys, slot, rows);
+	if (!done)
+		tuplestore_clear(rows);
 	tuplestore_rescan(keys);
-	while (!is_lost(*write.prices) && tuplestore_gettupleslot(keys, true, false, slot))
+	while (!done && !is_lost(*write.prices) && tuplestore_gettupleslot(keys, true, false, slot))
 	{
 		CHECK_FOR_INTERRUPTS();
 		MemoryContextReset(write.context);
@@ -1019,7 +1209,7 @@ read_directly(Attachment *attachment, Tuplestorestate *keys, Shape taken, Tuples
 		ExecClearTuple(write.stored);
 		MemoryContextSwitchTo(old);
 	}
-	const bool done = !is_lost(*write.prices);
+	done = done || !is_lost(*write.prices);
 	end_price_lookup(write.prices);
 	MemoryContextDelete(write.context);
 	ExecDropSingleTupleTableSlot(write.stored);
@@ -1078,6 +1268,8 @@ write_directly(const Attachment &attachment, const Keys &keys, const PendingKey 
 	if (reads_leaves(keys.count) && OidIsValid(write.path->prices.index) &&
 	    keeps_values_of_rows(attachment))
 		write_from_leaves(&write);
+	else if (reads_many(*write.path, keys.count) && keeps_values_of_rows(attachment))
+		write_from_partitions(&write);
 	while (write.next < keys.count && !write.stopped)
 		write_listing(&write, nullptr);
 	*written = write.next;

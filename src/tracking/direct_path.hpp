@@ -24,6 +24,9 @@ struct Keys
 	Size count;
 };
 
+// Compares two keys of a ComparedType, as qsort_arg() has it.
+int compare_datum(const void *a, const void *b, void *type);
+
 // Calls "run" with the array of each batch of the keys from "first" on and the number of the key
 // behind it, until it returns false; returns the number of the key behind those handled.
 template <typename Run>

@@ -518,13 +518,6 @@ batched(const Keys &keys, PendingKey *const *added, Handle handle)
 	return sum;
 }
 
-int
-compare_datum(const void *a, const void *b, void *type)
-{
-	return compare_key(*static_cast<const ComparedType *>(type), *static_cast<const Datum *>(a),
-	                   *static_cast<const Datum *>(b));
-}
-
 void
 sort_unique(const ComparedType &type, Keys *keys)
 {
