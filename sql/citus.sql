@@ -28,6 +28,13 @@ SELECT listing_stats.attach('listing', 'price');
 \echo :SQLSTATE
 ROLLBACK TO a;
 
+-- a query with one key is one that Citus can plan, as with many
+INSERT INTO pg_dist_partition VALUES ('price');
+SET LOCAL client_min_messages = debug1;
+SELECT * FROM listing_stats.latest_prices('price', ARRAY[1]);
+RESET client_min_messages;
+ROLLBACK TO a;
+
 -- attached before they are Citus's
 SET LOCAL client_min_messages = warning;
 SELECT last_price, warnings FROM listing_stats.attach('listing', 'price');

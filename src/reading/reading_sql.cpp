@@ -660,8 +660,10 @@ latest_of_given(const PriceTable &table, KeyKind kind, const char *columns, int 
 	// Joined with the keys, prices do not come in an index's order.
 	const Pass pass = plan_pass(table, Indexed::by_time, size, as_of, whole_rows);
 
-	if (keys > 1 && (table.distributed || indexed == Indexed::not_at_all ||
-	                 (size.prices >= 0 && cost_of_lookup * parts.of_key * keys > pass.cost)))
+	// Where the rows are elsewhere, one key in an array is as many: Citus cannot join it.
+	if (table.distributed ||
+	    (keys > 1 && (indexed == Indexed::not_at_all ||
+	                  (size.prices >= 0 && cost_of_lookup * parts.of_key * keys > pass.cost))))
 		return latest_by_pass(table, kind, columns, true, as_of, pass.grouping);
 	return latest_by_lookups(table, kind, columns, as_of);
 }
