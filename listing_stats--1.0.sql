@@ -1412,3 +1412,418 @@ COMMENT ON EVENT TRIGGER listing_stats_changes IS 'carries renames into the trig
 CREATE EVENT TRIGGER listing_stats_drops ON sql_drop
 EXECUTE FUNCTION listing_stats._follow();
 COMMENT ON EVENT TRIGGER listing_stats_drops IS 'detaches what has lost its table or a column';
+
+----------------------------------------------------------------------------------------------------
+-- Citus
+----------------------------------------------------------------------------------------------------
+
+-- Of two distributed tables each pair of shards is attached, on the node where it is.  The calls below do that from the
+-- coordinator, over connections that Citus opens as the caller; what Citus makes later is attached by what this table says,
+-- which is the same on all nodes.  Anybody may write rows of tables that are his: the trigger looks.
+CREATE TABLE listing_stats._distributed (
+    listing regclass, price regclass, kept name, options jsonb NOT NULL, PRIMARY KEY (listing, price, kept));
+COMMENT ON TABLE listing_stats._distributed IS 'private: the distributed tables whose shards are attached, the first column that is kept, and the named arguments for attach(); the same on all nodes of Citus';
+GRANT SELECT, INSERT, DELETE ON listing_stats._distributed TO PUBLIC;
+SELECT pg_catalog.pg_extension_config_dump('listing_stats._distributed', '');
+
+CREATE FUNCTION listing_stats._distributed_owner() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    written CONSTANT listing_stats._distributed = coalesce(NEW, OLD);
+    there CONSTANT integer = (SELECT count(*) FROM pg_class WHERE oid IN (written.listing, written.price));
+    owned CONSTANT integer = (SELECT count(*) FROM pg_class WHERE oid IN (written.listing, written.price) AND pg_has_role(relowner, 'USAGE'));
+BEGIN
+    -- A row of a table that is gone may be removed by anybody, and written by nobody: its number may become somebody's.
+    IF owned < 2 AND (TG_OP <> 'DELETE' OR there = 2) THEN
+        RAISE insufficient_privilege USING MESSAGE = format('must be owner of tables "%s" and "%s"', written.listing, written.price);
+    END IF;
+    RETURN written;
+END $$;
+COMMENT ON FUNCTION listing_stats._distributed_owner() IS 'private: error 42501 unless who writes a row owns the two tables';
+REVOKE ALL ON FUNCTION listing_stats._distributed_owner() FROM PUBLIC;
+CREATE TRIGGER _distributed_owner BEFORE INSERT OR UPDATE OR DELETE ON listing_stats._distributed
+FOR EACH ROW EXECUTE FUNCTION listing_stats._distributed_owner();
+COMMENT ON TRIGGER _distributed_owner ON listing_stats._distributed IS 'only owners of the tables write their rows';
+
+CREATE FUNCTION listing_stats._distributed_arguments(options jsonb) RETURNS text LANGUAGE sql IMMUTABLE
+BEGIN ATOMIC
+    SELECT coalesce(pg_catalog.string_agg(pg_catalog.format(', %I => %L', o.key, o.value), '' ORDER BY o.key), '') FROM pg_catalog.jsonb_each_text(options) o;
+END;
+COMMENT ON FUNCTION listing_stats._distributed_arguments(jsonb) IS 'private: named arguments as SQL, each after a comma';
+
+-- Schema-sharded tables have one shard, whose bounds are NULL.
+CREATE FUNCTION listing_stats._shard_pairs(listing regclass, price regclass, OUT node text, OUT port integer, OUT listing_shard text, OUT price_shard text)
+RETURNS SETOF record LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    RETURN QUERY EXECUTE $query$
+        SELECT n.nodename::text, n.nodeport, shard_name($1, l.shardid, false), shard_name($2, p.shardid, false)
+        FROM pg_dist_shard p
+        JOIN pg_dist_shard l ON l.logicalrelid = $1 AND (l.shardminvalue, l.shardmaxvalue) IS NOT DISTINCT FROM (p.shardminvalue, p.shardmaxvalue)
+        JOIN pg_dist_placement s ON s.shardid = p.shardid AND s.shardstate = 1
+        JOIN pg_dist_node n ON n.groupid = s.groupid AND n.noderole = 'primary'
+        WHERE p.logicalrelid = $2
+        ORDER BY p.shardid, n.nodeid $query$ USING listing, price;
+END $$;
+COMMENT ON FUNCTION listing_stats._shard_pairs(regclass, regclass) IS 'private: the colocated shards of two distributed tables, and where they are';
+
+CREATE FUNCTION listing_stats._run_on(node text, port integer, command text, OUT success boolean, OUT result text)
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    EXECUTE 'SELECT r.success, r.result FROM master_run_on_worker(ARRAY[$1], ARRAY[$2], ARRAY[$3], false) r' INTO success, result USING node, port, command;
+END $$;
+COMMENT ON FUNCTION listing_stats._run_on(text, integer, text) IS 'private: runs a command on a node of Citus, as the caller and in a transaction of its own, and says what came of it';
+
+-- Everything that can be refused is refused here, before anything is made: attach() is tried on empty temporary copies.
+CREATE FUNCTION listing_stats._plan_distributed(of_listing regclass, of_price regclass, options jsonb, OUT kept name, OUT steps text[])
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET client_min_messages = warning AS $$
+DECLARE
+    tables CONSTANT regclass[] = ARRAY[of_listing, of_price];
+    names name[] = ARRAY(SELECT c.relname FROM unnest(tables) WITH ORDINALITY t(oid, i) JOIN pg_class c USING (oid) ORDER BY i);
+    method text[] = '{}';
+    colocation integer[] = '{}';
+    distributed_by name[] = '{}';
+    one record;
+    step text;
+    a listing_stats.attachments;
+BEGIN
+    FOR one IN SELECT c.oid::regclass AS oid, c.relname, pg_has_role(c.relowner, 'USAGE') AS owned FROM unnest(tables) WITH ORDINALITY t(oid, i) JOIN pg_class c USING (oid) ORDER BY i LOOP
+        IF NOT one.owned THEN
+            RAISE insufficient_privilege USING MESSAGE = format('must be owner of table "%s"', one.relname);
+        END IF;
+    END LOOP;
+    IF to_regclass('pg_catalog.pg_dist_partition') IS NULL THEN
+        RAISE feature_not_supported USING MESSAGE = 'attach_distributed() is for tables of Citus, which is not installed in this database', HINT = 'attach() is for ordinary tables.';
+    END IF;
+    FOR one IN EXECUTE 'SELECT t.oid, c.relname, d.partmethod::text AS partmethod, d.repmodel::text AS repmodel, d.colocationid, column_to_column_name(d.logicalrelid, d.partkey)::name AS distributed_by
+        FROM unnest($1) WITH ORDINALITY t(oid, i) JOIN pg_class c USING (oid) LEFT JOIN pg_dist_partition d ON d.logicalrelid = t.oid ORDER BY i' USING tables LOOP
+        IF one.partmethod IS NULL THEN
+            RAISE wrong_object_type USING MESSAGE = format('cannot attach "%s" as a distributed table: it is an ordinary table', one.relname), HINT = 'attach() is for two ordinary tables; two distributed tables have to be colocated by the key.';
+        ELSIF one.partmethod = 'n' AND (one.repmodel = 't' OR one.colocationid = 0) THEN
+            RAISE wrong_object_type USING MESSAGE = format('cannot attach "%s" as a distributed table: it is a %s table of Citus', one.relname, CASE one.repmodel WHEN 't' THEN 'reference' ELSE 'local' END),
+                HINT = format('Two distributed tables can be attached that are colocated by the key. undistribute_table(%L) makes it an ordinary table.', one.oid::regclass);
+        END IF;
+        method := method || one.partmethod;
+        colocation := colocation || one.colocationid;
+        distributed_by := distributed_by || one.distributed_by;
+    END LOOP;
+    EXECUTE 'SELECT citus_is_coordinator() AS is' INTO one;
+    IF NOT one.is THEN
+        RAISE feature_not_supported USING MESSAGE = 'attach_distributed() has to be called on the coordinator';
+    END IF;
+    IF colocation[1] <> colocation[2] THEN
+        RAISE feature_not_supported USING MESSAGE = format('cannot attach "%s" and "%s": they are not colocated', names[1], names[2]),
+            HINT = format('Distribute both by the key, and colocate them: SELECT alter_distributed_table(%L, distribution_column => ..., colocate_with => %L).', of_price, of_listing);
+    END IF;
+    IF names[1] = names[2] THEN
+        names := ARRAY['listing', 'price'];
+    END IF;
+    BEGIN
+        FOR i IN 1 .. 2 LOOP
+            EXECUTE format('CREATE TEMPORARY TABLE %I (LIKE %s INCLUDING CONSTRAINTS INCLUDING INDEXES)', names[i], tables[i]);
+        END LOOP;
+        FOR step IN SELECT format('ALTER TABLE pg_temp.%I ADD FOREIGN KEY (%s) REFERENCES pg_temp.%I (%s)', names[2],
+                (SELECT string_agg(quote_ident(attname), ', ' ORDER BY i) FROM unnest(f.conkey) WITH ORDINALITY k(n, i) JOIN pg_attribute ON attrelid = f.conrelid AND attnum = k.n), names[1],
+                (SELECT string_agg(quote_ident(attname), ', ' ORDER BY i) FROM unnest(f.confkey) WITH ORDINALITY k(n, i) JOIN pg_attribute ON attrelid = f.confrelid AND attnum = k.n))
+            FROM pg_constraint f WHERE f.contype = 'f' AND f.conrelid = of_price AND f.confrelid = of_listing LOOP
+            EXECUTE step;
+        END LOOP;
+        steps := ARRAY(SELECT i.indexrelid::text FROM pg_index i WHERE i.indrelid = format('pg_temp.%I', names[2])::regclass);
+        EXECUTE format('SELECT * FROM listing_stats.attach(%L, %L%s)', format('pg_temp.%I', names[1]), format('pg_temp.%I', names[2]), listing_stats._distributed_arguments(options)) INTO a;
+        kept := coalesce(a.last_price, a.last_price_at, a.previous_price, a.lowest_price, a.highest_price, a.price_count, a.price_total, a.first_price, '');
+        IF method[2] <> 'n' AND NOT EXISTS (
+            SELECT FROM unnest(string_to_array(a.listing_key, ', '), string_to_array(a.key, ', ')) AS k(l, p)
+            WHERE k.l IN (distributed_by[1], quote_ident(distributed_by[1])) AND k.p IN (distributed_by[2], quote_ident(distributed_by[2]))) THEN
+            RAISE feature_not_supported USING MESSAGE = format('cannot attach "%s" and "%s": they are distributed by "%s" and "%s", which are not a pair of columns of the key', names[1], names[2], distributed_by[1], distributed_by[2]),
+                HINT = format('Prices have to be on the node of their listing: distribute both tables by the key, "%s" and "%s", or a pair of its columns.', a.listing_key, a.key);
+        END IF;
+        -- In one ALTER TABLE, and the index, where attach() would make them.
+        steps := ARRAY(
+            SELECT 'ALTER TABLE ' || of_listing || string_agg(format(' ADD COLUMN %I %s%s%s', t.attname, format_type(t.atttypid, t.atttypmod),
+                ' DEFAULT ' || pg_get_expr(d.adbin, d.adrelid), CASE WHEN t.attnotnull THEN ' NOT NULL' END), ',' ORDER BY t.attnum)
+            FROM pg_attribute t LEFT JOIN pg_attrdef d ON d.adrelid = t.attrelid AND d.adnum = t.attnum
+            WHERE t.attrelid = format('pg_temp.%I', names[1])::regclass AND t.attnum > 0 AND NOT t.attisdropped
+                AND NOT EXISTS (SELECT FROM pg_attribute r WHERE r.attrelid = of_listing AND r.attname = t.attname AND NOT r.attisdropped)
+            HAVING count(*) > 0
+            UNION ALL
+            SELECT format('CREATE INDEX ON %s %s', of_price, substring(pg_get_indexdef(i.indexrelid) FROM 'USING .*$'))
+            FROM pg_index i
+            WHERE i.indrelid = format('pg_temp.%I', names[2])::regclass AND NOT i.indexrelid::text = ANY (steps));
+        RAISE SQLSTATE 'LS000';
+    EXCEPTION WHEN SQLSTATE 'LS000' THEN
+        NULL;  -- what was made on the copies is undone, and they are
+    END;
+END $$;
+COMMENT ON FUNCTION listing_stats._plan_distributed(regclass, regclass, jsonb) IS 'private: the first column that attach() with these arguments keeps, and what has to be made at the coordinator before; an error if the tables cannot be attached';
+
+-- On all nodes: the tables of that name have other numbers there.
+CREATE FUNCTION listing_stats._remember_distributed(listing regclass, price regclass, kept name, options jsonb) RETURNS void
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    forget CONSTANT text = format('DELETE FROM listing_stats._distributed WHERE listing OPERATOR(pg_catalog.=) %L::pg_catalog.regclass AND price OPERATOR(pg_catalog.=) %L::pg_catalog.regclass', listing, price)
+        || CASE WHEN kept IS NULL THEN '' ELSE format(' AND kept OPERATOR(pg_catalog.=) %L', kept) END;
+    node record;
+    outcome record;
+BEGIN
+    FOR node IN EXECUTE 'SELECT nodename::text AS name, nodeport AS port FROM pg_dist_node WHERE noderole = ''primary'' AND isactive AND groupid <> 0 ORDER BY nodeid' LOOP
+        outcome := listing_stats._run_on(node.name, node.port, forget);
+        IF outcome.success AND options IS NOT NULL THEN
+            outcome := listing_stats._run_on(node.name, node.port, format('INSERT INTO listing_stats._distributed VALUES (%L, %L, %L, %L)', listing, price, kept, options));
+        END IF;
+        IF NOT outcome.success THEN
+            RAISE EXCEPTION USING MESSAGE = format('could not note the attachment on node %s:%s: %s', node.name, node.port, outcome.result), HINT = 'What has been done stays. Call again when the node can be reached.';
+        END IF;
+    END LOOP;
+    EXECUTE forget;
+    IF options IS NOT NULL THEN
+        EXECUTE format('INSERT INTO listing_stats._distributed VALUES (%L, %L, %L, %L)', listing, price, kept, options);
+    END IF;
+END $$;
+COMMENT ON FUNCTION listing_stats._remember_distributed(regclass, regclass, name, jsonb) IS 'private: writes a row of _distributed on all nodes; without options removes it, and all of the tables if kept is NULL';
+
+-- A procedure cannot have a search_path of its own and commit: the first statement of each transaction sets it.
+CREATE PROCEDURE listing_stats._on_shards(listing regclass, price regclass, what text, commands text[]) LANGUAGE plpgsql AS $$
+DECLARE
+    pairs jsonb;
+    failed integer;
+    outcome record;
+    i integer;
+    c integer;
+BEGIN
+    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+    pairs := (SELECT coalesce(jsonb_agg(p), '[]') FROM listing_stats._shard_pairs(listing, price) p);
+    failed := 0;
+    i := 0;
+    LOOP
+        PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+        EXIT WHEN i >= jsonb_array_length(pairs);
+        FOR c IN 1 .. array_length(commands, 1) LOOP
+            outcome := listing_stats._run_on(pairs -> i ->> 'node', (pairs -> i ->> 'port')::integer, format(commands[c], pairs -> i ->> 'listing_shard', pairs -> i ->> 'price_shard'));
+            IF NOT outcome.success THEN
+                RAISE WARNING '%', format('could not %s shard "%s" on %s:%s: %s', what, pairs -> i ->> 'price_shard', pairs -> i ->> 'node', pairs -> i ->> 'port', outcome.result);
+                failed := failed + 1;
+                EXIT;
+            END IF;
+        END LOOP;
+        i := i + 1;
+        COMMIT;
+    END LOOP;
+    IF failed > 0 THEN
+        RAISE EXCEPTION USING MESSAGE = format('could not %s %s of %s shards', what, failed, jsonb_array_length(pairs)), HINT = 'What has been done stays, and the same call goes on from there.';
+    END IF;
+END $$;
+COMMENT ON PROCEDURE listing_stats._on_shards(regclass, regclass, text, text[]) IS 'private: runs commands for each pair of shards, each in a transaction of its own; an error at the end if one of them has failed';
+
+CREATE PROCEDURE listing_stats.attach_distributed(
+    listing regclass, price regclass,
+    last_price name DEFAULT NULL, last_price_at name DEFAULT NULL,
+    previous_price name DEFAULT NULL, lowest_price name DEFAULT NULL,
+    highest_price name DEFAULT NULL, price_count name DEFAULT NULL,
+    price_total name DEFAULT NULL, first_price name DEFAULT NULL,
+    key text DEFAULT NULL, listing_key text DEFAULT NULL, at name DEFAULT NULL,
+    value name DEFAULT NULL, tie name DEFAULT NULL, carry text DEFAULT NULL,
+    condition text DEFAULT NULL, empty text DEFAULT NULL, null_value text DEFAULT NULL, guard text DEFAULT NULL, replication text DEFAULT NULL,
+    backfill boolean DEFAULT true) LANGUAGE plpgsql AS $$
+#variable_conflict use_variable
+DECLARE
+    options jsonb;
+    plan record;
+    step text;
+BEGIN
+    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+    options := jsonb_strip_nulls(jsonb_build_object('last_price', last_price, 'last_price_at', last_price_at, 'previous_price', previous_price, 'lowest_price', lowest_price,
+        'highest_price', highest_price, 'price_count', price_count, 'price_total', price_total, 'first_price', first_price, 'key', key, 'listing_key', listing_key, 'at', at,
+        'value', value, 'tie', tie, 'carry', carry, 'condition', condition, 'empty', empty, 'null_value', null_value, 'guard', guard, 'replication', replication));
+    plan := listing_stats._plan_distributed(listing, price, options);
+    options := coalesce((SELECT d.options FROM listing_stats._distributed d WHERE d.listing = attach_distributed.listing AND d.price = attach_distributed.price AND d.kept = plan.kept), '{}') || options;
+    COMMIT;
+    -- Through the coordinator, so that Citus and all shards have them.  Committed first: shards are attached by other sessions.
+    FOREACH step IN ARRAY plan.steps LOOP
+        PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+        RAISE NOTICE 'attach_distributed() runs %', step;
+        EXECUTE step;
+        COMMIT;
+    END LOOP;
+    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+    PERFORM listing_stats._remember_distributed(listing, price, plan.kept, options);
+    COMMIT;
+    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+    CALL listing_stats._on_shards(listing, price, 'attach', ARRAY[format('SELECT last_price FROM listing_stats.attach(%%1$L, %%2$L, backfill => false%s)', replace(listing_stats._distributed_arguments(options), '%', '%%'))]
+        || CASE WHEN backfill THEN ARRAY['CALL listing_stats.refresh(%1$L, %2$L)'] END);
+END $$;
+COMMENT ON PROCEDURE listing_stats.attach_distributed(regclass, regclass, name, name, name, name, name, name, name, name, text, text, name, name, name, text, text, text, text, text, text, boolean) IS 'attach() for two distributed tables of Citus that are colocated by the key, or by one of its columns, called on the coordinator: the same arguments. Refuses first what cannot be attached; then adds columns and index through the coordinator, notes the attachment on all nodes, so that shards which Citus makes later are attached, and attaches and fills each pair of shards. Each step is committed; after an error the same call goes on. Only for the owner of both tables, and not in a transaction';
+
+CREATE PROCEDURE listing_stats.refresh_distributed(listing regclass, price regclass, batch_size integer DEFAULT 10000) LANGUAGE plpgsql AS $$
+BEGIN
+    CALL listing_stats._on_shards(listing, price, 'refresh', ARRAY[pg_catalog.format('CALL listing_stats.refresh(%%1$L, %%2$L, %s)', batch_size)]);
+END $$;
+COMMENT ON PROCEDURE listing_stats.refresh_distributed(regclass, regclass, integer) IS 'refresh() of each pair of shards of distributed tables of Citus, one after the other; error at the end if one has failed. Only for the owner of both tables, and not in a transaction';
+
+CREATE PROCEDURE listing_stats.detach_distributed(listing regclass, price regclass, "column" name DEFAULT NULL) LANGUAGE plpgsql AS $$
+DECLARE
+    kept name;
+BEGIN
+    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+    kept := "column";
+    PERFORM listing_stats._remember_distributed(listing, price, kept, NULL);
+    COMMIT;
+    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+    CALL listing_stats._on_shards(listing, price, 'detach', ARRAY['SELECT listing_stats.detach(%1$L, %2$L' || coalesce(', ' || replace(quote_literal(kept), '%', '%%'), '') || ')']);
+END $$;
+COMMENT ON PROCEDURE listing_stats.detach_distributed(regclass, regclass, name) IS 'detach() of each pair of shards of distributed tables of Citus, of all attachments or the one whose first kept column is named; columns, their values and indexes stay. Only for the owner of both tables, and not in a transaction';
+
+CREATE FUNCTION listing_stats.verify_distributed(listing regclass, price regclass, OUT key text, OUT "column" name, OUT stored text, OUT expected text)
+RETURNS SETOF record LANGUAGE plpgsql VOLATILE STRICT SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    pair record;
+    outcome record;
+BEGIN
+    FOR pair IN SELECT * FROM listing_stats._shard_pairs(listing, price) LOOP
+        outcome := listing_stats._run_on(pair.node, pair.port, format('SELECT pg_catalog.json_agg(v) FROM listing_stats.verify(%L, %L) v', pair.listing_shard, pair.price_shard));
+        IF NOT outcome.success THEN
+            RAISE EXCEPTION USING MESSAGE = format('could not verify shard "%s" on %s:%s: %s', pair.price_shard, pair.node, pair.port, outcome.result);
+        END IF;
+        RETURN QUERY SELECT v.key, v."column", v.stored, v.expected FROM json_to_recordset(nullif(outcome.result, '')::json) AS v(key text, "column" name, stored text, expected text);
+    END LOOP;
+END $$;
+COMMENT ON FUNCTION listing_stats.verify_distributed(regclass, regclass) IS 'verify() of each pair of shards of distributed tables of Citus: rows that differ, each shard as of its own moment; NULL gives none; an error if a node does not answer';
+
+CREATE FUNCTION listing_stats._distributed_attachments() RETURNS SETOF jsonb
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    d record;
+    pair record;
+    outcome record;
+    shown jsonb;
+    warnings text[];
+    shards integer;
+    without integer;
+BEGIN
+    FOR d IN SELECT a.* FROM listing_stats._distributed a JOIN pg_class l ON l.oid = a.listing JOIN pg_class p ON p.oid = a.price LOOP
+        EXECUTE 'SELECT citus_is_coordinator() AS is' INTO outcome;
+        CONTINUE WHEN NOT outcome.is;
+        shown := NULL;
+        warnings := '{}';
+        shards := 0;
+        without := 0;
+        FOR pair IN SELECT * FROM listing_stats._shard_pairs(d.listing, d.price) LOOP
+            shards := shards + 1;
+            outcome := listing_stats._run_on(pair.node, pair.port, format('SELECT pg_catalog.to_jsonb(a) FROM listing_stats._attachments() a WHERE listing = %L::pg_catalog.regclass AND price = %L::pg_catalog.regclass AND %L IN (last_price, last_price_at, previous_price, lowest_price, highest_price, price_count, price_total, first_price, %s) LIMIT 1',
+                pair.listing_shard, pair.price_shard, d.kept, CASE d.kept WHEN '' THEN '''''' ELSE 'NULL' END));
+            IF NOT outcome.success THEN
+                warnings := warnings || format('node %s:%s does not say what is attached there: %s', pair.node, pair.port, outcome.result);
+            ELSIF coalesce(outcome.result, '') = '' THEN
+                without := without + 1;
+            ELSE
+                shown := coalesce(shown, outcome.result::jsonb);
+                warnings := warnings || ARRAY(SELECT w FROM jsonb_array_elements_text(outcome.result::jsonb -> 'warnings') w WHERE w <> ALL (warnings));
+            END IF;
+        END LOOP;
+        IF without > 0 THEN
+            warnings := format('%s of %s shards have no triggers: CALL listing_stats.attach_distributed(%L, %L%s)', without, shards, d.listing, d.price, listing_stats._distributed_arguments(d.options)) || warnings;
+        END IF;
+        RETURN NEXT coalesce(shown, '{}') || jsonb_build_object('listing', d.listing, 'price', d.price, 'index', to_regclass(regexp_replace(shown ->> 'index', '_\d+"?$', '')), 'warnings', warnings);
+    END LOOP;
+END $$;
+COMMENT ON FUNCTION listing_stats._distributed_attachments() IS 'private: a row of the view attachments for each attachment of distributed tables, as JSON; asks all nodes; nothing except on the coordinator';
+
+CREATE OR REPLACE VIEW listing_stats.attachments AS
+SELECT listing, price, listing_key, key, last_price, last_price_at, previous_price, lowest_price, highest_price, price_count, price_total, first_price, at, tie, value,
+    carry, condition, empty, own_rows, null_value, guard, replication, index, way, triggers, warnings
+FROM listing_stats._attachments()
+UNION ALL
+SELECT a.*
+FROM listing_stats._distributed_attachments() d, jsonb_to_record(d) AS a(
+    listing regclass, price regclass, listing_key text, key text, last_price name, last_price_at name, previous_price name, lowest_price name, highest_price name,
+    price_count name, price_total name, first_price name, at name, tie name, value name, carry text, condition text, empty text, own_rows boolean, null_value text,
+    guard text, replication text, index regclass, way text, triggers text[], warnings text[]);
+
+-- Citus makes shards by ordinary DDL, on the node where they will be: columns, rows, indexes, and foreign keys at the end.  A
+-- pair is attached when that of its prices has all indexes that the table has and its foreign key, which says of which pair it is.
+-- Without a foreign key the pair is known only where Citus already has the shard (it moves).
+CREATE FUNCTION listing_stats._follow_shards() RETURNS event_trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    made record;
+    d record;
+    lost record;
+    shard regclass;
+BEGIN
+    IF NOT has_schema_privilege('listing_stats', 'USAGE') OR NOT EXISTS (SELECT FROM listing_stats._distributed) THEN
+        RETURN;
+    END IF;
+    IF TG_EVENT = 'sql_drop' THEN
+        FOR lost IN
+            DELETE FROM listing_stats._distributed a
+            WHERE NOT EXISTS (SELECT FROM pg_class WHERE oid = a.listing) OR NOT EXISTS (SELECT FROM pg_class WHERE oid = a.price)
+            RETURNING coalesce((SELECT object_identity FROM pg_event_trigger_dropped_objects() WHERE classid = 'pg_class'::regclass AND objid = a.listing AND objsubid = 0), a.listing::text) AS listing,
+                coalesce((SELECT object_identity FROM pg_event_trigger_dropped_objects() WHERE classid = 'pg_class'::regclass AND objid = a.price AND objsubid = 0), a.price::text) AS price, a.options LOOP
+            RAISE NOTICE '%', format('listing_stats no longer keeps distributed table "%s" by "%s", of which one is dropped', lost.listing, lost.price)
+                USING HINT = format('If Citus has made it anew (alter_distributed_table(), undistribute_table()): CALL listing_stats.attach_distributed(%L, %L%s); where both are ordinary tables now, SELECT listing_stats.attach().',
+                    lost.listing, lost.price, listing_stats._distributed_arguments(lost.options));
+        END LOOP;
+        RETURN;
+    END IF;
+    IF to_regclass('pg_catalog.pg_dist_shard') IS NULL THEN
+        RETURN;
+    END IF;
+    FOR made IN
+        SELECT DISTINCT c.oid, substring(c.relname FROM '_(\d{1,18})$')::bigint AS id
+        FROM pg_event_trigger_ddl_commands() e LEFT JOIN pg_index i ON i.indexrelid = e.objid JOIN pg_class c ON c.oid = coalesce(i.indrelid, e.objid)
+        WHERE e.classid = 'pg_class'::regclass AND c.relname ~ '_\d{1,18}$'
+            AND NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = c.oid AND tgfoid = 'listing_stats.price_changed()'::regprocedure)
+    LOOP
+        FOR d IN
+            SELECT a.*, f.confrelid AS referenced FROM listing_stats._distributed a
+            JOIN pg_class l ON l.oid = a.listing
+            JOIN pg_class p ON p.oid = a.price
+            LEFT JOIN (SELECT DISTINCT conrelid, confrelid FROM pg_constraint WHERE contype = 'f') f ON f.conrelid = p.oid AND f.confrelid = l.oid
+        LOOP
+            CONTINUE WHEN NOT made.oid IS NOT DISTINCT FROM to_regclass(shard_name(d.price, made.id, false))::oid
+                OR (SELECT count(*) FROM pg_index WHERE indrelid = made.oid) < (SELECT count(*) FROM pg_index WHERE indrelid = d.price);
+            IF d.referenced IS NOT NULL THEN
+                shard := (SELECT min(f.confrelid::bigint)::oid FROM pg_constraint f JOIN pg_class c ON c.oid = f.confrelid
+                    WHERE f.contype = 'f' AND f.conrelid = made.oid AND c.relname ~ '_\d{1,18}$' AND to_regclass(shard_name(d.listing, substring(c.relname FROM '_(\d{1,18})$')::bigint, false)) = f.confrelid);
+            ELSE
+                EXECUTE 'SELECT to_regclass(shard_name($1, l.shardid, false)) FROM pg_dist_shard p JOIN pg_dist_shard l
+                    ON l.logicalrelid = $1 AND (l.shardminvalue, l.shardmaxvalue) IS NOT DISTINCT FROM (p.shardminvalue, p.shardmaxvalue) WHERE p.logicalrelid = $2 AND p.shardid = $3'
+                    INTO shard USING d.listing, d.price, made.id;
+                shard := CASE WHEN (SELECT count(*) FROM pg_index WHERE indrelid = shard) >= (SELECT count(*) FROM pg_index WHERE indrelid = d.listing) THEN shard END;
+            END IF;
+            CONTINUE WHEN shard IS NULL;
+            -- attach() would add a column that is not there, to this shard alone.
+            IF EXISTS (SELECT FROM jsonb_each_text(d.options) o WHERE o.key IN ('last_price', 'last_price_at', 'previous_price', 'lowest_price', 'highest_price', 'price_count', 'price_total', 'first_price')
+                AND o.value <> 'none' AND NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = shard AND attname = o.value AND NOT attisdropped)) THEN
+                RAISE WARNING 'listing_stats does not attach shard "%": a column that it is to keep is gone', made.oid::regclass;
+                CONTINUE;
+            END IF;
+            EXECUTE format('SELECT FROM listing_stats.attach(%L, %L, backfill => false%s)', shard, made.oid::regclass, listing_stats._distributed_arguments(d.options));
+        END LOOP;
+    END LOOP;
+EXCEPTION WHEN OTHERS THEN
+    RAISE WARNING 'listing_stats could not follow this command: %', SQLERRM
+        USING ERRCODE = SQLSTATE, HINT = 'The command goes on. CALL listing_stats.attach_distributed() attaches all shards.';
+END $$;
+COMMENT ON FUNCTION listing_stats._follow_shards() IS 'private: an event trigger that attaches shards which Citus makes, and forgets distributed tables that are dropped; an error in it becomes a warning';
+REVOKE ALL ON FUNCTION listing_stats._follow_shards() FROM PUBLIC;
+
+CREATE EVENT TRIGGER listing_stats_shards ON ddl_command_end
+WHEN TAG IN ('ALTER TABLE', 'CREATE INDEX')
+EXECUTE FUNCTION listing_stats._follow_shards();
+COMMENT ON EVENT TRIGGER listing_stats_shards IS 'attaches shards that Citus makes of tables attached by listing_stats.attach_distributed()';
+
+CREATE EVENT TRIGGER listing_stats_distributed_drops ON sql_drop
+EXECUTE FUNCTION listing_stats._follow_shards();
+COMMENT ON EVENT TRIGGER listing_stats_distributed_drops IS 'forgets distributed tables that are dropped, and says which call to make if Citus has made them anew';
+
+-- The functions that aggregates consist of are called by Citus as whoever asks, who needs the right to.  Each checks what it is
+-- given, so that nobody gets anything else out of them: elsewhere it is withheld because nobody needs it.
+DO LANGUAGE plpgsql $do$
+DECLARE
+    part regprocedure;
+BEGIN
+    IF to_regclass('pg_catalog.pg_dist_partition') IS NOT NULL THEN
+        FOR part IN
+            SELECT DISTINCT f.oid FROM pg_aggregate a JOIN pg_proc p ON p.oid = a.aggfnoid, unnest(ARRAY[a.aggtransfn, a.aggcombinefn, a.aggfinalfn]) f(oid)
+            WHERE p.pronamespace = 'listing_stats'::regnamespace AND f.oid <> 0 LOOP
+            EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO PUBLIC', part);
+        END LOOP;
+    END IF;
+END $do$;
