@@ -1746,7 +1746,10 @@ DECLARE
     lost record;
     shard regclass;
 BEGIN
-    IF NOT has_schema_privilege('listing_stats', 'USAGE') OR NOT EXISTS (SELECT FROM listing_stats._distributed) THEN
+    IF NOT has_schema_privilege('listing_stats', 'USAGE') THEN
+        RETURN;
+    END IF;
+    IF NOT EXISTS (SELECT FROM listing_stats._distributed) THEN
         RETURN;
     END IF;
     IF TG_EVENT = 'sql_drop' THEN
