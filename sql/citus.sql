@@ -10,6 +10,8 @@ CREATE FUNCTION our_triggers() RETURNS text LANGUAGE sql AS $$
 CREATE TABLE listing (id int PRIMARY KEY);
 CREATE TABLE price (id int, listing_id int REFERENCES listing, created date NOT NULL, value numeric, PRIMARY KEY (id, created)) PARTITION BY RANGE (created);
 CREATE TABLE price_2026 PARTITION OF price FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');
+CALL listing_stats.attach_distributed('listing', 'price');
+\echo :SQLSTATE
 RESET SESSION AUTHORIZATION;
 BEGIN;
 SET LOCAL allow_system_table_mods = on;
@@ -33,6 +35,28 @@ INSERT INTO pg_dist_partition VALUES ('price');
 SET LOCAL client_min_messages = debug1;
 SELECT * FROM listing_stats.latest_prices('price', ARRAY[1]);
 RESET client_min_messages;
+ROLLBACK TO a;
+
+-- attach_distributed() is for Citus's alone; who may note what is attached, and what is forgotten with a table
+RESET SESSION AUTHORIZATION;
+CREATE TABLE citus.theirs (id int PRIMARY KEY);
+SET LOCAL SESSION AUTHORIZATION regress_listing_stats;
+INSERT INTO listing_stats._distributed VALUES ('listing', 'price', 'last_price', '{"key": "listing_id"}');
+SELECT listing, price, kept, listing_stats._distributed_arguments(options) FROM listing_stats._distributed;
+SAVEPOINT d;
+INSERT INTO listing_stats._distributed VALUES ('theirs', 'price', 'last_price', '{}');
+\echo :SQLSTATE
+ROLLBACK TO d;
+INSERT INTO listing_stats._distributed VALUES (4000000000, 'price', 'last_price', '{}');
+\echo :SQLSTATE
+ROLLBACK TO d;
+RESET SESSION AUTHORIZATION;
+SET LOCAL SESSION AUTHORIZATION pg_monitor;
+DELETE FROM listing_stats._distributed;
+\echo :SQLSTATE
+ROLLBACK TO d;
+DROP TABLE price;
+TABLE listing_stats._distributed;
 ROLLBACK TO a;
 
 -- attached before they are Citus's

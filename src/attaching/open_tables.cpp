@@ -46,7 +46,10 @@ check_table(Relation relation)
 			ERROR,
 			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 		     errmsg("cannot attach \"%s\": it is a table of Citus, whose rows are in shards", name),
-		     errhint("undistribute_table() makes it an ordinary table, which can be attached.")));
+		     errhint(
+				 "Distributed tables that are colocated by the key are attached by CALL "
+				 "listing_stats.attach_distributed(). undistribute_table() makes it an ordinary "
+				 "table.")));
 }
 
 // Whether statements on the table lock the other one with writing in mind.
