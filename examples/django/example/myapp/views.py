@@ -11,7 +11,7 @@ from rest_framework.exceptions import NotFound
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from listing_stats import PriceStats
+from listing_stats_django import PriceSummary
 from myapp.models import Listing, Price
 
 PAGE_SIZE = 150
@@ -132,7 +132,7 @@ class Aggregated(ListingPage):
     is Django's."""
 
     def page(self, listings, offset):
-        stats = listings.aggregate(stats=PriceStats('last_price'))['stats']
+        stats = listings.aggregate(stats=PriceSummary('last_price'))['stats']
         return Response({
             'count': stats['count'] + stats['nulls'],
             'statistics': stats,

@@ -1,4 +1,5 @@
 import gc
+import os
 import statistics
 from contextlib import contextmanager, nullcontext
 from time import perf_counter, process_time
@@ -35,7 +36,9 @@ class Command(BaseCommand):
         with connection.cursor() as cursor:
             cursor.execute('SELECT pg_backend_pid(), inet_server_addr()')
             process, address = cursor.fetchone()
-        self.schedstat = not address and f'/proc/{process}/schedstat'
+        self.schedstat = f'/proc/{process}/schedstat'
+        if address or not os.path.exists(self.schedstat):
+            self.schedstat = None
         client = Client()
 
         def get(name):

@@ -4,7 +4,7 @@ from django.db.models import Count, Exists, F, OuterRef, Q
 from django.db.models.functions import Substr
 from django.test import TestCase
 
-from listing_stats import PriceStats
+from listing_stats_django import PriceSummary
 from myapp.models import Listing, Price
 from myapp.tests.sample import make_listings
 from myapp.views import price_statistics
@@ -42,18 +42,18 @@ class PriceStatsTests(TestCase):
                 every.filter(last_price=None), every.filter(url='none')):
             values = [listing.last_price for listing in listings]
             with self.subTest(str(listings.query)), self.assertNumQueries(1):
-                result = listings.aggregate(stats=PriceStats('last_price'))
+                result = listings.aggregate(stats=PriceSummary('last_price'))
                 self.assertStats(result['stats'], values)
 
     def test_numbers_are_exact(self):
-        stats = Listing.objects.aggregate(s=PriceStats('last_price'))['s']
+        stats = Listing.objects.aggregate(s=PriceSummary('last_price'))['s']
         self.assertEqual(stats['sum'], Decimal('100000107.00'))
         self.assertIsInstance(stats['sum'], Decimal)
         self.assertEqual((stats['count'], stats['nulls']), (5, 2))
 
     def test_integers(self):
         ids = map(Decimal, Listing.objects.values_list('id', flat=True))
-        stats = Listing.objects.aggregate(s=PriceStats('id'))['s']
+        stats = Listing.objects.aggregate(s=PriceSummary('id'))['s']
         self.assertStats(stats, ids)
         for name in ('count', 'nulls', 'min', 'max', 'sum'):
             self.assertIs(type(stats[name]), int, name)
@@ -61,14 +61,14 @@ class PriceStatsTests(TestCase):
             self.assertIs(type(stats[name]), Decimal, name)
 
     def test_of_another_table(self):
-        result = Price.objects.aggregate(stats=PriceStats('value'))
+        result = Price.objects.aggregate(stats=PriceSummary('value'))
         self.assertStats(result['stats'],
                          Price.objects.values_list('value', flat=True))
 
     def test_groups(self):
         groups = Listing.objects.order_by().values(
             kind=Substr('description', 1, 4)).annotate(
-                stats=PriceStats('last_price'))
+                stats=PriceSummary('last_price'))
         self.assertEqual({group['kind'] for group in groups}, {'bike', 'tent'})
         for group in groups:
             self.assertStats(group['stats'], Listing.objects.filter(
@@ -78,8 +78,8 @@ class PriceStatsTests(TestCase):
     def test_several_in_one_statement(self):
         with self.assertNumQueries(1):
             result = Listing.objects.aggregate(
-                every=PriceStats('last_price'), count=Count('*'),
-                bikes=PriceStats('last_price', filter=Q(
+                every=PriceSummary('last_price'), count=Count('*'),
+                bikes=PriceSummary('last_price', filter=Q(
                     description__startswith='bike')))
         self.assertEqual(result['count'], 7)
         self.assertEqual(result['every']['max'], Decimal('99999999.99'))
@@ -88,4 +88,4 @@ class PriceStatsTests(TestCase):
     def test_django_does_not_ask_for_what_it_knows_to_be_empty(self):
         with self.assertNumQueries(0):
             self.assertEqual(Listing.objects.none().aggregate(
-                stats=PriceStats('last_price')), {'stats': None})
+                stats=PriceSummary('last_price')), {'stats': None})

@@ -1,0 +1,229 @@
+"""Migration operations that attach, and detach when they are reversed."""
+from django.contrib.postgres.operations import CreateExtension
+from django.db.migrations import AddField
+from django.db.migrations.operations.base import Operation
+from django.db.models import Q
+from django.db.models.sql import Query
+
+KEPT = ('last_price', 'last_price_at', 'previous_price', 'lowest_price',
+        'highest_price', 'price_count', 'price_total', 'first_price')
+
+
+class ListingStatsExtension(CreateExtension):
+    def __init__(self):
+        self.name = 'listing_stats'
+
+
+class Keeping(Operation):
+    """What Attach and KeepLatest share.  self.listing is the model whose
+    fields are kept; self.named are the arguments that were given."""
+
+    reduces_to_sql = True
+    reversible = True
+
+    def models(self, app_label, state):
+        return [state.apps.get_model(*self.label(app_label, name))
+                for name in (self.listing, self.price)]
+
+    @staticmethod
+    def label(app_label, name):
+        return name.split('.') if '.' in name else (app_label, name)
+
+    def additions(self, app_label):
+        label, name = self.label(app_label, self.listing)
+        return label, [AddField(name, field, of) for field, of in self.fields]
+
+    def state_forwards(self, app_label, state):
+        label, additions = self.additions(app_label)
+        for addition in additions:
+            addition.state_forwards(label, state)
+
+    def allowed(self, schema_editor, models):
+        connection = schema_editor.connection
+        return connection.vendor == 'postgresql' and all(
+            self.allow_migrate_model(connection.alias, model)
+            for model in models)
+
+    def database_forwards(self, app_label, schema_editor, from_state,
+                          to_state):
+        listing, price = self.models(app_label, to_state)
+        if self.allowed(schema_editor, (listing, price)):
+            label, additions = self.additions(app_label)
+            for addition in additions:
+                addition.database_forwards(label, schema_editor, from_state,
+                                           to_state)
+            call(schema_editor, self.function,
+                 self.arguments(schema_editor, listing, price))
+
+    def database_backwards(self, app_label, schema_editor, from_state,
+                           to_state):
+        listing, price = self.models(app_label, from_state)
+        if self.allowed(schema_editor, (listing, price)):
+            self.detach(schema_editor, listing, price)
+            label, additions = self.additions(app_label)
+            for addition in additions:
+                addition.database_backwards(label, schema_editor, from_state,
+                                            to_state)
+
+    def arguments(self, schema_editor, listing, price):
+        """Those of the SQL function, by name: of fields their columns."""
+        quote = schema_editor.quote_name
+        columns = {}
+        for name, value in self.named.items():
+            if name in KEPT:
+                columns[name] = column(listing, value)
+            elif name in ('at', 'value', 'tie'):
+                columns[name] = column(price, value)
+            elif name in ('key', 'listing_key'):
+                model = price if name == 'key' else listing
+                names = [value] if isinstance(value, str) else value
+                columns[name] = ', '.join(
+                    quote(column(model, each)) for each in names)
+            elif name == 'carry' and value != 'none':
+                columns[name] = ', '.join(
+                    f'{quote(column(price, carried))} AS '
+                    f'{quote(column(listing, kept))}'
+                    for carried, kept in value.items())
+            elif isinstance(value, Q):
+                columns[name] = condition_sql(schema_editor, price, value)
+            else:
+                columns[name] = value
+        tables = zip(self.tables, (listing, price))
+        return {**{name: quote(model._meta.db_table)
+                   for name, model in tables}, **columns}
+
+    def describe(self):
+        return f'Keeps what {self.price} says in {self.listing}'
+
+    @property
+    def migration_name_fragment(self):
+        return f'{self.listing}_keeps_{self.price}'.replace('.', '_').lower()
+
+
+class Attach(Keeping):
+    """Keeps what the prices say in fields of the listing.
+
+    listing and price are names of models, 'app.Model' of another app; all
+    else are names of fields of these, as the arguments of attach() in SQL:
+    last_price and the like, key, listing_key (lists where there are
+    several), at, value, tie.  carry is a dict from fields of the price to
+    fields of the listing, condition a Q of the price's fields, or SQL.  What
+    is None is found, or has its default.
+
+    The kept fields are there by AddField, which makemigrations writes; or
+    fields, a list of (name, field), adds them.
+
+    In reverse nothing keeps these fields any longer, and others as before.
+    """
+
+    function = 'attach'
+    tables = ('listing', 'price')
+
+    def __init__(self, listing, price, last_price=None, last_price_at=None,
+                 previous_price=None, lowest_price=None, highest_price=None,
+                 price_count=None, price_total=None, first_price=None,
+                 key=None, listing_key=None, at=None, value=None, tie=None,
+                 carry=None, condition=None, empty=None, null_value=None,
+                 guard=None, replication=None, backfill=None, fields=()):
+        given = dict(locals())
+        self.listing, self.price, self.fields = listing, price, fields
+        self.named = {
+            name: value for name, value in given.items() if value is not None
+            and name not in ('self', 'listing', 'price', 'fields',
+                             '__class__')}
+
+    def detach(self, schema_editor, listing, price):
+        quote = schema_editor.quote_name
+        tables = [quote(model._meta.db_table) for model in (listing, price)]
+        ours = {column(listing, self.named[name])
+                for name in KEPT if self.named.get(name, 'none') != 'none'}
+        carried = self.named.get('carry')
+        if carried and carried != 'none':
+            ours |= {column(listing, kept) for kept in carried.values()}
+        ours = ours or {'last_price'}
+        rest = None
+        if not schema_editor.collect_sql:
+            rest = what_else_is_kept(schema_editor, tables, ours)
+        schema_editor.execute(
+            'SELECT listing_stats.detach(%s, %s, %s)', [*tables, min(ours)])
+        if rest:
+            call(schema_editor, 'attach', rest)
+
+
+class KeepLatest(Keeping):
+    """Keeps the latest row of each key in a model of its own, latest, which
+    has a UniqueConstraint of the fields of the key.  Arguments as those of
+    Attach; the fields of the key have the same columns in both models."""
+
+    function = 'keep_latest'
+    tables = ('latest_table', 'price')
+
+    def __init__(self, price, latest, key=None, at=None, value=None,
+                 tie=None, carry=None, last_price=None, last_price_at=None,
+                 previous_price=None, lowest_price=None, highest_price=None,
+                 price_count=None, price_total=None, first_price=None,
+                 condition=None, null_value=None, guard=None,
+                 replication=None, backfill=None, fields=()):
+        given = dict(locals())
+        self.listing, self.price, self.fields = latest, price, fields
+        self.named = {
+            name: value for name, value in given.items() if value is not None
+            and name not in ('self', 'latest', 'price', 'fields',
+                             '__class__')}
+
+    def detach(self, schema_editor, listing, price):
+        schema_editor.execute(
+            'SELECT listing_stats.detach(%s, %s)',
+            [schema_editor.quote_name(model._meta.db_table)
+             for model in (listing, price)])
+
+
+def column(model, name):
+    return name if name == 'none' else model._meta.get_field(name).column
+
+
+def call(schema_editor, function, arguments):
+    names = ', '.join(f'{name} => %s' for name in arguments)
+    schema_editor.execute(f'SELECT listing_stats.{function}({names})',
+                          list(arguments.values()))
+
+
+def condition_sql(schema_editor, model, condition):
+    """As Django makes that of a CheckConstraint."""
+    connection = schema_editor.connection
+    query = Query(model=model, alias_cols=False)
+    where = query.build_where(condition)
+    sql, params = where.as_sql(query.get_compiler(connection=connection),
+                               connection)
+    # quote_value() expects that a percent sign is sent with parameters.
+    return sql % tuple(str(schema_editor.quote_value(value)).replace('%%', '%')
+                       for value in params)
+
+
+def what_else_is_kept(schema_editor, tables, ours):
+    """The arguments of attach() for what an attachment of these columns
+    keeps besides them; None if nothing."""
+    with schema_editor.connection.cursor() as cursor:
+        cursor.execute(
+            'SELECT * FROM listing_stats.attachments '
+            'WHERE listing = %s::regclass AND price = %s::regclass', tables)
+        names = [each[0] for each in cursor.description]
+        rows = [dict(zip(names, row)) for row in cursor.fetchall()]
+    for row in rows:
+        # 'currency AS last_currency, url AS shop_url'
+        carried = {each.rsplit(' AS ', 1)[1].strip('"'): each
+                   for each in (row['carry'] or '').split(', ') if each}
+        kept = {row[name] for name in KEPT if row[name]} | carried.keys()
+        if not kept & ours or not kept - ours:
+            continue
+        rest = dict(zip(('listing', 'price'), tables))
+        rest['last_price'] = 'none'
+        rest.update({name: row[name] for name in KEPT
+                     if row[name] and row[name] not in ours})
+        rest.update({name: row[name] for name in (
+            'key', 'listing_key', 'at', 'value', 'tie', 'condition', 'empty',
+            'null_value', 'guard', 'replication') if row[name]})
+        carry = ', '.join(each for name, each in carried.items()
+                          if name not in ours)
+        return {**rest, 'carry': carry} if carry else rest
+    return None
