@@ -172,7 +172,10 @@ all_versions()
 	counted "$version" "$checkout/$script" "$@"
 	keep_everything=
 	for pair in "${tree_versions[@]}"; do
-		[ ${#here[@]} = 0 ] || check_in_tree "${pair%:*}" "${pair#*:}" "${here[@]}"
+		files=("${here[@]}")
+		# A newer Django, Rails and so on.
+		[ "${pair#*:}" != trixie ] || ! wanted applications || files+=(applications)
+		[ ${#files[@]} = 0 ] || check_in_tree "${pair%:*}" "${pair#*:}" "${files[@]}"
 	done
 	finish
 }
