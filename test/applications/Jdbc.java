@@ -113,6 +113,9 @@ public class Jdbc {
 			is(one("SELECT listing_stats." + json + " FROM listing" + (json.contains("'") ? "" : " GROUP BY ()"))
 				.getClass().getName(), "org.postgresql.util.PGobject");
 
+		BigDecimal[] percentiles = (BigDecimal[])((Array) one("SELECT listing_stats.percentiles(" + set + ", '{0.5}') FROM listing")).getArray();
+		is(percentiles[0], new BigDecimal("199.99"));
+
 		// Parameters.
 		is(one("SELECT key FROM listing_stats.latest_prices(?, ?)", "price", connection.createArrayOf("bigint", new Long[] {3L})), 3L);
 		is(one("SELECT value FROM listing_stats.latest_prices(?, ?, ?)", "price", connection.createArrayOf("bigint", new Long[] {1L}),

@@ -105,6 +105,24 @@ class RailsTest < Minitest::Test
     assert_equal [2, 139.995], stats.values_at("count", "median")
   end
 
+  def test_types
+    rows = query("SELECT * FROM listing_stats.latest_prices('prices', $1::bigint[])", "{#{@tent.id}}")
+    assert_equal [[@tent.id, Time.utc(2026, 2, 1), BigDecimal("80")]], rows
+    assert_equal [Integer, Time, BigDecimal], rows[0].map(&:class)
+    history = query("SELECT listing_stats.price_history_json('prices', $1)", @tent.id)[0][0]
+    assert_equal [80.0], JSON.parse(history).map { |price| price["value"] }
+    set, history, percentiles = query(<<~SQL)[0]
+      SELECT listing_stats.price_stats(last_price), listing_stats.read_price_history('prices', min(id)),
+        listing_stats.percentiles(listing_stats.price_stats(last_price), '{0.5}') FROM listings
+    SQL
+    assert_equal [String, String], [set.class, history.class]
+    assert_equal "{139.995}", percentiles
+    median = Listing.select("listing_stats.percentiles(listing_stats.price_stats(last_price), '{0.5}') AS all").take.all
+    assert_equal [BigDecimal("139.995")], median
+    history = Listing.select("listing_stats.price_history_json('prices', id) AS history").find(@tent.id).history
+    assert_equal 80.0, history[0]["value"]
+  end
+
   def test_old_objects
     stale = Listing.find(@tent.id)
     @tent.prices.create!(created_at: "2026-03-01", value: 70)
