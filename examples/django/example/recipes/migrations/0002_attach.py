@@ -15,7 +15,7 @@ class Migration(migrations.Migration):
                previous_price='previous_price', lowest_price='lowest_price',
                highest_price='highest_price', first_price='first_price',
                carry={'currency': 'last_currency', 'id': 'last_offer'},
-               condition=Q(withdrawn=None) & ~Q(note__startswith='100%')),
+               condition=Q(withdrawn=None) & ~Q(note='100%')),
         Attach('Stocked', 'StorePrice', key=['store_number', 'product'],
                listing_key=['store', 'product']),
         KeepLatest('Rate', 'LatestRate', key=['base', 'quote'],

@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
     operations = [
         Attach('Product', 'Offer', at='seen', value='amount',
                price_count='offer_count', price_total='total',
-               condition=Q(withdrawn=None) & ~Q(note__startswith='100%'),
+               condition=Q(withdrawn=None) & ~Q(note='100%'),
                fields=[
                    ('offer_count', KeptBigIntegerField(null=False, default=0)),
                    ('total', KeptDecimalField(
