@@ -5,14 +5,84 @@
 // between two changes of the zone's clocks, so it is kept until an instant lies outside.
 #include "reading/json_text.hpp"
 
-#include "core/text.hpp"
-
 #include "server/column.hpp"
 #include "server/numeric.hpp"
 
 namespace listing_stats {
 
 namespace {
+
+constexpr int max_integer_text = 20;
+
+// The days since 2000-01-01 of which write_date() can write the date: years of four digits.
+constexpr int64 first_written_day = -730000;
+constexpr int64 last_written_day = 2921900;
+
+// What follows writes at "out", which has room, and returns where the next character goes.
+
+char *
+write_two_digits(char *out, uint32 number)
+{
+	return pg_ultostr_zeropad(out, number, 2);
+}
+
+char *
+write_date(char *out, int64 day)
+{
+	int year = 0;
+	int month = 0;
+	int day_of_month = 0;
+
+	j2date(static_cast<int>(day) + POSTGRES_EPOCH_JDATE, &year, &month, &day_of_month);
+	out = pg_ultostr_zeropad(out, static_cast<uint32>(year), 4);
+	*out++ = '-';
+	out = write_two_digits(out, static_cast<uint32>(month));
+	*out++ = '-';
+	return write_two_digits(out, static_cast<uint32>(day_of_month));
+}
+
+// Of the microseconds since midnight; those of the second without zeros at the end.
+char *
+write_time(char *out, int64 microseconds)
+{
+	const auto seconds = static_cast<uint32>(microseconds / USECS_PER_SEC);
+	const auto fraction = static_cast<uint32>(microseconds % USECS_PER_SEC);
+
+	out = write_two_digits(out, seconds / SECS_PER_HOUR);
+	*out++ = ':';
+	out = write_two_digits(out, seconds / SECS_PER_MINUTE % 60);
+	*out++ = ':';
+	out = write_two_digits(out, seconds % SECS_PER_MINUTE);
+	if (fraction == 0)
+		return out;
+	*out++ = '.';
+	out = pg_ultostr_zeropad(out, fraction, 6);
+	while (out[-1] == '0')
+		--out;
+	return out;
+}
+
+// value / 10^scale, with all decimals.
+char *
+write_scaled(char *out, int64 value, int scale)
+{
+	uint64 magnitude = static_cast<uint64>(value);
+
+	if (value < 0)
+	{
+		*out++ = '-';
+		magnitude = 0 - magnitude;
+	}
+	const auto unit = static_cast<uint64>(powers_of_ten[scale]);
+	out += pg_ulltoa_n(magnitude / unit, out);
+	if (scale == 0)
+		return out;
+	*out = '.';
+	uint64 fraction = magnitude % unit;
+	for (int i = scale; i > 0; --i, fraction /= 10)
+		out[i] = static_cast<char>('0' + fraction % 10);
+	return out + scale + 1;
+}
 
 constexpr int64 epoch_of_unix =
 	static_cast<int64>(POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY;
@@ -99,7 +169,7 @@ write_instant(char *out, int64 local)
 		return nullptr;
 	out = write_date(out, day);
 	*out++ = 'T';
-	return write_time(out, static_cast<uint64>(time));
+	return write_time(out, time);
 }
 
 char *
@@ -143,7 +213,7 @@ append_number_text(StringInfo out, const char *text)
 void
 append_scaled(StringInfo out, int64 value, int scale)
 {
-	enlargeStringInfo(out, 2 * static_cast<int>(max_integer_text));
+	enlargeStringInfo(out, 2 * max_integer_text);
 	char *start = out->data + out->len;
 	char *end = write_scaled(start, value, scale);
 
