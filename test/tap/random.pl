@@ -25,7 +25,7 @@ use Time::HiRes qw(sleep time);
 my $schemas = $ENV{LISTING_STATS_RANDOM_SCHEMAS} // ($ENV{LISTING_STATS_FULL} ? 3000 : 36);
 my $plain = $ENV{LISTING_STATS_RANDOM_PLAIN};
 # The same ones each time, so that a run does not fail for a schema that nobody changed anything for.
-my $seed = $ENV{LISTING_STATS_SEED} // ($ENV{LISTING_STATS_FULL} ? int rand 1e8 : 1);
+my $seed = $ENV{LISTING_STATS_SEED} // ($ENV{LISTING_STATS_FULL} ? int rand 1e8 : 200);
 my $steps = 40;
 diag "LISTING_STATS_SEED=$seed";
 
