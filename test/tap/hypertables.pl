@@ -87,6 +87,7 @@ for my $statement (
 	q{UPDATE price SET value = value * 2 WHERE listing_id IN (1, 2)},
 	q{UPDATE price SET listing_id = 3 WHERE listing_id = 4 AND currency = 'CHF'},
 	q{UPDATE price SET currency = CASE currency WHEN 'EUR' THEN 'CHF' ELSE 'EUR' END WHERE listing_id = 6},
+	q{UPDATE price SET currency = 'EUR' WHERE listing_id = 9 AND currency = 'CHF'},
 	q{UPDATE price SET created = created + interval '1 hour' WHERE listing_id = 7},
 	q{UPDATE quote SET product = 'f' WHERE store = 1 AND product = 'd'; UPDATE quote SET value = value + 1 WHERE store = 2},
 	q{UPDATE listing SET last_price = -1, note = 'saved', prices = 7; UPDATE stocked SET last_price = 3; UPDATE latest_quote SET value = 0},
