@@ -65,7 +65,16 @@ read_in_a_pass(const PriceTable &table, KeyKind kind, const LatestRequest &reque
 const PriceTable *
 find_table(FunctionCallInfo fcinfo, Oid relation, int names, bool whole_rows)
 {
-	const char *key = PG_ARGISNULL(names) ? nullptr : text_to_cstring(PG_GETARG_TEXT_PP(names));
+	// Most lists are short, and one key takes less than a microsecond.
+	char room[2 * NAMEDATALEN];
+	const char *key = nullptr;
+	if (!PG_ARGISNULL(names))
+	{
+		text *list = PG_GETARG_TEXT_PP(names);
+		key = VARSIZE_ANY_EXHDR(list) < sizeof room ? room : text_to_cstring(list);
+		if (key == room)
+			text_to_cstring_buffer(list, room, sizeof room);
+	}
 	const PriceTable *table =
 		find_price_table(relation, {key, name_argument(fcinfo, names + 1),
 	                                name_argument(fcinfo, names + 2), whole_rows});
