@@ -241,7 +241,7 @@ inline bool
 walk_raw_expression(Node *node, bool (*walker)(Node *, void *), void *context)
 {
 #if PG_VERSION_NUM >= 160000
-	return raw_expression_tree_walker(node, walker, context);
+	return raw_expression_tree_walker_impl(node, walker, context);
 #else
 	return raw_expression_tree_walker(
 		node, reinterpret_cast<bool (*)()>(reinterpret_cast<void (*)()>(walker)), context);
