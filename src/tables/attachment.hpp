@@ -73,7 +73,7 @@ struct Attachment
 	SPIPlanPtr plan[static_cast<int>(Statement::count)];
 	TupleDesc shape[5];  // of the rows that statements take and give, when first needed
 	const DirectPath *direct_path;
-	void *counts;  // see flush_counts.hpp; nullptr: not known yet
+	void *counts;                // see flush_counts.hpp; nullptr: not known yet
 	mutable HTAB *price_tables;  // what is known of price and its partitions, see price_lookup.hpp
 	bool valid;
 };
