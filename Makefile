@@ -23,9 +23,9 @@ READING_OBJS   = src/reading/direct_reader.o src/reading/given_keys.o src/readin
 HISTORY_OBJS   = src/history/history_aggregates.o src/history/history_questions.o \
                  src/history/history_state.o src/history/history_text.o src/history/history_windows.o \
                  src/history/latest_aggregate.o src/history/read_history.o
-TRACKING_OBJS  = src/tracking/attachment_cache.o src/tracking/collected_keys.o src/tracking/direct_path.o \
+TRACKING_OBJS  = src/tracking/attachment_cache.o src/tracking/collected_keys.o src/tracking/direct_path.o src/tracking/direct_way.o \
                  src/tracking/flush.o src/tracking/flush_counts.o src/tracking/index_lookup.o \
-                 src/tracking/late_keys.o src/tracking/maintenance_sql.o src/tracking/price_lookup.o \
+                 src/tracking/late_keys.o src/tracking/maintenance_sql.o src/tracking/price_lookup.o src/tracking/run_statement.o \
                  src/tracking/statement.o src/tracking/triggers.o
 ATTACHING_OBJS = src/attaching/attach.o src/attaching/attach_request.o src/attaching/attach_triggers.o \
                  src/attaching/complete_request.o src/attaching/existing_attachment.o \

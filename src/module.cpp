@@ -1,5 +1,5 @@
 // The module's magic block, and what it registers when it is loaded.
-#include "tracking/direct_path.hpp"
+#include "tracking/direct_way.hpp"
 #include "tracking/flush.hpp"
 #include "tracking/flush_counts.hpp"
 #include "tracking/statement.hpp"

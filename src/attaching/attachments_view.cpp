@@ -13,6 +13,7 @@
 #include "tables/price_index.hpp"
 #include "tables/trigger_catalog.hpp"
 #include "tracking/direct_path.hpp"
+#include "tracking/direct_way.hpp"
 #include "tracking/maintenance_sql.hpp"
 
 namespace listing_stats {

@@ -47,27 +47,12 @@ in_batches(const ComparedType &type, const Keys &keys, Size first, Run run)
 	return first;
 }
 
-// Once per backend, when the module is loaded: the developer's setting listing_stats.direct_path.
-void define_direct_path_setting();
-
 // A new snapshot, which sees what this transaction has done so far.
 void push_new_snapshot();
-
-// Whether the listings of the attachment can be locked, and those of the columns written that do
-// not depend on all prices of a listing; or, if "added", all columns where prices were only added.
-bool locks_directly(Attachment *attachment);
-bool writes_directly(Attachment *attachment, bool added);
-
-// The same for people: "direct", or "by SQL: " and what is in the way.
-const char *way_of(Attachment *attachment);
 
 // Locks the listings with these keys FOR NO KEY UPDATE in this order, and appends to "found" those
 // that there are.
 void lock_directly(const Attachment &attachment, const Keys &wanted, Keys *found);
-
-// Whether read_directly() can do what the statement does, which reads prices: only where they are
-// in partitions, all of which the statement would lock.
-bool reads_directly(Attachment *attachment, Statement statement);
 
 // Takes keys and gives rows as the statement does, with the active snapshot; false: a partition
 // cannot be read so, and what has been given is not to be used.

@@ -1,0 +1,47 @@
+// Whether listings can be locked, read and written directly, by direct_path.hpp, and what is in the
+// way if not.
+//
+// Most of it is found once for an attachment and holds as long as that is valid; the rest is asked
+// for each flush: the setting, hooks, and indexes that are newer than a snapshot.
+#pragma once
+
+#include "tables/price_table.hpp"
+#include "tracking/index_lookup.hpp"
+#include "tracking/maintenance_sql.hpp"
+
+namespace listing_stats {
+
+// What does not change as long as an attachment is valid.
+struct DirectPath
+{
+	const char *obstacle;  // why there is none, and the rest is not set; nullptr: there is one
+	const char *prices_obstacle;  // why not even prices are read so
+	bool partitioned;             // the table of prices
+	bool finds_listing;           // by the index of it
+	Oid listing_index;
+	TransactionId listing_index_since;
+	IndexKeys listing_keys;
+	TypeCacheEntry *value_type;  // nullptr: nothing is computed from values
+	TypeCacheEntry *at_type;
+	// Where many keys are read from the leaves of the indexes instead: whether they can be that of
+	// listing, and what is read of price.
+	bool listing_leaves;
+	PriceTable prices;
+};
+
+// Once per backend, when the module is loaded: the developer's setting listing_stats.direct_path.
+void define_direct_path_setting();
+
+// Whether the listings of the attachment can be locked, and those of the columns written that do
+// not depend on all prices of a listing; or, if "added", all columns where prices were only added.
+bool locks_directly(Attachment *attachment);
+bool writes_directly(Attachment *attachment, bool added);
+
+// The same for people: "direct", or "by SQL: " and what is in the way.
+const char *way_of(Attachment *attachment);
+
+// Whether read_directly() can do what the statement does, which reads prices: only where they are
+// in partitions, all of which the statement would lock.
+bool reads_directly(Attachment *attachment, Statement statement);
+
+}  // namespace listing_stats

@@ -1,0 +1,236 @@
+// Running the statements that keep an attachment right, see run_statement.hpp.
+#include "tracking/run_statement.hpp"
+
+#include "tables/condition.hpp"
+#include "tracking/direct_way.hpp"
+
+namespace listing_stats {
+
+namespace {
+
+void
+error_context(void *argument)
+{
+	const Attachment *attachment = static_cast<const Attachment *>(argument);
+
+	errcontext("listing_stats keeping the columns of table \"%s\" from table \"%s\"",
+	           NameStr(attachment->listing_name), NameStr(attachment->price_name));
+}
+
+bool
+is_write(Statement statement)
+{
+	return statement == Statement::write || statement == Statement::write_added ||
+	       statement == Statement::write_all || statement == Statement::remove;
+}
+
+bool
+is_read(Statement statement)
+{
+	return statement == Statement::read_keys || statement == Statement::read_listings ||
+	       statement == Statement::read_needed || statement == Statement::read_found ||
+	       statement == Statement::read || statement == Statement::read_added ||
+	       statement == Statement::read_head || statement == Statement::read_all;
+}
+
+const CachedPlanSource *
+plan_source(SPIPlanPtr plan)
+{
+	return static_cast<CachedPlanSource *>(linitial(SPI_plan_get_plan_sources(plan)));
+}
+
+// Whether a plan that has just been run has not, because of a rule, updated another table in place
+// of this one.
+bool
+updates(SPIPlanPtr plan, Oid table)
+{
+	ListCell *cell = nullptr;
+
+	// None: a trigger has made the plan invalid meanwhile.
+	foreach (cell, plan_source(plan)->query_list)
+	{
+		const ::Query *query = static_cast<const ::Query *>(lfirst(cell));
+		if (query->canSetTag)
+			return query->commandType != CMD_SELECT &&
+			       rt_fetch(query->resultRelation, query->rtable)->relid == table;
+	}
+	return true;
+}
+
+// Makes the rows known to the statements that are run until SPI_finish().
+void
+register_rows(Attachment *attachment, const Rows &rows)
+{
+	EphemeralNamedRelation relation =
+		static_cast<EphemeralNamedRelation>(palloc0(sizeof(EphemeralNamedRelationData)));
+	const bool keys = rows.shape == Shape::keys || rows.shape == Shape::keys_added;
+
+	relation->md.name = pstrdup(keys ? keys_name : rows_name);
+	relation->md.tupdesc = shape_of(attachment, rows.shape);
+	relation->md.enrtype = ENR_NAMED_TUPLESTORE;
+	relation->md.enrtuples = rows.count;
+	relation->reldata = rows.store;
+	if (SPI_register_relation(relation) != SPI_OK_REL_REGISTER)
+		elog(ERROR, "could not register rows of listing_stats");
+}
+
+// Reads what read, read_added and read_head do from the partitions that have it; false: it is left
+// to the statement.
+bool
+read_from_partitions(Attachment *attachment, Statement statement, const Rows &keys, Sees sees,
+                     const Rows &rows)
+{
+	AsOwner as_owner;
+
+	if (keys.store == nullptr || !reads_directly(attachment, statement))
+		return false;
+	begin_as_owner(&as_owner, attachment);
+	CommandCounterIncrement();
+	PushActiveSnapshot(sees == Sees::latest ? GetLatestSnapshot() : GetTransactionSnapshot());
+	const bool done = read_directly(attachment, keys.store, keys.shape, rows.store, rows.shape);
+	PopActiveSnapshot();
+	end_as_owner(as_owner);
+	if (!done)
+		tuplestore_clear(rows.store);
+	return done;
+}
+
+}  // namespace
+
+void
+begin_as_owner(AsOwner *as_owner, Attachment *attachment)
+{
+	as_owner->callback = {error_context_stack, error_context, attachment};
+	error_context_stack = &as_owner->callback;
+	as_owner->before = act_as(attachment->owner, SECURITY_NOFORCE_RLS);
+}
+
+void
+end_as_owner(const AsOwner &as_owner)
+{
+	resume_as(as_owner.before);
+	error_context_stack = as_owner.callback.previous;
+}
+
+Rows
+make_rows(Shape shape)
+{
+	return {tuplestore_begin_heap(true, false, work_mem), shape, 0};
+}
+
+uint64
+run_statement(Attachment *attachment, Statement statement, const Rows &taken, Sees sees,
+              bool *written_meanwhile, RowTaker taker)
+{
+	Snapshot snapshot = InvalidSnapshot;
+	Snapshot crosscheck = InvalidSnapshot;
+	MemoryContext context = CurrentMemoryContext;
+	AsOwner as_owner;
+
+	begin_as_owner(&as_owner, attachment);
+	SPI_connect();
+	const bool inserts = statement == Statement::lock && attachment->own_rows;
+	// No search_path of the caller's may change what the condition means.
+	const bool safe_path = attachment->condition != nullptr && is_read(statement);
+	const int guc_level = safe_path ? begin_safe_path() : 0;
+	if (taken.store != nullptr)
+		register_rows(attachment, taken);
+	SPIPlanPtr plan = plan_of(attachment, statement);
+	if (is_write(statement) || inserts)
+		begin_own_write(*attachment, plan_source(plan)->query_string);
+	if (IsolationUsesXactSnapshot())
+	{
+		CommandCounterIncrement();
+		snapshot = sees == Sees::latest ? GetLatestSnapshot() : GetTransactionSnapshot();
+		if (is_write(statement))
+			crosscheck = GetTransactionSnapshot();
+	}
+	const int code =
+		SPI_execute_snapshot(plan, nullptr, nullptr, snapshot, crosscheck, false, true, 0);
+	if (code == SPI_OK_REWRITTEN ||
+	    ((is_write(statement) || inserts) && !updates(plan, attachment->listing)))
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+		                errmsg("a rule on table \"%s\" replaces the UPDATE that keeps its columns",
+		                       NameStr(attachment->listing_name)),
+		                errhint("Drop the rule, or detach the table.")));
+	if (code != (inserts                          ? SPI_OK_INSERT
+	             : statement == Statement::remove ? SPI_OK_DELETE
+	             : is_write(statement)            ? SPI_OK_UPDATE
+	                                              : SPI_OK_SELECT))
+		elog(ERROR, "a statement of listing_stats failed: %s", SPI_result_code_string(code));
+	const uint64 count = SPI_processed;
+	if (inserts)
+		end_own_write();
+	else if (is_write(statement))
+		*written_meanwhile = end_own_write() || *written_meanwhile;
+	else
+	{
+		MemoryContext spi = MemoryContextSwitchTo(context);
+		for (uint64 i = 0; i < count; ++i)
+		{
+			CHECK_FOR_INTERRUPTS();
+			taker.take(taker.taker, SPI_tuptable->vals[i], SPI_tuptable->tupdesc);
+		}
+		MemoryContextSwitchTo(spi);
+	}
+	if (safe_path)
+		end_safe_path(guc_level);
+	SPI_finish();
+	end_as_owner(as_owner);
+	return count;
+}
+
+Rows
+read_rows(Attachment *attachment, Statement statement, Shape shape, const Rows &keys, Sees sees)
+{
+	Rows rows = make_rows(shape);
+
+	rows.count = keys.count;
+	if (read_from_partitions(attachment, statement, keys, sees, rows))
+		return rows;
+	rows.count = static_cast<double>(run_statement(
+		attachment, statement, keys, sees, nullptr,
+		[&rows](HeapTuple tuple, TupleDesc) { tuplestore_puttuple(rows.store, tuple); }));
+	return rows;
+}
+
+Rows
+read_all(Attachment *attachment, Sees sees)
+{
+	if (!reads_directly(attachment, Statement::read))
+		return read_rows(attachment, Statement::read_all, Shape::rows, Rows{}, sees);
+	const Rows keys = read_rows(attachment, Statement::read_listings, Shape::keys, Rows{}, sees);
+	const Rows rows = read_rows(attachment, Statement::read, Shape::rows, keys, sees);
+	tuplestore_end(keys.store);
+	return rows;
+}
+
+Rows
+rows_of_keys(Attachment *attachment, const Keys &keys, const PendingKey *const *added)
+{
+	Rows rows = make_rows(added == nullptr ? Shape::keys : Shape::keys_added);
+	TupleDesc shape = shape_of(attachment, rows.shape);
+	const int columns = attachment->key_columns;
+	Datum value[most_key_columns + 4];
+	bool null[most_key_columns + 4] = {};
+
+	for (Size i = 0; i < keys.count; ++i)
+	{
+		CHECK_FOR_INTERRUPTS();
+		split_key(*attachment, keys.key[i], value);
+		if (added != nullptr)
+		{
+			value[columns] = Int64GetDatum(added[i]->added);
+			value[columns + 1] = added[i]->lowest;
+			value[columns + 2] = added[i]->highest;
+			value[columns + 3] = added[i]->total;
+			null[columns + 1] = null[columns + 2] = added[i]->added == 0;
+			null[columns + 3] = DatumGetPointer(added[i]->total) == nullptr;
+		}
+		tuplestore_putvalues(rows.store, shape, value, null);
+	}
+	rows.count = static_cast<double>(keys.count);
+	return rows;
+}
+
+}  // namespace listing_stats
