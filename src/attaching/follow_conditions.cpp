@@ -30,6 +30,7 @@ read_name(const ObjectAddress &object, NewName *renamed)
 	Oid schema = InvalidOid;
 
 	renamed->catalog = object.classId;
+	renamed->object = object.objectId;
 	switch (object.classId)
 	{
 	case NamespaceRelationId:

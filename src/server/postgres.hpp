@@ -248,6 +248,18 @@ walk_raw_expression(Node *node, bool (*walker)(Node *, void *), void *context)
 #endif
 }
 
+// Of one that is analyzed.
+inline bool
+walk_expression(Node *node, bool (*walker)(Node *, void *), void *context)
+{
+#if PG_VERSION_NUM >= 160000
+	return expression_tree_walker(node, walker, context);
+#else
+	return expression_tree_walker(
+		node, reinterpret_cast<bool (*)()>(reinterpret_cast<void (*)()>(walker)), context);
+#endif
+}
+
 // What an UPDATE needs inserted into indexes.
 #if PG_VERSION_NUM >= 160000
 using IndexUpdates = TU_UpdateIndexes;

@@ -33,25 +33,79 @@ only_expression(List *raw)
 	return target->name == nullptr && target->indirection == NIL ? target->val : nullptr;
 }
 
-void
-rename(List *names, Oid catalog, const NewName &renamed)
+// Functions and operators share their names with others, of other arguments.  Those renamed in a
+// condition have to be the one that has the new name: else somebody's overload would carry the
+// condition over to another function of his.
+struct Renaming
 {
+	const NewName *to;
+	int renamed;  // names, and labels
+	int found;
+};
+
+void
+rename(List *names, Oid catalog, Renaming *renaming)
+{
+	const NewName &renamed = *renaming->to;
+
 	if (list_length(names) != 2 || renamed.old_label != nullptr ||
 	    strcmp(strVal(linitial(names)), renamed.old_schema) != 0)
 		return;
 	if (renamed.catalog == NamespaceRelationId)
+	{
 		linitial(names) = makeString(pstrdup(renamed.schema));
+		++renaming->renamed;
+	}
 	else if (renamed.catalog == catalog && strcmp(strVal(lsecond(names)), renamed.old_name) == 0)
 	{
 		linitial(names) = makeString(pstrdup(renamed.schema));
 		lsecond(names) = makeString(pstrdup(renamed.name));
+		++renaming->renamed;
 	}
+}
+
+bool
+count_renamed(Node *node, void *context)
+{
+	Renaming *renaming = static_cast<Renaming *>(context);
+	Oid function = InvalidOid;
+	Oid operation = InvalidOid;
+
+	if (node == nullptr)
+		return false;
+	switch (nodeTag(node))
+	{
+	case T_FuncExpr:
+		function = castNode(FuncExpr, node)->funcid;
+		break;
+	case T_OpExpr:
+	case T_DistinctExpr:
+	case T_NullIfExpr:
+		operation = reinterpret_cast<OpExpr *>(node)->opno;
+		break;
+	case T_ScalarArrayOpExpr:
+		operation = castNode(ScalarArrayOpExpr, node)->opno;
+		break;
+	default:
+		break;
+	}
+	if (renaming->to->object ==
+	    (renaming->to->catalog == ProcedureRelationId ? function : operation))
+		++renaming->found;
+	return walk_expression(node, count_renamed, context);
+}
+
+bool
+has_overloads(Oid catalog)
+{
+	return catalog == ProcedureRelationId || catalog == OperatorRelationId;
 }
 
 // 'label'::schema.type, as a label is printed.
 void
-rename_label(TypeCast *cast, const NewName &renamed)
+rename_label(TypeCast *cast, Renaming *renaming)
 {
+	const NewName &renamed = *renaming->to;
 	const List *names = cast->typeName->names;
 
 	if (renamed.old_label == nullptr || !IsA(cast->arg, A_Const) || list_length(names) != 2 ||
@@ -62,7 +116,10 @@ rename_label(TypeCast *cast, const NewName &renamed)
 	    strcmp(constant->val.sval.sval, renamed.old_label) == 0 &&
 	    strcmp(strVal(linitial(names)), renamed.schema) == 0 &&
 	    strcmp(strVal(lsecond(names)), renamed.name) == 0)
+	{
 		constant->val.sval.sval = pstrdup(renamed.label);
+		++renaming->renamed;
+	}
 }
 
 // In what the parser has made of a printed condition, in which all is qualified that is not in
@@ -70,7 +127,7 @@ rename_label(TypeCast *cast, const NewName &renamed)
 bool
 rename_in(Node *node, void *context)
 {
-	const NewName &renamed = *static_cast<const NewName *>(context);
+	Renaming *renamed = static_cast<Renaming *>(context);
 
 	if (node == nullptr)
 		return false;
@@ -122,6 +179,7 @@ transform(Relation price, const char *text, const char *const *old_name, const N
 	error_context_stack = &callback;
 	Node *raw = only_expression(raw_parser(text, RAW_PARSE_PLPGSQL_EXPR));
 	List *names = NIL;
+	Renaming renaming = {renamed, 0, 0};
 
 	if (raw == nullptr)
 		ereport(ERROR, (errcode(ERRCODE_SYNTAX_ERROR),
@@ -129,7 +187,14 @@ transform(Relation price, const char *text, const char *const *old_name, const N
 		                errhint("Give a boolean expression of columns of table \"%s\".",
 		                        RelationGetRelationName(price))));
 	if (renamed != nullptr)
-		rename_in(raw, const_cast<NewName *>(renamed));
+		rename_in(raw, &renaming);
+	// What reading constants runs is not to hold up others' commands that are not about it.
+	if (renamed != nullptr && renaming.renamed == 0)
+	{
+		error_context_stack = callback.previous;
+		resume_as(before);
+		return nullptr;
+	}
 	for (int i = 0; i < RelationGetNumberOfAttributes(price); ++i)
 	{
 		const Form_pg_attribute attribute = TupleDescAttr(RelationGetDescr(price), i);
@@ -150,6 +215,12 @@ transform(Relation price, const char *text, const char *const *old_name, const N
 	free_parsestate(state);
 	error_context_stack = callback.previous;
 	resume_as(before);
+	if (renamed != nullptr && has_overloads(renamed->catalog))
+	{
+		count_renamed(condition, &renaming);
+		if (renaming.found != renaming.renamed)
+			return nullptr;
+	}
 	return condition;
 }
 

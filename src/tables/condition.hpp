@@ -26,6 +26,7 @@ Node *parse_new_condition(Relation price, const char *text);
 struct NewName
 {
 	Oid catalog;
+	Oid object;
 	const char *old_schema;
 	const char *old_name;
 	const char *schema;
