@@ -1421,10 +1421,13 @@ COMMENT ON EVENT TRIGGER listing_stats_drops IS 'detaches what has lost its tabl
 -- coordinator, over connections that Citus opens as the caller; what Citus makes later is attached by what this table says,
 -- which is the same on all nodes.  Anybody may write rows of tables that are his: the trigger looks.
 CREATE TABLE listing_stats._distributed (
-    listing regclass, price regclass, kept name, options jsonb NOT NULL, PRIMARY KEY (listing, price, kept));
+    listing regclass, price regclass, kept name, options jsonb NOT NULL CHECK (jsonb_typeof(options) = 'object'), PRIMARY KEY (listing, price, kept));
 COMMENT ON TABLE listing_stats._distributed IS 'private: the distributed tables whose shards are attached, the first column that is kept, and the named arguments for attach(); the same on all nodes of Citus';
-GRANT SELECT, INSERT, DELETE ON listing_stats._distributed TO PUBLIC;
-SELECT pg_catalog.pg_extension_config_dump('listing_stats._distributed', '');
+-- DELETE, which also allows to lock the table in all modes, only where Citus is: see at the end.
+GRANT SELECT, INSERT ON listing_stats._distributed TO PUBLIC;
+-- Without what is gone: its number would be dumped, which is another table's where it is restored.
+SELECT pg_catalog.pg_extension_config_dump('listing_stats._distributed',
+    'WHERE EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid OPERATOR(pg_catalog.=) listing) AND EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid OPERATOR(pg_catalog.=) price)');
 
 CREATE FUNCTION listing_stats._distributed_owner() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -1485,9 +1488,13 @@ DECLARE
     step text;
     a listing_stats.attachments;
 BEGIN
-    FOR one IN SELECT c.oid::regclass AS oid, c.relname, pg_has_role(c.relowner, 'USAGE') AS owned FROM unnest(tables) WITH ORDINALITY t(oid, i) JOIN pg_class c USING (oid) ORDER BY i LOOP
+    FOR one IN SELECT c.oid::regclass AS oid, c.relname, pg_has_role(c.relowner, 'USAGE') AS owned, pg_get_userbyid(c.relowner) AS owner FROM unnest(tables) WITH ORDINALITY t(oid, i) JOIN pg_class c USING (oid) ORDER BY i LOOP
         IF NOT one.owned THEN
             RAISE insufficient_privilege USING MESSAGE = format('must be owner of table "%s"', one.relname);
+        ELSIF one.owner <> current_user THEN
+            -- Functions in indexes, constraints and domains would be called for the copies, as whoever made these.
+            RAISE insufficient_privilege USING MESSAGE = format('attach_distributed() of table "%s" has to be called by its owner, role "%s"', one.relname, one.owner),
+                HINT = 'It tries what the owner has made on copies of the tables, which would belong to another role. Connect as the owner.';
         END IF;
     END LOOP;
     IF to_regclass('pg_catalog.pg_dist_partition') IS NULL THEN
@@ -1579,12 +1586,13 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION listing_stats._remember_distributed(regclass, regclass, name, jsonb) IS 'private: writes a row of _distributed on all nodes; without options removes it, and all of the tables if kept is NULL';
 
--- A procedure cannot have a search_path of its own and commit: the first statement of each transaction sets it.
+-- A procedure cannot have a search_path of its own and commit: the first statement of each transaction sets it.  The types of its
+-- variables are looked up before that.
 CREATE PROCEDURE listing_stats._on_shards(listing regclass, price regclass, what text, commands text[]) LANGUAGE plpgsql AS $$
 DECLARE
-    pairs jsonb;
+    pairs pg_catalog.jsonb;
     failed integer;
-    outcome record;
+    outcome pg_catalog.record;
     i integer;
     c integer;
 BEGIN
@@ -1624,9 +1632,9 @@ CREATE PROCEDURE listing_stats.attach_distributed(
     backfill boolean DEFAULT true) LANGUAGE plpgsql AS $$
 #variable_conflict use_variable
 DECLARE
-    options jsonb;
-    plan record;
-    step text;
+    options pg_catalog.jsonb;
+    plan pg_catalog.record;
+    step pg_catalog.text;
 BEGIN
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     options := jsonb_strip_nulls(jsonb_build_object('last_price', last_price, 'last_price_at', last_price_at, 'previous_price', previous_price, 'lowest_price', lowest_price,
@@ -1659,7 +1667,7 @@ COMMENT ON PROCEDURE listing_stats.refresh_distributed(regclass, regclass, integ
 
 CREATE PROCEDURE listing_stats.detach_distributed(listing regclass, price regclass, "column" name DEFAULT NULL) LANGUAGE plpgsql AS $$
 DECLARE
-    kept name;
+    kept pg_catalog.name;
 BEGIN
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     kept := "column";
@@ -1697,7 +1705,10 @@ DECLARE
     shards integer;
     without integer;
 BEGIN
-    FOR d IN SELECT a.* FROM listing_stats._distributed a JOIN pg_class l ON l.oid = a.listing JOIN pg_class p ON p.oid = a.price LOOP
+    IF to_regclass('pg_catalog.pg_dist_shard') IS NULL THEN
+        RETURN;
+    END IF;
+    FOR d IN SELECT a.*, has_schema_privilege(p.relnamespace, 'USAGE') AS usable FROM listing_stats._distributed a JOIN pg_class l ON l.oid = a.listing JOIN pg_class p ON p.oid = a.price LOOP
         EXECUTE 'SELECT citus_is_coordinator() AS is' INTO outcome;
         CONTINUE WHEN NOT outcome.is;
         shown := NULL;
@@ -1706,7 +1717,7 @@ BEGIN
         without := 0;
         FOR pair IN SELECT * FROM listing_stats._shard_pairs(d.listing, d.price) LOOP
             shards := shards + 1;
-            outcome := listing_stats._run_on(pair.node, pair.port, format('SELECT pg_catalog.to_jsonb(a) FROM listing_stats._attachments() a WHERE listing = %L::pg_catalog.regclass AND price = %L::pg_catalog.regclass AND %L IN (last_price, last_price_at, previous_price, lowest_price, highest_price, price_count, price_total, first_price, %s) LIMIT 1',
+            outcome := listing_stats._run_on(pair.node, pair.port, format('SELECT pg_catalog.to_jsonb(a) FROM listing_stats._attachments() a WHERE listing OPERATOR(pg_catalog.=) %L::pg_catalog.regclass AND price OPERATOR(pg_catalog.=) %L::pg_catalog.regclass AND %L OPERATOR(pg_catalog.=) ANY (ARRAY[last_price, last_price_at, previous_price, lowest_price, highest_price, price_count, price_total, first_price, %s]) LIMIT 1',
                 pair.listing_shard, pair.price_shard, d.kept, CASE d.kept WHEN '' THEN '''''' ELSE 'NULL' END));
             IF NOT outcome.success THEN
                 warnings := warnings || format('node %s:%s does not say what is attached there: %s', pair.node, pair.port, outcome.result);
@@ -1720,7 +1731,9 @@ BEGIN
         IF without > 0 THEN
             warnings := format('%s of %s shards have no triggers: CALL listing_stats.attach_distributed(%L, %L%s)', without, shards, d.listing, d.price, listing_stats._distributed_arguments(d.options)) || warnings;
         END IF;
-        RETURN NEXT coalesce(shown, '{}') || jsonb_build_object('listing', d.listing, 'price', d.price, 'index', to_regclass(regexp_replace(shown ->> 'index', '_\d+"?$', '')), 'warnings', warnings);
+        -- By their numbers: to read a name can need a privilege that the reader does not have.
+        RETURN NEXT coalesce(shown, '{}') || jsonb_build_object('listing', d.listing::oid::bigint, 'price', d.price::oid::bigint,
+            'index', CASE WHEN d.usable THEN to_regclass(regexp_replace(shown ->> 'index', '_\d+"?$', ''))::oid::bigint END, 'warnings', warnings);
     END LOOP;
 END $$;
 COMMENT ON FUNCTION listing_stats._distributed_attachments() IS 'private: a row of the view attachments for each attachment of distributed tables, as JSON; asks all nodes; nothing except on the coordinator';
@@ -1739,7 +1752,8 @@ FROM listing_stats._distributed_attachments() d, jsonb_to_record(d) AS a(
 -- Citus makes shards by ordinary DDL, on the node where they will be: columns, rows, indexes, and foreign keys at the end.  A
 -- pair is attached when that of its prices has all indexes that the table has and its foreign key, which says of which pair it is.
 -- Without a foreign key the pair is known only where Citus already has the shard (it moves).
-CREATE FUNCTION listing_stats._follow_shards() RETURNS event_trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+-- Nobody's command waits for long for somebody who has locked the table of notes.
+CREATE FUNCTION listing_stats._follow_shards() RETURNS event_trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '1s' AS $$
 DECLARE
     made record;
     d record;
@@ -1749,7 +1763,7 @@ BEGIN
     IF NOT has_schema_privilege('listing_stats', 'USAGE') THEN
         RETURN;
     END IF;
-    IF NOT EXISTS (SELECT FROM listing_stats._distributed) THEN
+    IF to_regclass('pg_catalog.pg_dist_shard') IS NULL OR NOT EXISTS (SELECT FROM listing_stats._distributed) THEN
         RETURN;
     END IF;
     IF TG_EVENT = 'sql_drop' THEN
@@ -1764,19 +1778,17 @@ BEGIN
         END LOOP;
         RETURN;
     END IF;
-    IF to_regclass('pg_catalog.pg_dist_shard') IS NULL THEN
-        RETURN;
-    END IF;
     FOR made IN
-        SELECT DISTINCT c.oid, substring(c.relname FROM '_(\d{1,18})$')::bigint AS id
+        SELECT DISTINCT c.oid, c.relowner, substring(c.relname FROM '_(\d{1,18})$')::bigint AS id
         FROM pg_event_trigger_ddl_commands() e LEFT JOIN pg_index i ON i.indexrelid = e.objid JOIN pg_class c ON c.oid = coalesce(i.indrelid, e.objid)
         WHERE e.classid = 'pg_class'::regclass AND c.relname ~ '_\d{1,18}$'
             AND NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = c.oid AND tgfoid = 'listing_stats.price_changed()'::regprocedure)
     LOOP
         FOR d IN
             SELECT a.*, f.confrelid AS referenced FROM listing_stats._distributed a
-            JOIN pg_class l ON l.oid = a.listing
-            JOIN pg_class p ON p.oid = a.price
+            -- Of one owner: what somebody has noted is not for others' tables that are named like shards of his.
+            JOIN pg_class l ON l.oid = a.listing AND l.relowner = made.relowner
+            JOIN pg_class p ON p.oid = a.price AND p.relowner = made.relowner
             LEFT JOIN (SELECT DISTINCT conrelid, confrelid FROM pg_constraint WHERE contype = 'f') f ON f.conrelid = p.oid AND f.confrelid = l.oid
         LOOP
             CONTINUE WHEN NOT made.oid IS NOT DISTINCT FROM to_regclass(shard_name(d.price, made.id, false))::oid
@@ -1828,5 +1840,6 @@ BEGIN
             WHERE p.pronamespace = 'listing_stats'::regnamespace AND f.oid <> 0 LOOP
             EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO PUBLIC', part);
         END LOOP;
+        GRANT DELETE ON listing_stats._distributed TO PUBLIC;
     END IF;
 END $do$;

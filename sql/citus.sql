@@ -40,6 +40,8 @@ ROLLBACK TO a;
 -- attach_distributed() is for Citus's alone; who may note what is attached, and what is forgotten with a table
 RESET SESSION AUTHORIZATION;
 CREATE TABLE citus.theirs (id int PRIMARY KEY);
+CREATE TABLE pg_catalog.pg_dist_shard (logicalrelid regclass NOT NULL);
+GRANT DELETE ON listing_stats._distributed TO PUBLIC;
 SET LOCAL SESSION AUTHORIZATION regress_listing_stats;
 INSERT INTO listing_stats._distributed VALUES ('listing', 'price', 'last_price', '{"key": "listing_id"}');
 SELECT listing, price, kept, listing_stats._distributed_arguments(options) FROM listing_stats._distributed;

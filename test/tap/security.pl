@@ -56,6 +56,11 @@ for my $private ($node->safe_psql('market', q{
 }
 like(as('dba', q{UPDATE listing_stats._distributed SET options = '{}'}), qr/permission denied/, 'notes are not changed');
 # sql/citus.sql: rows of _distributed are written by the owner of the tables alone.
+# Everybody's DDL looks into this one where Citus is.
+for my $mode ('SHARE', 'ACCESS EXCLUSIVE')
+{
+	like(as('thief', "BEGIN; LOCK TABLE listing_stats._distributed IN $mode MODE"), qr/permission denied/, "nobody keeps others from it in $mode MODE");
+}
 
 # The victim's tables.
 my $tables = q{
@@ -252,7 +257,7 @@ is(as('plain', q{SELECT last_price, warnings FROM listing_stats.attachments WHER
 is(as('plain', q{SELECT count(*) FROM pg_trigger WHERE tgrelid = 'm.listing'::regclass AND tgname ~ '^LISTING_STATS'}), '1', 'in the triggers too');
 as('plain', 'DROP SCHEMA m CASCADE');
 
-# What reading a condition runs does not change the settings of who looks at the tables.
+# S8: What reading a condition runs does not change the settings of who looks at the tables, or gives something a new name.
 as('plain', q{
 	CREATE SCHEMA m;
 	GRANT USAGE ON SCHEMA m TO PUBLIC;
@@ -260,18 +265,59 @@ as('plain', q{
 	CREATE FUNCTION version() RETURNS text LANGUAGE sql AS $$ SELECT 'planted' $$;
 	CREATE FUNCTION sets(int) RETURNS boolean IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN PERFORM set_config('search_path', 'm, pg_catalog', false); RETURN true; END $$;
 	CREATE DOMAIN checked AS int CHECK (m.sets(VALUE));
+	CREATE TYPE named AS ENUM ('a');
 	CREATE TABLE listing (id int PRIMARY KEY);
 	CREATE TABLE price (id serial PRIMARY KEY, listing_id int REFERENCES listing, created timestamptz NOT NULL, value numeric);
 	INSERT INTO listing VALUES (1);
-	SELECT count(*) FROM listing_stats.attach('listing', 'price', condition => $$'{1}'::m.checked[] IS NOT NULL AND value > 0$$);
+	SELECT count(*) FROM listing_stats.attach('listing', 'price', condition => $$'{1}'::m.checked[] IS NOT NULL AND 'a'::m.named IS NOT NULL AND value > 0$$);
 });
 for my $looks ('SELECT count(*) FROM listing_stats.attachments', 'SELECT count(*) FROM listing_stats.check()', q{SELECT count(*) FROM listing_stats.verify('m.listing', 'm.price')},
-	q{CALL listing_stats.refresh('m.listing', 'm.price')}, q{SELECT count(*) FROM listing_stats.latest_prices('m.price', ARRAY[1])}, 'ALTER TABLE m.price RENAME value TO amount',
+	q{CALL listing_stats.refresh('m.listing', 'm.price')}, q{SELECT count(*) FROM listing_stats.latest_prices('m.price', ARRAY[1])}, 'ALTER TYPE m.named RENAME TO other', 'ALTER TABLE m.price RENAME value TO amount',
 	q{SELECT count(*) FROM listing_stats.attach('m.listing', 'm.price', price_count => 'n')})
 {
 	unlike($node->safe_psql('market', "$looks; SELECT version()"), qr/planted/, "the search_path stays as it is after $looks");
 }
 as('plain', 'DROP SCHEMA m CASCADE');
+
+# S3: Somebody's overload of a function or operator that a condition names does not carry the condition over to what is his.
+as('dba', 'CREATE SCHEMA common; GRANT USAGE, CREATE ON SCHEMA common TO PUBLIC; GRANT CREATE ON DATABASE market TO thief');
+as('plain', q{
+	CREATE SCHEMA m;
+	SET search_path = m;
+	CREATE FUNCTION common.counts(numeric) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT $1 > 0';
+	CREATE FUNCTION common.more(numeric, numeric) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT $1 > $2';
+	CREATE OPERATOR common.>>> (LEFTARG = numeric, RIGHTARG = numeric, FUNCTION = common.more);
+	CREATE TABLE listing (id int PRIMARY KEY);
+	CREATE TABLE price (id serial PRIMARY KEY, listing_id int REFERENCES listing, created timestamptz NOT NULL, value numeric);
+	SELECT count(*) FROM listing_stats.attach('listing', 'price', condition => 'common.counts(value) AND value OPERATOR(common.>>>) 1');
+});
+as('thief', q{
+	CREATE SCHEMA his;
+	GRANT USAGE ON SCHEMA his TO PUBLIC;
+	CREATE FUNCTION his.bad(numeric) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN RAISE EXCEPTION 'ran as %', current_user; END $$;
+	CREATE FUNCTION his.bad(numeric, numeric) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN RAISE EXCEPTION 'ran as %', current_user; END $$;
+	CREATE FUNCTION his.counts(numeric) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT his.bad($1)';
+	CREATE FUNCTION common.counts(point) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT true';
+	CREATE FUNCTION his.more(point, point) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT true';
+	CREATE OPERATOR his.>>> (LEFTARG = numeric, RIGHTARG = numeric, FUNCTION = his.bad);
+	CREATE OPERATOR common.>>> (LEFTARG = point, RIGHTARG = point, FUNCTION = his.more);
+	ALTER FUNCTION common.counts(point) SET SCHEMA his;
+	ALTER OPERATOR common.>>> (point, point) SET SCHEMA his;
+});
+is( as('plain', q{SELECT condition FROM listing_stats.attachments WHERE listing = 'm.listing'::regclass}), '(common.counts(value) AND (value OPERATOR(common.>>>) (1)::numeric))',
+	'what somebody else calls his functions and operators is not followed');
+is(as('plain', q{INSERT INTO m.listing VALUES (1); INSERT INTO m.price (listing_id, created, value) VALUES (1, now(), 2); SELECT last_price FROM m.listing}), '2', 'nor run');
+as('plain', 'ALTER FUNCTION common.counts(numeric) SET SCHEMA m');
+is(as('plain', q{SELECT condition FROM listing_stats.attachments WHERE listing = 'm.listing'::regclass}), '(m.counts(value) AND (value OPERATOR(common.>>>) (1)::numeric))',
+	"what the condition's own is called is");
+as('thief', 'DROP SCHEMA his CASCADE');
+# What somebody notes for Citus does not keep others from looking.
+as('thief', q{CREATE TABLE public.note_a (i int); CREATE TABLE public.note_b (i int); INSERT INTO listing_stats._distributed VALUES ('note_a', 'note_b', '', '{}')});
+is(as('plain', q{SELECT count(*) FROM listing_stats.attachments WHERE listing = 'm.listing'::regclass}), '1', 'the view is read whatever has been noted');
+is(as('plain', q{DROP TABLE m.price}), '', 'and nobody hears of it who drops a table');
+as('thief', 'DROP TABLE public.note_a, public.note_b');
+as('plain', 'DROP SCHEMA m CASCADE');
+$node->safe_psql('market', 'DELETE FROM listing_stats._distributed; DROP SCHEMA common CASCADE; REVOKE CREATE ON DATABASE market FROM thief');
 
 # The owner of the extension removes it; data stay.
 like(as('thief', 'DROP EXTENSION listing_stats CASCADE'), qr/must be owner of extension/, 'others cannot');
