@@ -122,6 +122,16 @@ SELECT looks('DELETE FROM price WHERE listing_id = 1 AND created >= month(4)');
 SELECT looks('DELETE FROM price WHERE listing_id = 1') IS NOT NULL AS all;
 DROP TABLE price;
 
+-- one column of the key twice
+CREATE TABLE price (id int GENERATED ALWAYS AS IDENTITY, listing_id int, created date NOT NULL, value numeric) PARTITION BY RANGE (created);
+CREATE TABLE price01 PARTITION OF price FOR VALUES FROM (MINVALUE) TO (MAXVALUE) PARTITION BY HASH (listing_id, listing_id);
+SELECT format('CREATE TABLE price01_%s PARTITION OF price01 FOR VALUES WITH (MODULUS 3, REMAINDER %s)', r, r) FROM generate_series(0, 2) r \gexec
+SELECT FROM listing_stats.attach('listing', 'price', key => 'listing_id', tie => 'id');
+SELECT looks('INSERT INTO price (listing_id, created, value) SELECT i, month(4), i FROM generate_series(1, 50) i') IS NOT NULL AS all;
+SELECT count(*) FROM listing_stats.latest_prices('price', ARRAY(SELECT generate_series(1, 50)));
+SELECT count(*) FROM listing_stats.latest_prices('price01', ARRAY(SELECT generate_series(1, 50)), key => 'listing_id', at => 'created', value => 'value');
+DROP TABLE price;
+
 -- by the key, of any type: the one
 CREATE TYPE color AS ENUM ('red', 'green', 'blue');
 CREATE COLLATION ignoring_case (provider = icu, locale = 'und-u-ks-level2', deterministic = false);

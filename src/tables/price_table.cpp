@@ -474,7 +474,8 @@ partitioning_of(Relation relation, const PriceTable &table)
 	const PartitionKey key = RelationGetPartitionKey(relation);
 	const PartitionDesc partitions = RelationGetPartitionDesc(relation, true);
 
-	bool by_key = true;
+	// One column of the key may be there twice, whose partition takes both to be found.
+	bool by_key = key->partnatts <= key_columns(table);
 	for (int i = 0; by_key && i < key->partnatts; ++i)
 	{
 		by_key = false;
