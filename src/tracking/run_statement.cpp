@@ -135,6 +135,9 @@ run_statement(Attachment *attachment, Statement statement, const Rows &taken, Se
 	const int guc_level = safe_path ? begin_safe_path() : 0;
 	if (taken.store != nullptr)
 		register_rows(attachment, taken);
+	// Who was waited for may have attached a partition, which a transaction that has its tables
+	// locked already need not hear of.
+	AcceptInvalidationMessages();
 	SPIPlanPtr plan = plan_of(attachment, statement);
 	if (is_write(statement) || inserts)
 		begin_own_write(*attachment, plan_source(plan)->query_string);
