@@ -860,8 +860,10 @@ write_directly(const Attachment &attachment, const Keys &keys, const PendingKey 
 		AllocSetContextCreate(CurrentMemoryContext, "listing_stats listing", ALLOCSET_SMALL_SIZES);
 	write.keys = &keys;
 	write.added = added;
-	if (reads_leaves(keys.count) && OidIsValid(write.path->prices.index) &&
-	    keeps_values_of_rows(attachment))
+	if (is_lost(*write.prices))
+		write.stopped = true;
+	else if (reads_leaves(keys.count) && OidIsValid(write.path->prices.index) &&
+	         keeps_values_of_rows(attachment))
 		write_from_leaves(&write);
 	else if (reads_many(*write.path, keys.count) && keeps_values_of_rows(attachment))
 		write_from_partitions(&write);

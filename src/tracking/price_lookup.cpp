@@ -5,7 +5,8 @@
 //   snapshot sees from being detached.
 // - Partitions are those of the snapshot: messages are taken in when a lookup begins, behind the
 //   locks of the listings.  One that was attached while these were waited for has prices of
-//   transactions that held them.
+//   transactions that held them; so has a table that has come to inherit from price, by which the
+//   lookup is lost.
 // - Prices of one key and one time lie in one of the ranges of time, or in the order of these, so
 //   that going from range to range is going back in time.
 #include "tracking/price_lookup.hpp"
@@ -475,8 +476,9 @@ begin_price_lookup(const Attachment &attachment, Relation price)
 
 	lookup->attachment = &attachment;
 	lookup->context = CurrentMemoryContext;
-	if (price->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
-		AcceptInvalidationMessages();
+	AcceptInvalidationMessages();
+	lookup->lost =
+		price->rd_rel->relhassubclass && price->rd_rel->relkind != RELKIND_PARTITIONED_TABLE;
 	return lookup;
 }
 
