@@ -207,7 +207,32 @@ for my $query (
 like(run_sql(q{SELECT sum(listing_stats.latest_price('reading.distributed', listing_id, key_column => 'listing_id')) FROM reading.distributed}), qr/ERROR: *cannot execute a distributed query/, 'nested queries are refused by Citus');
 like($node->safe_psql('postgres', 'EXPLAIN VERBOSE SELECT listing_stats.latest(value, created, id) FROM reading.distributed'), qr/worker_partial_agg/, 'states travel, not rows');
 
-# The notes are dumped with the coordinator.
+# S3: What somebody notes is for his own tables, not for others' that are named like shards of his.
+$node->safe_psql('postgres', 'CREATE ROLE thief LOGIN; GRANT CREATE ON DATABASE postgres TO thief; CREATE SCHEMA common; GRANT ALL ON SCHEMA common TO PUBLIC');
+sub by_thief { return ($node->psql('postgres', "SET client_min_messages = warning;\n$_[0]", extra_params => [ '-U', 'thief' ]))[2]; }
+run_sql('SET search_path = common; CREATE TABLE goods_2026 (id int PRIMARY KEY);
+	CREATE TABLE offers_2026 (id serial PRIMARY KEY, listing_id int REFERENCES goods_2026, created date NOT NULL, value numeric)');
+is(by_thief(q{SET search_path = common; CREATE TABLE goods (id int PRIMARY KEY); CREATE TABLE offers (id serial PRIMARY KEY, listing_id int REFERENCES goods, created date NOT NULL, value numeric);
+	INSERT INTO listing_stats._distributed VALUES ('goods', 'offers', 'last_price', '{"condition": "value > 1"}')}), '', 'somebody notes tables of his');
+is(run_sql('ALTER TABLE common.offers_2026 ADD COLUMN note text'), '', 'and others change theirs');
+is(run_sql(q{SELECT count(*) FROM pg_trigger WHERE tgrelid = 'common.offers_2026'::regclass AND tgname ~ '^LISTING'}), '0', 'which are not attached');
+# What his indexes, constraints and types run is not run as a superuser.
+is(by_thief(q{CREATE SCHEMA his; SET search_path = his; CREATE TABLE listing (id int PRIMARY KEY);
+	CREATE TABLE price (id int, listing_id int REFERENCES listing, created date NOT NULL, value numeric, PRIMARY KEY (id, listing_id));
+	SELECT create_distributed_table('listing', 'id'), create_distributed_table('price', 'listing_id');
+	CREATE FUNCTION says() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN RAISE WARNING 'ran as %', current_user; RETURN true; END $$;
+	CREATE FUNCTION trap(int) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN RETURN his.says(); END $$;
+	SET client_min_messages = error; CREATE INDEX ON price (value) WHERE trap(1)}), '', 'a trap in an index');
+my (undef, undef, $refused) = $node->psql('postgres', q{CALL listing_stats.attach_distributed('his.listing', 'his.price')});
+like($refused, qr/has to be called by its owner, role "thief"/, 'a superuser does not try it');
+unlike($refused, qr/ran as/, 'and it does not run');
+unlike(by_thief(q{CALL listing_stats.attach_distributed('his.listing', 'his.price')}), qr/ERROR/, 'its owner does');
+# Readers need no privilege on others' schemas.
+like(run_sql('SELECT count(*) FROM listing_stats.attachments'), qr/^\d+$/, 'the view is read by who may not use the schema of a table');
+
+# The notes are dumped with the coordinator, except of what is gone.
+$node->safe_psql('postgres', q{SET session_replication_role = replica; INSERT INTO listing_stats._distributed VALUES (987654, 987655, '', '{}')});
 my ($dump) = run_command([ 'pg_dump', '-h', $node->host, '-p', $node->port, '-U', 'owner', '--data-only', '-t', 'listing_stats._distributed', '-e', 'listing_stats', 'postgres' ]);
 like($dump, qr/COPY listing_stats._distributed.*tenants\.listing\ttenants\.price\tlast_price\t/s, 'a dump has them');
+unlike($dump, qr/987654/, 'without what is gone');
 done_testing();
