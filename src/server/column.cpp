@@ -217,8 +217,9 @@ primary_key_column(Relation relation, const AttrNumber *without, int count)
 		for (int i = 0; index->rd_index->indisprimary && i < index->rd_index->indnkeyatts; ++i)
 		{
 			const int candidate = index->rd_index->indkey.values[i];
-			const bool is_other = std::none_of(
-				without, without + count, [candidate](AttrNumber i) { return i == candidate; });
+			const bool is_other =
+				std::none_of(without, without + count,
+			                 [candidate](AttrNumber other) { return other == candidate; });
 			if (is_other)
 				found = found == 0 ? candidate : -1;
 		}
