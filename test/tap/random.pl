@@ -1001,6 +1001,8 @@ sub question
 		? (chance(0.1) ? pick("'infinity'", "'-infinity'", "'2100-01-01'") : literal(time_text('timestamptz', between(-2, $m->{big} ? pick(14, 400) : 14)))) . '::timestamptz' : undef;
 	# Where there are several of a key, the value is named.
 	my $several = grep { @{ $_->{keys} } == 1 && $_->{key} eq $a->{key} && $_ != $a } @{ $m->{attachments} };
+	# And the key, where a row is of several.
+	my $other_keys = grep { $_->{p} eq $a->{p} && "@{ $_->{keys} }" ne "@{ $a->{keys} }" } @{ $m->{attachments} };
 	my @where = $a->{null_value} eq 'skip' && !$several ? "p.{$a->{value}} IS DISTINCT FROM NULL" : ();
 	return {
 		ask => $key_types{$type}{ask}, type => $key_types{$type}{type} // $type, has_time => $has_time, as_of => $as_of,
@@ -1008,7 +1010,7 @@ sub question
 		numeric => $a->{value_type} =~ /double|real/ ? "p.{$a->{value}}::text::numeric" : "p.{$a->{value}}::numeric",
 		known => \@where, until => $as_of ? "p.{$a->{at}} <= ($as_of)::$a->{at_type}" : 'true',
 		names_value => $several ? ', value => ' . literal($m->{name}{ $a->{value} }) : '',
-		names_key => $m->{several}{ $a->{p} } || $several || chance(0.3),
+		names_key => $m->{several}{ $a->{p} } || $several || $other_keys || chance(0.3),
 		newest => "p.{$a->{at}} DESC NULLS LAST, p.{$a->{tie}} DESC NULLS LAST" };
 }
 
@@ -1406,6 +1408,8 @@ sub change_owner
 sub action
 {
 	my ($t) = @_;
+	# It runs often.
+	local $m->{big};
 	my $p = pick(tables_of('p'));
 	my $l = pick(tables_of('l'));
 	my $table = $m->{table}{$p};

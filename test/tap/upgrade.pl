@@ -120,7 +120,7 @@ GRANT SELECT ON listing_stats._tap TO PUBLIC;
 COMMENT ON FUNCTION listing_stats.check() IS 'another text';
 ALTER FUNCTION listing_stats.check() COST 1000;
 ALTER EVENT TRIGGER listing_stats_drops ENABLE ALWAYS;
-ALTER TABLE listing_stats._late ENABLE REPLICA TRIGGER _late;
+COMMENT ON TRIGGER _late ON listing_stats._late IS 'another text';
 };
 script('tap', "$base\n$added");
 script("$newest--tap", $added);
