@@ -973,19 +973,19 @@ FROM listing_stats._attachments();
 COMMENT ON VIEW listing_stats.attachments IS 'what is attached: tables, columns, the index that serves the latest price (NULL if none does), the way listings are locked and written (''direct'', or ''by SQL:'' and what is in the way; as of this session), triggers and their state, and warnings about what would make it slow or wrong';
 GRANT SELECT ON listing_stats.attachments TO PUBLIC;
 
-CREATE FUNCTION listing_stats._flush_counts(OUT listing oid, OUT price oid, OUT kept smallint, OUT flushes bigint, OUT locked bigint, OUT written bigint, OUT total_time double precision, OUT shared boolean)
+CREATE FUNCTION listing_stats._flush_counts(OUT listing oid, OUT price oid, OUT kept smallint, OUT flushes bigint, OUT locked bigint, OUT written bigint, OUT total_time double precision, OUT last_verify timestamptz, OUT last_differences bigint, OUT shared boolean)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'listing_stats_flush_counts' LANGUAGE C VOLATILE;
 COMMENT ON FUNCTION listing_stats._flush_counts() IS 'private: the counts of the view flush_counts as they are kept';
 
 CREATE VIEW listing_stats.flush_counts AS
 SELECT c.listing::regclass AS listing, c.price::regclass AS price, k.attname AS kept, sum(c.flushes)::bigint AS flushes, sum(c.locked)::bigint AS locked, sum(c.written)::bigint AS written,
-    sum(c.total_time) AS total_time, c.shared
+    sum(c.total_time) AS total_time, max(c.last_verify) AS last_verify, (array_agg(c.last_differences ORDER BY c.last_verify DESC NULLS LAST))[1] AS last_differences, c.shared
 FROM listing_stats._flush_counts() c
 JOIN pg_catalog.pg_attribute k ON k.attrelid = c.listing AND k.attnum = c.kept AND NOT k.attisdropped
 JOIN pg_catalog.pg_class p ON p.oid = c.price
 GROUP BY c.listing, c.price, k.attname, c.shared;
-COMMENT ON VIEW listing_stats.flush_counts IS 'how often the columns of each attachment were kept, and what it took, while listing_stats.count_flushes was on: since the server started or reset_flush_counts(), by all sessions; before PostgreSQL 17 without shared_preload_libraries by this session alone. Errors are not counted, what was rolled back is; attach(), refresh() and TRUNCATE are not';
+COMMENT ON VIEW listing_stats.flush_counts IS 'how often the columns of each attachment were kept, and what it took, while listing_stats.count_flushes was on, and when verify() last looked at it: since the server started or reset_flush_counts(), by all sessions; before PostgreSQL 17 without shared_preload_libraries by this session alone. Errors are not counted, what was rolled back is; attach(), refresh() and TRUNCATE are not';
 COMMENT ON COLUMN listing_stats.flush_counts.listing IS 'the table whose columns are kept';
 COMMENT ON COLUMN listing_stats.flush_counts.price IS 'the table they are kept from';
 COMMENT ON COLUMN listing_stats.flush_counts.kept IS 'the first kept column, which tells several attachments of two tables apart';
@@ -993,6 +993,8 @@ COMMENT ON COLUMN listing_stats.flush_counts.flushes IS 'how often listings were
 COMMENT ON COLUMN listing_stats.flush_counts.locked IS 'how many listings were locked';
 COMMENT ON COLUMN listing_stats.flush_counts.written IS 'how many listings were changed';
 COMMENT ON COLUMN listing_stats.flush_counts.total_time IS 'how long it took, in milliseconds, with waiting for locks and with what the owner''s triggers on the listings did; where attachments share their locks, the first of them has that time';
+COMMENT ON COLUMN listing_stats.flush_counts.last_verify IS 'when verify() last came to its end, whatever the setting; NULL if it did not since the server started';
+COMMENT ON COLUMN listing_stats.flush_counts.last_differences IS 'how many rows it gave for this attachment';
 COMMENT ON COLUMN listing_stats.flush_counts.shared IS 'whether all sessions are counted, and not this one alone';
 GRANT SELECT ON listing_stats.flush_counts TO PUBLIC;
 

@@ -5,6 +5,7 @@
 // the owner, whose functions a condition can call.
 #include "server/roles.hpp"
 #include "tables/condition.hpp"
+#include "tracking/flush_counts.hpp"
 #include "tracking/maintenance_sql.hpp"
 
 namespace listing_stats {
@@ -41,10 +42,12 @@ lock_all(Oid table)
 	list_free(find_all_inheritors(table, AccessShareLock, nullptr));
 }
 
-void
+// How many there are.
+uint64
 put_differences(ReturnSetInfo *result, const char *differences, Oid owner)
 {
 	const Actor before = act_as(owner, SECURITY_RESTRICTED_OPERATION | SECURITY_NOFORCE_RLS);
+	uint64 count = 0;
 	const char *query =
 		psprintf("SELECT d.key, d.column_name::pg_catalog.name, d.stored, d.expected "
 	             "FROM (%s) AS d (key, column_name, stored, expected)",
@@ -65,12 +68,14 @@ put_differences(ReturnSetInfo *result, const char *differences, Oid owner)
 			break;
 		for (uint64 i = 0; i < SPI_processed; ++i)
 			tuplestore_puttuple(result->setResult, SPI_tuptable->vals[i]);
+		count += SPI_processed;
 		SPI_freetuptable(SPI_tuptable);
 	}
 	SPI_cursor_close(portal);
 	end_safe_path(guc_level);
 	SPI_finish();
 	resume_as(before);
+	return count;
 }
 
 }  // namespace
@@ -97,30 +102,34 @@ LISTING_STATS_FUNCTION(listing_stats_verify)
 	lock_all(listing);
 	lock_all(price);
 	const Oid owner = relation->rd_rel->relowner;
-	List *queries = NIL;
+	List *attachments = NIL;
 	ListCell *cell = nullptr;
 	foreach (cell, attachments_to(listing, relation))
 	{
-		Attachment attachment = {};
+		auto *attachment = static_cast<Attachment *>(palloc0(sizeof(Attachment)));
 		Problem problem = {};
-		attachment.context = CurrentMemoryContext;
-		if (!resolve(relation, static_cast<Trigger *>(lfirst(cell)), Side::price, &attachment,
+		attachment->context = CurrentMemoryContext;
+		if (!resolve(relation, static_cast<Trigger *>(lfirst(cell)), Side::price, attachment,
 		             &problem))
 			ereport(ERROR, (errcode(problem.sqlstate), errmsg_internal("%s", problem.message),
 			                errhint("%s", problem.hint)));
-		queries = lappend(queries, verify_query(attachment));
+		attachments = lappend(attachments, attachment);
 	}
 	Assert(CheckRelationLockedByMe(relation, AccessShareLock, true));
 	relation_close(relation, NoLock);  // until the transaction ends, as a query's
-	if (queries == NIL)
+	if (attachments == NIL)
 		not_attached(listing, price);
 	// The calling statement's snapshot can be older than what we had to wait for, and then would
 	// see tables without rows.
 	PushActiveSnapshot(IsolationUsesXactSnapshot() ? GetTransactionSnapshot()
 	                                               : GetLatestSnapshot());
-	foreach (cell, queries)
-		put_differences(reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo),
-		                static_cast<const char *>(lfirst(cell)), owner);
+	foreach (cell, attachments)
+	{
+		const auto *attachment = static_cast<Attachment *>(lfirst(cell));
+		note_verify(*attachment,
+		            put_differences(reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo),
+		                            verify_query(*attachment), owner));
+	}
 	PopActiveSnapshot();
 	PG_RETURN_NULL();
 }

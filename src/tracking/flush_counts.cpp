@@ -29,6 +29,8 @@ struct Counts
 	pg_atomic_uint64 locked;
 	pg_atomic_uint64 written;
 	pg_atomic_uint64 nanoseconds;
+	pg_atomic_uint64 last_verify;  // a TimestampTz; 0: never
+	pg_atomic_uint64 last_differences;
 };
 
 constexpr int most_counts = 2048;
@@ -130,6 +132,17 @@ count_flush(Attachment *attachment, uint64 locked, uint64 written, uint64 nanose
 	pg_atomic_fetch_add_u64(&counts->nanoseconds, static_cast<int64>(nanoseconds));
 }
 
+void
+note_verify(const Attachment &attachment, uint64 differences)
+{
+	Counts *counts = counts_of(attachment);
+
+	if (counts == nullptr)
+		return;
+	pg_atomic_write_u64(&counts->last_differences, differences);
+	pg_atomic_write_u64(&counts->last_verify, static_cast<uint64>(GetCurrentTimestamp()));
+}
+
 }  // namespace listing_stats
 
 using namespace listing_stats;
@@ -148,6 +161,7 @@ LISTING_STATS_FUNCTION(listing_stats_flush_counts)
 			continue;
 		const double milliseconds =
 			static_cast<double>(pg_atomic_read_u64(&counts->nanoseconds)) / 1e6;
+		const auto last_verify = static_cast<TimestampTz>(pg_atomic_read_u64(&counts->last_verify));
 		Datum value[] = {ObjectIdGetDatum(counts->listing),
 		                 ObjectIdGetDatum(counts->price),
 		                 Int16GetDatum(counts->kept),
@@ -155,8 +169,11 @@ LISTING_STATS_FUNCTION(listing_stats_flush_counts)
 		                 UInt64GetDatum(pg_atomic_read_u64(&counts->locked)),
 		                 UInt64GetDatum(pg_atomic_read_u64(&counts->written)),
 		                 Float8GetDatum(milliseconds),
+		                 TimestampTzGetDatum(last_verify),
+		                 UInt64GetDatum(pg_atomic_read_u64(&counts->last_differences)),
 		                 BoolGetDatum(memory.shared)};
 		bool null[lengthof(value)] = {};
+		null[7] = null[8] = last_verify == 0;
 		tuplestore_putvalues(result->setResult, result->setDesc, value, null);
 	}
 	PG_RETURN_NULL();

@@ -1,5 +1,6 @@
 // How often the columns of each attachment were kept, how many listings that locked and wrote, and
-// how long it took, where the setting listing_stats.count_flushes is on.
+// how long it took, where the setting listing_stats.count_flushes is on; and when verify() last
+// looked at it, always.
 #pragma once
 
 #include "tables/attachment.hpp"
@@ -21,5 +22,8 @@ uint64 time_since(const FlushClock &clock);
 
 // What one flush did for an attachment: nothing is counted where the time was not measured.
 void count_flush(Attachment *attachment, uint64 locked, uint64 written, uint64 nanoseconds);
+
+// That verify() ends now, and how many differences it found in the attachment's columns.
+void note_verify(const Attachment &attachment, uint64 differences);
 
 }  // namespace listing_stats
