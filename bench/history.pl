@@ -57,6 +57,22 @@ SQL
 			"SELECT count(h) FROM generate_series(1, $some) i, LATERAL (SELECT $aggregate AS h FROM history.price WHERE listing_id = i) g");
 	}
 
+	for my $length (100, 1000, 10_000)
+	{
+		my $several = 1_000_000 / $length / ($quick ? 10 : 1);
+		$session->run("DROP TABLE IF EXISTS history.long; CREATE TABLE history.long AS SELECT i AS id, i % $several + 1 AS listing_id, timestamptz '2020-01-01 00:00Z' + i * interval '1 minute' AS created, (1 + i % 4999)::numeric(10,2) AS value FROM generate_series(1, $several * $length) i;"
+			. 'ALTER TABLE history.long ADD PRIMARY KEY (id); ALTER TABLE history.long ALTER created SET NOT NULL; CREATE INDEX ON history.long (listing_id, created DESC, id DESC) INCLUDE (value); VACUUM ANALYZE history.long;');
+		my %answer = (lowest => [ 'listing_stats.lowest(h)', 'min(value)' ], changes => [ 'listing_stats.changes(h)', 'count(*) FILTER (WHERE value IS DISTINCT FROM before)' ]);
+		for my $question (sort keys %answer)
+		{
+			my ($ours, $theirs) = @{ $answer{$question} };
+			my $from = $question eq 'lowest' ? 'history.long WHERE listing_id = i' : '(SELECT value, lag(value) OVER (ORDER BY created) AS before FROM history.long WHERE listing_id = i) p';
+			compare_queries("$question() of read_price_history() of " . readable($length) . ' prices, beside an aggregate of the same rows', '0.33',
+				"SELECT count($ours) FROM (SELECT listing_stats.read_price_history('history.long', i, key_column => 'listing_id') AS h FROM generate_series(1, $several) i) p",
+				"SELECT count(a) FROM generate_series(1, $several) i, LATERAL (SELECT $theirs AS a FROM $from) p");
+		}
+	}
+
 	# What a question takes beyond reading the value.
 	my @questions = ('latest(h)', 'previous(h)', "price_at(h, '2025-02-20')", 'lowest(h)', "lowest(h, '2025-02-01', '2025-03-01')",
 		"time_weighted_average(h, until => '2025-06-01')", "availability(h, until => '2025-06-01')", 'changes(h)', 'price_drop_percent(h)', 'is_lowest(h)', "days_at_price(h, '2025-06-01')",

@@ -15,14 +15,14 @@ our $listings = $quick ? 10_000 : 100_000;
 our $prices = 10 * $listings;
 our $session;
 my @parts = grep { !/^--/ } @options;
-@parts = qw(writing shapes backfill reading statistics history) unless @parts;
+@parts = qw(writing concurrency shapes backfill reading page statistics history) unless @parts;
 my $started = time;
 $| = 1;
 $SIG{PIPE} = 'IGNORE';
 
 sub new_session
 {
-	$session = Psql->new('-d', 'bench', '-v', "listings=$listings");
+	$session = Psql->new('-d', 'bench', '-v', "listings=$listings", '-v', "floor=$directory/../floor.so");
 	$session->run('SET client_min_messages = warning;');
 }
 

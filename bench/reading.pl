@@ -40,6 +40,51 @@ sub page_in_a_client
 	report("$name, beside prefetch in two queries: server and client", '', \%cost, @ways);
 }
 
+# What is read by query: prices in partitions, and of listings whose key is a text.
+sub other_shapes
+{
+	my $count = $quick ? 1_000 : 20_000;
+	for my $shape ([ '16 partitions', 'bigint', 16 ], [ '1000 partitions', 'bigint', 1000 ], [ 'text keys', 'text', 0 ])
+	{
+		my ($name, $type, $partitions) = @$shape;
+		my $key = sub { $type eq 'text' ? "'listing ' || $_[0]" : $_[0] };
+		my $of = sub { "timestamptz '2025-01-01 00:00Z' + $_[0] * interval '1 second'" };
+		my $seconds = $partitions ? 20 * $count / $partitions : 0;
+		$session->run(<<"SQL");
+DROP SCHEMA IF EXISTS other CASCADE;
+CREATE SCHEMA other;
+CREATE TABLE other.listing (id $type PRIMARY KEY);
+CREATE TABLE other.price (id bigserial, listing_id $type NOT NULL, created timestamptz NOT NULL, value numeric(10,2)) @{[ $partitions ? 'PARTITION BY RANGE (created)' : '' ]};
+INSERT INTO other.listing SELECT @{[ $key->('i') ]} FROM generate_series(1, $count) i;
+SELECT format('CREATE TABLE other.part_%s PARTITION OF other.price FOR VALUES FROM (%L) TO (%L)', i, @{[ $of->("(i - 1) * $seconds") ]}, @{[ $of->("i * $seconds") ]})
+	FROM generate_series(1, $partitions) i \\gexec
+CREATE INDEX ON other.price (listing_id, created DESC, id DESC) INCLUDE (value);
+INSERT INTO other.price (listing_id, created, value) SELECT @{[ $key->("(i % $count + 1)") ]}, @{[ $of->('i') ]}, i % 1000 FROM generate_series(1, 20 * $count - 1) i;
+ALTER TABLE other.price ADD FOREIGN KEY (listing_id) REFERENCES other.listing;
+SELECT * FROM listing_stats.attach('other.listing', 'other.price', tie => 'id') \\g /dev/null
+VACUUM ANALYZE other.listing;
+VACUUM ANALYZE other.price;
+SQL
+		my $order = 'ORDER BY created DESC, id DESC';
+		my $all = 'latest price of each of ' . readable($count) . " listings, $name";
+		my $ours = "SELECT * FROM listing_stats.latest_prices('other.price', NULL::$type\[])";
+		beside($all, '0.50', [ 'DISTINCT ON' => 'SELECT DISTINCT ON (listing_id) listing_id, created, value FROM other.price ORDER BY listing_id, created DESC, id DESC' ], [ ours => $ours ]);
+		beside($all, '1.00', [ LATERAL => "SELECT l.id, p.* FROM other.listing l CROSS JOIN LATERAL (SELECT created, value FROM other.price WHERE listing_id = l.id $order LIMIT 1) p" ], [ ours => $ours ]);
+		for my $n (1, 150)
+		{
+			my $times = $n == 1 ? ($quick ? 100 : 2000) : ($quick ? 2 : 40);
+			my $loop = sub {
+				return "DO \$\$ DECLARE ids $type\[]; s numeric; BEGIN FOR i IN 1..$times LOOP ids := ARRAY(SELECT " . $key->("(i::bigint * 7919 * j % $count + 1)") . " FROM generate_series(1, $n) j); "
+					. "SELECT sum(p.value) INTO s FROM $_[0]; END LOOP; END \$\$";
+			};
+			beside("latest prices of given listings ($n), $name", '1.30',
+				[ LATERAL => $loop->("unnest(ids) u(id) CROSS JOIN LATERAL (SELECT created, value FROM other.price WHERE listing_id = u.id $order LIMIT 1) p") ],
+				[ ours => $loop->(q{listing_stats.latest_prices('other.price', ids) p}) ]);
+		}
+		$session->run('DROP SCHEMA other CASCADE;');
+	}
+}
+
 sub reading
 {
 	local our $listings = $quick ? 5_000 : 100_000;
@@ -133,6 +178,11 @@ SQL
 
 	my $wrong = $session->run("SELECT count(*) FROM (($distinct) EXCEPT ALL $all) _;");
 	failed("latest_prices() and DISTINCT ON differ in $wrong rows.") if $wrong;
+
+	my $ids = "(SELECT array_agg(i::bigint) FROM generate_series(1, $some) i)";
+	beside('latest rows of ' . readable($some) . ' given listings, whole', '1.50', [ 'latest_prices()' => "SELECT * FROM listing_stats.latest_prices('price', $ids, key => 'listing_id')" ],
+		[ ours => "SELECT listing_id, created, value FROM listing_stats.latest_rows(NULL::price, $ids, key => 'listing_id')" ]);
+	attempt('partitions and text keys', sub { other_shapes() });
 
 	# Last, since its hooks stay in the session.
 	if (available('timescaledb', "TimescaleDB's last()"))

@@ -5,12 +5,14 @@ use warnings;
 use FindBin;
 require "$FindBin::Bin/writing.pl";
 
-our ($session, $quick, $listings);
+our ($session, $directory, $quick, $listings, $prices);
 
 # All tables have the same columns and rows; only what is attached differs.
 my %attach = (
 	plain => undef,
 	kept => "SELECT listing_stats.attach('kept.listing', 'kept.price')",
+	# What keep_latest() keeps.
+	dated => "SELECT listing_stats.attach('dated.listing', 'dated.price', last_price_at => 'last_at')",
 	carried => "SELECT listing_stats.attach('carried.listing', 'carried.price', carry => 'currency, url, seen')",
 	uncounted => "SELECT listing_stats.attach('uncounted.listing', 'uncounted.price', condition => \$\$currency = 'USD'\$\$)",
 	counted => "SELECT listing_stats.attach('counted.listing', 'counted.price', condition => \$\$currency = 'CHF'\$\$)",
@@ -64,6 +66,18 @@ sub many_prices
 	};
 }
 
+# Prices of random listings, in the order of time.
+sub copied_prices
+{
+	my $file = "$directory/stores";
+	$session->run(<<"SQL");
+SELECT setseed(0.5);
+COPY (SELECT l, 'store ' || l, timestamptz '2028-01-01 00:00Z' + i * interval '1 second', i % 1000
+	FROM (SELECT i, 1 + floor(random() * $listings)::int AS l FROM generate_series(1, $prices) i) r) TO '$file';
+SQL
+	return sub { "COPY $_[0].price (listing_id, store, created, value) FROM '$file';" };
+}
+
 sub shapes
 {
 	section('Shapes', 'What other shapes than the plain one cost those who write; see docs/fitting-your-tables.md.');
@@ -74,11 +88,13 @@ sub shapes
 		[ 'a condition that is true, beside none', '', qw(counted kept) ],
 		[ 'a key of two columns (int, text), beside an integer', '1.5', qw(composite kept) ],
 		[ 'a text as value, beside a number', '', qw(text kept) ],
-		[ 'keep_latest(), beside attach()', '1.15', qw(own_rows kept) ],
+		[ 'keep_latest(), beside attach()', '1.15', qw(own_rows dated) ],
 		[ 'a total, beside none', '', qw(total kept) ],
 	);
 	compare("INSERT of one price: $_->[0]", $_->[1], $quick ? 3 : 11, one_price(), undef, @$_[ 2, 3 ]) for @rows;
 	compare("INSERT of a price for each of " . readable($listings) . " listings: $_->[0]", $_->[1], $quick ? 1 : 5, many_prices(), undef, @$_[ 2, 3 ]) for @rows;
+	compare('COPY of ' . readable($prices) . ' prices over ' . readable($listings) . ' listings: a key of two columns (int, text), beside an integer', '1.5', $quick ? 1 : 3,
+		copied_prices(), sub { $session->run('VACUUM composite.listing, kept.listing; CHECKPOINT;') }, qw(composite kept));
 }
 
 1;

@@ -1,8 +1,35 @@
 # Statistics beside count(), and beside what else computes them.
 use strict;
 use warnings;
+use FindBin;
 
 our ($session, $quick, $listings);
+
+# Sets of 10M and 100M values: the last are ten times those of the table, each time others.
+sub large_sets
+{
+	$session->run(<<'SQL');
+CREATE UNLOGGED TABLE one AS SELECT (1 + floor(random() * 5000000) / 100)::numeric(10,2) AS v FROM generate_series(1, 1000000) i;
+CREATE UNLOGGED TABLE ten AS SELECT (1 + floor(random() * 5000000) / 100)::numeric(10,2) AS v FROM generate_series(1, 10000000) i;
+VACUUM ANALYZE one, ten;
+SQL
+	my %rows = ('1M' => '(SELECT v FROM one) p', '10M' => '(SELECT v FROM ten) p', '10M, computed' => '(SELECT v + 50000 * g AS v FROM generate_series(1, 1) g, ten) p',
+		'100M, computed' => '(SELECT v + 50000 * g AS v FROM generate_series(1, 10) g, ten) p');
+	my %ours;
+	for my $set (sort keys %rows)
+	{
+		my $cost = compare("price_summary of $set values, beside count()", '', 1, sub {
+			return 'SELECT ' . ($_[0] eq 'ours' ? '(listing_stats.price_summary(v)).*' : 'count(v)') . " FROM $rows{$set} \\g /dev/null";
+		}, undef, qw(ours count)) or return;
+		my ($millions) = $set =~ /^(\d+)/;
+		$ours{$set} = [ map { { cpu => $_->{cpu} / $millions } } @{ $cost->{ours} } ];
+	}
+	report('price_summary of 10M values: each value, beside 1M', '1.30', \%ours, '10M', '1M');
+	report('price_summary of 100M values: each value, beside 10M', '1.30', \%ours, '100M, computed', '10M, computed');
+	require "$FindBin::Bin/backfill.pl";
+	note(sprintf 'price_summary of 1M, 10M and 100M prices below a million takes %.0f, %.0f and %.0f MB of memory.',
+		map { peak_memory("SET search_path = statistics; SET max_parallel_workers_per_gather = 0; SELECT (listing_stats.price_summary(v)).* FROM $rows{$_} \\g /dev/null") } '1M', '10M', '100M, computed');
+}
 
 sub statistics
 {
@@ -94,6 +121,7 @@ SQL
 	row(name => "bytes for each price, stored$_", absolute => 1, goal => '2.00', ratio => $session->run(
 		"SELECT round(octet_length(listing_stats._price_distribution_send(s)) / listing_stats.value_count(s)::numeric, 3) FROM (SELECT listing_stats.price_stats(v) AS s FROM ($stored{$_}) p) _;"))
 		for sort keys %stored;
+	large_sets() unless $quick;
 	$session->run('DROP SCHEMA statistics CASCADE;');
 }
 

@@ -1,0 +1,68 @@
+# Many clients that insert prices at a time: how many they get done, and how long one of them waits.
+use strict;
+use warnings;
+use FindBin;
+require "$FindBin::Bin/writing.pl";
+
+our ($session, $directory, $quick, $listings, $prices);
+
+# What so many clients do in a while, each with newer prices of the first $among listings: transactions per second, and
+# the 95th and the 99th percentile of milliseconds that one takes.
+sub load
+{
+	my ($schema, $clients, $among) = @_;
+	open my $script, '>', "$directory/load.sql" or die "$directory: $!\n";
+	print $script "\\set listing random(1, $among)\nINSERT INTO $schema.price (listing_id, created, value) VALUES (:listing, clock_timestamp(), :client_id);\n";
+	close $script;
+	my $seconds = $quick ? 1 : 2;
+	my $answer = `cd '$directory' && pgbench -n -c $clients -j 2 -T $seconds -l --log-prefix=load -f load.sql bench 2>&1`;
+	my ($rate) = $answer =~ /^tps = (\S+)/m or die "pgbench: $answer\n";
+	my @times;
+	for my $log (glob "$directory/load.*")
+	{
+		next if $log =~ /sql$/;
+		open my $lines, '<', $log or die "$log: $!\n";
+		push @times, map { (split)[2] / 1000 } <$lines>;
+		unlink $log;
+	}
+	@times = sort { $a <=> $b } @times;
+	return { wall => 1 / $rate, late => $times[ 0.95 * $#times ], latest => $times[ 0.99 * $#times ] };
+}
+
+sub concurrency
+{
+	section('Concurrency', 'Clients that insert newer prices, each committed: the time for so many transactions of all clients together, relative to the same tables where nobody keeps the column. '
+		. '"correct" is the trigger in plpgsql of docs/alternatives.md. pgbench runs on the same machine. Of one price of one listing only one transaction at a time can be under way.');
+	tables('');
+	alternatives();
+	fill(price_file($prices, $listings), qw(kept plain correct));
+	my @sides = qw(kept plain correct);
+	for my $case ([ 'any listing', $listings ], [ 'ten listings', 10 ], [ 'one listing', 1 ])
+	{
+		my ($what, $among) = @$case;
+		my %ours;
+		for my $clients (1, 2, 4, 8, 16)
+		{
+			my $name = "$clients " . ($clients == 1 ? 'client inserts' : 'clients insert') . " prices of $what";
+			attempt($name, sub {
+				my %cost;
+				for my $round (0 .. ($quick ? 1 : 3))
+				{
+					for my $side ($round % 2 ? @sides : reverse @sides)
+					{
+						my $now = load($side, $clients, $among);
+						push @{ $cost{$side} }, $now if $round;
+					}
+				}
+				report($name, '', \%cost, @sides);
+				report("$name, beside the trigger in plpgsql that is correct", '0.75', \%cost, qw(kept correct));
+				$ours{$clients} = $cost{kept};
+				note(sprintf '%s: of 100 transactions 95 end within %.2f ms, and 99 within %.2f; without a trigger %.2f and %.2f, with that one %.2f and %.2f.', $name,
+					map { my $side = $_; map { my $time = $_; median(map { $_->{$time} } @{ $cost{$side} }) } qw(late latest) } @sides);
+			});
+		}
+		report("16 clients beside 2, prices of $what", '1.25', \%ours, 16, 2) if $ours{16} && $ours{2};
+	}
+}
+
+1;

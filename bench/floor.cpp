@@ -1,0 +1,184 @@
+// The floor that bench/run measures: the least that a trigger has to do to keep the latest price of
+// listings.  It collects their keys, locks them in order, takes a snapshot, reads the first entry
+// of each in the index of prices and updates the listing.
+//
+// That is all: no check of anything, no types except those of bench/tables.sql, no other columns,
+// no write path except INSERT and DELETE, no error that leaves it right.  Nobody could use it.
+#include "server/postgres.hpp"
+
+#include <algorithm>
+
+extern "C" {
+PG_MODULE_MAGIC;
+}
+
+namespace {
+
+// The columns in bench/tables.sql.
+constexpr AttrNumber price_listing = 2;
+constexpr AttrNumber price_value = 4;
+constexpr AttrNumber listing_last_price = 4;
+
+int64 *keys = nullptr;
+Size count = 0;
+Size capacity = 0;
+
+struct Table
+{
+	Relation relation;
+	Relation index;
+	TupleTableSlot *slot;
+	IndexScanDesc scan;
+};
+
+Table
+open_table(const char *table, const char *index, LOCKMODE mode)
+{
+	Table opened = {};
+
+	opened.relation = table_open(atooid(table), mode);
+	opened.index = index_open(atooid(index), AccessShareLock);
+	opened.slot = table_slot_create(opened.relation, nullptr);
+	return opened;
+}
+
+void
+close_table(const Table &table)
+{
+	ExecDropSingleTupleTableSlot(table.slot);
+	index_close(table.index, NoLock);
+	table_close(table.relation, NoLock);
+}
+
+void
+begin_scan(Table *table)
+{
+	table->scan =
+		listing_stats::begin_index_scan(table->relation, table->index, GetActiveSnapshot(), 1);
+}
+
+// The first row of the key, in the order of the index.
+bool
+first_row(const Table &table, int64 key)
+{
+	ScanKeyData scan_key;
+
+	ScanKeyInit(&scan_key, 1, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(key));
+	index_rescan(table.scan, &scan_key, 1, nullptr, 0);
+	return index_getnext_slot(table.scan, ForwardScanDirection, table.slot);
+}
+
+void
+push_snapshot()
+{
+	PushActiveSnapshot(GetTransactionSnapshot());
+}
+
+ItemPointerData
+lock_listing(const Table &listing, int64 key)
+{
+	TM_FailureData failure = {};
+	ItemPointerData tid;
+
+	ItemPointerSetInvalid(&tid);
+	if (!first_row(listing, key))
+		return tid;
+	tid = listing.slot->tts_tid;
+	if (table_tuple_lock(listing.relation, &tid, GetActiveSnapshot(), listing.slot,
+	                     GetCurrentCommandId(true), LockTupleNoKeyExclusive, LockWaitBlock,
+	                     TUPLE_LOCK_FLAG_FIND_LAST_VERSION, &failure) != TM_Ok)
+		ItemPointerSetInvalid(&tid);
+	return tid;
+}
+
+void
+write_listing(const Table &listing, ItemPointerData *tid, TupleTableSlot *written, bool found,
+              Datum value)
+{
+	int column = listing_last_price;
+	bool null = !found;
+	TM_FailureData failure = {};
+	LockTupleMode mode = LockTupleNoKeyExclusive;
+	listing_stats::IndexUpdates indexes = listing_stats::no_index_updates;
+
+	table_tuple_fetch_row_version(listing.relation, tid, SnapshotAny, listing.slot);
+	bool should_free = false;
+	HeapTuple old = ExecFetchSlotHeapTuple(listing.slot, false, &should_free);
+	ExecStoreHeapTuple(heap_modify_tuple_by_cols(old, RelationGetDescr(listing.relation), 1,
+	                                             &column, &value, &null),
+	                   written, true);
+	table_tuple_update(listing.relation, tid, written, GetCurrentCommandId(true),
+	                   GetActiveSnapshot(), nullptr, true, &failure, &mode, &indexes);
+	if (indexes == listing_stats::no_index_updates)
+		return;
+	EState *state = CreateExecutorState();
+	ResultRelInfo *result = makeNode(ResultRelInfo);
+	InitResultRelInfo(result, listing.relation, 0, nullptr, 0);
+	ExecOpenIndices(result, false);
+	listing_stats::insert_index_entries(result, written, state,
+	                                    listing_stats::updates_only_summarizing(indexes));
+	ExecCloseIndices(result);
+	FreeExecutorState(state);
+}
+
+}  // namespace
+
+LISTING_STATS_FUNCTION(floor_collect)
+{
+	const TriggerData *event = reinterpret_cast<TriggerData *>(fcinfo->context);
+	bool null = false;
+
+	if (count == capacity)
+	{
+		capacity = Max(2 * capacity, 1024);
+		keys = static_cast<int64 *>(realloc(keys, capacity * sizeof *keys));
+	}
+	keys[count++] = DatumGetInt64(heap_getattr(event->tg_trigtuple, price_listing,
+	                                           RelationGetDescr(event->tg_relation), &null));
+	return PointerGetDatum(nullptr);
+}
+
+// The arguments are the OIDs of the listings, their primary key, the prices and their index.
+LISTING_STATS_FUNCTION(floor_keep)
+{
+	char **argument = reinterpret_cast<TriggerData *>(fcinfo->context)->tg_trigger->tgargs;
+	Table listing = open_table(argument[0], argument[1], RowExclusiveLock);
+	Table price = open_table(argument[2], argument[3], AccessShareLock);
+	TupleTableSlot *written =
+		MakeSingleTupleTableSlot(RelationGetDescr(listing.relation), &TTSOpsHeapTuple);
+
+	std::sort(keys, keys + count);
+	count = static_cast<Size>(std::unique(keys, keys + count) - keys);
+	auto *tid = static_cast<ItemPointerData *>(
+		palloc_extended((count + 1) * sizeof(ItemPointerData), MCXT_ALLOC_HUGE));
+	CommandCounterIncrement();
+	push_snapshot();
+	begin_scan(&listing);
+	for (Size i = 0; i < count; ++i)
+	{
+		CHECK_FOR_INTERRUPTS();
+		tid[i] = lock_listing(listing, keys[i]);
+	}
+	index_endscan(listing.scan);
+	PopActiveSnapshot();
+	push_snapshot();
+	begin_scan(&price);
+	for (Size i = 0; i < count; ++i)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (!ItemPointerIsValid(&tid[i]))
+			continue;
+		const bool found = first_row(price, keys[i]);
+		bool null = false;
+		write_listing(listing, &tid[i], written, found,
+		              found ? slot_getattr(price.slot, price_value, &null) : 0);
+	}
+	index_endscan(price.scan);
+	PopActiveSnapshot();
+	ExecDropSingleTupleTableSlot(written);
+	close_table(price);
+	close_table(listing);
+	pfree(tid);
+	count = 0;
+	return PointerGetDatum(nullptr);
+}
