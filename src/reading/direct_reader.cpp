@@ -354,16 +354,32 @@ may_read(const PriceTable &table, Relation relation)
 	return true;
 }
 
+// Whole rows are those of one table, whose columns somebody may read without exception.
+bool
+may_read_rows(const PriceTable &table, Relation relation)
+{
+	const TupleDesc description = RelationGetDescr(relation);
+
+	for (int i = 0; i < description->natts; ++i)
+	{
+		if (is_virtual(TupleDescAttr(description, i)))
+			return false;
+	}
+	return table.partitioning == Partitioning::none &&
+	       pg_class_aclcheck(RelationGetRelid(relation), GetUserId(), ACL_SELECT) == ACLCHECK_OK;
+}
+
 // Opens the table for "read", which takes it and a value of the type of keys.
 template <typename Read>
 bool
-read_as_caller(const PriceTable &table, const Read &read)
+read_as_caller(const PriceTable &table, const RowSink &sink, const Read &read)
 {
 	Relation relation = relation_open(table.relation, NoLock);
 
 	Assert(CheckRelationLockedByMe(relation, AccessShareLock, true));
 	const bool done =
 		can_be_read(table) && may_read(table, relation) &&
+		(!sink.whole_rows || may_read_rows(table, relation)) &&
 		(table.key.base == UUIDOID ? read(relation, UuidKey{}) : read(relation, IntegerKey{}));
 	relation_close(relation, NoLock);
 	return done;
@@ -374,7 +390,7 @@ read_as_caller(const PriceTable &table, const Read &read)
 bool
 read_latest_directly(const PriceTable &table, const LatestRequest &request, RowSink sink)
 {
-	return read_as_caller(table, [&](Relation relation, auto any) {
+	return read_as_caller(table, sink, [&](Relation relation, auto any) {
 		Search<decltype(any)> search = {};
 		search.as_of = request.as_of;
 		search.sink = sink;
@@ -391,7 +407,7 @@ read_latest_directly(const PriceTable &table, const LatestRequest &request, RowS
 bool
 read_latest_of_key_directly(const PriceTable &table, Datum key, NullableDatum as_of, RowSink sink)
 {
-	return read_as_caller(table, [&](Relation relation, auto one) {
+	return read_as_caller(table, sink, [&](Relation relation, auto one) {
 		Search<decltype(one)> search = {};
 		KeySet<decltype(one)> keys = {&one, 1};
 		set_key(&one, INT8OID, key);
@@ -405,7 +421,7 @@ read_latest_of_key_directly(const PriceTable &table, Datum key, NullableDatum as
 bool
 read_history_directly(const PriceTable &table, Datum key, int64 max_rows, RowSink sink)
 {
-	return read_as_caller(table, [&](Relation relation, auto one) {
+	return read_as_caller(table, sink, [&](Relation relation, auto one) {
 		Search<decltype(one)> search = {};
 		set_key(&one, INT8OID, key);
 		search.history = &one;
@@ -419,7 +435,7 @@ read_history_directly(const PriceTable &table, Datum key, int64 max_rows, RowSin
 bool
 read_latest_in_a_pass(const PriceTable &table, NullableDatum as_of, RowSink sink)
 {
-	return read_as_caller(table, [&](Relation, auto any) {
+	return read_as_caller(table, sink, [&](Relation, auto any) {
 		List *tables = table.partitioning == Partitioning::none
 		                   ? list_make1_oid(table.relation)
 		                   : find_all_inheritors(table.relation, AccessShareLock, nullptr);

@@ -1,7 +1,5 @@
 // latest_prices(), latest_price() and latest_rows(): the newest price of the listings asked for, or
 // of all.
-//
-// Whole rows are always read by query: they are not in an index.
 #include "reading/price_reader.hpp"
 #include "server/numeric.hpp"
 
@@ -135,7 +133,7 @@ struct Rows
 	bool *null;
 };
 
-// A query leaves out the places of columns that have been dropped.
+// The places of columns that have been dropped are left out.
 void
 take_whole_row(void *state, Datum *value, bool *null)
 {
@@ -149,6 +147,12 @@ take_whole_row(void *state, Datum *value, bool *null)
 			rows->value[i] = value[next++];
 	}
 	tuplestore_putvalues(rows->store, rows->description, rows->value, rows->null);
+}
+
+void
+drop_whole_rows(void *rows)
+{
+	tuplestore_clear(static_cast<const Rows *>(rows)->store);
 }
 
 // The table whose rows are of the type of the first argument, whatever that is.
@@ -173,7 +177,7 @@ latest_rows(FunctionCallInfo fcinfo)
 	const Oid key_type = get_base_element_type(get_fn_expr_argtype(fcinfo->flinfo, 1));
 	const PriceTable *table = table_of_rows(fcinfo, table_of_row(fcinfo), 3);
 	const KeyKind kind = PG_ARGISNULL(1) ? own_kind(*table) : kind_of_keys(*table, key_type);
-	LatestRequest request = request_argument(fcinfo, *table, kind, key_type);
+	const LatestRequest request = request_argument(fcinfo, *table, kind, key_type);
 
 	// With the columns that the table has now that it is locked.
 	InitMaterializedSRF(fcinfo, 0);
@@ -182,8 +186,7 @@ latest_rows(FunctionCallInfo fcinfo)
 	Rows rows = {set->setResult, set->setDesc,
 	             static_cast<Datum *>(palloc0(columns * sizeof(Datum))),
 	             static_cast<bool *>(palloc0(columns * sizeof(bool)))};
-	request.whole_rows = true;
-	read_latest(*table, kind, request, {take_whole_row, &rows});
+	read_latest(*table, kind, request, {take_whole_row, &rows, drop_whole_rows, true});
 	PG_RETURN_NULL();
 }
 

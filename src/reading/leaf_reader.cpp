@@ -150,6 +150,9 @@ private:
 	TupleTableSlot *slot_ = nullptr;
 
 	bool places_only_;
+	bool whole_rows_;
+	Datum *row_value_ = nullptr;  // of a whole row
+	bool *row_null_ = nullptr;
 	bool at_is_date_;
 	int at_offset_;
 	bool skip_null_;
@@ -231,9 +234,11 @@ private:
 	bool leaves_key(Target<Key> *target);
 	bool find_pages(const Key *keys, int count, BlockNumber *blocks);
 	void read_pages(const Key *keys, int count, const BlockNumber *blocks);
+	void open_heap();
 	void look_up(std::size_t from, std::size_t to);
 	void fetch(Entry<Key> *entry);
 	void put(Entry<Key> *entry);
+	void put_row(const Entry<Key> &entry);
 	int64 give_all(std::size_t start, int64 max_rows);
 	void finish_entries();
 };
@@ -247,12 +252,21 @@ LeafReader<Column>::LeafReader(const PriceTable &table, Relation heap, Relation 
 	  sink_(sink),
 	  snapshot_(GetActiveSnapshot()),
 	  places_only_(false),
+	  whole_rows_(sink.whole_rows),
 	  at_is_date_(table.at.base == DATEOID),
 	  at_offset_(at_is_date_ ? INTALIGN(Column::size) : MAXALIGN(Column::size)),
 	  skip_null_(table.skip_null),
 	  value_attnum_(table.value.attnum),
 	  trust_dead_items_(!TransactionStartedDuringRecovery())
 {
+	if (whole_rows_)
+	{
+		const auto columns = static_cast<Size>(RelationGetDescr(heap)->natts);
+		row_value_ = static_cast<Datum *>(palloc(columns * sizeof(Datum)));
+		row_null_ = static_cast<bool *>(palloc(columns * sizeof(bool)));
+	}
+	if (table.value.attnum == 0)
+		return;
 	const FormData_pg_attribute *value =
 		TupleDescAttr(RelationGetDescr(heap), table.value.attnum - 1);
 
@@ -272,6 +286,7 @@ LeafReader<Column>::LeafReader(Relation heap, Relation index, RowSink sink)
 	  sink_(sink),
 	  snapshot_(GetActiveSnapshot()),
 	  places_only_(true),
+	  whole_rows_(false),
 	  at_is_date_(false),
 	  at_offset_(0),
 	  skip_null_(false),
@@ -306,6 +321,11 @@ LeafReader<Column>::close()
 	}
 	if (values_ != nullptr)
 		MemoryContextDelete(values_);
+	if (row_value_ != nullptr)
+	{
+		pfree(row_value_);
+		pfree(row_null_);
+	}
 	if (entries_ != nullptr)
 	{
 		pfree(entries_);
@@ -693,15 +713,16 @@ LeafReader<Column>::keep(IndexTuple tuple, ItemPointer tid, bool certain)
 	entry->more = false;
 	entry->has_room = false;
 	entry->value_null = true;
-	if (value_position_ != 0)
+	if (value_position_ != 0 && !whole_rows_)
 	{
 		const Datum value =
 			index_getattr(tuple, value_position_, RelationGetDescr(index_), &entry->value_null);
 		if (!entry->value_null)
 			keep_value(entry, value);
 	}
-	entry->state =
-		places_only_ || (certain && value_position_ != 0) ? State::visible : State::doubtful;
+	entry->state = places_only_ || (certain && (value_position_ != 0 || whole_rows_))
+	                   ? State::visible
+	                   : State::doubtful;
 	doubts_ = doubts_ || entry->state == State::doubtful;
 	++kept_;
 }
@@ -769,7 +790,7 @@ LeafReader<Column>::fetch(Entry<Key> *entry)
 		return;
 	}
 	entry->state = State::visible;
-	if (value_position_ == 0)
+	if (value_position_ == 0 && !whole_rows_)
 	{
 		const Datum value = slot_getattr(slot_, value_attnum_, &entry->value_null);
 		if (!entry->value_null)
@@ -780,13 +801,19 @@ LeafReader<Column>::fetch(Entry<Key> *entry)
 // Those of order_, in the order of blocks.
 template <typename Column>
 void
+LeafReader<Column>::open_heap()
+{
+	if (fetch_ != nullptr)
+		return;
+	fetch_ = table_index_fetch_begin(heap_);
+	slot_ = table_slot_create(heap_, nullptr);
+}
+
+template <typename Column>
+void
 LeafReader<Column>::look_up(std::size_t from, std::size_t to)
 {
-	if (fetch_ == nullptr)
-	{
-		fetch_ = table_index_fetch_begin(heap_);
-		slot_ = table_slot_create(heap_, nullptr);
-	}
+	open_heap();
 	// With a comparison of ours: see core/sort.hpp.
 	std::sort(order_ + from, order_ + to, [](uint64 a, uint64 b) { return a < b; });
 	for (std::size_t i = from; i < to; ++i)
@@ -819,10 +846,42 @@ LeafReader<Column>::put(Entry<Key> *entry)
 		add_wanted(entry->key);
 	else if (given_ != nullptr)
 		add_given(entry->key);
+	if (whole_rows_)
+	{
+		put_row(*entry);
+		return;
+	}
 	value[1] =
 		at_is_date_ ? DateADTGetDatum(static_cast<DateADT>(entry->at)) : Int64GetDatum(entry->at);
 	value[2] = entry->has_room ? PointerGetDatum(entry->room) : entry->value;
 	sink_.put(sink_.sink, value, null);
+}
+
+// Without the columns that have been dropped.
+template <typename Column>
+void
+LeafReader<Column>::put_row(const Entry<Key> &entry)
+{
+	const TupleDesc description = RelationGetDescr(heap_);
+	ItemPointerData tid = entry.tid;
+	bool again = false;
+	int count = 0;
+
+	CHECK_FOR_INTERRUPTS();
+	open_heap();
+	if (!table_index_fetch_tuple(fetch_, &tid, snapshot_, slot_, &again, nullptr))
+		elog(ERROR, "a row of table \"%s\" is not where its index has it",
+		     RelationGetRelationName(heap_));
+	slot_getallattrs(slot_);
+	for (int i = 0; i < description->natts; ++i)
+	{
+		if (TupleDescAttr(description, i)->attisdropped)
+			continue;
+		row_value_[count] = slot_->tts_values[i];
+		row_null_[count++] = slot_->tts_isnull[i];
+	}
+	sink_.put(sink_.sink, row_value_, row_null_);
+	ExecClearTuple(slot_);
 }
 
 // Which keys are given.

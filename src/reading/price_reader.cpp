@@ -51,7 +51,8 @@ read_pages(const PriceTable &table, KeyKind kind, RowSink sink, const Read &read
 bool
 read_in_a_pass(const PriceTable &table, KeyKind kind, const LatestRequest &request, RowSink sink)
 {
-	if (is_by_query(kind) || request.has_keys || skipping_pays(table, prices_worth_reading))
+	if (is_by_query(kind) || request.has_keys || sink.whole_rows ||
+	    skipping_pays(table, prices_worth_reading))
 		return false;
 	if (read_latest_in_a_pass(table, request.as_of, sink))
 	{
@@ -115,8 +116,7 @@ read_latest(const PriceTable &table, KeyKind kind, const LatestRequest &request,
 {
 	const auto directly = [&] { return read_latest_directly(table, request, sink); };
 
-	if (!request.whole_rows &&
-	    (read_pages(table, kind, sink, directly) || read_in_a_pass(table, kind, request, sink)))
+	if (read_pages(table, kind, sink, directly) || read_in_a_pass(table, kind, request, sink))
 		return;
 	say_way(table, "by query");
 	read_latest_by_query(table, kind, request, sink);

@@ -668,6 +668,21 @@ latest_of_given(const PriceTable &table, KeyKind kind, const char *columns, int 
 	return latest_by_lookups(table, kind, columns, as_of);
 }
 
+// The key of an array that has one.
+bool
+only_key(KeyKind kind, Datum keys, Datum *key)
+{
+	ArrayType *array = DatumGetArrayTypeP(keys);
+	int16 length = 0;
+	bool by_value = false;
+
+	if (ArrayGetNItems(ARR_NDIM(array), ARR_DIMS(array)) != 1 || array_contains_nulls(array))
+		return false;
+	get_typlenbyval(key_kind_type(kind), &length, &by_value);
+	*key = fetch_att(ARR_DATA_PTR(array), by_value, length);
+	return true;
+}
+
 // Running queries.
 
 struct SinkReceiver
@@ -880,7 +895,17 @@ read_latest_by_query(const PriceTable &table, KeyKind kind, const LatestRequest 
 {
 	Oid type[] = {get_array_type(key_kind_type(kind)), table.at.base};
 	const NullableDatum parameter[] = {{request.keys, !request.has_keys}, request.as_of};
-	const char *select = request.whole_rows ? whole_row : columns(table, kind);
+	const char *select = sink.whole_rows ? whole_row : columns(table, kind);
+	Datum key = 0;
+
+	// One key has a plan that is kept.
+	if (request.has_keys && !sink.whole_rows && kind != KeyKind::row && !table.distributed &&
+	    only_key(kind, request.keys, &key))
+	{
+		read_one(table, kind, request.as_of.isnull ? Reading::latest_ever : Reading::latest, key,
+		         request.as_of, sink);
+		return;
+	}
 	const bool as_of = !request.as_of.isnull;
 	const char *query = nullptr;
 
@@ -888,11 +913,11 @@ read_latest_by_query(const PriceTable &table, KeyKind kind, const LatestRequest 
 	{
 		ArrayType *keys = DatumGetArrayTypeP(request.keys);
 		query = latest_of_given(table, kind, select, ArrayGetNItems(ARR_NDIM(keys), ARR_DIMS(keys)),
-		                        as_of, request.whole_rows);
+		                        as_of, sink.whole_rows);
 	}
 	else
-		query = latest_of_all(table, kind, select, as_of, request.whole_rows);
-	if (kind == KeyKind::row && !request.whole_rows)
+		query = latest_of_all(table, kind, select, as_of, sink.whole_rows);
+	if (kind == KeyKind::row && !sink.whole_rows)
 		query = with_key_as_text(table, query);
 	SPI_connect();
 	run_plan(prepare(query, 2, type, CURSOR_OPT_PARALLEL_OK), 2, type, parameter, sink);

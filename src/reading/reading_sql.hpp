@@ -17,12 +17,14 @@ enum class KeyKind
 };
 
 // Takes rows: the key as the caller named it (a row as text, and not where one is asked for), time
-// and price as the columns have them.  Their memory is only good for the call.
+// and price as the columns have them; or all columns that the table has.  Their memory is only good
+// for the call.
 struct RowSink
 {
 	void (*put)(void *sink, Datum *value, bool *null) = nullptr;  // key, at, value
 	void *sink = nullptr;
 	void (*drop)(void *sink) = nullptr;  // all that it has taken
+	bool whole_rows = false;
 };
 
 Oid key_kind_type(KeyKind kind);
@@ -44,7 +46,6 @@ struct LatestRequest
 	bool has_keys;        // otherwise of all
 	Datum keys;           // an array
 	NullableDatum as_of;  // of the type of the column at
-	bool whole_rows;      // all columns, instead of key, at and value
 };
 
 void read_latest_by_query(const PriceTable &table, KeyKind kind, const LatestRequest &request,
