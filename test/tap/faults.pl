@@ -251,7 +251,12 @@ SKIP:
 	is($error, '', 'flushes without memory, swallowed by their caller');
 	my ($in_flush, $elsewhere, $next) = $out =~ /^(\d+)\|(\d+)\n(.*)$/;
 	note "out of memory: $in_flush times in the flush, $elsewhere elsewhere";
-	cmp_ok($in_flush, '>', 0, 'it was the flush that had no memory');
+	SKIP:
+	{
+		# What a server with assertions allocates leaves the flush enough, or not even what comes before it.
+		skip 'with assertions the memory is spent elsewhere', 1 if $in_flush == 0 && $node->safe_psql('postgres', 'SHOW debug_assertions') eq 'on';
+		cmp_ok($in_flush, '>', 0, 'it was the flush that had no memory');
+	}
 	is($next, '888', 'and the next one');
 	$node->restart;
 	nothing_is_wrong('out of memory');
