@@ -181,7 +181,7 @@ SQL
 
 	my $ids = "(SELECT array_agg(i::bigint) FROM generate_series(1, $some) i)";
 	beside('latest rows of ' . readable($some) . ' given listings, whole', '1.50', [ 'latest_prices()' => "SELECT * FROM listing_stats.latest_prices('price', $ids, key => 'listing_id')" ],
-		[ ours => "SELECT listing_id, created, value FROM listing_stats.latest_rows(NULL::price, $ids, key => 'listing_id')" ]);
+		[ ours => "SELECT listing_id, created, value FROM listing_stats.latest_rows(NULL::price, $ids, key => 'listing_id', value => 'value')" ]);
 	attempt('partitions and text keys', sub { other_shapes() });
 
 	# Last, since its hooks stay in the session.

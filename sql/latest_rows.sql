@@ -93,6 +93,25 @@ INSERT INTO price (listing_id, created, value, p) SELECT i % 4 + 1, timestamptz 
 ANALYZE price, listing;
 SELECT listing_id, p FROM listing_stats.latest_rows(NULL::price) ORDER BY listing_id;
 
+-- A row with NULLs is a known value, whichever way it is read
+CREATE TYPE pair AS (a int, b int);
+CREATE TABLE paired (id serial PRIMARY KEY, k int NOT NULL, at timestamptz NOT NULL, value pair NOT NULL);
+CREATE TABLE pairs (id int PRIMARY KEY);
+INSERT INTO pairs VALUES (1);
+SELECT last_price FROM listing_stats.attach('pairs', 'paired', key => 'k', listing_key => 'id', value => 'value', null_value => 'skip');
+INSERT INTO paired (k, at, value) VALUES (1, '2026-01-01', (1, 1)), (1, '2026-01-02', (NULL, 2));
+SELECT last_price, r.value, t.value AS by_text FROM pairs, listing_stats.latest_rows(NULL::paired, ARRAY[1]) r, listing_stats.latest_rows(NULL::paired, ARRAY['1']) t;
+BEGIN ISOLATION LEVEL SERIALIZABLE;
+SELECT value AS by_query FROM listing_stats.latest_rows(NULL::paired, ARRAY[1]);
+COMMIT;
+-- Read from the index's pages where it can be, also without a value
+SET client_min_messages = debug1;
+\set SHOW_CONTEXT never
+SELECT count(*) FROM listing_stats.latest_rows(NULL::paired, ARRAY[1]);
+SELECT count(*) FROM listing_stats.latest_rows(NULL::plain, ARRAY[1], key => 'k', at => 'at');
+SELECT count(*) FROM listing_stats.latest_rows(NULL::plain, key => 'k', at => 'at');
+SET client_min_messages = warning;
+
 -- As the caller: privileges on all columns, policies
 GRANT USAGE ON SCHEMA rows TO regress_listing_stats_reader;
 GRANT SELECT (listing_id, created, value, id) ON price TO regress_listing_stats_reader;

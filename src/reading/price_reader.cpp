@@ -14,6 +14,10 @@ namespace {
 // How many prices of one key are read in the time in which a query goes to the next key.
 constexpr double prices_worth_reading = 130;
 
+// And how many have to be left out for each key that all rows are not sorted in less time than it
+// takes to fetch those of the keys from wherever they are.
+constexpr double prices_worth_fetching = 2;
+
 void
 say_way(const PriceTable &table, const char *way)
 {
@@ -114,7 +118,11 @@ key_argument(FunctionCallInfo fcinfo, const PriceTable &table, KeyKind *kind)
 void
 read_latest(const PriceTable &table, KeyKind kind, const LatestRequest &request, RowSink sink)
 {
-	const auto directly = [&] { return read_latest_directly(table, request, sink); };
+	const auto directly = [&] {
+		return (!sink.whole_rows || request.has_keys ||
+		        skipping_pays(table, prices_worth_fetching)) &&
+		       read_latest_directly(table, request, sink);
+	};
 
 	if (read_pages(table, kind, sink, directly) || read_in_a_pass(table, kind, request, sink))
 		return;

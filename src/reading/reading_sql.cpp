@@ -164,7 +164,7 @@ conditions(const PriceTable &table, bool as_of)
 		                 qualified_operator(operator_oid));
 	}
 	if (table.skip_null)
-		appendStringInfo(&out, " AND %s IS NOT NULL", column_of(table.value));
+		appendStringInfo(&out, " AND %s IS DISTINCT FROM NULL", column_of(table.value));
 	return out.data;
 }
 
@@ -668,6 +668,15 @@ latest_of_given(const PriceTable &table, KeyKind kind, const char *columns, int 
 	return latest_by_lookups(table, kind, columns, as_of);
 }
 
+// Whether an index finds a key's prices.
+bool
+is_indexed(const PriceTable &table)
+{
+	int order[most_key_columns];
+
+	return find_indexed(table, order) != Indexed::not_at_all;
+}
+
 // The key of an array that has one.
 bool
 only_key(KeyKind kind, Datum keys, Datum *key)
@@ -898,9 +907,9 @@ read_latest_by_query(const PriceTable &table, KeyKind kind, const LatestRequest 
 	const char *select = sink.whole_rows ? whole_row : columns(table, kind);
 	Datum key = 0;
 
-	// One key has a plan that is kept.
+	// One key has a plan that is kept, which expects an index.
 	if (request.has_keys && !sink.whole_rows && kind != KeyKind::row && !table.distributed &&
-	    only_key(kind, request.keys, &key))
+	    only_key(kind, request.keys, &key) && is_indexed(table))
 	{
 		read_one(table, kind, request.as_of.isnull ? Reading::latest_ever : Reading::latest, key,
 		         request.as_of, sink);

@@ -342,14 +342,15 @@ choose_leaf_index(Relation relation, PriceTable *table)
 
 	Assert(CheckRelationLockedByMe(relation, AccessShareLock, true));
 	table->index = InvalidOid;
-	if (relation->rd_rel->relkind != RELKIND_RELATION || table->value.attnum == 0 ||
+	const AttrNumber value = table->value.attnum;  // 0: whole rows are asked for
+	if (relation->rd_rel->relkind != RELKIND_RELATION ||
 	    relation->rd_tableam != GetHeapamTableAmRoutine() || !can_be_read(*table) ||
-	    is_virtual(TupleDescAttr(RelationGetDescr(relation), table->value.attnum - 1)))
+	    (value != 0 && is_virtual(TupleDescAttr(RelationGetDescr(relation), value - 1))))
 		return;
 	foreach (cell, RelationGetIndexList(relation))
 	{
 		Relation index = index_open(lfirst_oid(cell), AccessShareLock);
-		const bool covers = has_column(index, table->value.attnum);
+		const bool covers = value != 0 && has_column(index, value);
 		if ((covers || !OidIsValid(table->index)) && serves_leaves(index, *table))
 			table->index = RelationGetRelid(index);
 		index_close(index, AccessShareLock);
