@@ -980,10 +980,12 @@ COMMENT ON FUNCTION listing_stats._flush_counts() IS 'private: the counts of the
 
 CREATE VIEW listing_stats.flush_counts AS
 SELECT c.listing::regclass AS listing, c.price::regclass AS price, k.attname AS kept, sum(c.flushes)::bigint AS flushes, sum(c.locked)::bigint AS locked, sum(c.written)::bigint AS written,
-    sum(c.total_time) AS total_time, max(c.last_verify) AS last_verify, (array_agg(c.last_differences ORDER BY c.last_verify DESC NULLS LAST))[1] AS last_differences, c.shared
+    sum(c.total_time) AS total_time, max(c.last_verify) FILTER (WHERE r.may_read) AS last_verify,
+    (array_agg(c.last_differences ORDER BY c.last_verify DESC NULLS LAST) FILTER (WHERE r.may_read))[1] AS last_differences, c.shared
 FROM listing_stats._flush_counts() c
 JOIN pg_catalog.pg_attribute k ON k.attrelid = c.listing AND k.attnum = c.kept AND NOT k.attisdropped
 JOIN pg_catalog.pg_class p ON p.oid = c.price
+CROSS JOIN LATERAL (SELECT pg_catalog.has_table_privilege(c.listing, 'SELECT') AND pg_catalog.has_table_privilege(c.price, 'SELECT')) AS r (may_read)
 GROUP BY c.listing, c.price, k.attname, c.shared;
 COMMENT ON VIEW listing_stats.flush_counts IS 'how often the columns of each attachment were kept, and what it took, while listing_stats.count_flushes was on, and when verify() last looked at it: since the server started or reset_flush_counts(), by all sessions; before PostgreSQL 17 without shared_preload_libraries by this session alone. Errors are not counted, what was rolled back is; attach(), refresh() and TRUNCATE are not';
 COMMENT ON COLUMN listing_stats.flush_counts.listing IS 'the table whose columns are kept';
@@ -993,8 +995,8 @@ COMMENT ON COLUMN listing_stats.flush_counts.flushes IS 'how often listings were
 COMMENT ON COLUMN listing_stats.flush_counts.locked IS 'how many listings were locked';
 COMMENT ON COLUMN listing_stats.flush_counts.written IS 'how many listings were changed';
 COMMENT ON COLUMN listing_stats.flush_counts.total_time IS 'how long it took, in milliseconds, with waiting for locks and with what the owner''s triggers on the listings did; where attachments share their locks, the first of them has that time';
-COMMENT ON COLUMN listing_stats.flush_counts.last_verify IS 'when verify() last came to its end, whatever the setting; NULL if it did not since the server started';
-COMMENT ON COLUMN listing_stats.flush_counts.last_differences IS 'how many rows it gave for this attachment';
+COMMENT ON COLUMN listing_stats.flush_counts.last_verify IS 'as of when verify() last looked, to the second, whatever the setting: of those that came to their end, in a transaction that had written nothing; NULL if none did since the server started, or the attachment was made or changed, or for who may not read both tables, or beyond 2,048 attachments';
+COMMENT ON COLUMN listing_stats.flush_counts.last_differences IS 'how many rows it gave for this attachment; NULL where last_verify is';
 COMMENT ON COLUMN listing_stats.flush_counts.shared IS 'whether all sessions are counted, and not this one alone';
 GRANT SELECT ON listing_stats.flush_counts TO PUBLIC;
 

@@ -46,6 +46,26 @@ UPDATE listing SET latest = 7 WHERE id < 3;
 ALTER TABLE listing ENABLE TRIGGER USER;
 SELECT key, "column", stored, expected FROM listing_stats.verify('listing', 'price') ORDER BY key;
 SELECT * FROM verified ORDER BY kept;
+-- not of a transaction that has written, of an old moment where the snapshot is, and not told to who may not read the tables
+BEGIN;
+UPDATE listing SET latest = latest;
+SELECT count(*) FROM listing_stats.verify('listing', 'price');
+ROLLBACK;
+SELECT * FROM verified ORDER BY kept;
+BEGIN ISOLATION LEVEL REPEATABLE READ;
+SELECT pg_sleep(1.1);
+SELECT count(*) FROM listing_stats.verify('listing', 'price');
+SELECT bool_and(last_verify <= now()) AS of_its_snapshot FROM listing_stats.flush_counts WHERE listing = 'listing'::regclass;
+COMMIT;
+RESET SESSION AUTHORIZATION;
+GRANT USAGE ON SCHEMA flush_counts TO pg_monitor;
+SET SESSION AUTHORIZATION pg_monitor;
+SELECT kept, last_verify, last_differences FROM listing_stats.flush_counts WHERE listing = 'flush_counts.listing'::regclass ORDER BY kept;
+SET SESSION AUTHORIZATION regress_listing_stats;
+-- and of an attachment that is made anew
+SELECT count(*) FROM listing_stats.attach('listing', 'price', last_price => 'cheap', condition => 'value < 10');
+SELECT kept, last_verify, last_differences FROM listing_stats.flush_counts WHERE listing = 'listing'::regclass ORDER BY kept;
+SELECT count(*) FROM listing_stats.verify('listing', 'price');
 RESET SESSION AUTHORIZATION;
 SELECT listing_stats.reset_flush_counts();
 SELECT * FROM counts ORDER BY kept;

@@ -3,6 +3,7 @@
 
 #include "server/roles.hpp"
 #include "tables/trigger_catalog.hpp"
+#include "tracking/flush_counts.hpp"
 
 namespace listing_stats {
 
@@ -140,6 +141,7 @@ create_triggers(const Attachment &attachment, const Trigger *existing, char repl
 	ListCell *cell = nullptr;
 	const char *row_trigger = nullptr;
 
+	forget_verify(attachment.price);
 	make_trigger(maker, attachment.listing, listing_changed,
 	             attachment.own_rows ? "INSERT OR UPDATE OR DELETE" : "INSERT OR UPDATE");
 	// Its rows come back, as those that are deleted do.
@@ -209,6 +211,7 @@ drop_triggers(Oid relation, Oid other, const Trigger *trigger)
 	List *tables = find_all_inheritors(relation, AccessExclusiveLock, nullptr);
 	ListCell *cell = nullptr;
 
+	forget_verify(relation);
 	if (OidIsValid(other))
 	{
 		LockRelationOid(other, AccessExclusiveLock);

@@ -121,14 +121,18 @@ LISTING_STATS_FUNCTION(listing_stats_verify)
 		not_attached(listing, price);
 	// The calling statement's snapshot can be older than what we had to wait for, and then would
 	// see tables without rows.
-	PushActiveSnapshot(IsolationUsesXactSnapshot() ? GetTransactionSnapshot()
-	                                               : GetLatestSnapshot());
+	const bool old = IsolationUsesXactSnapshot();
+	const TimestampTz when = old ? GetCurrentTransactionStartTimestamp() : GetCurrentTimestamp();
+	PushActiveSnapshot(old ? GetTransactionSnapshot() : GetLatestSnapshot());
 	foreach (cell, attachments)
 	{
 		const auto *attachment = static_cast<Attachment *>(lfirst(cell));
-		note_verify(*attachment,
-		            put_differences(reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo),
-		                            verify_query(*attachment), owner));
+		const uint64 differences =
+			put_differences(reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo),
+		                    verify_query(*attachment), owner);
+		// What this transaction has written may be rolled back.
+		if (!TransactionIdIsValid(GetTopTransactionIdIfAny()))
+			note_verify(*attachment, when, differences);
 	}
 	PopActiveSnapshot();
 	PG_RETURN_NULL();

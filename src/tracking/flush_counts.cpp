@@ -29,15 +29,14 @@ struct Counts
 	pg_atomic_uint64 locked;
 	pg_atomic_uint64 written;
 	pg_atomic_uint64 nanoseconds;
-	pg_atomic_uint64 last_verify;  // a TimestampTz; 0: never
-	pg_atomic_uint64 last_differences;
+	pg_atomic_uint64 verified;  // see pack_verify(); 0: never
 };
 
 constexpr int most_counts = 2048;
 constexpr Size memory_size = sizeof(Counts) * most_counts;
 
 bool enabled = false;
-SharedMemory memory = {"listing_stats flush counts", memory_size, nullptr, false};
+SharedMemory memory = {"listing_stats counts of attachments", memory_size, nullptr, false};
 
 Counts *
 all_counts()
@@ -76,6 +75,14 @@ counts_of(const Attachment &attachment)
 			return counts;
 	}
 	return nullptr;
+}
+
+// When verify() last looked, in seconds since 2000, and how many differences it found: one word, so
+// that the two belong together.
+uint64
+pack_verify(TimestampTz when, uint64 differences)
+{
+	return static_cast<uint64>(when / USECS_PER_SEC) << 32 | Min(differences, PG_UINT32_MAX);
 }
 
 }  // namespace
@@ -133,14 +140,26 @@ count_flush(Attachment *attachment, uint64 locked, uint64 written, uint64 nanose
 }
 
 void
-note_verify(const Attachment &attachment, uint64 differences)
+note_verify(const Attachment &attachment, TimestampTz when, uint64 differences)
 {
 	Counts *counts = counts_of(attachment);
 
-	if (counts == nullptr)
-		return;
-	pg_atomic_write_u64(&counts->last_differences, differences);
-	pg_atomic_write_u64(&counts->last_verify, static_cast<uint64>(GetCurrentTimestamp()));
+	if (counts != nullptr)
+		pg_atomic_write_u64(&counts->verified, pack_verify(when, differences));
+}
+
+void
+forget_verify(Oid table)
+{
+	for (Counts *counts = all_counts(); counts < all_counts() + most_counts; ++counts)
+	{
+		if (pg_atomic_read_u32(&counts->state) != taken)
+			continue;
+		pg_read_barrier();
+		if (counts->database == MyDatabaseId &&
+		    (counts->listing == table || counts->price == table))
+			pg_atomic_write_u64(&counts->verified, 0);
+	}
 }
 
 }  // namespace listing_stats
@@ -161,19 +180,20 @@ LISTING_STATS_FUNCTION(listing_stats_flush_counts)
 			continue;
 		const double milliseconds =
 			static_cast<double>(pg_atomic_read_u64(&counts->nanoseconds)) / 1e6;
-		const auto last_verify = static_cast<TimestampTz>(pg_atomic_read_u64(&counts->last_verify));
-		Datum value[] = {ObjectIdGetDatum(counts->listing),
-		                 ObjectIdGetDatum(counts->price),
-		                 Int16GetDatum(counts->kept),
-		                 UInt64GetDatum(pg_atomic_read_u64(&counts->flushes)),
-		                 UInt64GetDatum(pg_atomic_read_u64(&counts->locked)),
-		                 UInt64GetDatum(pg_atomic_read_u64(&counts->written)),
-		                 Float8GetDatum(milliseconds),
-		                 TimestampTzGetDatum(last_verify),
-		                 UInt64GetDatum(pg_atomic_read_u64(&counts->last_differences)),
-		                 BoolGetDatum(memory.shared)};
+		const uint64 verified = pg_atomic_read_u64(&counts->verified);
+		Datum value[] = {
+			ObjectIdGetDatum(counts->listing),
+			ObjectIdGetDatum(counts->price),
+			Int16GetDatum(counts->kept),
+			UInt64GetDatum(pg_atomic_read_u64(&counts->flushes)),
+			UInt64GetDatum(pg_atomic_read_u64(&counts->locked)),
+			UInt64GetDatum(pg_atomic_read_u64(&counts->written)),
+			Float8GetDatum(milliseconds),
+			TimestampTzGetDatum(static_cast<TimestampTz>(verified >> 32) * USECS_PER_SEC),
+			UInt64GetDatum(verified & PG_UINT32_MAX),
+			BoolGetDatum(memory.shared)};
 		bool null[lengthof(value)] = {};
-		null[7] = null[8] = last_verify == 0;
+		null[7] = null[8] = verified == 0;
 		tuplestore_putvalues(result->setResult, result->setDesc, value, null);
 	}
 	PG_RETURN_NULL();

@@ -23,7 +23,11 @@ uint64 time_since(const FlushClock &clock);
 // What one flush did for an attachment: nothing is counted where the time was not measured.
 void count_flush(Attachment *attachment, uint64 locked, uint64 written, uint64 nanoseconds);
 
-// That verify() ends now, and how many differences it found in the attachment's columns.
-void note_verify(const Attachment &attachment, uint64 differences);
+// That verify() has come to its end, as of which moment, and how many differences it found in the
+// attachment's columns.
+void note_verify(const Attachment &attachment, TimestampTz when, uint64 differences);
+
+// Of all attachments of this table: they change, or end.
+void forget_verify(Oid table);
 
 }  // namespace listing_stats
