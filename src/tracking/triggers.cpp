@@ -361,6 +361,14 @@ truncated(FunctionCallInfo fcinfo, const char *function, Side side)
 	if (!TRIGGER_FIRED_BY_TRUNCATE(event->tg_event))
 		wrong_use(function, use);
 	const TriggerColumns *columns = columns_of_trigger(event, side);
+	// A part of price is locked, and writers of others go on: each has listing locked from when it
+	// locks a row of it until it commits.
+	if (columns != nullptr && side == Side::price &&
+	    !CheckRelationOidLockedByMe(columns->attachment->price, AccessExclusiveLock, false))
+	{
+		LockRelationOid(columns->attachment->listing, ShareRowExclusiveLock);
+		columns = columns_of_trigger(event, side);
+	}
 	if (columns != nullptr && (side == Side::price || columns->attachment->own_rows))
 		recompute_all(columns->attachment);
 	return PointerGetDatum(nullptr);
