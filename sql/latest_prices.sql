@@ -465,6 +465,12 @@ INSERT INTO ranges (k, created, value) VALUES (0, '2026-05-01', 400);
 SELECT locked($$listing_stats.latest_price('ranges', 0, key_column => 'k')$$) LIKE '400, ranges_5 ranges_5__' AS one_of_two;
 SELECT differences('ranges', 'bigint', 'k', 'created', 'id', 'value', NULL), differences('ranges', 'bigint', 'k', 'created', 'id', 'value', '2026-05-10');
 DROP TABLE ranges_5;
+-- one whose own partitions do not have all keys
+CREATE TABLE ranges_5 PARTITION OF ranges FOR VALUES FROM ('2026-05-01') TO ('2026-06-01') PARTITION BY LIST (k);
+CREATE TABLE ranges_5_0 PARTITION OF ranges_5 FOR VALUES IN (0);
+INSERT INTO ranges (k, created, value) VALUES (0, '2026-05-02', 410);
+SELECT latest_of('{0, 1, 2, 7}') AS not_all_keys, latest_of('{1, 2}') AS none, differences('ranges', 'bigint', 'k', 'created', 'id', 'value', NULL), differences('ranges', 'bigint', 'k', 'created', 'id', 'value', '2026-05-10');
+DROP TABLE ranges_5;
 DROP INDEX ranges_k_created_id_value_idx;
 CREATE INDEX ON ranges_4 (k, created DESC, id DESC);
 SELECT locked($$listing_stats.latest_price('ranges', 0, key_column => 'k')$$) AS in_the_first;

@@ -14,6 +14,8 @@
 // needs: the rows, while the page after it comes; their slots; their entries.
 #include "reading/heap_reader.hpp"
 
+#include <initializer_list>
+
 namespace listing_stats {
 
 namespace {
@@ -601,10 +603,15 @@ read_heaps(const PriceTable &table, const Heap *heap, int heaps, NullableDatum a
 		return false;
 	for (int i = 0; i < heaps; ++i)
 	{
+		const TupleDesc description = RelationGetDescr(heap[i].relation);
+		const PriceTable &own = *heap[i].table;
 		Assert(CheckRelationLockedByMe(heap[i].relation, AccessShareLock, true));
-		if (is_virtual(
-				TupleDescAttr(RelationGetDescr(heap[i].relation), heap[i].table->value.attnum - 1)))
-			return false;
+		for (const AttrNumber attnum :
+		     {own.key.attnum, own.at.attnum, own.tie.attnum, own.value.attnum})
+		{
+			if (attnum != 0 && is_virtual(TupleDescAttr(description, attnum - 1)))
+				return false;
+		}
 	}
 	return HeapReader<Key>(table, heap, heaps, as_of, sink).read(estimate_size(table).keys);
 }
