@@ -8,7 +8,7 @@ EXTENSION_VERSION = $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" $(srcdir
 CORE_OBJS      = src/core/decimal.o src/core/decimal_form.o src/core/distribution.o src/core/division.o \
                  src/core/history.o src/core/step_questions.o src/core/ranking.o \
                  src/core/stored_form.o
-SERVER_OBJS    = src/server/column.o src/server/numeric.o src/server/roles.o \
+SERVER_OBJS    = src/server/column.o src/server/numeric.o src/server/roles.o src/server/subtransaction.o \
                  src/server/text_reader.o
 TABLES_OBJS    = src/tables/attachment.o src/tables/condition.o src/tables/distributed.o src/tables/partitions.o src/tables/price_index.o \
                  src/tables/price_table.o src/tables/trigger_arguments.o src/tables/trigger_catalog.o

@@ -1207,9 +1207,10 @@ RETURNS SETOF record LANGUAGE sql STABLE
 BEGIN ATOMIC
     SELECT a.listing, a.price, p.problem, p.mend FROM listing_stats._attachments() a, unnest(a.warnings, a.mends) AS p(problem, mend)
     UNION ALL
-    SELECT NULL, NULL, pg_catalog.format('event trigger "%s" is disabled: %s', e.evtname, k.missed), pg_catalog.format('ALTER EVENT TRIGGER %I ENABLE', e.evtname)
-    FROM pg_catalog.pg_event_trigger e, (VALUES ('listing_stats_changes', 'new names and new partitions are not followed'), ('listing_stats_drops', 'dropped tables, columns and partitions are not followed')) k(name, missed)
-    WHERE e.evtname OPERATOR(pg_catalog.=) k.name::pg_catalog.name AND e.evtenabled OPERATOR(pg_catalog.=) 'D'
+    SELECT NULL, NULL, pg_catalog.format('event trigger "%s" is disabled: %s', e.evtname, k.missed), pg_catalog.format('ALTER EVENT TRIGGER %I ENABLE%s', e.evtname, k.always)
+    FROM pg_catalog.pg_event_trigger e, (VALUES ('listing_stats_changes', 'new names and new partitions are not followed', ''), ('listing_stats_drops', 'dropped tables, columns and partitions are not followed', ''),
+        ('listing_stats_triggers', 'whoever may create triggers on a table acts as its owner', ' ALWAYS')) k(name, missed, always)
+    WHERE e.evtname OPERATOR(pg_catalog.=) k.name::pg_catalog.name AND (e.evtenabled OPERATOR(pg_catalog.=) 'D' OR (k.always OPERATOR(pg_catalog.<>) '' AND e.evtenabled OPERATOR(pg_catalog.<>) 'A'))
     UNION ALL
     SELECT NULL, NULL, pg_catalog.format('trigger "%s" on table %s does not always fire: statements that change prices will fail', t.tgname, t.tgrelid::pg_catalog.regclass),
         pg_catalog.format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', t.tgrelid::pg_catalog.regclass, t.tgname)
@@ -1368,7 +1369,7 @@ COMMENT ON FUNCTION listing_stats.read_price_history(regclass, anycompatible, te
 -- DDL
 ----------------------------------------------------------------------------------------------------
 
--- What follows DDL.  A convenience: nothing is wrong where these event triggers are disabled.
+-- What follows DDL.  A convenience: nothing is wrong where these event triggers are disabled, except that of created triggers.
 
 CREATE FUNCTION listing_stats._follow_changes() RETURNS void
 AS 'MODULE_PATHNAME', 'listing_stats_follow_changes' LANGUAGE C;
@@ -1417,31 +1418,70 @@ CREATE EVENT TRIGGER listing_stats_drops ON sql_drop
 EXECUTE FUNCTION listing_stats._follow();
 COMMENT ON EVENT TRIGGER listing_stats_drops IS 'detaches what has lost its table or a column';
 
+-- What our triggers do they do as the owner of the table, with the functions that a condition in their arguments names.  So the
+-- privilege to create triggers on somebody else's table is not enough for ours.
+CREATE FUNCTION listing_stats._check_triggers() RETURNS event_trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+    made record;
+BEGIN
+    FOR made IN
+        SELECT c.oid::regclass AS name
+        FROM pg_event_trigger_ddl_commands() d JOIN pg_trigger t ON d.classid = 'pg_trigger'::regclass AND t.oid = d.objid JOIN pg_class c ON c.oid = t.tgrelid
+        WHERE EXISTS (SELECT FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE p.oid = t.tgfoid AND n.nspname = 'listing_stats' AND p.proname IN ('price_changed', 'listing_changed'))
+            AND NOT pg_has_role(c.relowner, 'USAGE') LOOP
+        RAISE insufficient_privilege USING MESSAGE = format('must be owner of table %s to create triggers of listing_stats on it', made.name),
+            HINT = 'They act as the owner. Let the owner call listing_stats.attach().';
+    END LOOP;
+END $$;
+COMMENT ON FUNCTION listing_stats._check_triggers() IS 'private: an event trigger; error 42501 where somebody else than the owner of a table creates a trigger of listing_stats on it';
+REVOKE ALL ON FUNCTION listing_stats._check_triggers() FROM PUBLIC;
+CREATE EVENT TRIGGER listing_stats_triggers ON ddl_command_end
+WHEN TAG IN ('CREATE TRIGGER')
+EXECUTE FUNCTION listing_stats._check_triggers();
+-- Also for who may set session_replication_role.
+ALTER EVENT TRIGGER listing_stats_triggers ENABLE ALWAYS;
+COMMENT ON EVENT TRIGGER listing_stats_triggers IS 'lets nobody except the owner of a table create triggers of listing_stats on it';
+
 ----------------------------------------------------------------------------------------------------
 -- Citus
 ----------------------------------------------------------------------------------------------------
 
 -- Of two distributed tables each pair of shards is attached, on the node where it is.  The calls below do that from the
 -- coordinator, over connections that Citus opens as the caller; what Citus makes later is attached by what this table says,
--- which is the same on all nodes.  Anybody may write rows of tables that are his: the trigger looks.
+-- which is the same on all nodes.  Anybody may write rows of distributed tables that are his: the trigger looks.
 CREATE TABLE listing_stats._distributed (
     listing regclass, price regclass, kept name, options jsonb NOT NULL CHECK (jsonb_typeof(options) = 'object'), PRIMARY KEY (listing, price, kept));
 COMMENT ON TABLE listing_stats._distributed IS 'private: the distributed tables whose shards are attached, the first column that is kept, and the named arguments for attach(); the same on all nodes of Citus';
--- DELETE, which also allows to lock the table in all modes, only where Citus is: see at the end.
-GRANT SELECT, INSERT ON listing_stats._distributed TO PUBLIC;
+-- Writing, of which DELETE also allows to lock the table in all modes, only where Citus is: see at the end.
+GRANT SELECT ON listing_stats._distributed TO PUBLIC;
 -- Without what is gone: its number would be dumped, which is another table's where it is restored.
 SELECT pg_catalog.pg_extension_config_dump('listing_stats._distributed',
-    'WHERE EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid OPERATOR(pg_catalog.=) listing) AND EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid OPERATOR(pg_catalog.=) price)');
+    'WHERE (SELECT pg_catalog.count(*) FROM pg_catalog.pg_class c WHERE c.oid OPERATOR(pg_catalog.=) ANY (ARRAY[listing::pg_catalog.oid, price::pg_catalog.oid]) AND c.relkind OPERATOR(pg_catalog.=) ANY (ARRAY[''r'', ''p'']::"char"[]) AND c.relpersistence OPERATOR(pg_catalog.<>) ''t'') OPERATOR(pg_catalog.=) 2 AND (kept OPERATOR(pg_catalog.=) '''' OR EXISTS (SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid OPERATOR(pg_catalog.=) listing AND a.attname OPERATOR(pg_catalog.=) kept))');
 
 CREATE FUNCTION listing_stats._distributed_owner() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     written CONSTANT listing_stats._distributed = coalesce(NEW, OLD);
     there CONSTANT integer = (SELECT count(*) FROM pg_class WHERE oid IN (written.listing, written.price));
-    owned CONSTANT integer = (SELECT count(*) FROM pg_class WHERE oid IN (written.listing, written.price) AND pg_has_role(relowner, 'USAGE'));
+    owned integer = (SELECT count(*) FROM pg_class WHERE oid IN (written.listing, written.price) AND pg_has_role(relowner, 'USAGE'));
 BEGIN
     -- A row of a table that is gone may be removed by anybody, and written by nobody: its number may become somebody's.
     IF owned < 2 AND (TG_OP <> 'DELETE' OR there = 2) THEN
         RAISE insufficient_privilege USING MESSAGE = format('must be owner of tables "%s" and "%s"', written.listing, written.price);
+    END IF;
+    IF TG_OP <> 'DELETE' THEN
+        IF (SELECT count(*) FROM pg_class WHERE oid IN (written.listing, written.price) AND relkind IN ('r', 'p') AND relpersistence <> 't') < 2 THEN
+            RAISE wrong_object_type USING MESSAGE = format('"%s" and "%s" are not two tables', written.listing, written.price);
+        END IF;
+        IF written.kept <> '' AND NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = written.listing AND attname = written.kept AND NOT attisdropped) THEN
+            RAISE undefined_column USING MESSAGE = format('column "%s" of table "%s" does not exist', written.kept, written.listing);
+        END IF;
+        -- A dump is restored by a superuser, before Citus knows the tables.
+        IF NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN
+            EXECUTE 'SELECT count(*) FROM pg_dist_partition WHERE logicalrelid IN ($1, $2)' INTO owned USING written.listing, written.price;
+            IF owned < 2 THEN
+                RAISE wrong_object_type USING MESSAGE = format('"%s" and "%s" are not distributed tables', written.listing, written.price);
+            END IF;
+        END IF;
     END IF;
     RETURN written;
 END $$;
@@ -1699,7 +1739,7 @@ END $$;
 COMMENT ON FUNCTION listing_stats.verify_distributed(regclass, regclass) IS 'verify() of each pair of shards of distributed tables of Citus: rows that differ, each shard as of its own moment; NULL gives none; an error if a node does not answer';
 
 CREATE FUNCTION listing_stats._distributed_attachments() RETURNS SETOF jsonb
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET lock_timeout = '1s' AS $$
 DECLARE
     d record;
     pair record;
@@ -1712,6 +1752,12 @@ BEGIN
     IF to_regclass('pg_catalog.pg_dist_shard') IS NULL THEN
         RETURN;
     END IF;
+    BEGIN
+        LOCK TABLE listing_stats._distributed IN ACCESS SHARE MODE;
+    EXCEPTION WHEN lock_not_available THEN
+        RAISE WARNING 'listing_stats does not show distributed tables: somebody has locked the table of notes';
+        RETURN;
+    END;
     FOR d IN SELECT a.*, has_schema_privilege(p.relnamespace, 'USAGE') AS usable FROM listing_stats._distributed a JOIN pg_class l ON l.oid = a.listing JOIN pg_class p ON p.oid = a.price LOOP
         EXECUTE 'SELECT citus_is_coordinator() AS is' INTO outcome;
         CONTINUE WHEN NOT outcome.is;
@@ -1737,7 +1783,7 @@ BEGIN
         END IF;
         -- By their numbers: to read a name can need a privilege that the reader does not have.
         RETURN NEXT coalesce(shown, '{}') || jsonb_build_object('listing', d.listing::oid::bigint, 'price', d.price::oid::bigint,
-            'index', CASE WHEN d.usable THEN to_regclass(regexp_replace(shown ->> 'index', '_\d+"?$', ''))::oid::bigint END, 'warnings', warnings);
+            'index', CASE WHEN d.usable THEN to_regclass(regexp_replace(shown ->> 'index', '_\d+("?)$', '\1'))::oid::bigint END, 'warnings', warnings);
     END LOOP;
 END $$;
 COMMENT ON FUNCTION listing_stats._distributed_attachments() IS 'private: a row of the view attachments for each attachment of distributed tables, as JSON; asks all nodes; nothing except on the coordinator';
@@ -1771,6 +1817,9 @@ BEGIN
         RETURN;
     END IF;
     IF TG_EVENT = 'sql_drop' THEN
+        IF NOT has_table_privilege('listing_stats._distributed', 'DELETE') THEN
+            RETURN;
+        END IF;
         FOR lost IN
             DELETE FROM listing_stats._distributed a
             WHERE NOT EXISTS (SELECT FROM pg_class WHERE oid = a.listing) OR NOT EXISTS (SELECT FROM pg_class WHERE oid = a.price)
@@ -1844,6 +1893,6 @@ BEGIN
             WHERE p.pronamespace = 'listing_stats'::regnamespace AND f.oid <> 0 LOOP
             EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO PUBLIC', part);
         END LOOP;
-        GRANT DELETE ON listing_stats._distributed TO PUBLIC;
+        GRANT INSERT, DELETE ON listing_stats._distributed TO PUBLIC;
     END IF;
 END $do$;

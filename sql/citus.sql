@@ -41,8 +41,23 @@ ROLLBACK TO a;
 RESET SESSION AUTHORIZATION;
 CREATE TABLE citus.theirs (id int PRIMARY KEY);
 CREATE TABLE pg_catalog.pg_dist_shard (logicalrelid regclass NOT NULL);
-GRANT DELETE ON listing_stats._distributed TO PUBLIC;
+GRANT INSERT, DELETE ON listing_stats._distributed TO PUBLIC;
+GRANT SELECT ON pg_dist_partition TO PUBLIC;
 SET LOCAL SESSION AUTHORIZATION regress_listing_stats;
+SAVEPOINT d;
+-- not of tables that are not Citus's, of none, and of a column that there is not
+INSERT INTO listing_stats._distributed VALUES ('listing', 'price', '', '{}');
+\echo :SQLSTATE
+ROLLBACK TO d;
+ALTER TABLE listing ADD last_price numeric;
+INSERT INTO pg_dist_partition VALUES ('listing'), ('price');
+SAVEPOINT d;
+INSERT INTO listing_stats._distributed VALUES ('listing_pkey', 'price', '', '{}');
+\echo :SQLSTATE
+ROLLBACK TO d;
+INSERT INTO listing_stats._distributed VALUES ('listing', 'price', 'nothing', '{}');
+\echo :SQLSTATE
+ROLLBACK TO d;
 INSERT INTO listing_stats._distributed VALUES ('listing', 'price', 'last_price', '{"key": "listing_id"}');
 SELECT listing, price, kept, listing_stats._distributed_arguments(options) FROM listing_stats._distributed;
 SAVEPOINT d;

@@ -347,6 +347,12 @@ SELECT listing, price, warnings FROM listing_stats.attachments WHERE price = 'pr
 SELECT listing_stats.detach('price');
 INSERT INTO price VALUES (1, 1, '2026-01-01', 1);
 
+-- a table of rows of keys, and prices, in two orders
+CREATE TABLE in_one_order (k text COLLATE "C" PRIMARY KEY);
+CREATE TABLE in_another (id serial PRIMARY KEY, k text COLLATE "POSIX", created date NOT NULL, value int);
+SELECT listing_stats.keep_latest('in_another', 'in_one_order', key => 'k');
+\echo :SQLSTATE
+
 -- inside an extension script nothing is attached: see test/tap
 RESET SESSION AUTHORIZATION;
 SET client_min_messages = warning;

@@ -244,13 +244,15 @@ check_publications(Row *row, Oid listing)
 	}
 }
 
-// Without a foreign key the columns may be none that belong together.  Read as the owner, who may
-// have taken the right to from himself, and only where nothing can fail or wait for another server.
+// Without a foreign key the columns may be none that belong together.  Only for the owner, and
+// members of that role: to plan a query on his tables can run functions that he has put into their
+// indexes. Read as the owner, who may have taken the right to from himself, and only where nothing
+// can fail or wait for another server.
 void
 check_matches(Row *row, const Attachment &attachment)
 {
-	if (attachment.foreign_key || attachment.own_rows ||
-	    get_rel_relkind(attachment.listing) != RELKIND_RELATION ||
+	if (!is_member_of_role_nosuper(GetUserId(), attachment.owner) || attachment.foreign_key ||
+	    attachment.own_rows || get_rel_relkind(attachment.listing) != RELKIND_RELATION ||
 	    get_rel_relkind(attachment.price) != RELKIND_RELATION ||
 	    !may_use_schema(get_rel_namespace(attachment.listing), attachment.owner) ||
 	    !may_use_schema(get_rel_namespace(attachment.price), attachment.owner) ||
@@ -585,11 +587,12 @@ attached_tables()
 		CHECK_FOR_INTERRUPTS();
 		if (!OidIsValid(form->tgparentid) &&
 		    (form->tgfoid == functions[0] || form->tgfoid == functions[1]))
-			tables = list_append_unique_oid(tables, form->tgrelid);
+			tables = lappend_oid(tables, form->tgrelid);
 	}
 	systable_endscan(scan);
 	table_close(catalog, AccessShareLock);
 	list_sort(tables, list_oid_cmp);
+	list_deduplicate_oid(tables);
 	return tables;
 }
 

@@ -76,9 +76,11 @@ complete_condition(const Request &request, const char *existing, Attachment *att
 
 	if (text == nullptr || strcmp(text, no_column) == 0)
 		return;
-	attachment->condition_tree = request.condition != nullptr
-	                                 ? parse_new_condition(request.price, text)
-	                                 : parse_condition(request.price, text, nullptr, &problem);
+	attachment->condition_tree =
+		request.condition != nullptr
+			? parse_new_condition(request.price, text)
+			: parse_condition(request.price, request.price->rd_rel->relowner, text, nullptr,
+	                          &problem);
 	if (attachment->condition_tree == nullptr)
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 		                errmsg("condition \"%s\" on table \"%s\" means nothing any more: %s", text,

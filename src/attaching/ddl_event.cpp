@@ -1,6 +1,8 @@
 // What the event triggers share, see ddl_event.hpp.
 #include "attaching/ddl_event.hpp"
 
+#include "server/subtransaction.hpp"
+
 namespace listing_stats {
 
 namespace {
@@ -79,35 +81,14 @@ dropped_objects()
 void
 without_failing(void (*work)(void *argument), void *argument)
 {
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
+	const ErrorData *error = error_of(work, argument);
 
-	BeginInternalSubTransaction(nullptr);
-	MemoryContextSwitchTo(context);
-	PG_TRY();
-	{
-		work(argument);
-		ReleaseCurrentSubTransaction();
-	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(context);
-		ErrorData *error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(context);
-		CurrentResourceOwner = owner;
-		if (error->sqlerrcode == ERRCODE_QUERY_CANCELED)
-			ReThrowError(error);
+	if (error != nullptr)
 		ereport(WARNING,
 		        (errcode(error->sqlerrcode),
 		         errmsg("listing_stats could not follow this command: %s", error->message),
 		         error->detail == nullptr ? 0 : errdetail_internal("%s", error->detail),
 		         errhint("The view listing_stats.attachments shows what no longer fits.")));
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = owner;
 }
 
 }  // namespace listing_stats

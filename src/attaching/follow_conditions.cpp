@@ -150,8 +150,8 @@ follow(void *argument)
 	    definition.condition != nullptr)
 	{
 		const char *problem = nullptr;
-		Node *condition =
-			parse_condition(price, definition.condition, nullptr, &problem, followed.renamed);
+		Node *condition = parse_condition(price, price->rd_rel->relowner, definition.condition,
+		                                  nullptr, &problem, followed.renamed);
 		const char *before = definition.condition;
 		const Oid listing = other_half(price, trigger, Side::price);
 		if (condition != nullptr)

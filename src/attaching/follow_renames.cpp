@@ -160,7 +160,8 @@ rename_in_condition(const Followed &followed, Relation price, Definition *defini
 	const char *problem = nullptr;
 
 	old_name[followed.column - 1] = followed.rename->subname;
-	Node *condition = parse_condition(price, definition->condition, old_name, &problem);
+	Node *condition =
+		parse_condition(price, price->rd_rel->relowner, definition->condition, old_name, &problem);
 	if (condition != nullptr)
 		definition->condition = condition_text(price, condition);
 }

@@ -176,7 +176,7 @@ find_attachment(const Refresh &refresh)
 		Attachment *attachment = static_cast<Attachment *>(lfirst(cell));
 		if (number_of_first_kept(*attachment) != refresh.kept)
 			continue;
-		if (refresh.has_last && (attachment->key.type != refresh.key.type ||
+		if (refresh.has_last && (layout_of(attachment->key) != layout_of(refresh.key) ||
 		                         attachment->key.collation != refresh.key.collation))
 			ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			                errmsg("the type of the key of table \"%s\" has changed",

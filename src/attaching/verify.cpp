@@ -19,7 +19,11 @@ void
 check_can_read(Oid table)
 {
 	const AclResult result = pg_class_aclcheck(table, GetUserId(), ACL_SELECT);
+	const Oid schema = get_rel_namespace(table);
 
+	// By its number it can be named without.
+	if (OidIsValid(schema) && !may_use_schema(schema, GetUserId()))
+		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_SCHEMA, get_namespace_name(schema));
 	if (result != ACLCHECK_OK)
 		aclcheck_error(result, OBJECT_TABLE, get_rel_name(table));
 	if (check_enable_rls(table, InvalidOid, true) == RLS_ENABLED)

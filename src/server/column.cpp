@@ -187,6 +187,44 @@ instant_of(Oid type, Datum time)
 	}
 }
 
+namespace {
+
+bool
+child_takes_null(Oid child, const char *column)
+{
+	HeapTuple tuple = SearchSysCacheAttName(child, column);
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	const bool takes = !reinterpret_cast<Form_pg_attribute>(GETSTRUCT(tuple))->attnotnull;
+
+	ReleaseSysCache(tuple);
+	return takes;
+}
+
+// Whether no row that a query of the table reads has NULL there.  A foreign table's server need not
+// see to it, and the column of an inheritance child can take it.
+bool
+is_never_null(Relation relation, AttrNumber attnum)
+{
+	const TupleDesc description = RelationGetDescr(relation);
+	const Form_pg_attribute attribute = TupleDescAttr(description, attnum - 1);
+	ListCell *cell = nullptr;
+
+	if (!attribute->attnotnull || has_unchecked_nulls(description, attnum - 1) ||
+	    relation->rd_rel->relkind == RELKIND_FOREIGN_TABLE)
+		return false;
+	if (relation->rd_rel->relkind != RELKIND_RELATION || !relation->rd_rel->relhassubclass)
+		return true;
+	foreach (cell, find_all_inheritors(RelationGetRelid(relation), NoLock, nullptr))
+	{
+		if (child_takes_null(lfirst_oid(cell), NameStr(attribute->attname)))
+			return false;
+	}
+	return true;
+}
+
+}  // namespace
+
 ResolvedColumn
 read_column(Relation relation, AttrNumber attnum)
 {
@@ -195,8 +233,7 @@ read_column(Relation relation, AttrNumber attnum)
 	                         attribute->atttypid,
 	                         attribute->atttypmod,
 	                         attribute->attcollation,
-	                         attribute->attnotnull &&
-	                             !has_unchecked_nulls(RelationGetDescr(relation), attnum - 1),
+	                         is_never_null(relation, attnum),
 	                         {},
 	                         getBaseType(attribute->atttypid)};
 

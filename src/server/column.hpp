@@ -28,7 +28,15 @@ struct ComparedType
 	bool by_value;
 	char alignment;
 	FmgrInfo compare;
+	int32 record;  // of a record of several columns, which one: its type modifier
 };
+
+// Tells apart types whose values are not laid out alike.
+inline uint64
+layout_of(const ComparedType &type)
+{
+	return static_cast<uint64>(type.type) << 32 | static_cast<uint32>(type.record);
+}
 
 // Whether the type says which instant a value of it means; and that instant, in the session's time
 // zone where the type has none.

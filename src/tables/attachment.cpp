@@ -188,7 +188,10 @@ resolve_row_type(Attachment *attachment)
 	finish_description(row);
 	attachment->key_row = BlessTupleDesc(row);
 	MemoryContextSwitchTo(old);
-	return resolve_compared_type(RECORDOID, InvalidOid, attachment->context, &attachment->key);
+	if (!resolve_compared_type(RECORDOID, InvalidOid, attachment->context, &attachment->key))
+		return false;
+	attachment->key.record = attachment->key_row->tdtypmod;
+	return true;
 }
 
 bool
@@ -206,6 +209,13 @@ check_key_types(const Definition &definition, Attachment *attachment, Problem *p
 			                     definition.price, format_type_be(listing.type),
 			                     format_type_be(price.type)),
 			            "Give both columns the same type.");
+		// Its rows and the prices are gone through together, in one order.
+		if (definition.own_rows && listing.collation != price.collation)
+			return fail(problem, ERRCODE_COLLATION_MISMATCH,
+			            psprintf("key columns \"%s\" of %s and \"%s\" of %s have two collations",
+			                     NameStr(listing.name), definition.listing, NameStr(price.name),
+			                     definition.price),
+			            "Give both columns the same collation.");
 	}
 	attachment->key = attachment->key_column[0];
 	return attachment->key_columns == 1 || resolve_row_type(attachment);
@@ -317,7 +327,8 @@ resolve_condition(const Definition &definition, Relation price, Attachment *resu
 		if (definition.column[place] != nullptr)
 			old_name[result->column[place].attnum - 1] = definition.column[place];
 	}
-	Node *condition = parse_condition(price, definition.condition, old_name, &reason);
+	Node *condition =
+		parse_condition(price, price->rd_rel->relowner, definition.condition, old_name, &reason);
 	if (condition == nullptr)
 		return fail(problem, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
 		            psprintf("condition \"%s\" on table \"%s\", which listing_stats was attached "

@@ -2,6 +2,7 @@
 #include "tables/condition.hpp"
 
 #include "server/roles.hpp"
+#include "server/subtransaction.hpp"
 
 namespace listing_stats {
 
@@ -167,13 +168,80 @@ point_into_text(void *text)
 	internalerrquery(static_cast<const char *>(text));
 }
 
-// As the owner of price: constants are read by their types' input functions, which can reach
-// functions of his, as those in the check of a domain of which an array is.  And who uses the table
-// need not be allowed to use the schemas of the types and functions that are named.
-Node *
-transform(Relation price, const char *text, const char *const *old_name, const NewName *renamed)
+// A constant is read by the input function of its type: those of a domain in an array, a composite
+// type or a range can be anybody's in the end.  Of a domain itself it is that of what it is over.
+bool
+is_read_by_the_server(Oid type)
 {
-	const Actor before = act_as(price->rd_rel->relowner, SECURITY_RESTRICTED_OPERATION);
+	const Oid base = getBaseType(type);
+	const Oid element = get_element_type(base);
+	const Oid read = OidIsValid(element) ? element : base;
+
+	return read < FirstNormalObjectId || get_typtype(read) == TYPTYPE_BASE ||
+	       get_typtype(read) == TYPTYPE_ENUM;
+}
+
+bool
+is_string(const Node *node)
+{
+	return node != nullptr && IsA(node, A_Const) && !castNode(A_Const, node)->isnull &&
+	       IsA(&castNode(A_Const, node)->val, String);
+}
+
+// Finds a constant that is not read by the server's own functions, in what the parser has made of a
+// printed condition: there each string says its type, except what belongs to a word of SQL, as in
+// EXTRACT(year FROM ...).
+bool
+find_foreign_constant(Node *node, void *context)
+{
+	if (node == nullptr)
+		return false;
+	if (is_string(node))
+		return true;
+	if (IsA(node, TypeCast) && is_string(castNode(TypeCast, node)->arg))
+		return !is_read_by_the_server(typenameTypeId(nullptr, castNode(TypeCast, node)->typeName));
+	if (IsA(node, FuncCall) && castNode(FuncCall, node)->funcformat == COERCE_SQL_SYNTAX)
+	{
+		ListCell *cell = nullptr;
+		foreach (cell, castNode(FuncCall, node)->args)
+		{
+			Node *argument = static_cast<Node *>(lfirst(cell));
+			if (!is_string(argument) && find_foreign_constant(argument, context))
+				return true;
+		}
+		return false;
+	}
+#if PG_VERSION_NUM >= 170000
+	if (IsA(node, JsonFuncExpr) && is_string(castNode(JsonFuncExpr, node)->pathspec))
+	{
+		JsonFuncExpr call = *castNode(JsonFuncExpr, node);
+		call.pathspec = nullptr;
+		return walk_raw_expression(reinterpret_cast<Node *>(&call), find_foreign_constant, context);
+	}
+#endif
+	return walk_raw_expression(node, find_foreign_constant, context);
+}
+
+void
+check_constants(const char *text, Node *raw)
+{
+	if (find_foreign_constant(raw, nullptr))
+		ereport(ERROR,
+		        (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+		         errmsg("condition \"%s\" has a constant of a composite type, a range, or an array "
+		                "of a domain",
+		                text),
+		         errhint("To read one can run functions of somebody's. Compare with constants of "
+		                 "PostgreSQL's own types or enums.")));
+}
+
+// As the owner of the attached tables: who uses the table need not be allowed to use the schemas of
+// the types and functions that are named.
+Node *
+transform(Relation price, Oid owner, const char *text, bool printed, const char *const *old_name,
+          const NewName *renamed)
+{
+	const Actor before = act_as(owner, SECURITY_RESTRICTED_OPERATION);
 	ErrorContextCallback callback = {error_context_stack, point_into_text,
 	                                 const_cast<char *>(text)};
 	error_context_stack = &callback;
@@ -188,13 +256,14 @@ transform(Relation price, const char *text, const char *const *old_name, const N
 		                        RelationGetRelationName(price))));
 	if (renamed != nullptr)
 		rename_in(raw, &renaming);
-	// What reading constants runs is not to hold up others' commands that are not about it.
 	if (renamed != nullptr && renaming.renamed == 0)
 	{
 		error_context_stack = callback.previous;
 		resume_as(before);
 		return nullptr;
 	}
+	if (printed)
+		check_constants(text, raw);
 	for (int i = 0; i < RelationGetNumberOfAttributes(price); ++i)
 	{
 		const Form_pg_attribute attribute = TupleDescAttr(RelationGetDescr(price), i);
@@ -288,7 +357,7 @@ parse_new_condition(Relation price, const char *text)
 
 	PG_TRY();
 	{
-		read = transform(price, text, nullptr, nullptr);
+		read = transform(price, price->rd_rel->relowner, text, false, nullptr, nullptr);
 	}
 	PG_CATCH();
 	{
@@ -307,6 +376,9 @@ parse_new_condition(Relation price, const char *text)
 	const char *table = RelationGetRelationName(price);
 	ListCell *cell = nullptr;
 
+	// As it will be read from now on.
+	check_constants(text, only_expression(raw_parser(condition_text(price, condition),
+	                                                 RAW_PARSE_PLPGSQL_EXPR)));
 	if (contain_mutable_functions(condition))
 		ereport(
 			ERROR,
@@ -329,46 +401,50 @@ parse_new_condition(Relation price, const char *text)
 	return condition;
 }
 
-// What is caught is caught by a subtransaction, which releases what the parser and the functions
-// that it called held.  There is none in a parallel plan: there the error comes as it is.
-Node *
-parse_condition(Relation price, const char *text, const char *const *old_name, const char **problem,
-                const NewName *renamed)
-{
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner resource_owner = CurrentResourceOwner;
-	const bool catches = !IsInParallelMode();
-	Node *volatile condition = nullptr;
+namespace {
 
-	if (catches)
-		BeginInternalSubTransaction(nullptr);
-	MemoryContextSwitchTo(context);
-	PG_TRY();
+struct Reading
+{
+	Relation price;
+	Oid owner;
+	const char *text;
+	const char *const *old_name;
+	const NewName *renamed;
+	Node *condition;
+};
+
+void
+read(void *argument)
+{
+	Reading *reading = static_cast<Reading *>(argument);
+	const int level = begin_safe_path();
+
+	reading->condition = transform(reading->price, reading->owner, reading->text, true,
+	                               reading->old_name, reading->renamed);
+	end_safe_path(level);
+}
+
+}  // namespace
+
+// There is no subtransaction in a parallel plan: there the error comes as it is.
+Node *
+parse_condition(Relation price, Oid owner, const char *text, const char *const *old_name,
+                const char **problem, const NewName *renamed)
+{
+	Reading reading = {price, owner, text, old_name, renamed, nullptr};
+
+	if (IsInParallelMode())
 	{
-		const int level = begin_safe_path();
-		condition = transform(price, text, old_name, renamed);
-		end_safe_path(level);
-		if (catches)
-			ReleaseCurrentSubTransaction();
+		read(&reading);
+		return reading.condition;
 	}
-	PG_CATCH();
-	{
-		MemoryContextSwitchTo(context);
-		if (!catches)
-			PG_RE_THROW();
-		ErrorData *error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(context);
-		CurrentResourceOwner = resource_owner;
-		if (!is_of_text(error->sqlerrcode))
-			ReThrowError(error);
-		*problem = error->message;
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = resource_owner;
-	return condition;
+	ErrorData *error = error_of(read, &reading);
+	if (error == nullptr)
+		return reading.condition;
+	if (!is_of_text(error->sqlerrcode))
+		ReThrowError(error);
+	*problem = error->message;
+	return nullptr;
 }
 
 char *

@@ -3,8 +3,8 @@
 //
 // The text is what PostgreSQL prints while only pg_catalog is in the search_path, and is
 // read the same way, so that no search_path changes what it means.  Nothing here runs a function
-// that the condition names; what reading its constants runs, runs as the owner of price, in a
-// security-restricted operation.
+// that the condition names, or one that somebody has written for the types of its constants: others
+// than such as the server reads itself are refused.
 #pragma once
 
 #include "server/postgres.hpp"
@@ -36,9 +36,10 @@ struct NewName
 };
 
 // Reads what the triggers have, where columns had these names by number (nullptr: the name is as it
-// is now), and something else its old name.  nullptr: it means nothing any more, as after DROP
-// FUNCTION, and *problem says why.
-Node *parse_condition(Relation price, const char *text, const char *const *old_name,
+// is now), and something else its old name.  The table is price or a part of it, which somebody
+// else than the owner of the attached tables can own.  nullptr: it means nothing any more, as after
+// DROP FUNCTION, and *problem says why.
+Node *parse_condition(Relation price, Oid owner, const char *text, const char *const *old_name,
                       const char **problem, const NewName *renamed = nullptr);
 
 // The condition as text.

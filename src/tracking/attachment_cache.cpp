@@ -14,7 +14,7 @@ TriggerColumns *last_columns = nullptr;  // of "triggers", where entries stay: w
 bool stale = false;                      // some of "triggers" are not valid
 List *attachments = NIL;                 // in CacheMemoryContext
 List *invalid_plans = NIL;               // likewise
-uint64 invalidations = 0;                // how often the relation cache has called
+uint64 invalidations = 0;                // how often a cache has called
 
 void
 forget_relation(Datum, Oid relation)
@@ -40,6 +40,29 @@ forget_relation(Datum, Oid relation)
 		if (columns->valid && (!OidIsValid(relation) || columns->relation == relation ||
 		                       columns->attachment == nullptr || !columns->attachment->valid))
 			columns->valid = false;
+		stale = stale || !columns->valid;
+	}
+}
+
+// A function, a type or an operator has changed: conditions are kept with what they call.
+void
+forget_conditions(Datum, SysCacheNumber, uint32)
+{
+	HASH_SEQ_STATUS status;
+	ListCell *cell = nullptr;
+
+	++invalidations;
+	foreach (cell, attachments)
+	{
+		Attachment *attachment = static_cast<Attachment *>(lfirst(cell));
+		attachment->valid = attachment->valid && attachment->condition == nullptr;
+	}
+	hash_seq_init(&status, triggers);
+	while (void *entry = hash_seq_search(&status))
+	{
+		TriggerColumns *columns = static_cast<TriggerColumns *>(entry);
+		columns->valid =
+			columns->valid && (columns->attachment == nullptr || columns->attachment->valid);
 		stale = stale || !columns->valid;
 	}
 }
@@ -75,6 +98,9 @@ start_cache()
 	triggers =
 		hash_create("listing_stats triggers", 16, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	CacheRegisterRelcacheCallback(forget_relation, 0);
+	CacheRegisterSyscacheCallback(PROCOID, forget_conditions, 0);
+	CacheRegisterSyscacheCallback(OPEROID, forget_conditions, 0);
+	CacheRegisterSyscacheCallback(TYPEOID, forget_conditions, 0);
 }
 
 // The table that a partition's clone of a trigger was cloned from, and its trigger; InvalidOid: the
@@ -224,7 +250,8 @@ condition_for(const Attachment &attachment, Relation relation)
 	if (attachment.condition == nullptr)
 		return NIL;
 	const char *problem = nullptr;
-	Node *condition = parse_condition(relation, attachment.condition, nullptr, &problem);
+	Node *condition =
+		parse_condition(relation, attachment.owner, attachment.condition, nullptr, &problem);
 	if (condition == nullptr)
 		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 		                errmsg("condition \"%s\" means nothing on table \"%s\": %s",

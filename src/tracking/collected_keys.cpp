@@ -122,7 +122,7 @@ pending_of(Level *level, const Attachment &attachment, Side side)
 	pending->relation = attachment.relation;
 	pending->trigger = attachment.trigger;
 	pending->side = side;
-	pending->type = attachment.key.type;
+	pending->layout = layout_of(attachment.key);
 	pending->capacity = 64;
 	pending->key = static_cast<PendingKey *>(
 		MemoryContextAlloc(level->context, pending->capacity * sizeof(PendingKey)));

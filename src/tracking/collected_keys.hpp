@@ -32,7 +32,7 @@ struct PendingKeys
 	Oid relation;  // the trigger that met them, see Attachment
 	Oid trigger;
 	Side side;
-	Oid type;
+	uint64 layout;  // of the keys
 	PendingKey *key;
 	Size count;
 	Size capacity;

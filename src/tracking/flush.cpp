@@ -499,6 +499,43 @@ write_listings(const Work &work)
 	return changed;
 }
 
+// Whether the current user, who writes prices, may not read what the listings have.
+bool
+hides_listings(const Attachment &attachment)
+{
+	const Oid user = GetUserId();
+
+	return user != attachment.owner &&
+	       (!may_use_schema(get_rel_namespace(attachment.listing), user) ||
+	        pg_class_aclcheck(attachment.listing, user, ACL_SELECT) != ACLCHECK_OK ||
+	        check_enable_rls(attachment.listing, user, true) == RLS_ENABLED);
+}
+
+// The error of a constraint tells rows, as their owner may read them, for whom we write.  Who may
+// not read them is told the rest.
+template <typename Work>
+void
+without_detail(Work work)
+{
+	MemoryContext context = CurrentMemoryContext;
+
+	PG_TRY();
+	{
+		work();
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(context);
+		ErrorData *error = CopyErrorData();
+		if (ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION)
+			PG_RE_THROW();
+		FlushErrorState();
+		error->detail = nullptr;
+		ReThrowError(error);
+	}
+	PG_END_TRY();
+}
+
 // Every session locks in the same order: by listing, then by key.
 int
 compare_work(const void *a, const void *b)
@@ -718,7 +755,7 @@ level_of_late(const LateKeys &late, bool deferred)
 		Attachment *attachment = attachment_of(key.relation, key.trigger, key.side);
 		if (attachment == nullptr)
 			continue;
-		if (attachment->key.type != key.type)
+		if (layout_of(attachment->key) != key.layout)
 		{
 			recompute_all(attachment);
 			continue;
@@ -730,6 +767,24 @@ level_of_late(const LateKeys &late, bool deferred)
 		add_key(level, *attachment, key.side, change);
 	}
 	return level;
+}
+
+void
+lock_and_write(Work *work, int count, Round round)
+{
+	for (int i = 0; i < count;)
+	{
+		const FlushClock clock = start_flush_clock();
+		const int together = lock_together(work + i, count - i, round == Round::last);
+		work[i].time = time_since(clock);
+		i += together;
+	}
+	for (int i = 0; i < count; ++i)
+	{
+		const FlushClock clock = start_flush_clock();
+		const uint64 written = write_listings(work[i]);
+		count_flush(work[i].attachment, work[i].count, written, work[i].time + time_since(clock));
+	}
 }
 
 }  // namespace
@@ -755,7 +810,7 @@ flush(Level *level, Round round)
 		Attachment *attachment = locked_attachment(*pending);
 		if (attachment == nullptr)
 			continue;
-		if (attachment->key.type != pending->type)
+		if (layout_of(attachment->key) != pending->layout)
 			elog(ERROR, "the type of a key has changed in mid-statement");
 		if (round == Round::first && put_off(*attachment, *pending))
 			continue;
@@ -763,19 +818,14 @@ flush(Level *level, Round round)
 		work[count++] = {attachment, pending->side, pending->key, pending->count, 0};
 	}
 	qsort(work, static_cast<Size>(count), sizeof(Work), compare_work);
-	for (int i = 0; i < count;)
-	{
-		const FlushClock clock = start_flush_clock();
-		const int together = lock_together(work + i, count - i, round == Round::last);
-		work[i].time = time_since(clock);
-		i += together;
-	}
-	for (int i = 0; i < count; ++i)
-	{
-		const FlushClock clock = start_flush_clock();
-		const uint64 written = write_listings(work[i]);
-		count_flush(work[i].attachment, work[i].count, written, work[i].time + time_since(clock));
-	}
+	bool hidden = false;
+	for (int i = 0; i < count && !hidden; ++i)
+		hidden = hides_listings(*work[i].attachment);
+	const auto keep = [work, count, round] { lock_and_write(work, count, round); };
+	if (hidden)
+		without_detail(keep);
+	else
+		keep();
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(level->context);
 }
@@ -830,7 +880,12 @@ recompute_keys(Attachment *attachment, Datum *key, Size count)
 void
 recompute_all(Attachment *attachment)
 {
-	write_by_sql(attachment, nullptr, nullptr);
+	const auto write = [attachment] { write_by_sql(attachment, nullptr, nullptr); };
+
+	if (hides_listings(*attachment))
+		without_detail(write);
+	else
+		write();
 }
 
 void

@@ -132,7 +132,7 @@ append_late(const Attachment &attachment, Side side, Datum key, bool deferred)
 	late[late_count] = {attachment.relation,
 	                    attachment.trigger,
 	                    side,
-	                    type.type,
+	                    layout_of(type),
 	                    type.length,
 	                    type.by_value,
 	                    deferred,
@@ -165,8 +165,9 @@ add_late_keys(const Attachment &attachment, Side side, const PendingKey *key, Si
 		append_late(attachment, side, key[i].key, deferred);
 	if (queued_in == InvalidSubTransactionId)
 	{
-		queue_event(LateStep::first);
+		// It is done at once where constraints are IMMEDIATE.
 		queued_in = GetCurrentSubTransactionId();
+		queue_event(LateStep::first);
 	}
 }
 

@@ -27,8 +27,8 @@ struct LateKey
 	Oid relation;  // the trigger that met it, see Attachment
 	Oid trigger;
 	Side side;
-	Oid type;
-	int16 length;   // of the type
+	uint64 layout;  // of the key
+	int16 length;   // of its type
 	bool by_value;  // likewise
 	bool deferred;  // nothing has been done for it yet, see defer() in flush.cpp
 	SubTransactionId subtransaction;

@@ -171,7 +171,8 @@ find_price_index(const Attachment &attachment, Relation relation, PriceTablePath
 	for (int i = first_of_price; i < end_of_price; ++i)
 		own->column[i].attnum = path->attnum[i];
 	if (attachment.condition != nullptr && path->relation != attachment.price)
-		own->condition_tree = parse_condition(relation, attachment.condition, nullptr, &problem);
+		own->condition_tree =
+			parse_condition(relation, attachment.owner, attachment.condition, nullptr, &problem);
 	path->index = problem == nullptr ? fitting_index(*own) : InvalidOid;
 	if (OidIsValid(path->index))
 	{

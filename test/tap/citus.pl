@@ -212,8 +212,10 @@ $node->safe_psql('postgres', 'CREATE ROLE thief LOGIN; GRANT CREATE ON DATABASE 
 sub by_thief { return ($node->psql('postgres', "SET client_min_messages = warning;\n$_[0]", extra_params => [ '-U', 'thief' ]))[2]; }
 run_sql('SET search_path = common; CREATE TABLE goods_2026 (id int PRIMARY KEY);
 	CREATE TABLE offers_2026 (id serial PRIMARY KEY, listing_id int REFERENCES goods_2026, created date NOT NULL, value numeric)');
-is(by_thief(q{SET search_path = common; CREATE TABLE goods (id int PRIMARY KEY); CREATE TABLE offers (id serial PRIMARY KEY, listing_id int REFERENCES goods, created date NOT NULL, value numeric);
-	INSERT INTO listing_stats._distributed VALUES ('goods', 'offers', 'last_price', '{"condition": "value > 1"}')}), '', 'somebody notes tables of his');
+is(by_thief(q{SET search_path = common; CREATE TABLE goods (id int PRIMARY KEY); CREATE TABLE offers (id serial PRIMARY KEY, listing_id int REFERENCES goods, created date NOT NULL, value numeric)}), '', 'somebody has tables');
+my $note = q{INSERT INTO listing_stats._distributed VALUES ('common.goods', 'common.offers', '', '{"condition": "value > 1"}')};
+like(by_thief($note), qr/are not distributed tables/, 'which are not noted, not being distributed');
+$node->safe_psql('postgres', $note);
 is(run_sql('ALTER TABLE common.offers_2026 ADD COLUMN note text'), '', 'and others change theirs');
 is(run_sql(q{SELECT count(*) FROM pg_trigger WHERE tgrelid = 'common.offers_2026'::regclass AND tgname ~ '^LISTING'}), '0', 'which are not attached');
 # What his indexes, constraints and types run is not run as a superuser.

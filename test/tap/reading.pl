@@ -289,12 +289,27 @@ is($node->safe_psql('postgres', q{SELECT bt_index_parent_check('covered_index', 
 cmp_ok($node->safe_psql('postgres', q{SELECT max(deleted_pages) FROM seen}), '>', 0, 'pages were deleted');
 SKIP:
 {
-	skip 'columns are all stored before PostgreSQL 18', 1 if $node->pg_version < 18;
+	skip 'columns are all stored before PostgreSQL 18', 2 if $node->pg_version < 18;
 	is($node->safe_psql('postgres', q{
 		CREATE TABLE computed (id int PRIMARY KEY, k int NOT NULL, at timestamptz NOT NULL, v int, doubled int GENERATED ALWAYS AS (v * 2) VIRTUAL);
 		CREATE INDEX ON computed (k, at DESC, id DESC) INCLUDE (v);
 		INSERT INTO computed VALUES (1, 1, '2026-01-01', 5), (2, 1, '2026-01-02', 6);
 		SELECT doubled FROM listing_stats.latest_rows(NULL::computed, ARRAY[1], key => 'k', at => 'at', value => 'v')}), '12', 'rows with what is computed when it is read');
+	is($node->safe_psql('postgres', q{
+		CREATE TABLE computed_time (id int PRIMARY KEY, k int, day timestamp, later interval, v int, at timestamp GENERATED ALWAYS AS (day + later) VIRTUAL, kk int GENERATED ALWAYS AS (k + 1) VIRTUAL);
+		INSERT INTO computed_time VALUES (1, 1, '2026-01-02', '1 h', 5), (2, 1, '2026-01-01', '1 h', 6);
+		SELECT value FROM listing_stats.latest_prices('computed_time', key => 'k', at => 'at', value => 'v');
+		SELECT key, value FROM listing_stats.latest_prices('computed_time', key => 'kk', at => 'day', value => 'v')}), "5\n2|5", 'by a time and a key that are');
+}
+SKIP:
+{
+	skip 'children have what their parent has since PostgreSQL 18', 1 if $node->pg_version >= 18;
+	is($node->safe_psql('postgres', q{
+		CREATE TABLE parent (id serial, k int, at timestamptz, value int);
+		CREATE TABLE child () INHERITS (parent);
+		ALTER TABLE ONLY parent ALTER at SET NOT NULL;
+		INSERT INTO child VALUES (1, 7, '2026-01-02', 20), (2, 7, NULL, 99);
+		SELECT value, listing_stats.latest_price('parent', 7, key_column => 'k', at => 'at') FROM listing_stats.latest_rows(NULL::parent, ARRAY[7], key => 'k', at => 'at')}), '20|20', 'a child takes NULL times where its parent does not');
 }
 # A standby, without feedback: entries that the primary has marked as dead are alive for an older snapshot
 # there.  The marks come with the image of the page that its first change after a checkpoint logs.

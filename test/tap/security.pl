@@ -257,23 +257,59 @@ is(as('plain', q{SELECT last_price, warnings FROM listing_stats.attachments WHER
 is(as('plain', q{SELECT count(*) FROM pg_trigger WHERE tgrelid = 'm.listing'::regclass AND tgname ~ '^LISTING_STATS'}), '1', 'in the triggers too');
 as('plain', 'DROP SCHEMA m CASCADE');
 
-# S8: What reading a condition runs does not change the settings of who looks at the tables, or gives something a new name.
+# S8: Reading a condition runs nothing of its owner's: no function that it names, nor one behind a constant's type, which
+# attach() refuses, and triggers made by hand do not get in.
+as('plain', q{
+	CREATE SCHEMA m;
+	GRANT USAGE ON SCHEMA m TO PUBLIC;
+	SET search_path = m;
+	CREATE FUNCTION runs(int) RETURNS boolean IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'ran as %', current_user; END $$;
+	CREATE DOMAIN checked AS int;
+	CREATE TYPE named AS ENUM ('a');
+	CREATE TYPE pair AS (a checked, b int);
+	CREATE TYPE span AS RANGE (subtype = checked);
+	CREATE FUNCTION takes(checked[]) RETURNS boolean IMMUTABLE LANGUAGE sql AS 'SELECT true';
+	CREATE TABLE listing (id int PRIMARY KEY);
+	CREATE TABLE price (id serial PRIMARY KEY, listing_id int REFERENCES listing, created timestamptz NOT NULL, value numeric, of checked[]);
+	INSERT INTO listing VALUES (1);
+});
+my @constants = (q{'{1}'::m.checked[] IS NOT NULL}, q{'(1,2)'::m.pair IS NOT NULL}, q{'[1,2]'::m.span IS NOT NULL}, q{m.takes('{1}')}, q{of = '{1}'}, q{of <> ALL ('{"{1}"}')});
+for my $constant (@constants)
+{
+	like(as('plain', "SELECT listing_stats.attach('m.listing', 'm.price', condition => \$\$$constant AND value > 0\$\$)"), qr/composite type, a range, or an array of a domain|could not find array type|operator is not unique/, "attach() refuses $constant");
+}
+is(as('plain', q{SELECT last_price FROM listing_stats.attach('m.listing', 'm.price', condition => $$'a'::m.named IS NOT NULL AND extract(year FROM created AT TIME ZONE 'UTC') > 2000 AND value > 0 AND of IS NULL$$)}) =~ s/psql:.*\n//gr, 'last_price', 'and not constants of an enum');
+as('plain', q{SELECT listing_stats.detach('m.listing', 'm.price'); ALTER DOMAIN m.checked ADD CHECK (m.runs(VALUE)) NOT VALID});
+for my $constant (@constants)
+{
+	my $arguments = "'listing=m.listing', 'listing_key=id', 'last_price=last_price', 'price=m.price', 'key=listing_id', 'at=created', 'tie=id', 'value=value', \$\$condition=($constant AND (value > (0)::numeric))\$\$";
+	as('plain', "CREATE OR REPLACE TRIGGER t AFTER INSERT OR UPDATE ON m.listing FOR EACH ROW EXECUTE FUNCTION listing_stats.listing_changed($arguments);
+		CREATE OR REPLACE TRIGGER t AFTER INSERT OR UPDATE OR DELETE ON m.price FOR EACH ROW EXECUTE FUNCTION listing_stats.price_changed($arguments)");
+	for my $looks (q{SELECT string_agg(warnings::text, ' ') FROM listing_stats.attachments WHERE price = 'm.price'::regclass}, q{SELECT string_agg(problem, ' ') FROM listing_stats.check()})
+	{
+		like($node->safe_psql('market', $looks), qr/composite type, a range, or an array of a domain/, "made by hand it is told, and not read: $constant");
+	}
+	like(as('plain', q{INSERT INTO m.price (listing_id, created, value) VALUES (1, now(), 1)}), qr/composite type, a range, or an array of a domain/, "a write fails, and does not read it: $constant");
+	unlike(as('plain', 'ALTER TYPE m.named RENAME TO other; ALTER TYPE m.other RENAME TO named; ALTER TABLE m.price RENAME value TO amount; ALTER TABLE m.price RENAME amount TO value') // '', qr/ran as/, "nor does DDL: $constant");
+}
+as('plain', 'DROP SCHEMA m CASCADE');
+
+# S8: What planning on somebody's tables runs does not change the settings of who looks at them or mends them.
 as('plain', q{
 	CREATE SCHEMA m;
 	GRANT USAGE ON SCHEMA m TO PUBLIC;
 	SET search_path = m;
 	CREATE FUNCTION version() RETURNS text LANGUAGE sql AS $$ SELECT 'planted' $$;
 	CREATE FUNCTION sets(int) RETURNS boolean IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN PERFORM set_config('search_path', 'm, pg_catalog', false); RETURN true; END $$;
-	CREATE DOMAIN checked AS int CHECK (m.sets(VALUE));
-	CREATE TYPE named AS ENUM ('a');
 	CREATE TABLE listing (id int PRIMARY KEY);
-	CREATE TABLE price (id serial PRIMARY KEY, listing_id int REFERENCES listing, created timestamptz NOT NULL, value numeric);
+	CREATE TABLE price (id serial PRIMARY KEY, listing_id int, created timestamptz NOT NULL, value numeric);
 	INSERT INTO listing VALUES (1);
-	SELECT count(*) FROM listing_stats.attach('listing', 'price', condition => $$'{1}'::m.checked[] IS NOT NULL AND 'a'::m.named IS NOT NULL AND value > 0$$);
+	SELECT count(*) FROM listing_stats.attach('listing', 'price', key => 'listing_id', listing_key => 'id');
+	CREATE INDEX ON price (value) WHERE sets(1);
+	CREATE INDEX ON listing (last_price) WHERE sets(1);
 });
 for my $looks ('SELECT count(*) FROM listing_stats.attachments', 'SELECT count(*) FROM listing_stats.check()', q{SELECT count(*) FROM listing_stats.verify('m.listing', 'm.price')},
-	q{CALL listing_stats.refresh('m.listing', 'm.price')}, q{SELECT count(*) FROM listing_stats.latest_prices('m.price', ARRAY[1])}, 'ALTER TYPE m.named RENAME TO other', 'ALTER TABLE m.price RENAME value TO amount',
-	q{SELECT count(*) FROM listing_stats.attach('m.listing', 'm.price', price_count => 'n')})
+	q{CALL listing_stats.refresh('m.listing', 'm.price')}, q{SELECT count(*) FROM listing_stats.attach('m.listing', 'm.price', price_count => 'n')})
 {
 	unlike($node->safe_psql('market', "$looks; SELECT version()"), qr/planted/, "the search_path stays as it is after $looks");
 }
@@ -311,13 +347,68 @@ as('plain', 'ALTER FUNCTION common.counts(numeric) SET SCHEMA m');
 is(as('plain', q{SELECT condition FROM listing_stats.attachments WHERE listing = 'm.listing'::regclass}), '(m.counts(value) AND (value OPERATOR(common.>>>) (1)::numeric))',
 	"what the condition's own is called is");
 as('thief', 'DROP SCHEMA his CASCADE');
-# What somebody notes for Citus does not keep others from looking.
-as('thief', q{CREATE TABLE public.note_a (i int); CREATE TABLE public.note_b (i int); INSERT INTO listing_stats._distributed VALUES ('note_a', 'note_b', '', '{}')});
+# Without Citus nobody notes anything, and what somebody has noted does not keep others from looking.
+as('thief', q{CREATE TABLE public.note_a (i int); CREATE TABLE public.note_b (i int)});
+like(as('thief', q{INSERT INTO listing_stats._distributed VALUES ('note_a', 'note_b', '', '{}')}), qr/permission denied/, 'nothing is noted without Citus');
+$node->safe_psql('market', q{INSERT INTO listing_stats._distributed VALUES ('note_a', 'note_b', '', '{}')});
 is(as('plain', q{SELECT count(*) FROM listing_stats.attachments WHERE listing = 'm.listing'::regclass}), '1', 'the view is read whatever has been noted');
 is(as('plain', q{DROP TABLE m.price}), '', 'and nobody hears of it who drops a table');
 as('thief', 'DROP TABLE public.note_a, public.note_b');
 as('plain', 'DROP SCHEMA m CASCADE');
-$node->safe_psql('market', 'DELETE FROM listing_stats._distributed; DROP SCHEMA common CASCADE; REVOKE CREATE ON DATABASE market FROM thief');
+$node->safe_psql('market', 'DELETE FROM listing_stats._distributed; DROP SCHEMA common CASCADE');
+
+# S8: Nobody's functions run as the owner of somebody else's tables, by the privilege to create triggers on them.
+as('thief', q{CREATE SCHEMA his; CREATE FUNCTION his.ok(numeric) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN RAISE EXCEPTION 'ran as %', current_user; END $$});
+$node->safe_psql('market', q{
+	CREATE SCHEMA theirs;
+	CREATE TABLE theirs.listing (id int PRIMARY KEY, last_price numeric);
+	CREATE TABLE theirs.price (id int PRIMARY KEY, listing_id int, created timestamptz NOT NULL, value numeric);
+	GRANT USAGE ON SCHEMA theirs TO thief;
+	GRANT ALL ON ALL TABLES IN SCHEMA theirs TO thief;
+});
+my $arguments = q{'listing=theirs.listing', 'listing_key=id', 'last_price=last_price', 'price=theirs.price', 'key=listing_id', 'at=created', 'tie=id', 'value=value', $$condition=his.ok(value)$$};
+for my $side ([ 'listing', 'listing_changed', 'INSERT OR UPDATE' ], [ 'price', 'price_changed', 'INSERT OR UPDATE OR DELETE' ])
+{
+	like(as('thief', "CREATE TRIGGER t AFTER $side->[2] ON theirs.$side->[0] FOR EACH ROW EXECUTE FUNCTION listing_stats.$side->[1]($arguments)"), qr/must be owner of table theirs.$side->[0]/, "triggers of ours on others' $side->[0] are refused");
+}
+as('thief', q{INSERT INTO theirs.listing VALUES (1); INSERT INTO theirs.price VALUES (1, 1, now(), 1)});
+is($node->safe_psql('market', q{SELECT count(*) FROM listing_stats.attachments WHERE listing = 'theirs.listing'::regclass}), '0', 'and there is none');
+is(as('thief', 'SET session_replication_role = replica') =~ /permission denied/ ? 1 : 0, 1, 'nor for who could set what keeps event triggers from firing');
+$node->safe_psql('market', 'GRANT SET ON PARAMETER session_replication_role TO thief');
+like(as('thief', "SET session_replication_role = replica; CREATE TRIGGER t AFTER INSERT OR UPDATE ON theirs.listing FOR EACH ROW EXECUTE FUNCTION listing_stats.listing_changed($arguments)"), qr/must be owner of table/, 'who does set it');
+$node->safe_psql('market', 'REVOKE SET ON PARAMETER session_replication_role FROM thief');
+$node->safe_psql('market', 'DROP SCHEMA theirs CASCADE');
+
+as('thief', q{
+	CREATE FUNCTION his.boom(int) RETURNS boolean IMMUTABLE LANGUAGE plpgsql AS $$ BEGIN IF session_user <> 'thief' THEN RAISE 'no'; END IF; RETURN true; END $$;
+	CREATE TABLE his.listing (id int PRIMARY KEY);
+	CREATE TABLE his.price (id int PRIMARY KEY, listing_id int, created timestamptz NOT NULL, value numeric);
+	SELECT count(*) FROM listing_stats.attach('his.listing', 'his.price', key => 'listing_id', listing_key => 'id');
+	CREATE INDEX ON his.price (value) WHERE his.boom(1);
+});
+like(as('shop', 'SELECT count(*) FROM listing_stats.check()'), qr/^\d+$/, "what planning a query on somebody's tables runs disturbs nobody else");
+like($node->safe_psql('market', 'SELECT count(*) FROM listing_stats.check()'), qr/^\d+$/, 'a superuser neither');
+as('thief', 'DROP SCHEMA his CASCADE');
+as('dba', 'REVOKE CREATE ON DATABASE market FROM thief');
+
+# S5: Who may only write prices learns nothing of the listings by errors; nor by numbers of tables in schemas that he may not use.
+as('plain', q{
+	CREATE SCHEMA m;
+	CREATE TABLE m.listing (id int PRIMARY KEY, secret text, last_price numeric CHECK (last_price >= 0));
+	CREATE TABLE m.price (id serial PRIMARY KEY, listing_id int REFERENCES m.listing, created timestamptz NOT NULL, value numeric);
+	INSERT INTO m.listing VALUES (7, 'hidden');
+	SELECT count(*) FROM listing_stats.attach('m.listing', 'm.price');
+	GRANT USAGE ON SCHEMA m TO thief; GRANT INSERT, TRUNCATE ON m.price TO thief; GRANT USAGE ON SEQUENCE m.price_id_seq TO thief;
+});
+my $insert = 'INSERT INTO m.price (listing_id, created, value) VALUES (7, now(), -1)';
+my $refused = as('thief', $insert);
+like($refused, qr/violates check constraint "listing_last_price_check"/, 'a price that a constraint of the listing refuses');
+unlike($refused, qr/hidden/, 'its row is not told');
+like(as('plain', $insert), qr/hidden/, 'except to who may read it');
+as('plain', 'GRANT SELECT ON m.listing, m.price TO thief; REVOKE USAGE ON SCHEMA m FROM thief');
+my $numbers = $node->safe_psql('market', q{SELECT 'm.listing'::regclass::oid || ', ' || 'm.price'::regclass::oid});
+like(as('thief', "SELECT * FROM listing_stats.verify($numbers)"), qr/permission denied for schema m/, 'verify() by numbers');
+as('plain', 'DROP SCHEMA m CASCADE');
 
 # The owner of the extension removes it; data stay.
 like(as('thief', 'DROP EXTENSION listing_stats CASCADE'), qr/must be owner of extension/, 'others cannot');
