@@ -551,6 +551,16 @@ parents_of(Oid relation)
 }
 
 Oid
+recorded_half(Relation relation, const Trigger *trigger, Side side)
+{
+	const Definition definition = parse_definition(relation, trigger);
+
+	if (!record_is_of(definition, relation, side))
+		return InvalidOid;
+	return side == Side::price ? definition.listing_oid : definition.price_oid;
+}
+
+Oid
 attached_root(Oid relation, const Trigger *trigger)
 {
 	ListCell *cell = nullptr;

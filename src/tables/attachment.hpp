@@ -128,6 +128,10 @@ bool is_attachment(Relation relation, const Trigger *trigger);
 // InvalidOid: none has, or several.
 Oid other_half(Relation relation, const Trigger *trigger, Side side);
 
+// The one that the trigger was made for, by its number, whether it still has the trigger or not;
+// InvalidOid: nothing says so.
+Oid recorded_half(Relation relation, const Trigger *trigger, Side side);
+
 // The triggers on price of its attachments to the listing.
 List *attachments_to(Oid listing, Relation price);
 

@@ -193,6 +193,11 @@ resolve_now(Relation root, Oid trigger, Side side, bool *gone, Problem *problem)
 		}
 		*gone = side == Side::listing && !OidIsValid(result->price);
 		MemoryContextDelete(context);
+		// Whoever renames something has the other table locked until he has told of it, which comes
+		// after what he has committed is seen.
+		const Oid other = recorded_half(root, now, side);
+		if (OidIsValid(other))
+			LockRelationOid(other, AccessShareLock);
 		if (i == 1)
 			InvalidateSystemCaches();
 		else
