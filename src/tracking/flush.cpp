@@ -499,16 +499,22 @@ write_listings(const Work &work)
 	return changed;
 }
 
-// Whether the current user, who writes prices, may not read what the listings have.
+bool
+may_read_listings(const Attachment &attachment, Oid user)
+{
+	return user == attachment.owner ||
+	       (may_use_schema(get_rel_namespace(attachment.listing), user) &&
+	        pg_class_aclcheck(attachment.listing, user, ACL_SELECT) == ACLCHECK_OK &&
+	        check_enable_rls(attachment.listing, user, true) != RLS_ENABLED);
+}
+
+// Whether who writes prices may not read what the listings have: the current user, or who is told
+// of errors in the end.  (Since 18 the trigger that flushes runs as the owner of its own table.)
 bool
 hides_listings(const Attachment &attachment)
 {
-	const Oid user = GetUserId();
-
-	return user != attachment.owner &&
-	       (!may_use_schema(get_rel_namespace(attachment.listing), user) ||
-	        pg_class_aclcheck(attachment.listing, user, ACL_SELECT) != ACLCHECK_OK ||
-	        check_enable_rls(attachment.listing, user, true) == RLS_ENABLED);
+	return !may_read_listings(attachment, GetUserId()) ||
+	       !may_read_listings(attachment, GetOuterUserId());
 }
 
 // The error of a constraint tells rows, as their owner may read them, for whom we write.  Who may
