@@ -1462,7 +1462,8 @@ CREATE FUNCTION listing_stats._distributed_owner() RETURNS trigger LANGUAGE plpg
 DECLARE
     written CONSTANT listing_stats._distributed = coalesce(NEW, OLD);
     there CONSTANT integer = (SELECT count(*) FROM pg_class WHERE oid IN (written.listing, written.price));
-    owned integer = (SELECT count(*) FROM pg_class WHERE oid IN (written.listing, written.price) AND pg_has_role(relowner, 'USAGE'));
+    owned CONSTANT integer = (SELECT count(*) FROM pg_class WHERE oid IN (written.listing, written.price) AND pg_has_role(relowner, 'USAGE'));
+    distributed integer;
 BEGIN
     -- A row of a table that is gone may be removed by anybody, and written by nobody: its number may become somebody's.
     IF owned < 2 AND (TG_OP <> 'DELETE' OR there = 2) THEN
@@ -1477,8 +1478,8 @@ BEGIN
         END IF;
         -- A dump is restored by a superuser, before Citus knows the tables.
         IF NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN
-            EXECUTE 'SELECT count(*) FROM pg_dist_partition WHERE logicalrelid IN ($1, $2)' INTO owned USING written.listing, written.price;
-            IF owned < 2 THEN
+            EXECUTE 'SELECT count(*) FROM pg_dist_partition WHERE logicalrelid IN ($1, $2)' INTO distributed USING written.listing, written.price;
+            IF distributed < 2 THEN
                 RAISE wrong_object_type USING MESSAGE = format('"%s" and "%s" are not distributed tables', written.listing, written.price);
             END IF;
         END IF;

@@ -246,7 +246,7 @@ check_publications(Row *row, Oid listing)
 
 // Without a foreign key the columns may be none that belong together.  Only for the owner, and
 // members of that role: to plan a query on his tables can run functions that he has put into their
-// indexes. Read as the owner, who may have taken the right to from himself, and only where nothing
+// indexes.  Read as the owner, who may have taken the right to from himself, and only where nothing
 // can fail or wait for another server.
 void
 check_matches(Row *row, const Attachment &attachment)

@@ -117,7 +117,7 @@ read_wanted_by_key(const PriceTable &table, PartitionKey key, PartitionDesc part
 	Key *sorted = make_keys<Key>(count);
 	std::size_t kept = 0;
 	std::size_t found = 0;
-	std::size_t homeless = count;
+	std::size_t elsewhere = count;
 
 	// Those that no partition here can have come last, and stay wanted.
 	for (std::size_t i = 0; i < count; ++i)
@@ -126,7 +126,7 @@ read_wanted_by_key(const PriceTable &table, PartitionKey key, PartitionDesc part
 		if (place >= 0)
 			order[found++] = static_cast<uint64>(place) << 32 | i;
 		else
-			sorted[--homeless] = wanted->key[i];
+			sorted[--elsewhere] = wanted->key[i];
 	}
 	std::sort(order, order + found, [](uint64 a, uint64 b) { return a < b; });
 	for (std::size_t i = 0; i < found; ++i)
@@ -144,7 +144,7 @@ read_wanted_by_key(const PriceTable &table, PartitionKey key, PartitionDesc part
 			wanted->key[kept++] = own.key[j];
 		CHECK_FOR_INTERRUPTS();
 	}
-	for (std::size_t i = homeless; i < count; ++i)
+	for (std::size_t i = elsewhere; i < count; ++i)
 		wanted->key[kept++] = sorted[i];
 	search->wanted = wanted;
 	wanted->count = kept;

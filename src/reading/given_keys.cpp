@@ -64,13 +64,8 @@ text_of(Oid type, Datum value)
 const char *
 list_of_columns(const PriceTable &table)
 {
-	StringInfoData out;
-
-	initStringInfo(&out);
-	for (int i = 0; i < key_columns(table); ++i)
-		appendStringInfo(&out, "%s%s", i > 0 ? ", " : "",
-		                 quote_identifier(NameStr(key_column(table, i).name)));
-	return out.data;
+	return joined(key_columns(table), ", ",
+	              [&](int i) { return quote_identifier(NameStr(key_column(table, i).name)); });
 }
 
 [[noreturn]] void

@@ -798,7 +798,6 @@ LeafReader<Column>::fetch(Entry<Key> *entry)
 	}
 }
 
-// Those of order_, in the order of blocks.
 template <typename Column>
 void
 LeafReader<Column>::open_heap()
@@ -809,6 +808,7 @@ LeafReader<Column>::open_heap()
 	slot_ = table_slot_create(heap_, nullptr);
 }
 
+// Those of order_, in the order of blocks.
 template <typename Column>
 void
 LeafReader<Column>::look_up(std::size_t from, std::size_t to)

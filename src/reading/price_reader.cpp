@@ -14,8 +14,7 @@ namespace {
 // How many prices of one key are read in the time in which a query goes to the next key.
 constexpr double prices_worth_reading = 130;
 
-// And how many have to be left out for each key that all rows are not sorted in less time than it
-// takes to fetch those of the keys from wherever they are.
+// With so many prices a key, fetching the row of each key takes less time than sorting all rows.
 constexpr double prices_worth_fetching = 2;
 
 void

@@ -80,25 +80,16 @@ operator_of(const ResolvedColumn &column, StrategyNumber strategy)
 const char *
 key_list(const PriceTable &table)
 {
-	StringInfoData out;
-
-	initStringInfo(&out);
-	for (int i = 0; i < key_columns(table); ++i)
-		appendStringInfo(&out, "%s%s", i > 0 ? ", " : "", column_of(key_column(table, i)));
-	return out.data;
+	return joined(key_columns(table), ", ", [&](int i) { return column_of(key_column(table, i)); });
 }
 
 // "p.a IS NOT NULL AND p.b IS NOT NULL".
 const char *
 key_is_known(const PriceTable &table)
 {
-	StringInfoData out;
-
-	initStringInfo(&out);
-	for (int i = 0; i < key_columns(table); ++i)
-		appendStringInfo(&out, "%s%s IS NOT NULL", i > 0 ? " AND " : "",
-		                 column_of(key_column(table, i)));
-	return out.data;
+	return joined(key_columns(table), " AND ", [&](int i) {
+		return psprintf("%s IS NOT NULL", column_of(key_column(table, i)));
+	});
 }
 
 // "p.a = u.x AND p.b = u.y", where each column of u has the type of the key's.
@@ -106,13 +97,11 @@ template <typename Name>
 const char *
 key_equals(const PriceTable &table, const Name &name)
 {
-	StringInfoData out;
-
-	initStringInfo(&out);
-	for (int i = 0; i < key_columns(table); ++i)
-		appendStringInfo(&out, "%s%s %s %s", i > 0 ? " AND " : "", column_of(key_column(table, i)),
-		                 operator_of(key_column(table, i), BTEqualStrategyNumber), name(i));
-	return out.data;
+	return joined(key_columns(table), " AND ", [&](int i) {
+		const ResolvedColumn &key = key_column(table, i);
+		return psprintf("%s %s %s", column_of(key), operator_of(key, BTEqualStrategyNumber),
+		                name(i));
+	});
 }
 
 // A column of a given row, of which there can be several.
@@ -136,15 +125,10 @@ key_is_of_u(const PriceTable &table, KeyKind kind)
 const char *
 given_rows(const PriceTable &table, const char *name)
 {
-	StringInfoData out;
-
-	initStringInfo(&out);
-	appendStringInfo(&out, "pg_catalog.unnest($1) AS %s (", name);
-	for (int i = 0; i < key_columns(table); ++i)
-		appendStringInfo(&out, "%sk%d %s", i > 0 ? ", " : "", i + 1,
-		                 type_name(key_column(table, i).base));
-	appendStringInfoChar(&out, ')');
-	return out.data;
+	return psprintf("pg_catalog.unnest($1) AS %s (%s)", name,
+	                joined(key_columns(table), ", ", [&](int i) {
+						return psprintf("k%d %s", i + 1, type_name(key_column(table, i).base));
+					}));
 }
 
 // " AND ..." for what is asked of a price besides its key.
@@ -176,28 +160,23 @@ answered_key(const PriceTable &table, KeyKind kind)
 	                   : table.key.base == INT2OID || table.key.base == INT4OID
 	                       ? "::pg_catalog.int8"
 	                       : "";
-	StringInfoData out;
 
 	if (kind != KeyKind::row)
 		return psprintf("%s%s AS k", column_of(table.key), cast);
-	initStringInfo(&out);
-	for (int i = 0; i < key_columns(table); ++i)
-		appendStringInfo(&out, "%s%s AS k%d", i > 0 ? ", " : "", column_of(key_column(table, i)),
-		                 key_column(table, i).attnum);
-	return out.data;
+	return joined(key_columns(table), ", ", [&](int i) {
+		const ResolvedColumn &key = key_column(table, i);
+		return psprintf("%s AS k%d", column_of(key), key.attnum);
+	});
 }
 
 // Not before prices have been left out: it takes longer than to leave them out.
 const char *
 with_key_as_text(const PriceTable &table, const char *query)
 {
-	StringInfoData out;
+	const char *key = joined(key_columns(table), ", ",
+	                         [&](int i) { return psprintf("r.k%d", key_column(table, i).attnum); });
 
-	initStringInfo(&out);
-	for (int i = 0; i < key_columns(table); ++i)
-		appendStringInfo(&out, "%sr.k%d", i > 0 ? ", " : "", key_column(table, i).attnum);
-	return psprintf("SELECT ROW(%s)::pg_catalog.text AS k, r.a, r.v FROM (%s) AS r", out.data,
-	                query);
+	return psprintf("SELECT ROW(%s)::pg_catalog.text AS k, r.a, r.v FROM (%s) AS r", key, query);
 }
 
 const char *
@@ -236,14 +215,12 @@ const char *
 given_keys(const PriceTable &table, KeyKind kind)
 {
 	if (kind == KeyKind::row)
-	{
-		StringInfoData out;
-		initStringInfo(&out);
-		for (int i = 0; i < key_columns(table); ++i)
-			appendStringInfo(&out, "%s%s AS k%d", i > 0 ? ", " : "", given_column(table, "g", i),
-			                 i + 1);
-		return psprintf("(SELECT DISTINCT %s FROM %s) AS u", out.data, given_rows(table, "g"));
-	}
+		return psprintf("(SELECT DISTINCT %s FROM %s) AS u",
+		                joined(key_columns(table), ", ",
+		                       [&](int i) {
+								   return psprintf("%s AS k%d", given_column(table, "g", i), i + 1);
+							   }),
+		                given_rows(table, "g"));
 	return psprintf("(SELECT DISTINCT %s AS k FROM pg_catalog.unnest($1) AS g (k) WHERE g.k IS NOT "
 	                "NULL) AS u",
 	                given_key(table, kind, "g.k"));
@@ -902,9 +879,6 @@ void
 read_latest_by_query(const PriceTable &table, KeyKind kind, const LatestRequest &request,
                      RowSink sink)
 {
-	Oid type[] = {get_array_type(key_kind_type(kind)), table.at.base};
-	const NullableDatum parameter[] = {{request.keys, !request.has_keys}, request.as_of};
-	const char *select = sink.whole_rows ? whole_row : columns(table, kind);
 	Datum key = 0;
 
 	// One key has a plan that is kept, which expects an index.
@@ -915,6 +889,9 @@ read_latest_by_query(const PriceTable &table, KeyKind kind, const LatestRequest 
 		         request.as_of, sink);
 		return;
 	}
+	Oid type[] = {get_array_type(key_kind_type(kind)), table.at.base};
+	const NullableDatum parameter[] = {{request.keys, !request.has_keys}, request.as_of};
+	const char *select = sink.whole_rows ? whole_row : columns(table, kind);
 	const bool as_of = !request.as_of.isnull;
 	const char *query = nullptr;
 

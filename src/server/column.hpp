@@ -73,6 +73,19 @@ Fit column_fit(const ResolvedColumn &source, const ResolvedColumn &target);
 // The only column of the primary key that is none of these; 0: none; -1: several.
 int primary_key_column(Relation relation, const AttrNumber *without, int count);
 
+// What "text" gives for each of so many, with the separator between.
+template <typename Text>
+char *
+joined(int count, const char *separator, const Text &text)
+{
+	StringInfoData out;
+
+	initStringInfo(&out);
+	for (int i = 0; i < count; ++i)
+		appendStringInfo(&out, "%s%s", i > 0 ? separator : "", text(i));
+	return out.data;
+}
+
 // An operator as SQL has it whatever the search_path is: "OPERATOR(schema.name)".
 char *qualified_operator(Oid operator_oid);
 

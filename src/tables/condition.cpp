@@ -403,7 +403,7 @@ parse_new_condition(Relation price, const char *text)
 
 namespace {
 
-struct Reading
+struct Parsing
 {
 	Relation price;
 	Oid owner;
@@ -414,13 +414,13 @@ struct Reading
 };
 
 void
-read(void *argument)
+parse(void *argument)
 {
-	Reading *reading = static_cast<Reading *>(argument);
+	Parsing *parsing = static_cast<Parsing *>(argument);
 	const int level = begin_safe_path();
 
-	reading->condition = transform(reading->price, reading->owner, reading->text, true,
-	                               reading->old_name, reading->renamed);
+	parsing->condition = transform(parsing->price, parsing->owner, parsing->text, true,
+	                               parsing->old_name, parsing->renamed);
 	end_safe_path(level);
 }
 
@@ -431,16 +431,16 @@ Node *
 parse_condition(Relation price, Oid owner, const char *text, const char *const *old_name,
                 const char **problem, const NewName *renamed)
 {
-	Reading reading = {price, owner, text, old_name, renamed, nullptr};
+	Parsing parsing = {price, owner, text, old_name, renamed, nullptr};
 
 	if (IsInParallelMode())
 	{
-		read(&reading);
-		return reading.condition;
+		parse(&parsing);
+		return parsing.condition;
 	}
-	ErrorData *error = error_of(read, &reading);
+	ErrorData *error = error_of(parse, &parsing);
 	if (error == nullptr)
-		return reading.condition;
+		return parsing.condition;
 	if (!is_of_text(error->sqlerrcode))
 		ReThrowError(error);
 	*problem = error->message;

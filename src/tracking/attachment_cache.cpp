@@ -16,10 +16,26 @@ List *attachments = NIL;                 // in CacheMemoryContext
 List *invalid_plans = NIL;               // likewise
 uint64 invalidations = 0;                // how often a cache has called
 
+// Makes the entries invalid that "concerned" says, which is asked of valid ones alone: only their
+// attachments are sure to be there.
+template <typename Concerned>
+void
+forget_columns(Concerned concerned)
+{
+	HASH_SEQ_STATUS status;
+
+	hash_seq_init(&status, triggers);
+	while (void *entry = hash_seq_search(&status))
+	{
+		TriggerColumns *columns = static_cast<TriggerColumns *>(entry);
+		columns->valid = columns->valid && !concerned(*columns);
+		stale = stale || !columns->valid;
+	}
+}
+
 void
 forget_relation(Datum, Oid relation)
 {
-	HASH_SEQ_STATUS status;
 	ListCell *cell = nullptr;
 
 	++invalidations;
@@ -31,24 +47,17 @@ forget_relation(Datum, Oid relation)
 			attachment->valid = false;
 		forget_price_table(*attachment, relation);
 	}
-	hash_seq_init(&status, triggers);
-	while (void *entry = hash_seq_search(&status))
-	{
-		TriggerColumns *columns = static_cast<TriggerColumns *>(entry);
-		// Only a valid entry's attachment is sure to be there.  Without one, any table may be the
-		// one that was missing.
-		if (columns->valid && (!OidIsValid(relation) || columns->relation == relation ||
-		                       columns->attachment == nullptr || !columns->attachment->valid))
-			columns->valid = false;
-		stale = stale || !columns->valid;
-	}
+	// Without an attachment any table may be the one that was missing.
+	forget_columns([relation](const TriggerColumns &columns) {
+		return !OidIsValid(relation) || columns.relation == relation ||
+		       columns.attachment == nullptr || !columns.attachment->valid;
+	});
 }
 
 // A function, a type or an operator has changed: conditions are kept with what they call.
 void
 forget_conditions(Datum, SysCacheNumber, uint32)
 {
-	HASH_SEQ_STATUS status;
 	ListCell *cell = nullptr;
 
 	++invalidations;
@@ -57,14 +66,9 @@ forget_conditions(Datum, SysCacheNumber, uint32)
 		Attachment *attachment = static_cast<Attachment *>(lfirst(cell));
 		attachment->valid = attachment->valid && attachment->condition == nullptr;
 	}
-	hash_seq_init(&status, triggers);
-	while (void *entry = hash_seq_search(&status))
-	{
-		TriggerColumns *columns = static_cast<TriggerColumns *>(entry);
-		columns->valid =
-			columns->valid && (columns->attachment == nullptr || columns->attachment->valid);
-		stale = stale || !columns->valid;
-	}
+	forget_columns([](const TriggerColumns &columns) {
+		return columns.attachment != nullptr && !columns.attachment->valid;
+	});
 }
 
 // Many are of partitions that have come and gone.

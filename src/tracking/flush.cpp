@@ -513,28 +513,36 @@ may_read_listings(const Attachment &attachment, Oid user)
 bool
 hides_listings(const Attachment &attachment)
 {
-	return !may_read_listings(attachment, GetUserId()) ||
-	       !may_read_listings(attachment, GetOuterUserId());
+	const Oid user = GetUserId();
+	const Oid outer = GetOuterUserId();
+
+	return !may_read_listings(attachment, user) ||
+	       (outer != user && !may_read_listings(attachment, outer));
 }
 
 // The error of a constraint tells rows, as their owner may read them, for whom we write.  Who may
 // not read them is told the rest.
-template <typename Work>
+template <typename Keep>
 void
-without_detail(Work work)
+keep_hidden(bool hidden, Keep keep)
 {
 	MemoryContext context = CurrentMemoryContext;
 
+	if (!hidden)
+	{
+		keep();
+		return;
+	}
 	PG_TRY();
 	{
-		work();
+		keep();
 	}
 	PG_CATCH();
 	{
+		if (ERRCODE_TO_CATEGORY(geterrcode()) != ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION)
+			PG_RE_THROW();
 		MemoryContextSwitchTo(context);
 		ErrorData *error = CopyErrorData();
-		if (ERRCODE_TO_CATEGORY(error->sqlerrcode) != ERRCODE_INTEGRITY_CONSTRAINT_VIOLATION)
-			PG_RE_THROW();
 		FlushErrorState();
 		error->detail = nullptr;
 		ReThrowError(error);
@@ -827,11 +835,7 @@ flush(Level *level, Round round)
 	bool hidden = false;
 	for (int i = 0; i < count && !hidden; ++i)
 		hidden = hides_listings(*work[i].attachment);
-	const auto keep = [work, count, round] { lock_and_write(work, count, round); };
-	if (hidden)
-		without_detail(keep);
-	else
-		keep();
+	keep_hidden(hidden, [work, count, round] { lock_and_write(work, count, round); });
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(level->context);
 }
@@ -886,12 +890,8 @@ recompute_keys(Attachment *attachment, Datum *key, Size count)
 void
 recompute_all(Attachment *attachment)
 {
-	const auto write = [attachment] { write_by_sql(attachment, nullptr, nullptr); };
-
-	if (hides_listings(*attachment))
-		without_detail(write);
-	else
-		write();
+	keep_hidden(hides_listings(*attachment),
+	            [attachment] { write_by_sql(attachment, nullptr, nullptr); });
 }
 
 void

@@ -77,6 +77,21 @@ counts_of(const Attachment &attachment)
 	return nullptr;
 }
 
+// Calls "use" with all places of this database.
+template <typename Use>
+void
+with_counts(Use use)
+{
+	for (Counts *counts = all_counts(); counts < all_counts() + most_counts; ++counts)
+	{
+		if (pg_atomic_read_u32(&counts->state) != taken)
+			continue;
+		pg_read_barrier();
+		if (counts->database == MyDatabaseId)
+			use(counts);
+	}
+}
+
 // When verify() last looked, in seconds since 2000, and how many differences it found: one word, so
 // that the two belong together.
 uint64
@@ -151,15 +166,10 @@ note_verify(const Attachment &attachment, TimestampTz when, uint64 differences)
 void
 forget_verify(Oid table)
 {
-	for (Counts *counts = all_counts(); counts < all_counts() + most_counts; ++counts)
-	{
-		if (pg_atomic_read_u32(&counts->state) != taken)
-			continue;
-		pg_read_barrier();
-		if (counts->database == MyDatabaseId &&
-		    (counts->listing == table || counts->price == table))
+	with_counts([table](Counts *counts) {
+		if (counts->listing == table || counts->price == table)
 			pg_atomic_write_u64(&counts->verified, 0);
-	}
+	});
 }
 
 }  // namespace listing_stats
@@ -171,13 +181,7 @@ LISTING_STATS_FUNCTION(listing_stats_flush_counts)
 	InitMaterializedSRF(fcinfo, 0);
 	const ReturnSetInfo *result = reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo);
 
-	for (Counts *counts = all_counts(); counts < all_counts() + most_counts; ++counts)
-	{
-		if (pg_atomic_read_u32(&counts->state) != taken)
-			continue;
-		pg_read_barrier();
-		if (counts->database != MyDatabaseId)
-			continue;
+	with_counts([result](Counts *counts) {
 		const double milliseconds =
 			static_cast<double>(pg_atomic_read_u64(&counts->nanoseconds)) / 1e6;
 		const uint64 verified = pg_atomic_read_u64(&counts->verified);
@@ -195,23 +199,17 @@ LISTING_STATS_FUNCTION(listing_stats_flush_counts)
 		bool null[lengthof(value)] = {};
 		null[7] = null[8] = verified == 0;
 		tuplestore_putvalues(result->setResult, result->setDesc, value, null);
-	}
+	});
 	PG_RETURN_NULL();
 }
 
 // Of this database.
 LISTING_STATS_FUNCTION(listing_stats_reset_flush_counts)
 {
-	for (Counts *counts = all_counts(); counts < all_counts() + most_counts; ++counts)
-	{
-		if (pg_atomic_read_u32(&counts->state) != taken)
-			continue;
-		pg_read_barrier();
-		if (counts->database != MyDatabaseId)
-			continue;
+	with_counts([](Counts *counts) {
 		for (pg_atomic_uint64 *counter :
 		     {&counts->flushes, &counts->locked, &counts->written, &counts->nanoseconds})
 			pg_atomic_write_u64(counter, 0);
-	}
+	});
 	PG_RETURN_VOID();
 }

@@ -86,12 +86,7 @@ template <typename Expression>
 const char *
 for_key(const Attachment &attachment, const char *separator, Expression expression)
 {
-	StringInfoData out;
-
-	initStringInfo(&out);
-	for (int i = 0; i < attachment.key_columns; ++i)
-		appendStringInfo(&out, "%s%s", i > 0 ? separator : "", expression(i));
-	return out.data;
+	return joined(attachment.key_columns, separator, expression);
 }
 
 // A key column as the attachment's keys are held.
