@@ -182,7 +182,7 @@ is_read_by_the_server(Oid type)
 }
 
 bool
-is_string(const Node *node)
+is_string(Node *node)
 {
 	return node != nullptr && IsA(node, A_Const) && !castNode(A_Const, node)->isnull &&
 	       IsA(&castNode(A_Const, node)->val, String);
