@@ -70,5 +70,12 @@ RESET SESSION AUTHORIZATION;
 SELECT listing_stats.reset_flush_counts();
 SELECT * FROM counts ORDER BY kept;
 SELECT * FROM verified ORDER BY kept;
+-- listings that come without prices are neither locked nor written on the direct path
+SET listing_stats.count_flushes = on;
+INSERT INTO listing SELECT generate_series(100, 400);
+INSERT INTO listing VALUES (500), (501);
+INSERT INTO listing VALUES (502, 5), (503, NULL);
+SELECT kept, flushes, locked = CASE WHEN NOT current_setting('listing_stats.direct_path')::bool THEN 305 WHEN kept = 'latest' THEN 1 ELSE 0 END AS as_expected, written FROM counts ORDER BY kept;
+SELECT * FROM listing WHERE id >= 500 ORDER BY id;
 SET client_min_messages = warning;
 DROP SCHEMA flush_counts CASCADE;

@@ -164,6 +164,7 @@ void
 merge_key(const ComparedType &value, PendingKey *a, const PendingKey &b)
 {
 	a->arrived = a->arrived || b.arrived;
+	a->empty = a->empty && b.empty;
 	a->recompute = a->recompute || b.recompute;
 	a->command = Min(a->command, b.command);
 	if (b.added > 0 && a->added > 0)

@@ -15,6 +15,7 @@ struct PendingKey
 {
 	Datum key;
 	bool arrived;         // a listing came to this key
+	bool empty;           // as a new row that has what is kept for a listing without prices
 	bool recompute;       // something else than adding prices was done
 	ItemPointerData tid;  // of its row when the flush has locked it; invalid: not known
 	// Where prices were only added: how many known ones, the lowest and highest of them, and the

@@ -814,6 +814,75 @@ read_directly(Attachment *attachment, Tuplestorestate *keys, Shape taken, Tuples
 	return done;
 }
 
+namespace {
+
+// Keys that are left if they have a price: how many are so far, and which is next.
+struct Priced
+{
+	const ComparedType *type;
+	Keys *keys;
+	Size kept;
+	Size next;
+};
+
+// Takes the latest price of a key, in their order.
+void
+keep_key(void *argument, Datum *value, bool *)
+{
+	Priced *priced = static_cast<Priced *>(argument);
+	Datum *key = priced->keys->key;
+
+	while (compare_key(*priced->type, key[priced->next], value[0]) != 0)
+		++priced->next;
+	key[priced->kept++] = key[priced->next++];
+}
+
+// Returns how many of the keys it has handled.
+Size
+keep_priced_in_leaves(const Attachment &attachment, Relation price, Priced *priced)
+{
+	const PriceTable &prices = attachment.direct_path->prices;
+
+	if (!reads_leaves(priced->keys->count) || !OidIsValid(prices.index))
+		return 0;
+	return in_batches(attachment.key, *priced->keys, 0, [&prices, price, priced](Datum keys, Size) {
+		return read_latest_from_leaves(prices, price, true, keys, false, 0, {keep_key, priced});
+	});
+}
+
+}  // namespace
+
+void
+keep_priced(const Attachment &attachment, Keys *keys)
+{
+	Priced priced = {&attachment.key, keys, 0, 0};
+
+	push_new_snapshot();
+	Relation price = table_open(attachment.price, NoLock);
+	Size i = keep_priced_in_leaves(attachment, price, &priced);
+	PriceLookup *prices = begin_price_lookup(attachment, price);
+	MemoryContext context =
+		AllocSetContextCreate(CurrentMemoryContext, "listing_stats listing", ALLOCSET_SMALL_SIZES);
+	// A batch that could not be read to its end has been read up to here.
+	for (i = Max(i, priced.next); i < keys->count; ++i)
+	{
+		CHECK_FOR_INTERRUPTS();
+		MemoryContextReset(context);
+		MemoryContext old = MemoryContextSwitchTo(context);
+		// What cannot be looked up so may be there.
+		if (!is_lost(*prices))
+			look_up_prices(prices, keys->key[i]);
+		if (is_lost(*prices) || next_price(prices) || is_lost(*prices))
+			keys->key[priced.kept++] = keys->key[i];
+		MemoryContextSwitchTo(old);
+	}
+	end_price_lookup(prices);
+	MemoryContextDelete(context);
+	table_close(price, NoLock);
+	PopActiveSnapshot();
+	keys->count = priced.kept;
+}
+
 void
 lock_directly(const Attachment &attachment, const Keys &wanted, Keys *found)
 {

@@ -50,6 +50,9 @@ in_batches(const ComparedType &type, const Keys &keys, Size first, Run run)
 // A new snapshot, which sees what this transaction has done so far.
 void push_new_snapshot();
 
+// Leaves those of the sorted keys that have a price, as a new snapshot sees them.
+void keep_priced(const Attachment &attachment, Keys *keys);
+
 // Locks the listings with these keys FOR NO KEY UPDATE in this order, and appends to "found" those
 // that there are.
 void lock_directly(const Attachment &attachment, const Keys &wanted, Keys *found);

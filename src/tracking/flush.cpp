@@ -657,6 +657,45 @@ handle_missing(const Work &work, const PendingKey *missing, Size count)
 		add_late_keys(*attachment, work.side, missing, count, false);
 }
 
+// Leaves out the keys that have nothing to be made right: of rows that this transaction has
+// inserted as those of listings without prices, if that is what they are.  Nobody else can have
+// such a row, so there is nothing to lock.  Above READ COMMITTED it also counts what the
+// transaction sees of the prices.
+void
+leave_out_unpriced(Work *work)
+{
+	Size kept = 0;
+
+	if (work->side != Side::listing || work->attachment->own_rows || IsolationUsesXactSnapshot() ||
+	    !locks_directly(work->attachment))
+		return;
+	Keys priced = allocate_keys(work->count);
+	for (Size i = 0; i < work->count; ++i)
+	{
+		if (work->key[i].empty)
+			append(&priced, work->key[i]);
+	}
+	if (priced.count > 0)
+	{
+		AsOwner as_owner;
+		begin_as_owner(&as_owner, work->attachment);
+		keep_priced(*work->attachment, &priced);
+		end_as_owner(as_owner);
+	}
+	Size next = 0;
+	for (Size i = 0; i < work->count; ++i)
+	{
+		const bool has_price =
+			next < priced.count &&
+			compare_key(work->attachment->key, work->key[i].key, priced.key[next]) == 0;
+		next += has_price ? 1 : 0;
+		if (!work->key[i].empty || has_price)
+			work->key[kept++] = work->key[i];
+	}
+	work->count = kept;
+	free_keys(priced);
+}
+
 // Locks the listings of work[0] and of those that follow on the same rows, and leaves only their
 // keys; returns how many works that are.
 int
@@ -674,6 +713,7 @@ lock_together(Work *work, int count, bool final)
 		if (work[i].side == Side::listing && !work[i].attachment->foreign_key &&
 		    !work[i].attachment->own_rows)
 			lock_arrivals(*work[i].attachment, ShareLock);
+		leave_out_unpriced(&work[i]);
 		for (Size j = 0; j < work[i].count; ++j)
 			wanted.key[wanted.count++] = work[i].key[j].key;
 	}

@@ -277,6 +277,26 @@ to_recompute(bool arrived)
 	return change;
 }
 
+// A listing that was inserted.
+PendingKey
+inserted_listing(const TriggerData *event, const TriggerColumns *columns)
+{
+	PendingKey change = to_recompute(true);
+
+	// Where others may write the columns, they may have done so since.
+	change.empty = columns->attachment->guard != Guard::off &&
+	               columns->attnum[price_total] == InvalidAttrNumber;
+	for (int i = first_target; i < end_of_targets && change.empty; ++i)
+	{
+		if (columns->attnum[i] == InvalidAttrNumber)
+			continue;
+		bool is_null = false;
+		const Datum value = slot_getattr(event->tg_trigslot, columns->attnum[i], &is_null);
+		change.empty = i == price_count ? !is_null && value == 0 : is_null;
+	}
+	return change;
+}
+
 Datum
 as_numeric(Oid type, Datum value)
 {
@@ -429,7 +449,9 @@ LISTING_STATS_FUNCTION(listing_stats_listing_changed)
 	if (!TRIGGER_FIRED_BY_UPDATE(event->tg_event))
 	{
 		if (!columns->attachment->own_rows || !in_own_write(*columns->attachment))
-			add_key(event, columns, Side::listing, event->tg_trigslot, to_recompute(true));
+			add_key(event, columns, Side::listing, event->tg_trigslot,
+			        TRIGGER_FIRED_BY_INSERT(event->tg_event) ? inserted_listing(event, columns)
+			                                                 : to_recompute(true));
 		PG_RETURN_POINTER(nullptr);
 	}
 	if (!can_have_changed(event, columns))
