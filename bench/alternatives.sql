@@ -13,6 +13,7 @@ FROM unnest(ARRAY['row_trigger', 'statement_trigger', 'correct', 'floor', 'appli
 	'ALTER TABLE %s.listing ADD last_price_at timestamptz',
 	'INSERT INTO %s.listing SELECT * FROM plain.listing',
 	'ALTER TABLE %1$s.price ADD CONSTRAINT price_listing_id_fkey FOREIGN KEY (listing_id) REFERENCES %1$s.listing ' || :'deferred',
+	'CHECKPOINT',
 	'VACUUM ANALYZE %s.listing']) WITH ORDINALITY c(command, n)
 ORDER BY s, n \gexec
 

@@ -27,6 +27,7 @@ CREATE INDEX ON backfill.price (listing_id, created DESC, id DESC) INCLUDE (valu
 ALTER TABLE backfill.price ADD FOREIGN KEY (listing_id) REFERENCES backfill.listing;
 ALTER TABLE backfill.price ADD FOREIGN KEY (listing_id) REFERENCES backfill.plain;
 SELECT * FROM listing_stats.attach('backfill.listing', 'backfill.price', key => 'listing_id', backfill => false) \\g /dev/null
+CHECKPOINT;
 VACUUM ANALYZE backfill.price;
 SQL
 }
@@ -70,7 +71,7 @@ sub backfill
 		'UPDATE with LATERAL' => 'UPDATE backfill.plain l SET last_price = p.value FROM backfill.plain k CROSS JOIN LATERAL (SELECT value FROM backfill.price WHERE listing_id = k.id ORDER BY created DESC, id DESC LIMIT 1) p WHERE l.id = k.id;');
 	my $reset = sub {
 		my ($table) = @_;
-		$session->run("ALTER TABLE $table DISABLE TRIGGER USER; UPDATE $table SET last_price = NULL; ALTER TABLE $table ENABLE TRIGGER USER; CLUSTER $table; VACUUM ANALYZE $table; CHECKPOINT;");
+		$session->run("ALTER TABLE $table DISABLE TRIGGER USER; UPDATE $table SET last_price = NULL; ALTER TABLE $table ENABLE TRIGGER USER; CLUSTER $table; CHECKPOINT; VACUUM ANALYZE $table; CHECKPOINT;");
 	};
 	my %memory;
 	for my $case ([ $listings, $quick ? 1 : 3, 'UPDATE FROM DISTINCT ON', 'UPDATE with LATERAL', 'loop (sampled)' ], [ 10 * $listings, $quick ? 1 : 3 ])

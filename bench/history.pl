@@ -28,6 +28,7 @@ CREATE INDEX ON history.price (listing_id, created DESC, id DESC) INCLUDE (value
 CREATE TABLE history.hundred AS SELECT h FROM (SELECT listing_stats.price_history(created, value) AS h FROM (
 	SELECT timestamptz '2025-01-01 00:00Z' + i * interval '1 day' + floor(random() * 86400) * interval '1 second' AS created,
 		(200 + sum(random() * 10 - 5) OVER (ORDER BY i))::numeric(10,2) AS value FROM generate_series(1, 100) i) p) one, generate_series(1, 100000);
+CHECKPOINT;
 VACUUM ANALYZE history.price, history.hundred;
 CHECKPOINT;
 SQL
@@ -61,7 +62,7 @@ SQL
 	{
 		my $several = 1_000_000 / $length / ($quick ? 10 : 1);
 		$session->run("DROP TABLE IF EXISTS history.long; CREATE TABLE history.long AS SELECT i AS id, i % $several + 1 AS listing_id, timestamptz '2020-01-01 00:00Z' + i * interval '1 minute' AS created, (1 + i % 4999)::numeric(10,2) AS value FROM generate_series(1, $several * $length) i;"
-			. 'ALTER TABLE history.long ADD PRIMARY KEY (id); ALTER TABLE history.long ALTER created SET NOT NULL; CREATE INDEX ON history.long (listing_id, created DESC, id DESC) INCLUDE (value); VACUUM ANALYZE history.long;');
+			. 'ALTER TABLE history.long ADD PRIMARY KEY (id); ALTER TABLE history.long ALTER created SET NOT NULL; CREATE INDEX ON history.long (listing_id, created DESC, id DESC) INCLUDE (value); CHECKPOINT; VACUUM ANALYZE history.long;');
 		my %answer = (lowest => [ 'listing_stats.lowest(h)', 'min(value)' ], changes => [ 'listing_stats.changes(h)', 'count(*) FILTER (WHERE value IS DISTINCT FROM before)' ]);
 		for my $question (sort keys %answer)
 		{

@@ -24,6 +24,7 @@ CREATE INDEX ON page.price (listing_id, created DESC, id DESC) INCLUDE (value);
 SELECT * FROM listing_stats.attach('page.listing', 'page.price', key => 'listing_id', listing_key => 'id') \\g /dev/null
 CREATE INDEX ON page.listing (category, id DESC) INCLUDE (last_price);
 VACUUM (FULL, ANALYZE) page.listing;
+CHECKPOINT;
 VACUUM (ANALYZE) page.listing, page.price;
 CHECKPOINT;
 SQL

@@ -62,7 +62,9 @@ CREATE INDEX ON other.price (listing_id, created DESC, id DESC) INCLUDE (value);
 INSERT INTO other.price (listing_id, created, value) SELECT @{[ $key->("(i % $count + 1)") ]}, @{[ $of->('i') ]}, i % 1000 FROM generate_series(1, 20 * $count - 1) i;
 ALTER TABLE other.price ADD FOREIGN KEY (listing_id) REFERENCES other.listing;
 SELECT * FROM listing_stats.attach('other.listing', 'other.price', tie => 'id') \\g /dev/null
+CHECKPOINT;
 VACUUM ANALYZE other.listing;
+CHECKPOINT;
 VACUUM ANALYZE other.price;
 SQL
 		my $order = 'ORDER BY created DESC, id DESC';
@@ -104,6 +106,7 @@ SELECT i % :listings + 1, timestamptz '2025-01-01 00:00Z' + i * interval '1 seco
 CREATE INDEX of_listing ON price (listing_id);
 UPDATE listing SET (last_price, last_price_at) = (SELECT value, created FROM price WHERE listing_id = listing.id ORDER BY created DESC LIMIT 1);
 VACUUM FULL listing;
+CHECKPOINT;
 VACUUM (FREEZE, ANALYZE) listing, price;
 CHECKPOINT;
 SQL
@@ -160,6 +163,7 @@ CREATE TABLE shown (id bigserial PRIMARY KEY, listing_id bigint NOT NULL, create
 INSERT INTO shown (listing_id, created, value)
 SELECT i % 150 + 1, timestamptz '2025-01-01 00:00Z' + i * interval '11 minutes 1.5 seconds', 1 + floor(random() * 50000) / 100 FROM generate_series(1, 15000) i;
 CREATE INDEX shown_index ON shown (listing_id, created DESC, id DESC) INCLUDE (value);
+CHECKPOINT;
 VACUUM ANALYZE shown, page;
 SQL
 	my $history = "SELECT json_agg(json_build_object('created', created, 'value', value) $order) AS prices FROM shown WHERE listing_id = page.id";

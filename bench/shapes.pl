@@ -40,6 +40,7 @@ INSERT INTO $side.price (listing_id, store, created, value, currency, url, seen)
 SELECT i, 'store ' || i, '2025-01-01', i, 'CHF', 'https://example.org/' || i, now() FROM generate_series(1, $listings) i;
 ALTER TABLE $side.price ADD FOREIGN KEY ($reference) REFERENCES $side.listing ($key);
 @{[ $attach{$side} // "CREATE INDEX ON $side.price (listing_id, created DESC, id DESC) INCLUDE (value)" ]};
+CHECKPOINT;
 VACUUM ANALYZE $side.listing, $side.price;
 \\o
 SQL
@@ -94,7 +95,7 @@ sub shapes
 	compare("INSERT of one price: $_->[0]", $_->[1], $quick ? 3 : 11, one_price(), undef, @$_[ 2, 3 ]) for @rows;
 	compare("INSERT of a price for each of " . readable($listings) . " listings: $_->[0]", $_->[1], $quick ? 1 : 5, many_prices(), undef, @$_[ 2, 3 ]) for @rows;
 	compare('COPY of ' . readable($prices) . ' prices over ' . readable($listings) . ' listings: a key of two columns (int, text), beside an integer', '1.5', $quick ? 1 : 3,
-		copied_prices(), sub { $session->run('VACUUM composite.listing, kept.listing; CHECKPOINT;') }, qw(composite kept));
+		copied_prices(), sub { $session->run('CHECKPOINT; VACUUM composite.listing, kept.listing; CHECKPOINT;') }, qw(composite kept));
 }
 
 1;

@@ -11,6 +11,7 @@ sub large_sets
 	$session->run(<<'SQL');
 CREATE UNLOGGED TABLE one AS SELECT (1 + floor(random() * 5000000) / 100)::numeric(10,2) AS v FROM generate_series(1, 1000000) i;
 CREATE UNLOGGED TABLE ten AS SELECT (1 + floor(random() * 5000000) / 100)::numeric(10,2) AS v FROM generate_series(1, 10000000) i;
+CHECKPOINT;
 VACUUM ANALYZE one, ten;
 SQL
 	my %rows = ('1M' => '(SELECT v FROM one) p', '10M' => '(SELECT v FROM ten) p', '10M, computed' => '(SELECT v + 50000 * g AS v FROM generate_series(1, 1) g, ten) p',
@@ -51,6 +52,7 @@ CREATE TABLE hostile AS SELECT CASE WHEN id = 7 THEN 92233720368547758.07 ELSE l
 	id * 1.01 AS ascending, -id * 1.01 AS descending, (random() * 1e9)::numeric(20,6) AS sparse FROM listing;
 CREATE TABLE grouped AS SELECT id % ($rows / 10) AS g, last_price FROM listing;
 CREATE TABLE summaries AS SELECT id % 10000 AS g, listing_stats.price_stats(last_price) AS prices FROM listing GROUP BY 1;
+CHECKPOINT;
 VACUUM ANALYZE listing, few, hostile, grouped, summaries;
 SQL
 	my $summary = sub { "(listing_stats.price_summary($_[0])).*" };

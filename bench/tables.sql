@@ -30,5 +30,6 @@ INSERT INTO plain.listing (id, url, description)
 SELECT i, 'https://market.example/listing/' || i, rpad('a listing, no. ' || i, 60, '.')
 FROM generate_series(1, :listings) i;
 INSERT INTO kept.listing SELECT * FROM plain.listing;
+CHECKPOINT;
 VACUUM ANALYZE kept.listing, plain.listing;
 CHECKPOINT;

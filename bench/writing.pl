@@ -12,7 +12,7 @@ sub alternatives { $session->run("\\o /dev/null\n\\i bench/alternatives.sql\n\\o
 sub fill
 {
 	my ($file, @schemas) = @_;
-	$session->run("COPY $_.price (listing_id, created, value) FROM '$file'; VACUUM ANALYZE $_.price, $_.listing; CHECKPOINT;") for @schemas;
+	$session->run("COPY $_.price (listing_id, created, value) FROM '$file'; CHECKPOINT; VACUUM ANALYZE $_.price, $_.listing; CHECKPOINT;") for @schemas;
 }
 
 sub copy
@@ -148,7 +148,7 @@ sub writing
 		my ($deferred, $suffix) = @$case;
 		beside_the_floor($load->($prices, $listings) . $suffix, '1.10', $quick ? 1 : 3, copy($file), sub { tables($deferred); alternatives() });
 	}
-	$session->run('VACUUM ANALYZE ' . join(', ', map { ("$_.price", "$_.listing") } qw(kept plain floor correct)) . '; CHECKPOINT;');
+	$session->run('CHECKPOINT; VACUUM ANALYZE ' . join(', ', map { ("$_.price", "$_.listing") } qw(kept plain floor correct)) . '; CHECKPOINT;');
 	beside_the_floor('INSERT of one price, the newest, committed, deferred foreign key', '1.10', $quick ? 3 : 11, single_inserts($listings));
 	bulk_loads(price_file($prices / 10, $listings / 10), $load->($prices / 10, $listings / 10));
 
@@ -160,6 +160,7 @@ ALTER TABLE $_.price DISABLE TRIGGER USER;
 INSERT INTO $_.price SELECT * FROM statement_trigger.price;
 ALTER TABLE $_.price ENABLE TRIGGER USER;
 UPDATE $_.listing l SET last_price = s.last_price, last_price_at = s.last_price_at FROM statement_trigger.listing s WHERE s.id = l.id;
+CHECKPOINT;
 VACUUM ANALYZE $_.price;
 SQL
 	$session->run("VACUUM FULL ANALYZE $_.listing;") for qw(kept plain row_trigger statement_trigger correct floor application materialised_view);
@@ -172,7 +173,7 @@ SQL
 	beside_the_floor('DELETE of the latest price of a listing', '1.05', $quick ? 3 : 9, changes('DELETE FROM %s.price WHERE id = %s;'));
 	my $tenth = 0;
 	beside_the_floor('DELETE of a tenth of all prices in one statement', '1.15', $quick ? 1 : 5, sub { "DELETE FROM $_[0].price WHERE id % 10 = $tenth;" },
-		sub { ++$tenth; $session->run('VACUUM ' . join(', ', map { ("$_.price", "$_.listing") } qw(kept plain floor correct)) . '; CHECKPOINT;') });
+		sub { ++$tenth; $session->run('CHECKPOINT; VACUUM ' . join(', ', map { ("$_.price", "$_.listing") } qw(kept plain floor correct)) . '; CHECKPOINT;') });
 	my $round = 0;
 	compare('INSERT of ' . readable($listings) . ' listings without prices', '1.10', $quick ? 1 : 5,
 		sub { "INSERT INTO $_[0].listing (id, url, description) SELECT i, 'https://market.example/new/' || i, repeat('.', 60) FROM generate_series(10000000 + $round * $listings, 9999999 + ($round + 1) * $listings) i;" },
