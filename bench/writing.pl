@@ -76,20 +76,20 @@ sub best_trigger
 	return (sort { $median{$a} <=> $median{$b} } keys %median)[0];
 }
 
-# What keeping the column adds, beside what the best trigger adds: in instructions, since the time that is added is less than
+# What keeping the column adds, beside what the best trigger and the floor add: in instructions, since the time that is added is less than
 # what the time of the whole varies.  Counted by callgrind in single-user mode on a copy of the server: of many
 # statements less those of few before them, after which what they read is in memory.  All of them are newer than those before.
 sub added_instructions
 {
 	my ($best) = @_;
-	my $name = 'INSERT of one price: the instructions that keeping the column adds, beside what that trigger adds';
+	my $name = 'INSERT of one price: the instructions that keeping the column adds';
 	return note("Not compared: $name, since valgrind is missing.") if system 'valgrind --version >/dev/null 2>&1';
 	attempt($name, sub {
 		my ($copy, $few, $many, %count) = ("$directory/copy", 150, 350);
 		my $postgres = "'" . $session->run('SELECT setting FROM pg_config WHERE name = \'BINDIR\';') . "/postgres' --single -D '$copy' bench";
 		my $inserts = single_inserts(200, 2030);
 		system("pg_basebackup -D '$copy' -X fetch -c fast --no-sync && $postgres </dev/null >'$directory/log' 2>&1") and die "no copy of the server\n";
-		for my $side ('plain', 'kept', $best)
+		for my $side ('plain', 'kept', 'floor', $best)
 		{
 			$inserts->($side);
 			my ($with_few, $with_many) = map {
@@ -99,18 +99,23 @@ sub added_instructions
 			$count{$side} = ($with_many - $with_few) / ($many - $few);
 		}
 		system 'rm', '-r', $copy;
-		row(name => $name, ratio => ratio(($count{kept} - $count{plain}) / ($count{$best} - $count{plain})), goal => '0.65');
-		note(sprintf 'An INSERT of one price takes %.0f thousand instructions, %.0f with ours and %.0f with that trigger.', map { $count{$_} / 1000 } 'plain', 'kept', $best);
+		my $beside = sub { ratio(($count{kept} - $count{plain}) / ($count{ $_[0] } - $count{plain})) };
+		row(name => "$name, beside what the floor adds", ratio => $beside->('floor'), goal => '');
+		row(name => "$name, beside what the cheapest trigger in plpgsql adds", ratio => $beside->($best), goal => '0.65');
+		note(sprintf 'An INSERT of one price takes %.0f thousand instructions, %.0f with ours, %.0f with the floor and %.0f with that trigger.',
+			map { $count{$_} / 1000 } 'plain', 'kept', 'floor', $best);
 	});
 }
 
-# Beside nothing; beside the floor, to which the goal belongs; and beside the trigger in plpgsql that is correct.
+# Beside nothing; beside the floor, to which the goal belongs; and beside the trigger in plpgsql that is correct: of
+# that 0.75, or, where the work itself takes more, what the floor takes.
 sub beside_the_floor
 {
 	my ($name, $goal, $rounds, $work, $prepare, @others) = @_;
 	my $cost = compare($name, '', $rounds, $work, $prepare, qw(kept plain floor correct), @others) or return;
 	report("$name, beside the floor", $goal, $cost, qw(kept floor));
-	report("$name, beside the trigger in plpgsql that is correct", '0.75', $cost, qw(kept correct));
+	my $reachable = (relative($cost, 'cpu', 'floor', 'correct'))[0];
+	report("$name, beside the trigger in plpgsql that is correct", $reachable > 0.75 ? $reachable : '0.75', $cost, qw(kept correct));
 	return $cost;
 }
 
