@@ -190,5 +190,21 @@ SELECT listing_stats.attach('listing', 'price', last_price => 'other', condition
 \echo :SQLSTATE
 
 RESET SESSION AUTHORIZATION;
+-- what is kept of a condition for a partition goes when it is found anew
+CREATE TABLE shop (id int PRIMARY KEY);
+CREATE TABLE offer (id int, shop_id int REFERENCES shop, created int NOT NULL, value int, PRIMARY KEY (id, created)) PARTITION BY RANGE (created);
+CREATE TABLE offer_1 PARTITION OF offer FOR VALUES FROM (0) TO (1000);
+SELECT condition FROM listing_stats.attach('shop', 'offer', tie => 'id', condition => 'value > 0');
+CREATE VIEW taken AS SELECT sum(total_bytes) AS bytes FROM pg_backend_memory_contexts WHERE name LIKE 'listing_stats%';
+INSERT INTO shop VALUES (1);
+INSERT INTO offer VALUES (1, 1, 1, 1);
+ANALYZE offer_1;
+INSERT INTO offer VALUES (2, 1, 2, 1);
+SELECT bytes AS before FROM taken \gset
+\set ECHO none
+SELECT 'ANALYZE offer_1', format('INSERT INTO offer VALUES (%s, 1, %s, %s)', i, i, i) FROM generate_series(3, 100) i \gexec
+\set ECHO all
+SELECT last_price FROM shop;
+SELECT bytes - :before < 10000 AS flat FROM taken;
 DROP SCHEMA conditions, condition_types, condition_more, condition_views CASCADE;
 DROP ROLE regress_listing_stats_writer;

@@ -10,11 +10,12 @@ namespace listing_stats {
 namespace {
 
 HTAB *triggers = nullptr;
-TriggerColumns *last_columns = nullptr;  // of "triggers", where entries stay: wanted most often
-bool stale = false;                      // some of "triggers" are not valid
-List *attachments = NIL;                 // in CacheMemoryContext
-List *invalid_plans = NIL;               // likewise
-uint64 invalidations = 0;                // how often a cache has called
+TriggerColumns *last_columns = nullptr;    // of "triggers", where entries stay: wanted most often
+bool stale = false;                        // some of "triggers" are not valid
+List *attachments = NIL;                   // in CacheMemoryContext
+List *invalid_plans = NIL;                 // likewise
+MemoryContext stale_conditions = nullptr;  // holds them until the transaction ends
+uint64 invalidations = 0;                  // how often a cache has called
 
 // Makes the entries invalid that "concerned" says, which is asked of valid ones alone: only their
 // attachments are sure to be there.
@@ -84,8 +85,12 @@ forget_triggers()
 	hash_seq_init(&status, triggers);
 	while (void *entry = hash_seq_search(&status))
 	{
-		if (!static_cast<TriggerColumns *>(entry)->valid)
-			hash_search(triggers, entry, HASH_REMOVE, nullptr);
+		const TriggerColumns *columns = static_cast<TriggerColumns *>(entry);
+		if (columns->valid)
+			continue;
+		if (columns->condition_context != nullptr)
+			MemoryContextDelete(columns->condition_context);
+		hash_search(triggers, entry, HASH_REMOVE, nullptr);
 	}
 }
 
@@ -101,6 +106,8 @@ start_cache()
 	control.hcxt = CacheMemoryContext;
 	triggers =
 		hash_create("listing_stats triggers", 16, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	stale_conditions = AllocSetContextCreate(CacheMemoryContext, "listing_stats stale conditions",
+	                                         ALLOCSET_SMALL_SIZES);
 	CacheRegisterRelcacheCallback(forget_relation, 0);
 	CacheRegisterSyscacheCallback(PROCOID, forget_conditions, 0);
 	CacheRegisterSyscacheCallback(OPEROID, forget_conditions, 0);
@@ -252,12 +259,13 @@ find_attachment(Relation root, Oid trigger, Side side)
 	return result;
 }
 
-// The attachment's condition on rows of price or of a part of it, whose columns have other numbers.
-List *
-condition_for(const Attachment &attachment, Relation relation)
+// Sets the attachment's condition on rows of price or of a part of it, whose columns have other
+// numbers.
+void
+set_condition(const Attachment &attachment, Relation relation, TriggerColumns *columns)
 {
 	if (attachment.condition == nullptr)
-		return NIL;
+		return;
 	const char *problem = nullptr;
 	Node *condition =
 		parse_condition(relation, attachment.owner, attachment.condition, nullptr, &problem);
@@ -266,12 +274,26 @@ condition_for(const Attachment &attachment, Relation relation)
 		                errmsg("condition \"%s\" means nothing on table \"%s\": %s",
 		                       attachment.condition, RelationGetRelationName(relation), problem),
 		                errhint("Attach the tables anew with another condition.")));
-	MemoryContext old = MemoryContextSwitchTo(attachment.context);
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "listing_stats condition",
+	                                              ALLOCSET_SMALL_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
 	// The planner shares constants with what it is given.
 	Expr *copy = static_cast<Expr *>(copyObjectImpl(condition));
-	List *planned = make_ands_implicit(expression_planner(copy));
+	columns->condition = make_ands_implicit(expression_planner(copy));
 	MemoryContextSwitchTo(old);
-	return planned;
+	MemoryContextSetParent(context, CacheMemoryContext);
+	columns->condition_context = context;
+}
+
+// Whoever fires triggers further out may be evaluating it, so that it is freed when the transaction
+// ends.
+void
+forget_condition(TriggerColumns *columns)
+{
+	if (columns->condition_context != nullptr)
+		MemoryContextSetParent(columns->condition_context, stale_conditions);
+	columns->condition_context = nullptr;
+	columns->condition = NIL;
 }
 
 }  // namespace
@@ -309,6 +331,9 @@ columns_of_trigger(const TriggerData *event, Side side)
 	relation_close(root, AccessShareLock);
 
 	columns = static_cast<TriggerColumns *>(hash_search(triggers, &trigger, HASH_ENTER, &found));
+	if (!found)
+		columns->condition_context = nullptr;
+	forget_condition(columns);
 	columns->valid = false;
 	columns->relation = RelationGetRelid(event->tg_relation);
 	columns->attachment = attachment;
@@ -325,7 +350,8 @@ columns_of_trigger(const TriggerData *event, Side side)
 				? AttrNumber{InvalidAttrNumber}
 				: get_attnum(columns->relation, NameStr(attachment->column[i].name));
 	}
-	columns->condition = side == Side::price ? condition_for(*attachment, event->tg_relation) : NIL;
+	if (side == Side::price)
+		set_condition(*attachment, event->tg_relation, columns);
 	columns->valid = attachment->valid;
 	return columns;
 }
@@ -376,6 +402,8 @@ free_stale_attachments()
 		MemoryContextDelete(attachment->context);
 	}
 	forget_triggers();
+	if (stale_conditions != nullptr)
+		MemoryContextDeleteChildren(stale_conditions);
 }
 
 }  // namespace listing_stats

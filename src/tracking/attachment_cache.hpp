@@ -16,6 +16,7 @@ struct TriggerColumns
 	AttrNumber attnum[column_count];  // of the columns on the trigger's side
 	List *condition;  // of a price, ready to be evaluated for rows of this relation; NIL: they all
 	                  // count
+	MemoryContext condition_context;  // that it is in; nullptr: there is none
 	bool valid;
 };
 
