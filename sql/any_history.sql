@@ -353,11 +353,13 @@ BEGIN
 		INSERT INTO listing SELECT generate_series(1, 3);
 		ALTER TABLE price ADD FOREIGN KEY (listing_id) REFERENCES listing;
 		PERFORM listing_stats.attach('listing', 'price', value => 'v', last_price => 'latest', null_value => option);
+		PERFORM listing_stats.attach('listing', 'price', value => 'v', last_price => 'other', first_price => 'first');
 		FOREACH statement IN ARRAY ARRAY['INSERT INTO price (listing_id, created, v) VALUES (1, ''2026-01-01'', %L), (1, ''2026-01-02'', %L), (2, ''2026-01-01'', NULL)', 'INSERT INTO price (listing_id, created, v) SELECT l, ''2026-01-03'', %3$L FROM generate_series(1, 3) l',
 			'INSERT INTO price (listing_id, created) VALUES (1, ''2026-01-04'')', 'UPDATE price SET v = NULL WHERE listing_id = 3', 'UPDATE price SET v = %2$L WHERE listing_id = 1 AND created > ''2026-01-02''', 'UPDATE price SET v = %1$L WHERE listing_id = 1', 'DELETE FROM price WHERE created > ''2026-01-02''',
 			'INSERT INTO price (listing_id, created, v) SELECT i %% 3 + 1, ''2026-01-01''::date + i, (ARRAY[%L, %L, %L, NULL])[i %% 4 + 1]::' || type || ' FROM generate_series(1, 50) i', 'UPDATE listing SET latest = NULL', 'DELETE FROM price'] LOOP
 			EXECUTE format(statement, three[1], three[2], three[3]);
 			found := wrong('listing', 'price', '{latest=v}', 'p.listing_id = l.id' || CASE option WHEN 'skip' THEN ' AND p.v IS DISTINCT FROM NULL' ELSE '' END, 'created DESC, id DESC');
+			found := coalesce(found, wrong('listing', 'price', '{first=v}', 'p.listing_id = l.id AND p.v IS DISTINCT FROM NULL', 'created, id'));
 			IF found IS NOT NULL THEN
 				RETURN format('%s, %s: %s', option, statement, found);
 			END IF;

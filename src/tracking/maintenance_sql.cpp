@@ -205,8 +205,14 @@ prices_of(const Attachment &attachment, Key key)
 					}));
 }
 
-// The latest price: at most one row, with its value and what is kept of it.  A row of NULLs is a
-// value, which IS NOT NULL would not say.
+// That a price is known.  A row of NULLs is a value, which IS NOT NULL would not say.
+const char *
+is_known(const Attachment &attachment)
+{
+	return psprintf("p.%s IS DISTINCT FROM NULL", column_name(attachment, price_value));
+}
+
+// The latest price: at most one row, with its value and what is kept of it.
 template <typename Key>
 const char *
 head(const Attachment &attachment, Key key)
@@ -227,9 +233,7 @@ head(const Attachment &attachment, Key key)
 		                 type_name(attachment.column[i]), target_name(i));
 	}
 	appendStringInfo(&out, " %s%s ORDER BY %s LIMIT 1", prices_of(attachment, key),
-	                 attachment.skip_null ? psprintf(" AND p.%s IS DISTINCT FROM NULL",
-	                                                 column_name(attachment, price_value))
-	                                      : "",
+	                 attachment.skip_null ? psprintf(" AND %s", is_known(attachment)) : "",
 	                 latest_first(attachment, "p."));
 	return out.data;
 }
@@ -241,11 +245,12 @@ previous(const Attachment &attachment, Key key)
 {
 	const char *value = column_name(attachment, price_value);
 
-	return psprintf("SELECT p.%s::%s AS %s %s AND p.%s IS NOT NULL AND (p.%s %s h.value) "
-	                "IS NOT TRUE ORDER BY %s LIMIT 1",
+	return psprintf("SELECT p.%s::%s AS %s %s AND %s AND (p.%s %s h.value) IS NOT TRUE "
+	                "ORDER BY %s LIMIT 1",
 	                value, type_name(attachment.column[previous_price]),
-	                target_name(previous_price), prices_of(attachment, key), value, value,
-	                equality(attachment.column[price_value].type), latest_first(attachment, "p."));
+	                target_name(previous_price), prices_of(attachment, key), is_known(attachment),
+	                value, equality(attachment.column[price_value].type),
+	                latest_first(attachment, "p."));
 }
 
 // The first known price: at most one row.
@@ -253,11 +258,10 @@ template <typename Key>
 const char *
 first(const Attachment &attachment, Key key)
 {
-	const char *value = column_name(attachment, price_value);
-
-	return psprintf("SELECT p.%s::%s AS %s %s AND p.%s IS NOT NULL ORDER BY %s LIMIT 1", value,
-	                type_name(attachment.column[first_price]), target_name(first_price),
-	                prices_of(attachment, key), value, earliest_first(attachment, "p."));
+	return psprintf("SELECT p.%s::%s AS %s %s AND %s ORDER BY %s LIMIT 1",
+	                column_name(attachment, price_value), type_name(attachment.column[first_price]),
+	                target_name(first_price), prices_of(attachment, key), is_known(attachment),
+	                earliest_first(attachment, "p."));
 }
 
 // What depends on all prices of a listing: one row.
