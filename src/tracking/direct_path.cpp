@@ -696,8 +696,8 @@ read_all_at_once(Write *write, Attachment *attachment, Tuplestorestate *keys, Tu
 		sorted.key[sorted.count++] =
 			datumCopy(slot_getattr(slot, 1, &is_null), type.by_value, type.length);
 	}
-	qsort_arg(sorted.key, sorted.count, sizeof(Datum), compare_datum,
-	          const_cast<ComparedType *>(&type));
+	qsort_interruptible(sorted.key, sorted.count, sizeof(Datum), compare_datum,
+	                    const_cast<ComparedType *>(&type));
 	const Size end = in_batches(type, sorted, 0, [&](Datum array, Size batch_end) {
 		const Size first = batch_end - Min(batch_end, (batch_end - 1) % batch + 1);
 		Many many = make_many(*write, sorted.key + first, batch_end - first, context);

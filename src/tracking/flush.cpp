@@ -264,10 +264,11 @@ sort_unique(const ComparedType &type, Keys *keys)
 {
 	Size kept = 0;
 
-	qsort_arg(keys->key, keys->count, sizeof(Datum), compare_datum,
-	          const_cast<ComparedType *>(&type));
+	qsort_interruptible(keys->key, keys->count, sizeof(Datum), compare_datum,
+	                    const_cast<ComparedType *>(&type));
 	for (Size i = 1; i < keys->count; ++i)
 	{
+		CHECK_FOR_INTERRUPTS();
 		if (compare_key(type, keys->key[kept], keys->key[i]) != 0)
 			keys->key[++kept] = keys->key[i];
 	}
@@ -604,6 +605,7 @@ split_missing(Work *work, const Keys &found, Size *missing_count)
 	for (Size i = 0; i < work->count; ++i)
 	{
 		int order = 1;
+		CHECK_FOR_INTERRUPTS();
 		while (next < found.count &&
 		       (order = compare_key(work->attachment->key, work->key[i].key, found.key[next])) > 0)
 			++next;
