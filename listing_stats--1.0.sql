@@ -1521,7 +1521,7 @@ END $$;
 COMMENT ON FUNCTION listing_stats._run_on(text, integer, text) IS 'private: runs a command on a node of Citus, as the caller and in a transaction of its own, and says what came of it';
 
 -- Everything that can be refused is refused here, before anything is made: attach() is tried on empty temporary copies.
-CREATE FUNCTION listing_stats._plan_distributed(of_listing regclass, of_price regclass, options jsonb, OUT kept name, OUT steps text[])
+CREATE FUNCTION listing_stats._plan_distributed(of_listing regclass, of_price regclass, options jsonb, OUT kept name, OUT condition text, OUT steps text[])
 LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp SET client_min_messages = warning AS $$
 DECLARE
     tables CONSTANT regclass[] = ARRAY[of_listing, of_price];
@@ -1581,6 +1581,7 @@ BEGIN
         steps := ARRAY(SELECT i.indexrelid::text FROM pg_index i WHERE i.indrelid = format('pg_temp.%I', names[2])::regclass);
         EXECUTE format('SELECT * FROM listing_stats.attach(%L, %L%s)', format('pg_temp.%I', names[1]), format('pg_temp.%I', names[2]), listing_stats._distributed_arguments(options)) INTO a;
         kept := coalesce(a.last_price, a.last_price_at, a.previous_price, a.lowest_price, a.highest_price, a.price_count, a.price_total, a.first_price, '');
+        condition := a.condition;
         IF method[2] <> 'n' AND NOT EXISTS (
             SELECT FROM unnest(string_to_array(a.listing_key, ', '), string_to_array(a.key, ', ')) AS k(l, p)
             WHERE k.l IN (distributed_by[1], quote_ident(distributed_by[1])) AND k.p IN (distributed_by[2], quote_ident(distributed_by[2]))) THEN
@@ -1604,7 +1605,7 @@ BEGIN
         NULL;  -- what was made on the copies is undone, and they are
     END;
 END $$;
-COMMENT ON FUNCTION listing_stats._plan_distributed(regclass, regclass, jsonb) IS 'private: the first column that attach() with these arguments keeps, and what has to be made at the coordinator before; an error if the tables cannot be attached';
+COMMENT ON FUNCTION listing_stats._plan_distributed(regclass, regclass, jsonb) IS 'private: the first column that attach() with these arguments keeps, the condition as it is printed, and what has to be made at the coordinator before; an error if the tables cannot be attached';
 
 -- On all nodes: the tables of that name have other numbers there.
 CREATE FUNCTION listing_stats._remember_distributed(listing regclass, price regclass, kept name, options jsonb) RETURNS void
@@ -1686,7 +1687,9 @@ BEGIN
         'highest_price', highest_price, 'price_count', price_count, 'price_total', price_total, 'first_price', first_price, 'key', key, 'listing_key', listing_key, 'at', at,
         'value', value, 'tie', tie, 'carry', carry, 'condition', condition, 'empty', empty, 'null_value', null_value, 'guard', guard, 'replication', replication));
     plan := listing_stats._plan_distributed(listing, price, options);
-    options := coalesce((SELECT d.options FROM listing_stats._distributed d WHERE d.listing = attach_distributed.listing AND d.price = attach_distributed.price AND d.kept = plan.kept), '{}') || options;
+    options := coalesce((SELECT d.options FROM listing_stats._distributed d WHERE d.listing = attach_distributed.listing AND d.price = attach_distributed.price AND d.kept = plan.kept), '{}') || options
+        -- As it has been read here: nodes may read dates otherwise.
+        || CASE WHEN plan.condition IS NULL THEN '{}' ELSE jsonb_build_object('condition', plan.condition) END;
     COMMIT;
     -- Through the coordinator, so that Citus and all shards have them.  Committed first: shards are attached by other sessions.
     FOREACH step IN ARRAY plan.steps LOOP
@@ -1784,7 +1787,7 @@ BEGIN
         END IF;
         -- By their numbers: to read a name can need a privilege that the reader does not have.
         RETURN NEXT coalesce(shown, '{}') || jsonb_build_object('listing', d.listing::oid::bigint, 'price', d.price::oid::bigint,
-            'index', CASE WHEN d.usable THEN to_regclass(regexp_replace(shown ->> 'index', '_\d+("?)$', '\1'))::oid::bigint END, 'warnings', warnings);
+            'index', CASE WHEN d.usable THEN to_regclass(regexp_replace(shown ->> 'index', '_[0-9]+("?)$', E'\\1'))::oid::bigint END, 'warnings', warnings);
     END LOOP;
 END $$;
 COMMENT ON FUNCTION listing_stats._distributed_attachments() IS 'private: a row of the view attachments for each attachment of distributed tables, as JSON; asks all nodes; nothing except on the coordinator';
@@ -1833,9 +1836,9 @@ BEGIN
         RETURN;
     END IF;
     FOR made IN
-        SELECT DISTINCT c.oid, c.relowner, substring(c.relname FROM '_(\d{1,18})$')::bigint AS id
+        SELECT DISTINCT c.oid, c.relowner, substring(c.relname FROM '_([0-9]{1,18})$')::bigint AS id
         FROM pg_event_trigger_ddl_commands() e LEFT JOIN pg_index i ON i.indexrelid = e.objid JOIN pg_class c ON c.oid = coalesce(i.indrelid, e.objid)
-        WHERE e.classid = 'pg_class'::regclass AND c.relname ~ '_\d{1,18}$'
+        WHERE e.classid = 'pg_class'::regclass AND c.relname ~ '_[0-9]{1,18}$'
             AND NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = c.oid AND tgfoid = 'listing_stats.price_changed()'::regprocedure)
     LOOP
         FOR d IN
@@ -1849,7 +1852,7 @@ BEGIN
                 OR (SELECT count(*) FROM pg_index WHERE indrelid = made.oid) < (SELECT count(*) FROM pg_index WHERE indrelid = d.price);
             IF d.referenced IS NOT NULL THEN
                 shard := (SELECT min(f.confrelid::bigint)::oid FROM pg_constraint f JOIN pg_class c ON c.oid = f.confrelid
-                    WHERE f.contype = 'f' AND f.conrelid = made.oid AND c.relname ~ '_\d{1,18}$' AND to_regclass(shard_name(d.listing, substring(c.relname FROM '_(\d{1,18})$')::bigint, false)) = f.confrelid);
+                    WHERE f.contype = 'f' AND f.conrelid = made.oid AND c.relname ~ '_[0-9]{1,18}$' AND to_regclass(shard_name(d.listing, substring(c.relname FROM '_([0-9]{1,18})$')::bigint, false)) = f.confrelid);
             ELSE
                 EXECUTE 'SELECT to_regclass(shard_name($1, l.shardid, false)) FROM pg_dist_shard p JOIN pg_dist_shard l
                     ON l.logicalrelid = $1 AND (l.shardminvalue, l.shardmaxvalue) IS NOT DISTINCT FROM (p.shardminvalue, p.shardmaxvalue) WHERE p.logicalrelid = $2 AND p.shardid = $3'

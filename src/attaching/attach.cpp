@@ -241,12 +241,12 @@ create_index(Request *request, const Attachment &attachment)
 	Actor before = {};
 	if (attachment.condition != nullptr)
 		before = act_as(attachment.owner, SECURITY_RESTRICTED_OPERATION);
-	const int guc_level = begin_safe_path();
+	const int guc_level = begin_safe_settings();
 	run_command(psprintf(
 		"CREATE INDEX ON %s (%s)%s%s", qualified_name(attachment.price), index_columns(attachment),
 		covers ? psprintf(" INCLUDE (%s)", quote_identifier(NameStr(value.name))) : "",
 		attachment.condition == nullptr ? "" : psprintf(" WHERE %s", attachment.condition)));
-	end_safe_path(guc_level);
+	end_safe_settings(guc_level);
 	if (attachment.condition != nullptr)
 		resume_as(before);
 	reopen_tables(attachment, request);
@@ -275,13 +275,13 @@ check_rows(const Attachment &attachment)
 {
 	const Actor before =
 		act_as(attachment.owner, SECURITY_RESTRICTED_OPERATION | SECURITY_NOFORCE_RLS);
-	const int guc_level = begin_safe_path();
+	const int guc_level = begin_safe_settings();
 
 	SPI_connect();
 	SPI_execute(unpriced_query(attachment), true, 1);
 	const bool found = SPI_processed > 0;
 	SPI_finish();
-	end_safe_path(guc_level);
+	end_safe_settings(guc_level);
 	resume_as(before);
 	if (found)
 		ereport(ERROR,

@@ -254,13 +254,13 @@ read_keys(const Refresh &refresh, const Attachment &attachment, Size *count)
 	if (refresh.has_last)
 		split_key(attachment, refresh.last, column);
 	SPI_connect();
-	// No search_path of the caller's may change what the condition means.
-	const int guc_level = begin_safe_path();
+	// No setting of the caller's may change what the condition means.
+	const int guc_level = begin_safe_settings();
 	for (const char *name : off)
 		set_for_reading(name, "off");
 	set_for_reading("max_parallel_workers_per_gather", "0");
 	select_as_owner(attachment, query, refresh.has_last ? attachment.key_columns : 0, type, column);
-	end_safe_path(guc_level);
+	end_safe_settings(guc_level);
 
 	MemoryContext spi = MemoryContextSwitchTo(context);
 	Datum *key =

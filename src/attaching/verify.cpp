@@ -58,12 +58,15 @@ put_differences(ReturnSetInfo *result, const char *differences, Oid owner)
 	             differences);
 
 	SPI_connect();
-	// No search_path of the caller's may change what a condition means.
-	const int guc_level = begin_safe_path();
+	// No setting of the caller's may change what a condition means.
+	int guc_level = begin_safe_settings();
 	SPIPlanPtr plan = SPI_prepare(query, 0, nullptr);
 	if (plan == nullptr)
 		elog(ERROR, "could not prepare a statement of listing_stats: %s",
 		     SPI_result_code_string(SPI_result));
+	end_safe_settings(guc_level);
+	// What is found is printed as the caller wants it.
+	guc_level = begin_safe_path();
 	Portal portal = SPI_cursor_open(nullptr, plan, nullptr, nullptr, true);
 	for (;;)
 	{
@@ -76,7 +79,7 @@ put_differences(ReturnSetInfo *result, const char *differences, Oid owner)
 		SPI_freetuptable(SPI_tuptable);
 	}
 	SPI_cursor_close(portal);
-	end_safe_path(guc_level);
+	end_safe_settings(guc_level);
 	SPI_finish();
 	resume_as(before);
 	return count;

@@ -343,8 +343,34 @@ begin_safe_path()
 	return level;
 }
 
+int
+begin_safe_settings()
+{
+	constexpr const char *settings[][2] = {
+		{"DateStyle", "ISO, MDY"},
+		{"IntervalStyle", "postgres"},
+		{"TimeZone", "UTC"},
+		{"extra_float_digits", "1"},
+		{"lc_monetary", "C"},
+		{"bytea_output", "hex"},
+		{"array_nulls", "on"},
+		{"standard_conforming_strings", "on"},
+		{"transform_null_equals", "off"},
+		{"quote_all_identifiers", "off"},
+	};
+	const int level = begin_safe_path();
+
+	for (const auto &[name, value] : settings)
+	{
+		if (strcmp(GetConfigOption(name, false, false), value) != 0)
+			set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
+			                  false);
+	}
+	return level;
+}
+
 void
-end_safe_path(int level)
+end_safe_settings(int level)
 {
 	AtEOXact_GUC(true, level);
 }
@@ -377,8 +403,10 @@ parse_new_condition(Relation price, const char *text)
 	ListCell *cell = nullptr;
 
 	// As it will be read from now on.
+	const int level = begin_safe_settings();
 	check_constants(text, only_expression(raw_parser(condition_text(price, condition),
 	                                                 RAW_PARSE_PLPGSQL_EXPR)));
+	end_safe_settings(level);
 	if (contain_mutable_functions(condition))
 		ereport(
 			ERROR,
@@ -417,11 +445,11 @@ void
 parse(void *argument)
 {
 	Parsing *parsing = static_cast<Parsing *>(argument);
-	const int level = begin_safe_path();
+	const int level = begin_safe_settings();
 
 	parsing->condition = transform(parsing->price, parsing->owner, parsing->text, true,
 	                               parsing->old_name, parsing->renamed);
-	end_safe_path(level);
+	end_safe_settings(level);
 }
 
 }  // namespace
@@ -450,12 +478,12 @@ parse_condition(Relation price, Oid owner, const char *text, const char *const *
 char *
 condition_text(Relation price, Node *condition)
 {
-	const int level = begin_safe_path();
+	const int level = begin_safe_settings();
 	char *text = deparse_expression(
 		condition, deparse_context_for(RelationGetRelationName(price), RelationGetRelid(price)),
 		false, false);
 
-	end_safe_path(level);
+	end_safe_settings(level);
 	return text;
 }
 

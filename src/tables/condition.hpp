@@ -1,8 +1,9 @@
 // Which prices count for an attachment: a condition on a row of price, kept as text in the
 // arguments of its triggers.
 //
-// The text is what PostgreSQL prints while only pg_catalog is in the search_path, and is
-// read the same way, so that no search_path changes what it means.  Nothing here runs a function
+// The text is what PostgreSQL prints while only pg_catalog is in the search_path and nothing else
+// is set that changes how constants look, and is read the same way: so no setting of whoever writes
+// prices changes what it means.  Nothing here runs a function
 // that the condition names, or one that somebody has written for the types of its constants: others
 // than such as the server reads itself are refused.
 #pragma once
@@ -11,10 +12,14 @@
 
 namespace listing_stats {
 
-// With only pg_catalog in the search_path until end_safe_path(), or the end of the
-// (sub)transaction.
+// With only pg_catalog in the search_path, and the same settings everywhere of what a condition's
+// text depends on, until end_safe_settings() or the end of the (sub)transaction.
+int begin_safe_settings();
+
+// With only pg_catalog in the search_path, until the same.
 int begin_safe_path();
-void end_safe_path(int level);
+
+void end_safe_settings(int level);
 
 // Reads a condition that attach() was given, by the search_path of whoever gave it.  An error says
 // what cannot be one: it is a boolean expression of columns of the table, without subqueries,

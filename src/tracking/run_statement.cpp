@@ -130,9 +130,9 @@ run_statement(Attachment *attachment, Statement statement, const Rows &taken, Se
 	begin_as_owner(&as_owner, attachment);
 	SPI_connect();
 	const bool inserts = statement == Statement::lock && attachment->own_rows;
-	// No search_path of the caller's may change what the condition means.
-	const bool safe_path = attachment->condition != nullptr && is_read(statement);
-	const int guc_level = safe_path ? begin_safe_path() : 0;
+	// No setting of the caller's may change what the condition means.
+	const bool safe_settings = attachment->condition != nullptr && is_read(statement);
+	const int guc_level = safe_settings ? begin_safe_settings() : 0;
 	if (taken.store != nullptr)
 		register_rows(attachment, taken);
 	// Who was waited for may have attached a partition, which a transaction that has its tables
@@ -176,8 +176,8 @@ run_statement(Attachment *attachment, Statement statement, const Rows &taken, Se
 		}
 		MemoryContextSwitchTo(spi);
 	}
-	if (safe_path)
-		end_safe_path(guc_level);
+	if (safe_settings)
+		end_safe_settings(guc_level);
 	SPI_finish();
 	end_as_owner(as_owner);
 	return count;
