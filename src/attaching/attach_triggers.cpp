@@ -70,7 +70,7 @@ trigger_arguments(const Attachment &attachment)
 		if (attachment.column[i].attnum == 0)
 			continue;
 		definition.column[i] = NameStr(attachment.column[i].name);
-		definition.place[i] = {attachment.column[i].attnum, attachment.column[i].type};
+		definition.record[i] = {attachment.column[i].attnum, attachment.column[i].type};
 	}
 	definition.condition = attachment.condition;
 	definition.keep_empty = attachment.keep_empty;

@@ -10,7 +10,7 @@ namespace {
 // The rows of one of PostgreSQL's functions for event triggers, each made an element of the list.
 // The plan is kept: making it takes longer than the rest of following most commands.
 List *
-read_rows(const char *query, SPIPlanPtr *plan, void *(*read)(HeapTuple row, TupleDesc description))
+read_rows(const char *query, SPIPlanPtr *plan, void *(*make)(HeapTuple row, TupleDesc description))
 {
 	MemoryContext context = CurrentMemoryContext;
 	List *list = NIL;
@@ -29,7 +29,7 @@ read_rows(const char *query, SPIPlanPtr *plan, void *(*read)(HeapTuple row, Tupl
 	for (uint64 i = 0; i < SPI_processed; ++i)
 	{
 		MemoryContext old = MemoryContextSwitchTo(context);
-		list = lappend(list, read(SPI_tuptable->vals[i], SPI_tuptable->tupdesc));
+		list = lappend(list, make(SPI_tuptable->vals[i], SPI_tuptable->tupdesc));
 		MemoryContextSwitchTo(old);
 	}
 	SPI_finish();

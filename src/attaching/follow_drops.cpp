@@ -266,14 +266,14 @@ follow_dropped_tables(const List *objects)
 }
 
 bool
-column_exists(Oid table, const Place &place)
+column_exists(Oid table, const RecordedColumn &record)
 {
-	HeapTuple tuple = SearchSysCacheAttNum(table, place.attnum);
+	HeapTuple tuple = SearchSysCacheAttNum(table, record.attnum);
 	bool exists = false;
 
 	if (HeapTupleIsValid(tuple))
 	{
-		exists = reinterpret_cast<Form_pg_attribute>(GETSTRUCT(tuple))->atttypid == place.type;
+		exists = reinterpret_cast<Form_pg_attribute>(GETSTRUCT(tuple))->atttypid == record.type;
 		ReleaseSysCache(tuple);
 	}
 	return exists;
@@ -285,14 +285,14 @@ const DroppedObject *
 lost_column(const Affected &affected, const Definition &definition, int column)
 {
 	const bool on_listing = affected.side == Side::listing;
-	const Place &place = definition.place[column];
+	const RecordedColumn &record = definition.record[column];
 	const bool recorded =
 		affected.table == (on_listing ? definition.listing_oid : definition.price_oid);
 	const ListCell *cell = nullptr;
 
 	if (is_of_listing(column) != on_listing || definition.column[column] == nullptr ||
 	    get_attnum(affected.table, definition.column[column]) != InvalidAttrNumber ||
-	    (recorded && column_exists(affected.table, place)))
+	    (recorded && column_exists(affected.table, record)))
 		return nullptr;
 	foreach (cell, affected.dropped)
 	{
@@ -301,7 +301,7 @@ lost_column(const Affected &affected, const Definition &definition, int column)
 		    object->column == 0 || object->name == nullptr)
 			continue;
 		if (strcmp(object->name, definition.column[column]) == 0 ||
-		    (recorded && object->column == place.attnum))
+		    (recorded && object->column == record.attnum))
 			return object;
 	}
 	return nullptr;

@@ -145,7 +145,7 @@ update_definition(const Followed &followed, Relation relation, const Trigger *tr
 		if (attachment.column[i].attnum == 0)
 			continue;
 		definition->column[i] = pstrdup(NameStr(attachment.column[i].name));
-		definition->place[i] = {attachment.column[i].attnum, attachment.column[i].type};
+		definition->record[i] = {attachment.column[i].attnum, attachment.column[i].type};
 	}
 	definition->condition = attachment.condition;
 	return true;
@@ -181,7 +181,7 @@ apply_rename(const Followed &followed, Relation relation, Definition *definition
 		if (is_of_listing(i) == is_listing && definition->column[i] != nullptr &&
 		    strcmp(definition->column[i], followed.rename->subname) == 0 &&
 		    get_attnum(followed.table, definition->column[i]) == InvalidAttrNumber &&
-		    (!recorded || definition->place[i].attnum == followed.column))
+		    (!recorded || definition->record[i].attnum == followed.column))
 		{
 			definition->column[i] = followed.rename->newname;
 			if (i >= first_of_condition && i < further_price_key)

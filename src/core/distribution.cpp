@@ -53,7 +53,7 @@ extent_of(const std::int64_t *values, std::size_t count) noexcept
 
 Moments
 moments_of(const std::int64_t *values, std::size_t count, const Extent &extent,
-           void (*pause)()) noexcept
+           void (*check_interrupts)()) noexcept
 {
 	// So many squares of such differences add up in 64 bits.
 	constexpr std::uint64_t small_range = std::uint64_t{1} << 26;
@@ -64,8 +64,8 @@ moments_of(const std::int64_t *values, std::size_t count, const Extent &extent,
 	if (static_cast<std::uint64_t>(extent.max) - min < small_range)
 		for (std::size_t begin = 0; begin < count; begin += together)
 		{
-			if (begin % values_between_pauses == 0)
-				pause();
+			if (begin % values_between_checks == 0)
+				check_interrupts();
 			std::uint64_t spread = 0;
 			std::uint64_t squares = 0;
 			for (std::size_t i = begin; i < std::min(count, begin + together); ++i)
@@ -78,7 +78,7 @@ moments_of(const std::int64_t *values, std::size_t count, const Extent &extent,
 			moments.squares_low += squares;
 		}
 	else
-		in_parts(count, pause, [=, &moments](std::size_t begin, std::size_t end) {
+		in_parts(count, check_interrupts, [=, &moments](std::size_t begin, std::size_t end) {
 			for (std::size_t i = begin; i < end; ++i)
 			{
 				const std::uint64_t difference = static_cast<std::uint64_t>(values[i]) - min;
@@ -94,11 +94,11 @@ moments_of(const std::int64_t *values, std::size_t count, const Extent &extent,
 }
 
 Moments
-moments_of(const Run *runs, std::size_t count, void (*pause)()) noexcept
+moments_of(const Run *runs, std::size_t count, void (*check_interrupts)()) noexcept
 {
 	Moments moments{0, 0, 0, 0};
 	const auto min = static_cast<std::uint64_t>(runs[0].value);
-	in_parts(count, pause, [=, &moments](std::size_t begin, std::size_t end) {
+	in_parts(count, check_interrupts, [=, &moments](std::size_t begin, std::size_t end) {
 		for (std::size_t i = begin; i < end; ++i)
 		{
 			const std::uint64_t difference = static_cast<std::uint64_t>(runs[i].value) - min;

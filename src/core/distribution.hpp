@@ -15,18 +15,18 @@
 
 namespace listing_stats {
 
-// Long work is done in parts: pause() is called before each, and need not return.
-constexpr std::size_t values_between_pauses = std::size_t{1} << 20U;  // a few milliseconds
+// Long work is done in parts: check_interrupts() is called before each, and need not return.
+constexpr std::size_t values_between_checks = std::size_t{1} << 20U;  // a few milliseconds
 
 // work(begin, end) for parts of [0, count).
 template <class Work>
 inline void
-in_parts(std::size_t count, void (*pause)(), Work work) noexcept
+in_parts(std::size_t count, void (*check_interrupts)(), Work work) noexcept
 {
-	for (std::size_t begin = 0; begin < count; begin += values_between_pauses)
+	for (std::size_t begin = 0; begin < count; begin += values_between_checks)
 	{
-		pause();
-		work(begin, std::min(count, begin + values_between_pauses));
+		check_interrupts();
+		work(begin, std::min(count, begin + values_between_checks));
 	}
 }
 
@@ -132,8 +132,9 @@ struct Moments
 
 // Of at least one value, all in the extent; of runs that ascend.
 [[nodiscard]] Moments moments_of(const std::int64_t *values, std::size_t count,
-                                 const Extent &extent, void (*pause)()) noexcept;
-[[nodiscard]] Moments moments_of(const Run *runs, std::size_t count, void (*pause)()) noexcept;
+                                 const Extent &extent, void (*check_interrupts)()) noexcept;
+[[nodiscard]] Moments moments_of(const Run *runs, std::size_t count,
+                                 void (*check_interrupts)()) noexcept;
 
 // Where a percentile lies: between the values of two neighbouring ranks, so many quarters above
 // the lower one.

@@ -121,18 +121,18 @@ private:
 bool
 is_time_to_pause(std::size_t index) noexcept
 {
-	return index % between_pauses == between_pauses - 1;
+	return index % between_checks == between_checks - 1;
 }
 
 // Leaves of sorted rows of one time the last, and returns how many are left.
 std::size_t
-keep_last_of_each_time(HistoryRow *rows, std::size_t count, void (*pause)()) noexcept
+keep_last_of_each_time(HistoryRow *rows, std::size_t count, void (*check_interrupts)()) noexcept
 {
 	std::size_t kept = 0;
 	for (std::size_t i = 0; i < count; ++i)
 	{
 		if (is_time_to_pause(i))
-			pause();
+			check_interrupts();
 		if (i + 1 == count || rows[i + 1].at != rows[i].at)
 			rows[kept++] = rows[i];
 	}
@@ -142,7 +142,7 @@ keep_last_of_each_time(HistoryRow *rows, std::size_t count, void (*pause)()) noe
 // Calls the functions for each step: between neighbouring times, for a price, for a tie.
 template <class OnTime, class OnPrice, class OnTie>
 void
-for_each_step(const HistoryRow *rows, std::size_t count, void (*pause)(), OnTime on_time,
+for_each_step(const HistoryRow *rows, std::size_t count, void (*check_interrupts)(), OnTime on_time,
               OnPrice on_price, OnTie on_tie) noexcept
 {
 	std::int64_t price = 0;
@@ -151,7 +151,7 @@ for_each_step(const HistoryRow *rows, std::size_t count, void (*pause)(), OnTime
 	{
 		const HistoryRow &row = rows[i];
 		if (is_time_to_pause(i))
-			pause();
+			check_interrupts();
 		if (i > 0)
 			on_time(difference(row.at, rows[i - 1].at));
 		on_price(row.price, zigzag(difference(row.price, price)));
@@ -164,12 +164,12 @@ for_each_step(const HistoryRow *rows, std::size_t count, void (*pause)(), OnTime
 
 template <class Sink>
 void
-write_steps(const HistoryRow *rows, std::size_t count, const PackingPlan &plan, void (*pause)(),
-            Sink &times, Sink &prices, Sink &ties) noexcept
+write_steps(const HistoryRow *rows, std::size_t count, const PackingPlan &plan,
+            void (*check_interrupts)(), Sink &times, Sink &prices, Sink &ties) noexcept
 {
 	const Unit unit(plan.unit);
 	for_each_step(
-		rows, count, pause,
+		rows, count, check_interrupts,
 		[&](std::uint64_t elapsed) { times.rice(unit.quotient(elapsed) - 1, plan.time_order); },
 		[&](std::int64_t price, std::uint64_t change) {
 			if (plan.specials)
@@ -249,7 +249,8 @@ scaled_price(const Decimal &decimal, int scale, std::int64_t &price) noexcept
 }
 
 std::size_t
-sort_rows(HistoryRow *rows, std::size_t count, const Prices &prices, void (*pause)()) noexcept
+sort_rows(HistoryRow *rows, std::size_t count, const Prices &prices,
+          void (*check_interrupts)()) noexcept
 {
 	const auto is_before = [&prices](const HistoryRow &a, const HistoryRow &b) {
 		if (a.at != b.at)
@@ -264,7 +265,7 @@ sort_rows(HistoryRow *rows, std::size_t count, const Prices &prices, void (*paus
 	for (std::size_t i = 1; i < count && (ascends || descends); ++i)
 	{
 		if (is_time_to_pause(i))
-			pause();
+			check_interrupts();
 		ascends = ascends && !is_before(rows[i], rows[i - 1]);
 		descends = descends && !is_before(rows[i - 1], rows[i]);
 		repeats = repeats || rows[i - 1].at == rows[i].at;
@@ -273,7 +274,7 @@ sort_rows(HistoryRow *rows, std::size_t count, const Prices &prices, void (*paus
 	if (descends && !ascends)
 		std::reverse(rows, rows + count);
 	if (ascends || descends)
-		return repeats ? keep_last_of_each_time(rows, count, pause) : count;
+		return repeats ? keep_last_of_each_time(rows, count, check_interrupts) : count;
 	sort_in_place(
 		rows, count, [](const HistoryRow &row) { return row.at; },
 		[&](HistoryRow *few, std::size_t few_count) { std::sort(few, few + few_count, is_before); },
@@ -282,26 +283,26 @@ sort_rows(HistoryRow *rows, std::size_t count, const Prices &prices, void (*paus
 			for (std::size_t i = 1; i < equal_count; ++i)
 			{
 				if (is_time_to_pause(i))
-					pause();
+					check_interrupts();
 				if (is_before(equal[in_force], equal[i]))
 					in_force = i;
 			}
 			std::swap(equal[in_force], equal[equal_count - 1]);
 		},
-		pause);
-	return keep_last_of_each_time(rows, count, pause);
+		check_interrupts);
+	return keep_last_of_each_time(rows, count, check_interrupts);
 }
 
 PackingPlan
 plan_packing(const HistoryRow *rows, std::size_t count, const Prices &prices,
-             void (*pause)()) noexcept
+             void (*check_interrupts)()) noexcept
 {
 	PackingPlan plan = {};
 	const std::int64_t first_at = count > 0 ? rows[0].at : 0;
 	Lengths price_lengths;
 	Unit unit(0);
 	for_each_step(
-		rows, count, pause,
+		rows, count, check_interrupts,
 		[&](std::uint64_t elapsed) {
 			if (plan.unit == 0 || !unit.divides(elapsed))
 			{
@@ -328,7 +329,7 @@ plan_packing(const HistoryRow *rows, std::size_t count, const Prices &prices,
 	{
 		Lengths time_lengths;
 		for_each_step(
-			rows, count, pause,
+			rows, count, check_interrupts,
 			[&](std::uint64_t elapsed) { time_lengths.add(unit.quotient(elapsed) - 1); }, ignore,
 			ignore);
 		plan.time_order = time_lengths.order();
@@ -337,7 +338,7 @@ plan_packing(const HistoryRow *rows, std::size_t count, const Prices &prices,
 	{
 		Lengths tie_lengths;
 		for_each_step(
-			rows, count, pause, [](std::uint64_t) {}, ignore,
+			rows, count, check_interrupts, [](std::uint64_t) {}, ignore,
 			[&](std::int64_t, std::uint64_t change) { tie_lengths.add(change); });
 		plan.tie_order = tie_lengths.order();
 	}
@@ -345,7 +346,7 @@ plan_packing(const HistoryRow *rows, std::size_t count, const Prices &prices,
 	BitCounter times;
 	BitCounter price_codes;
 	BitCounter ties;
-	write_steps(rows, count, plan, pause, times, price_codes, ties);
+	write_steps(rows, count, plan, check_interrupts, times, price_codes, ties);
 	plan.times_size = times.bytes();
 	plan.prices_size = price_codes.bytes();
 	plan.ties_size = ties.bytes();
@@ -356,7 +357,7 @@ plan_packing(const HistoryRow *rows, std::size_t count, const Prices &prices,
 
 void
 pack(const HistoryRow *rows, std::size_t count, const Prices &prices, const PackingPlan &plan,
-     unsigned char *out, void (*pause)()) noexcept
+     unsigned char *out, void (*check_interrupts)()) noexcept
 {
 	unsigned char *next = out;
 	*next++ = history_version;
@@ -380,7 +381,7 @@ pack(const HistoryRow *rows, std::size_t count, const Prices &prices, const Pack
 	BitWriter times(next);
 	BitWriter price_codes(next + plan.times_size);
 	BitWriter ties(next + plan.times_size + plan.prices_size);
-	write_steps(rows, count, plan, pause, times, price_codes, ties);
+	write_steps(rows, count, plan, check_interrupts, times, price_codes, ties);
 	times.finish();
 	price_codes.finish();
 	next = ties.finish();
@@ -388,7 +389,7 @@ pack(const HistoryRow *rows, std::size_t count, const Prices &prices, const Pack
 	for (std::size_t i = 0; i < count && plan.wide_size > 0; ++i)
 	{
 		if (is_time_to_pause(i))
-			pause();
+			check_interrupts();
 		if (!is_wide(rows[i].price))
 			continue;
 		const Bytes bytes = wide_bytes(prices, rows[i].price);
@@ -401,12 +402,13 @@ pack(const HistoryRow *rows, std::size_t count, const Prices &prices, const Pack
 }
 
 bool
-parse_history(const void *data, std::size_t size, void (*pause)(), History &history) noexcept
+parse_history(const void *data, std::size_t size, void (*check_interrupts)(),
+              History &history) noexcept
 {
 	const auto *bytes = static_cast<const unsigned char *>(data);
 	const unsigned char *end = bytes + size;
 	history = History{};
-	history.pause = pause;
+	history.check_interrupts = check_interrupts;
 	if (size < fixed_size || bytes[0] != history_version || (bytes[1] & ~all_flags) != 0)
 		return false;
 	history.specials = (bytes[1] & flag_specials) != 0;
@@ -493,7 +495,7 @@ is_canonical(const History &history, const HistoryRow *rows, const void *data, s
 	for (std::uint32_t i = 0; i < history.count; ++i)
 	{
 		if (is_time_to_pause(i))
-			history.pause();
+			history.check_interrupts();
 		if (is_scaled(rows[i].price) && history.prices.scale > max_scale)
 			return false;
 		if (!is_wide(rows[i].price))
@@ -508,10 +510,11 @@ is_canonical(const History &history, const HistoryRow *rows, const void *data, s
 		    std::memcmp(scratch, bytes.data, bytes.size) != 0)
 			return false;
 	}
-	const PackingPlan plan = plan_packing(rows, history.count, history.prices, history.pause);
+	const PackingPlan plan =
+		plan_packing(rows, history.count, history.prices, history.check_interrupts);
 	if (plan.size != size)
 		return false;
-	pack(rows, history.count, history.prices, plan, scratch, history.pause);
+	pack(rows, history.count, history.prices, plan, scratch, history.check_interrupts);
 	return std::memcmp(scratch, data, size) == 0;
 }
 

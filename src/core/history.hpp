@@ -67,9 +67,9 @@ difference(std::int64_t to, std::int64_t from) noexcept
 	return static_cast<std::uint64_t>(to) - static_cast<std::uint64_t>(from);
 }
 
-// Long work calls pause() every so many rows or steps: there it can be interrupted, as in
-// core/ranking.
-constexpr std::uint32_t between_pauses = 4096;
+// Long work calls check_interrupts() every so many rows or steps: there it can be interrupted, as
+// in core/ranking.
+constexpr std::uint32_t between_checks = 4096;
 
 // What the prices of rows or steps mean.
 struct Prices
@@ -112,7 +112,7 @@ compare_prices(const Prices &prices, std::int64_t a, std::int64_t b) noexcept
 // Sorts rows by time, leaves of those of one time the one in force, and returns how many steps
 // there are then.
 [[nodiscard]] std::size_t sort_rows(HistoryRow *rows, std::size_t count, const Prices &prices,
-                                    void (*pause)()) noexcept;
+                                    void (*check_interrupts)()) noexcept;
 
 // How steps will be packed.
 struct PackingPlan
@@ -132,11 +132,11 @@ struct PackingPlan
 };
 
 [[nodiscard]] PackingPlan plan_packing(const HistoryRow *rows, std::size_t count,
-                                       const Prices &prices, void (*pause)()) noexcept;
+                                       const Prices &prices, void (*check_interrupts)()) noexcept;
 
 // Writes plan.size bytes.
 void pack(const HistoryRow *rows, std::size_t count, const Prices &prices, const PackingPlan &plan,
-          unsigned char *out, void (*pause)()) noexcept;
+          unsigned char *out, void (*check_interrupts)()) noexcept;
 
 // Steps: packed, wherever they lie, and nothing needs to be aligned; or as they are.
 struct History
@@ -154,25 +154,25 @@ struct History
 	Bytes times;
 	Bytes price_codes;
 	Bytes tie_codes;
-	void (*pause)();
+	void (*check_interrupts)();
 };
 
 // Steps that are not packed.
 [[nodiscard]] inline History
 history_of_steps(const HistoryRow *rows, std::uint32_t count, const Prices &prices,
-                 void (*pause)()) noexcept
+                 void (*check_interrupts)()) noexcept
 {
 	History history = {};
 	history.prices = prices;
 	history.count = count;
 	history.rows = rows;
-	history.pause = pause;
+	history.check_interrupts = check_interrupts;
 	return history;
 }
 
 // False: these are not the bytes of a history.  That the steps themselves can be read is known only
 // once they have been.
-[[nodiscard]] bool parse_history(const void *data, std::size_t size, void (*pause)(),
+[[nodiscard]] bool parse_history(const void *data, std::size_t size, void (*check_interrupts)(),
                                  History &history) noexcept;
 
 struct Step
@@ -190,7 +190,7 @@ public:
 		  times_(history.times.data, history.times.size),
 		  prices_(history.price_codes.data, history.price_codes.size),
 		  left_(history.count),
-		  rare_(history.rows != nullptr ? 0 : between_pauses - 1),
+		  rare_(history.rows != nullptr ? 0 : between_checks - 1),
 		  wide_left_(history.prices.wide_size),
 		  at_(static_cast<std::uint64_t>(history.first_at))
 	{
@@ -202,8 +202,8 @@ public:
 		{
 			if (left_ == 0)
 				return false;
-			if (left_ % between_pauses == 0)
-				history_.pause();
+			if (left_ % between_checks == 0)
+				history_.check_interrupts();
 			if (history_.rows != nullptr)
 			{
 				const HistoryRow &row = history_.rows[history_.count - left_--];

@@ -31,7 +31,7 @@ runs_of_sorted(const std::int64_t *values, std::size_t count,
                const Environment &environment) noexcept
 {
 	Runs result{allocate<Run>(count, environment), 0};
-	in_parts(count, environment.pause, [&](std::size_t begin, std::size_t end) {
+	in_parts(count, environment.check_interrupts, [&](std::size_t begin, std::size_t end) {
 		for (std::size_t i = begin; i < end; ++i)
 			if (result.count > 0 && result.runs[result.count - 1].value == values[i])
 				++result.runs[result.count - 1].count;
@@ -49,17 +49,17 @@ runs_by_counting(const std::int64_t *values, std::size_t count, std::int64_t min
 	const std::size_t places = static_cast<std::uint64_t>(max) - low + 1;
 	auto *counters = allocate<std::uint32_t>(places, environment);
 	std::memset(counters, 0, places * sizeof *counters);
-	in_parts(count, environment.pause, [=](std::size_t begin, std::size_t end) {
+	in_parts(count, environment.check_interrupts, [=](std::size_t begin, std::size_t end) {
 		for (std::size_t i = begin; i < end; ++i)
 			++counters[static_cast<std::uint64_t>(values[i]) - low];
 	});
 	std::size_t distinct = 0;
-	in_parts(places, environment.pause, [&](std::size_t begin, std::size_t end) {
+	in_parts(places, environment.check_interrupts, [&](std::size_t begin, std::size_t end) {
 		for (std::size_t i = begin; i < end; ++i)
 			distinct += counters[i] != 0 ? 1 : 0;
 	});
 	Runs result{allocate<Run>(distinct, environment), 0};
-	in_parts(places, environment.pause, [&](std::size_t begin, std::size_t end) {
+	in_parts(places, environment.check_interrupts, [&](std::size_t begin, std::size_t end) {
 		for (std::size_t i = begin; i < end; ++i)
 			if (counters[i] != 0)
 				result.runs[result.count++] = Run{static_cast<std::int64_t>(low + i), counters[i]};
@@ -86,7 +86,7 @@ sort_few(const std::int64_t *values, std::size_t count, std::int64_t min, std::i
 	if (count > very_few)
 		return sort_by_digits<few_bits>(
 			room.values, room.scratch, count, min, max, [](std::int64_t value) { return value; },
-			environment.pause);
+			environment.check_interrupts);
 	sort_integers(room.values, room.values + count);
 	return room.values;
 }
@@ -112,7 +112,7 @@ runs_of_values(const std::int64_t *values, std::size_t count,
 	std::memcpy(copy, values, count * sizeof *copy);
 	const std::int64_t *sorted = sort_by_digits<many_bits>(
 		copy, scratch, count, min, max, [](std::int64_t value) { return value; },
-		environment.pause);
+		environment.check_interrupts);
 	environment.release(sorted == copy ? scratch : copy);
 	const Runs result = runs_of_sorted(sorted, count, environment);
 	environment.release(sorted == copy ? copy : scratch);
@@ -125,7 +125,7 @@ join_equal_runs(Runs &result, const Environment &environment) noexcept
 {
 	std::size_t kept = 0;
 	bool overflow = false;
-	in_parts(result.count, environment.pause, [&](std::size_t begin, std::size_t end) {
+	in_parts(result.count, environment.check_interrupts, [&](std::size_t begin, std::size_t end) {
 		for (std::size_t i = begin; i < end; ++i)
 			if (kept == 0 || result.runs[kept - 1].value != result.runs[i].value)
 				result.runs[kept++] = result.runs[i];
@@ -155,7 +155,7 @@ sort_runs(const Run *runs, std::size_t count, const Environment &environment) no
 	auto *scratch = allocate<Run>(count, environment);
 	Run *sorted = sort_by_digits<many_bits>(
 		copy, scratch, count, min, max, [](const Run &run) { return run.value; },
-		environment.pause);
+		environment.check_interrupts);
 	environment.release(sorted == copy ? scratch : copy);
 	return Runs{sorted, count};
 }
@@ -198,19 +198,20 @@ rank_wide(const Block &block, const Environment &environment, Ranking &ranking) 
 	ByteReader reader(block.distribution->entries(), size);
 	std::size_t count = 0;
 	while (reader.left() > 0 && read_entry(reader, runs[count], digits))
-		if (++count % values_between_pauses == 0)
-			environment.pause();
+		if (++count % values_between_checks == 0)
+			environment.check_interrupts();
 	const auto sort = [](WideRun *some, std::size_t some_count) {
 		std::sort(some, some + some_count, is_less);
 	};
 	sort_in_place(
-		runs, count, [](const WideRun &run) { return run.key; }, sort, sort, environment.pause);
+		runs, count, [](const WideRun &run) { return run.key; }, sort, sort,
+		environment.check_interrupts);
 
 	std::size_t kept = 0;
 	for (std::size_t i = 0; i < count; ++i)
 	{
-		if (i % values_between_pauses == 0)
-			environment.pause();
+		if (i % values_between_checks == 0)
+			environment.check_interrupts();
 		if (kept == 0 || is_less(runs[kept - 1], runs[i]))
 			runs[kept++] = runs[i];
 		else if (__builtin_add_overflow(runs[kept - 1].count, runs[i].count, &runs[kept - 1].count))
@@ -336,7 +337,7 @@ select_ranks(const std::int64_t *values, std::size_t count, std::int64_t min, st
 	};
 	auto *sizes = allocate<std::size_t>(bucket_count, environment);
 	std::memset(sizes, 0, bucket_count * sizeof *sizes);
-	in_parts(count, environment.pause, [=](std::size_t begin, std::size_t end) {
+	in_parts(count, environment.check_interrupts, [=](std::size_t begin, std::size_t end) {
 		for (std::size_t i = begin; i < end; ++i)
 			++sizes[bucket_of(values[i])];
 	});
@@ -375,7 +376,7 @@ select_ranks(const std::int64_t *values, std::size_t count, std::int64_t min, st
 		next += wanted[i].size;
 	}
 	Wanted *const all_wanted = wanted;
-	in_parts(count, environment.pause, [=](std::size_t begin, std::size_t end) {
+	in_parts(count, environment.check_interrupts, [=](std::size_t begin, std::size_t end) {
 		for (std::size_t i = begin; i < end; ++i)
 			if (const std::uint8_t place = places[bucket_of(values[i])]; place != 0)
 			{

@@ -16,7 +16,7 @@ struct Environment
 {
 	void *(*allocate)(std::size_t size);
 	void (*release)(void *memory);
-	void (*pause)();  // called every now and then: here the work can be interrupted
+	void (*check_interrupts)();  // called every now and then: here the work can be interrupted
 };
 
 struct WideRun

@@ -1,7 +1,7 @@
-// Sorts integers, and things by an integer.  Where there may be many, pause is called now and then:
-// it can leave by an error, with the items in any order.  std::sort with the library's own
-// comparison may leave functions among what the module exports: their types do not hide them, as a
-// type of ours does, here that of a lambda.
+// Sorts integers, and things by an integer.  Where there may be many, check_interrupts is called
+// now and then: it can leave by an error, with the items in any order.  std::sort with the
+// library's own comparison may leave functions among what the module exports: their types do not
+// hide them, as a type of ours does, here that of a lambda.
 #pragma once
 
 #include <algorithm>
@@ -20,7 +20,7 @@ sort_integers(std::int64_t *first, std::int64_t *last) noexcept
 template <unsigned bits, class Item, class Key>
 Item *
 sort_by_digits(Item *items, Item *scratch, std::size_t count, std::int64_t min, std::int64_t max,
-               Key key, void (*pause)()) noexcept
+               Key key, void (*check_interrupts)()) noexcept
 {
 	constexpr std::size_t base = std::size_t{1} << bits;
 	const auto low = static_cast<std::uint64_t>(min);
@@ -40,10 +40,10 @@ sort_by_digits(Item *items, Item *scratch, std::size_t count, std::int64_t min, 
 			place = start;
 			start += size;
 		}
-		pause();
+		check_interrupts();
 		for (std::size_t i = 0; i < count; ++i)
 			scratch[starts[digit(items[i])]++] = items[i];
-		pause();
+		check_interrupts();
 		std::swap(items, scratch);
 	}
 	return items;
@@ -56,7 +56,7 @@ sort_by_digits(Item *items, Item *scratch, std::size_t count, std::int64_t min, 
 template <class Item, class Key, class SortFew, class SortEqual>
 void
 sort_in_place(Item *items, std::size_t count, Key key, SortFew sort_few, SortEqual sort_equal,
-              void (*pause)()) noexcept
+              void (*check_interrupts)()) noexcept
 {
 	constexpr std::size_t few = std::size_t{1} << 16U;  // a few milliseconds
 	constexpr unsigned bits = 8;
@@ -71,7 +71,7 @@ sort_in_place(Item *items, std::size_t count, Key key, SortFew sort_few, SortEqu
 	for (std::size_t i = 0; i < count; ++i)
 	{
 		if (i % few == 0)
-			pause();
+			check_interrupts();
 		min = std::min(min, key(items[i]));
 		max = std::max(max, key(items[i]));
 	}
@@ -93,7 +93,7 @@ sort_in_place(Item *items, std::size_t count, Key key, SortFew sort_few, SortEqu
 	for (std::size_t i = 0; i < count; ++i)
 	{
 		if (i % few == 0)
-			pause();
+			check_interrupts();
 		++ends[bucket_of(items[i])];
 	}
 	for (std::size_t bucket = 1; bucket < base; ++bucket)
@@ -107,7 +107,7 @@ sort_in_place(Item *items, std::size_t count, Key key, SortFew sort_few, SortEqu
 		while (next[bucket] < ends[bucket])
 		{
 			if (++moves % few == 0)
-				pause();
+				check_interrupts();
 			const std::size_t right = bucket_of(items[next[bucket]]);
 			if (right == bucket)
 				++next[bucket];
@@ -116,8 +116,9 @@ sort_in_place(Item *items, std::size_t count, Key key, SortFew sort_few, SortEqu
 		}
 	for (std::size_t bucket = 0, begin = 0; bucket < base; begin = ends[bucket++])
 	{
-		pause();
-		sort_in_place(items + begin, ends[bucket] - begin, key, sort_few, sort_equal, pause);
+		check_interrupts();
+		sort_in_place(items + begin, ends[bucket] - begin, key, sort_few, sort_equal,
+		              check_interrupts);
 	}
 }
 // NOLINTEND(misc-no-recursion)

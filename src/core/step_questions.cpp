@@ -85,8 +85,8 @@ last_time(const History &history) noexcept
 	auto at = static_cast<std::uint64_t>(history.first_at);
 	for (std::uint32_t i = 1; i < history.count; ++i)
 	{
-		if (i % between_pauses == 0)
-			history.pause();
+		if (i % between_checks == 0)
+			history.check_interrupts();
 		at += (times.rice(history.time_order) + 1) * history.unit;
 	}
 	return static_cast<std::int64_t>(at);

@@ -66,8 +66,8 @@ read_scaled_runs(ByteReader &reader, const StoredHeader &header, const Environme
 	RunReader run_reader(reader, header);
 	std::size_t count = 0;
 	while (run_reader.next(runs[count]))
-		if (++count % values_between_pauses == 0)
-			environment.pause();
+		if (++count % values_between_checks == 0)
+			environment.check_interrupts();
 	ranking.runs = runs;
 	return !run_reader.failed();
 }
@@ -88,8 +88,8 @@ read_wide_runs(ByteReader &reader, const StoredHeader &header, const Environment
 		    (i > 0 && compare_decimals(runs[i - 1].decimal, runs[i].decimal) >= 0))
 			return false;
 		must_be_wide |= !scaled_value(runs[i].decimal, header.scale, value);
-		if (i % values_between_pauses == 0)
-			environment.pause();
+		if (i % values_between_checks == 0)
+			environment.check_interrupts();
 	}
 	ranking.wide_runs = runs;
 	return must_be_wide || header.scale > max_scale;
@@ -185,8 +185,8 @@ write_stored(const Ranking &ranking, unsigned char *out, const Environment &envi
 			          static_cast<std::uint64_t>(ranking.runs[i].value) -
 			              static_cast<std::uint64_t>(ranking.runs[i - 1].value) - 1,
 			          ranking.runs[i].count);
-		if (i % values_between_pauses == 0)
-			environment.pause();
+		if (i % values_between_checks == 0)
+			environment.check_interrupts();
 	}
 	return writer.size();
 }
@@ -334,7 +334,7 @@ read_entry(ByteReader &reader, WideRun &run, std::uint16_t *&digits) noexcept
 }
 
 int
-compare_rankings(const Ranking &a, const Ranking &b, void (*pause)()) noexcept
+compare_rankings(const Ranking &a, const Ranking &b, void (*check_interrupts)()) noexcept
 {
 	int order = compare_numbers(a.finite_count, b.finite_count);
 	if (order == 0)
@@ -343,8 +343,8 @@ compare_rankings(const Ranking &a, const Ranking &b, void (*pause)()) noexcept
 		order = compare_numbers(a.counts.negative_infinities, b.counts.negative_infinities);
 	for (std::size_t i = 0; order == 0 && i < a.run_count; ++i)
 	{
-		if (i % values_between_pauses == 0)
-			pause();
+		if (i % values_between_checks == 0)
+			check_interrupts();
 		order = compare_values(a, b, i);
 		if (order == 0)
 			order = compare_numbers(a.count_of(i), b.count_of(i));
@@ -359,7 +359,7 @@ compare_rankings(const Ranking &a, const Ranking &b, void (*pause)()) noexcept
 }
 
 std::uint64_t
-hash_ranking(const Ranking &ranking, std::uint64_t seed, void (*pause)()) noexcept
+hash_ranking(const Ranking &ranking, std::uint64_t seed, void (*check_interrupts)()) noexcept
 {
 	std::uint64_t hash = mix(seed, static_cast<std::uint64_t>(ranking.finite_count));
 	const Counts &counts = ranking.counts;
@@ -368,8 +368,8 @@ hash_ranking(const Ranking &ranking, std::uint64_t seed, void (*pause)()) noexce
 		hash = mix(hash, static_cast<std::uint64_t>(count));
 	for (std::size_t i = 0; i < ranking.run_count; ++i)
 	{
-		if (i % values_between_pauses == 0)
-			pause();
+		if (i % values_between_checks == 0)
+			check_interrupts();
 		unsigned char buffer[max_encoded_size];
 		const Decimal decimal = decimal_at(ranking, i, buffer);
 		hash = mix(hash, static_cast<std::uint64_t>(ranking.count_of(i)) << 1 |

@@ -80,10 +80,11 @@ void write_entry(ByteWriter &writer, const Decimal &decimal, std::int64_t count)
 
 // Negative, zero or positive: an order of multisets that agrees with their equality as sets of
 // numbers, whatever their scales.
-[[nodiscard]] int compare_rankings(const Ranking &a, const Ranking &b, void (*pause)()) noexcept;
+[[nodiscard]] int compare_rankings(const Ranking &a, const Ranking &b,
+                                   void (*check_interrupts)()) noexcept;
 
 // Equal for equal multisets.
 [[nodiscard]] std::uint64_t hash_ranking(const Ranking &ranking, std::uint64_t seed,
-                                         void (*pause)()) noexcept;
+                                         void (*check_interrupts)()) noexcept;
 
 }  // namespace listing_stats

@@ -122,21 +122,22 @@ new_block(std::size_t size)
 void
 sort_history(HistoryRows *rows)
 {
-	rows->count =
-		static_cast<uint32>(sort_rows(rows->rows(), rows->count, prices_of(rows), server.pause));
+	rows->count = static_cast<uint32>(
+		sort_rows(rows->rows(), rows->count, prices_of(rows), server.check_interrupts));
 }
 
 struct varlena *
 pack_steps(const HistoryRows *rows)
 {
 	const Prices prices = prices_of(rows);
-	const PackingPlan plan = plan_packing(rows->rows(), rows->count, prices, server.pause);
+	const PackingPlan plan =
+		plan_packing(rows->rows(), rows->count, prices, server.check_interrupts);
 	if (plan.size > MaxAllocSize - VARHDRSZ)
 		report_too_long();
 	auto *packed = static_cast<struct varlena *>(palloc(VARHDRSZ + plan.size));
 	SET_VARSIZE(packed, VARHDRSZ + plan.size);
 	pack(rows->rows(), rows->count, prices, plan,
-	     reinterpret_cast<unsigned char *>(VARDATA(packed)), server.pause);
+	     reinterpret_cast<unsigned char *>(VARDATA(packed)), server.check_interrupts);
 	return packed;
 }
 
@@ -189,7 +190,7 @@ checked_rows(struct varlena *flat)
 History
 view_of(const HistoryRows *rows)
 {
-	return history_of_steps(rows->rows(), rows->count, prices_of(rows), server.pause);
+	return history_of_steps(rows->rows(), rows->count, prices_of(rows), server.check_interrupts);
 }
 
 struct varlena *
@@ -335,7 +336,8 @@ history_of(Datum datum)
 		return view_of(rows);
 	}
 	History history = {};
-	if (!parse_history(VARDATA_ANY(flat), VARSIZE_ANY_EXHDR(flat), server.pause, history))
+	if (!parse_history(VARDATA_ANY(flat), VARSIZE_ANY_EXHDR(flat), server.check_interrupts,
+	                   history))
 		report_damaged_history();
 	return history;
 }

@@ -140,7 +140,7 @@ LISTING_STATS_FUNCTION(listing_stats_history_recv)
 	pq_copymsgbytes(message, VARDATA(packed), static_cast<int>(size));
 
 	History history = {};
-	bool good = parse_history(VARDATA(packed), size, server.pause, history);
+	bool good = parse_history(VARDATA(packed), size, server.check_interrupts, history);
 	if (good)
 	{
 		auto *steps = static_cast<HistoryRow *>(MemoryContextAllocHuge(

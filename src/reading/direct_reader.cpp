@@ -80,14 +80,14 @@ read_table(const PriceTable &table, Relation relation, Search<Key> *search)
 }
 
 template <typename Key>
-bool read(const PriceTable &table, Relation relation, Search<Key> *search);
+bool read_search(const PriceTable &table, Relation relation, Search<Key> *search);
 
 template <typename Key>
 bool
 read_partition(const PriceTable &table, Oid oid, Search<Key> *search)
 {
 	Relation partition = table_open(oid, AccessShareLock);
-	const bool done = read(*find_partition(table, partition), partition, search);
+	const bool done = read_search(*find_partition(table, partition), partition, search);
 
 	table_close(partition, NoLock);
 	return done;
@@ -95,10 +95,11 @@ read_partition(const PriceTable &table, Oid oid, Search<Key> *search)
 
 // Partitions by the key.
 
-// The place of the partition that the key's prices are in; negative: there is none.
+// The number of the partition that the key's prices are in; negative: there is none.
 template <typename Key>
 int
-place_of_key(const PriceTable &table, PartitionKey key, PartitionBoundInfo bounds, Key wanted)
+number_of_partition(const PriceTable &table, PartitionKey key, PartitionBoundInfo bounds,
+                    Key wanted)
 {
 	pg_uuid_t room;
 
@@ -122,9 +123,9 @@ read_wanted_by_key(const PriceTable &table, PartitionKey key, PartitionDesc part
 	// Those that no partition here can have come last, and stay wanted.
 	for (std::size_t i = 0; i < count; ++i)
 	{
-		const int place = place_of_key(table, key, partitions->boundinfo, wanted->key[i]);
-		if (place >= 0)
-			order[found++] = static_cast<uint64>(place) << 32 | i;
+		const int number = number_of_partition(table, key, partitions->boundinfo, wanted->key[i]);
+		if (number >= 0)
+			order[found++] = static_cast<uint64>(number) << 32 | i;
 		else
 			sorted[--elsewhere] = wanted->key[i];
 	}
@@ -134,12 +135,12 @@ read_wanted_by_key(const PriceTable &table, PartitionKey key, PartitionDesc part
 	bool done = true;
 	for (std::size_t i = 0, end = 0; done && i < found; i = end)
 	{
-		const uint64 place = order[i] >> 32;
-		while (end < found && order[end] >> 32 == place)
+		const uint64 number = order[i] >> 32;
+		while (end < found && order[end] >> 32 == number)
 			++end;
 		KeySet<Key> own = {sorted + i, end - i};
 		search->wanted = &own;
-		done = read_partition(table, partitions->oids[place], search);
+		done = read_partition(table, partitions->oids[number], search);
 		for (std::size_t j = 0; j < own.count; ++j)
 			wanted->key[kept++] = own.key[j];
 		CHECK_FOR_INTERRUPTS();
@@ -165,8 +166,8 @@ read_by_key(const PriceTable &table, PartitionKey key, PartitionDesc partitions,
 
 	if (one != nullptr)
 	{
-		const int place = place_of_key(table, key, partitions->boundinfo, *one);
-		return place < 0 || read_partition(table, partitions->oids[place], search);
+		const int number = number_of_partition(table, key, partitions->boundinfo, *one);
+		return number < 0 || read_partition(table, partitions->oids[number], search);
 	}
 	if (search->wanted != nullptr)
 		return read_wanted_by_key(table, key, partitions, search);
@@ -192,7 +193,7 @@ is_empty(Oid partition)
 	return empty;
 }
 
-// The place of the newest partition that may have prices as of the time; negative: there is none.
+// The number of the newest partition that may have prices as of the time; negative: there is none.
 int
 newest(PartitionKey key, PartitionBoundInfo bounds, int partitions, NullableDatum as_of)
 {
@@ -243,7 +244,7 @@ read_by_time(const PriceTable &table, PartitionKey key, PartitionDesc partitions
 
 template <typename Key>
 bool
-read(const PriceTable &table, Relation relation, Search<Key> *search)
+read_search(const PriceTable &table, Relation relation, Search<Key> *search)
 {
 	if (table.partitioning == Partitioning::none)
 		return read_table(table, relation, search);
@@ -280,7 +281,8 @@ read_listings(Listings<Key> *listings)
 {
 	sort_keys(&listings->keys);
 	listings->search->wanted = &listings->keys;
-	listings->done = listings->done && read(*listings->table, listings->relation, listings->search);
+	listings->done =
+		listings->done && read_search(*listings->table, listings->relation, listings->search);
 	listings->keys.count = 0;
 }
 
@@ -302,7 +304,7 @@ bool
 read_all(const PriceTable &table, Relation relation, Search<Key> *search)
 {
 	if (table.partitioning == Partitioning::none || !listings_pay(table))
-		return read(table, relation, search);
+		return read_search(table, relation, search);
 	Listings<Key> listings = {
 		&table, relation, search, {make_keys<Key>(listings_at_once), 0}, true};
 	read_listing_keys(table, {take_listing<Key>, &listings});
@@ -375,10 +377,10 @@ may_read_rows(const PriceTable &table, Relation relation)
 	       pg_class_aclcheck(RelationGetRelid(relation), GetUserId(), ACL_SELECT) == ACLCHECK_OK;
 }
 
-// Opens the table for "read", which takes it and a value of the type of keys.
-template <typename Read>
+// Opens the table for "run", which takes it and a value of the type of keys.
+template <typename Run>
 bool
-read_as_caller(const PriceTable &table, const RowSink &sink, const Read &read)
+read_as_caller(const PriceTable &table, const RowSink &sink, const Run &run)
 {
 	Relation relation = relation_open(table.relation, NoLock);
 
@@ -386,7 +388,7 @@ read_as_caller(const PriceTable &table, const RowSink &sink, const Read &read)
 	const bool done =
 		can_be_read(table) && may_read(table, relation) &&
 		(!sink.whole_rows || may_read_rows(table, relation)) &&
-		(table.key.base == UUIDOID ? read(relation, UuidKey{}) : read(relation, IntegerKey{}));
+		(table.key.base == UUIDOID ? run(relation, UuidKey{}) : run(relation, IntegerKey{}));
 	relation_close(relation, NoLock);
 	return done;
 }
@@ -404,7 +406,7 @@ read_latest_directly(const PriceTable &table, const LatestRequest &request, RowS
 			return read_all(table, relation, &search);
 		auto keys = keys_of_array<decltype(any)>(request.keys);
 		search.wanted = &keys;
-		const bool done = read(table, relation, &search);
+		const bool done = read_search(table, relation, &search);
 		pfree(keys.key);
 		return done;
 	});
@@ -420,7 +422,7 @@ read_latest_of_key_directly(const PriceTable &table, Datum key, NullableDatum as
 		search.wanted = &keys;
 		search.as_of = as_of;
 		search.sink = sink;
-		return read(table, relation, &search);
+		return read_search(table, relation, &search);
 	});
 }
 
@@ -434,7 +436,7 @@ read_history_directly(const PriceTable &table, Datum key, int64 max_rows, RowSin
 		search.rows = max_rows;
 		search.as_of = {0, true};
 		search.sink = sink;
-		return read(table, relation, &search);
+		return read_search(table, relation, &search);
 	});
 }
 

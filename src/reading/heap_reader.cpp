@@ -388,14 +388,14 @@ HeapReader<Key>::read_row(HeapTuple tuple, Row<Key> *row) const
 	if (fixed_ && !HeapTupleHasNulls(tuple) && HeapTupleHeaderGetNatts(header) >= last_attnum_)
 	{
 		const char *columns = reinterpret_cast<const char *>(header) + header->t_hoff;
-		const auto read = [columns](const RowColumn &column) {
+		const auto value_of = [columns](const RowColumn &column) {
 			return fetch_att(columns + column.offset, column.by_value, column.length);
 		};
-		set_key(&row->key, key_.type, read(key_));
-		row->at = integer_of(at_, read(at_));
+		set_key(&row->key, key_.type, value_of(key_));
+		row->at = integer_of(at_, value_of(at_));
 		row->tie_null = tie_.attnum == 0;
-		row->tie = row->tie_null ? 0 : integer_of(tie_, read(tie_));
-		row->value = read(value_);
+		row->tie = row->tie_null ? 0 : integer_of(tie_, value_of(tie_));
+		row->value = value_of(value_);
 		row->at_null = false;
 		row->value_null = false;
 	}

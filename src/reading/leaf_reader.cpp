@@ -149,7 +149,7 @@ private:
 	IndexFetchTableData *fetch_ = nullptr;
 	TupleTableSlot *slot_ = nullptr;
 
-	bool places_only_;
+	bool tids_only_;
 	bool whole_rows_;
 	Datum *row_value_ = nullptr;  // of a whole row
 	bool *row_null_ = nullptr;
@@ -251,7 +251,7 @@ LeafReader<Column>::LeafReader(const PriceTable &table, Relation heap, Relation 
 	  index_(index),
 	  sink_(sink),
 	  snapshot_(GetActiveSnapshot()),
-	  places_only_(false),
+	  tids_only_(false),
 	  whole_rows_(sink.whole_rows),
 	  at_is_date_(table.at.base == DATEOID),
 	  at_offset_(at_is_date_ ? INTALIGN(Column::size) : MAXALIGN(Column::size)),
@@ -285,7 +285,7 @@ LeafReader<Column>::LeafReader(Relation heap, Relation index, RowSink sink)
 	  index_(index),
 	  sink_(sink),
 	  snapshot_(GetActiveSnapshot()),
-	  places_only_(true),
+	  tids_only_(true),
 	  whole_rows_(false),
 	  at_is_date_(false),
 	  at_offset_(0),
@@ -706,7 +706,7 @@ LeafReader<Column>::keep(IndexTuple tuple, ItemPointer tid, bool certain)
 	Entry<Key> *entry = &entries_[count_++];
 
 	entry->key = key_;
-	entry->at_null = places_only_ || at_is_null(tuple);
+	entry->at_null = tids_only_ || at_is_null(tuple);
 	entry->at = entry->at_null ? 0 : at_of(tuple);
 	entry->tid = *tid;
 	entry->first = kept_ == 0;
@@ -720,7 +720,7 @@ LeafReader<Column>::keep(IndexTuple tuple, ItemPointer tid, bool certain)
 		if (!entry->value_null)
 			keep_value(entry, value);
 	}
-	entry->state = places_only_ || (certain && (value_position_ != 0 || whole_rows_))
+	entry->state = tids_only_ || (certain && (value_position_ != 0 || whole_rows_))
 	                   ? State::visible
 	                   : State::doubtful;
 	doubts_ = doubts_ || entry->state == State::doubtful;
@@ -763,7 +763,7 @@ LeafReader<Column>::collect(OffsetNumber offset, int most)
 		{
 			ItemPointer tid = posting ? BTreeTupleGetPostingN(tuple, i) : &tuple->t_tid;
 			const bool certain =
-				!places_only_ && VM_ALL_VISIBLE(heap_, ItemPointerGetBlockNumber(tid), &map_);
+				!tids_only_ && VM_ALL_VISIBLE(heap_, ItemPointerGetBlockNumber(tid), &map_);
 			keep(tuple, tid, certain);
 			if (most > 0 && (certain || kept_ == most))
 			{
@@ -836,7 +836,7 @@ LeafReader<Column>::put(Entry<Key> *entry)
 	bool null[] = {false, entry->at_null, entry->value_null};
 
 	value[0] = key_datum(entry->key, &room);
-	if (places_only_)
+	if (tids_only_)
 	{
 		value[1] = PointerGetDatum(&entry->tid);
 		sink_.put(sink_.sink, value, null);
@@ -954,7 +954,7 @@ LeafReader<Column>::finish_entries()
 	for (std::size_t i = 0; i < count; ++i)
 	{
 		Entry<Key> *entry = &entries_[i];
-		given = given && !entry->first && !places_only_;
+		given = given && !entry->first && !tids_only_;
 		if (given)
 			continue;
 		given = entry->state == State::visible;
@@ -1104,7 +1104,7 @@ LeafReader<Column>::read_key()
 	OffsetNumber offset = first_at_least(P_FIRSTDATAKEY(opaque_), target);
 	for (;;)
 	{
-		offset = collect(offset, places_only_ ? 0 : doubts_per_key);
+		offset = collect(offset, tids_only_ ? 0 : doubts_per_key);
 		if (!open_ || offset <= max_ || P_RIGHTMOST(opaque_) ||
 		    (!is(P_HIKEY, key_) && !ends_before(target)))
 			return;
@@ -1165,10 +1165,10 @@ prefetch_range(Buffer buffer, const typename Column::Key &key)
 	while (high - low > entries_of_last)
 	{
 		const int middle = low + (high - low) / 2;
-		const unsigned place = ItemIdGetOffset(PageGetItemId(page, middle));
-		if (place + 2 * sizeof(IndexTupleData) + Column::size > BLCKSZ)
+		const unsigned offset = ItemIdGetOffset(PageGetItemId(page, middle));
+		if (offset + 2 * sizeof(IndexTupleData) + Column::size > BLCKSZ)
 			return;
-		IndexTuple tuple = reinterpret_cast<IndexTuple>(page + place);
+		IndexTuple tuple = reinterpret_cast<IndexTuple>(page + offset);
 		if (Column::read(columns_of(tuple)) < key)
 			low = middle + 1;
 		else
@@ -1209,8 +1209,8 @@ LeafReader<Column>::read_pages(const Key *keys, int count, const BlockNumber *bl
 		int end = i;
 		while (end < count && blocks[end] == block)
 			++end;
-		make_room(places_only_ ? entries_of_page
-		                       : static_cast<std::size_t>(end - i) * doubts_per_key);
+		make_room(tids_only_ ? entries_of_page
+		                     : static_cast<std::size_t>(end - i) * doubts_per_key);
 		lock_page(ahead[read % pages_ahead]);
 		for (; i < end; ++i)
 		{
@@ -1232,7 +1232,7 @@ LeafReader<Column>::wanted(KeySet<Key> *keys)
 
 	Assert(is_key_set(*keys));
 	wanted_ = keys;
-	room_for_page_ = places_only_ ? entries_of_page : 0;
+	room_for_page_ = tids_only_ ? entries_of_page : 0;
 	for (std::size_t i = 0; i < count;)
 	{
 		const int now = static_cast<int>(Min(count - i, static_cast<std::size_t>(keys_at_once)));
@@ -1337,10 +1337,10 @@ LeafReader<Column>::history(Key key, int64 max_rows, bool known_only)
 
 // Reading a table.
 
-// Opens the index for "read", which takes a LeafReader.  false: it does not serve.
-template <typename Column, typename Read>
+// Opens the index for "run", which takes a LeafReader.  false: it does not serve.
+template <typename Column, typename Run>
 bool
-read_index(const PriceTable &table, Relation relation, RowSink sink, const Read &read)
+read_index(const PriceTable &table, Relation relation, RowSink sink, const Run &run)
 {
 	Assert(CheckRelationLockedByMe(relation, AccessShareLock, true));
 	if (!OidIsValid(table.index))
@@ -1350,7 +1350,7 @@ read_index(const PriceTable &table, Relation relation, RowSink sink, const Read 
 	if (index_is_usable(index))
 	{
 		LeafReader<Column> reader(table, relation, index, sink);
-		done = reader.open() && read(&reader);
+		done = reader.open() && run(&reader);
 		reader.close();
 	}
 	index_close(index, NoLock);  // until the transaction ends, as a query's
@@ -1358,21 +1358,21 @@ read_index(const PriceTable &table, Relation relation, RowSink sink, const Read 
 }
 
 // By the column's format.
-template <typename Key, typename Read>
+template <typename Key, typename Run>
 bool
-read_table(const PriceTable &table, Relation relation, RowSink sink, const Read &read)
+read_table(const PriceTable &table, Relation relation, RowSink sink, const Run &run)
 {
 	if constexpr (std::is_same_v<Key, UuidKey>)
-		return read_index<UuidColumn>(table, relation, sink, read);
+		return read_index<UuidColumn>(table, relation, sink, run);
 	else if (table.key.base == INT4OID)
-		return read_index<SmallIntegerColumn>(table, relation, sink, read);
+		return read_index<SmallIntegerColumn>(table, relation, sink, run);
 	else
-		return read_index<IntegerColumn>(table, relation, sink, read);
+		return read_index<IntegerColumn>(table, relation, sink, run);
 }
 
 template <typename Column>
 bool
-read_places(Relation relation, Relation index, Datum array, RowSink sink)
+read_tids(Relation relation, Relation index, Datum array, RowSink sink)
 {
 	LeafReader<Column> reader(relation, index, sink);
 	KeySet<typename Column::Key> keys = keys_of_array<typename Column::Key>(array);
@@ -1438,28 +1438,28 @@ bool
 read_latest_from_leaves(const PriceTable &table, Relation relation, bool, Datum keys,
                         bool has_as_of, Datum as_of, RowSink sink)
 {
-	const auto read = [&](auto set) {
+	const auto read_keys = [&](auto set) {
 		const bool done = read_latest_of_keys(table, relation, &set, {as_of, !has_as_of}, sink);
 		pfree(set.key);
 		return done;
 	};
 
-	return table.key.base == UUIDOID ? read(keys_of_array<UuidKey>(keys))
-	                                 : read(keys_of_array<IntegerKey>(keys));
+	return table.key.base == UUIDOID ? read_keys(keys_of_array<UuidKey>(keys))
+	                                 : read_keys(keys_of_array<IntegerKey>(keys));
 }
 
 bool
-read_places_from_leaves(Relation relation, Relation index, const ResolvedColumn &key, Datum keys,
-                        RowSink sink)
+read_tids_from_leaves(Relation relation, Relation index, const ResolvedColumn &key, Datum keys,
+                      RowSink sink)
 {
 	switch (key.base)
 	{
 	case INT4OID:
-		return read_places<SmallIntegerColumn>(relation, index, keys, sink);
+		return read_tids<SmallIntegerColumn>(relation, index, keys, sink);
 	case INT8OID:
-		return read_places<IntegerColumn>(relation, index, keys, sink);
+		return read_tids<IntegerColumn>(relation, index, keys, sink);
 	default:
-		return read_places<UuidColumn>(relation, index, keys, sink);
+		return read_tids<UuidColumn>(relation, index, keys, sink);
 	}
 }
 

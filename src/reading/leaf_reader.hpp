@@ -36,7 +36,7 @@ bool read_latest_from_leaves(const PriceTable &table, Relation relation, bool ha
 
 // Gives (key, tid) for each entry of the keys in the array: in the order of keys, and an entry for
 // each version of a row that had to have one.  To be looked up with the snapshot that is active.
-bool read_places_from_leaves(Relation relation, Relation index, const ResolvedColumn &key,
-                             Datum keys, RowSink sink);
+bool read_tids_from_leaves(Relation relation, Relation index, const ResolvedColumn &key, Datum keys,
+                           RowSink sink);
 
 }  // namespace listing_stats

@@ -36,13 +36,13 @@ is_by_query(KeyKind kind)
 	return kind == KeyKind::text || kind == KeyKind::row;
 }
 
-template <typename Read>
+template <typename Run>
 bool
-read_pages(const PriceTable &table, KeyKind kind, RowSink sink, const Read &read)
+read_pages(const PriceTable &table, KeyKind kind, RowSink sink, const Run &run)
 {
 	if (is_by_query(kind))
 		return false;
-	if (read())
+	if (run())
 	{
 		say_way(table, "from index pages");
 		return true;

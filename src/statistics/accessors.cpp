@@ -145,7 +145,7 @@ LISTING_STATS_FUNCTION(listing_stats_most_frequent)
 			most = count, rank_of_most = rank;
 		rank += count;
 	};
-	in_parts(ranking.run_count, server.pause, [&](std::size_t begin, std::size_t end) {
+	in_parts(ranking.run_count, server.check_interrupts, [&](std::size_t begin, std::size_t end) {
 		for (std::size_t i = begin; i < end; ++i)
 			consider(ranking.count_of(i));
 	});
@@ -169,7 +169,7 @@ LISTING_STATS_FUNCTION(listing_stats_percent_rank)
 	if (decimal.kind == NumberKind::not_a_number)
 		below += ranking.counts.positive_infinities;
 	if (decimal.kind == NumberKind::finite)
-		in_parts(runs_below(ranking, number), server.pause,
+		in_parts(runs_below(ranking, number), server.check_interrupts,
 		         [&](std::size_t begin, std::size_t end) {
 					 for (std::size_t i = begin; i < end; ++i)
 						 below += ranking.count_of(i);

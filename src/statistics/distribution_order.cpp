@@ -13,7 +13,7 @@ compare(FunctionCallInfo fcinfo)
 {
 	const Ranking a = rank(PG_GETARG_DATUM(0));
 	const Ranking b = rank(PG_GETARG_DATUM(1));
-	return compare_rankings(a, b, server.pause);
+	return compare_rankings(a, b, server.check_interrupts);
 }
 
 }  // namespace
@@ -55,14 +55,15 @@ LISTING_STATS_FUNCTION(listing_stats_distribution_ge)
 
 LISTING_STATS_FUNCTION(listing_stats_distribution_hash)
 {
-	PG_RETURN_INT32(static_cast<int32>(hash_ranking(rank(PG_GETARG_DATUM(0)), 0, server.pause)));
+	PG_RETURN_INT32(
+		static_cast<int32>(hash_ranking(rank(PG_GETARG_DATUM(0)), 0, server.check_interrupts)));
 }
 
 // With seed 0 its low half is what the other answers, as hash partitioning requires.
 LISTING_STATS_FUNCTION(listing_stats_distribution_hash_extended)
 {
 	PG_RETURN_UINT64(hash_ranking(rank(PG_GETARG_DATUM(0)), static_cast<uint64>(PG_GETARG_INT64(1)),
-	                              server.pause));
+	                              server.check_interrupts));
 }
 
 }  // namespace listing_stats

@@ -140,7 +140,7 @@ compact(ExpandedDistribution *expanded)
 	distribution->run_count = 0;
 	// What an interrupt leaves half written is not read again: it ends the aggregate.
 	ByteWriter writer(distribution->entries());
-	in_parts(ranking.run_count, server.pause, [&](std::size_t begin, std::size_t end) {
+	in_parts(ranking.run_count, server.check_interrupts, [&](std::size_t begin, std::size_t end) {
 		for (std::size_t i = begin; i < end; ++i)
 			if (ranking.wide)
 				write_entry(writer, ranking.wide_runs[i].decimal, ranking.wide_runs[i].count);
@@ -612,7 +612,7 @@ DistributionState::merge_stored(const struct varlena *stored)
 		(void) reach_scale(ranking.scale);
 		for (std::size_t i = 0; i < ranking.run_count; ++i)
 		{
-			if (i % values_between_pauses == 0)
+			if (i % values_between_checks == 0)
 				CHECK_FOR_INTERRUPTS();
 			add_entry(ranking.wide_runs[i].decimal, ranking.wide_runs[i].count);
 		}
@@ -629,7 +629,7 @@ DistributionState::merge_stored(const struct varlena *stored)
 		Run *next_run = block().runs();
 		for (std::size_t i = 0; runs.next(run); ++i)
 		{
-			if (i % values_between_pauses == 0)
+			if (i % values_between_checks == 0)
 				CHECK_FOR_INTERRUPTS();
 			if (run.count == 1)
 				values[into->used++] = run.value;
@@ -640,7 +640,7 @@ DistributionState::merge_stored(const struct varlena *stored)
 	else
 		for (std::size_t i = 0; runs.next(run); ++i)
 		{
-			if (i % values_between_pauses == 0)
+			if (i % values_between_checks == 0)
 				CHECK_FOR_INTERRUPTS();
 			add(run.value, header.scale, run.count);
 		}

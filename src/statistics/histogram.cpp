@@ -102,7 +102,7 @@ HistogramBuckets::next()
 	high_ = end_of_bucket(run_after);
 	for (values_ = 0; run_ < run_after; ++run_)
 	{
-		if (run_ % values_between_pauses == 0)
+		if (run_ % values_between_checks == 0)
 			CHECK_FOR_INTERRUPTS();
 		values_ += ranking_.count_of(run_);
 	}

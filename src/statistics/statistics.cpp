@@ -80,7 +80,7 @@ Order::run_at(int64 finite_rank)
 		run_ = 0, before_ = 0;
 	for (; before_ + ranking_.count_of(run_) <= finite_rank; ++run_)
 	{
-		if (run_ % values_between_pauses == 0)
+		if (run_ % values_between_checks == 0)
 			CHECK_FOR_INTERRUPTS();
 		before_ += ranking_.count_of(run_);
 	}
@@ -191,8 +191,8 @@ sums_of(const Ranking &ranking, std::initializer_list<Sum> wanted)
 		return special_sums(ranking, wanted);
 	if (ranking.wide)
 		return wide_sums(ranking, wanted);
-	return sums_of(moments_of(ranking.runs, ranking.run_count, server.pause), ranking.finite_count,
-	               ranking.scale, wanted);
+	return sums_of(moments_of(ranking.runs, ranking.run_count, server.check_interrupts),
+	               ranking.finite_count, ranking.scale, wanted);
 }
 
 }  // namespace listing_stats

@@ -66,7 +66,7 @@ summarize_unranked(const Ranking &ranking, const Block &block, const Extent &ext
 	ask_sums(&summary, summary.count > ranking.finite_count
 	                       ? sums_of(ranking, wanted_sums)
 	                       : sums_of(moments_of(distribution->values(), distribution->used, extent,
-	                                            server.pause),
+	                                            server.check_interrupts),
 	                                 summary.count, ranking.scale, wanted_sums));
 	CHECK_FOR_INTERRUPTS();
 	ask_order(&summary, Order(ranking, block, extent, ranks, rank_count));

@@ -142,17 +142,17 @@ resolve_column(const Definition &definition, int column, Relation relation, bool
                ResolvedColumn *result, Problem *problem)
 {
 	const char *name = definition.column[column];
-	const Place &place = definition.place[column];
+	const RecordedColumn &record = definition.record[column];
 	AttrNumber by_name = get_attnum(RelationGetRelid(relation), name);
 	AttrNumber by_number = 0;
 
 	if (by_name < 0)
 		by_name = 0;
-	if (recorded && place.attnum > 0 && place.attnum <= RelationGetNumberOfAttributes(relation))
+	if (recorded && record.attnum > 0 && record.attnum <= RelationGetNumberOfAttributes(relation))
 	{
-		Form_pg_attribute attribute = TupleDescAttr(RelationGetDescr(relation), place.attnum - 1);
-		if (!attribute->attisdropped && attribute->atttypid == place.type)
-			by_number = place.attnum;
+		Form_pg_attribute attribute = TupleDescAttr(RelationGetDescr(relation), record.attnum - 1);
+		if (!attribute->attisdropped && attribute->atttypid == record.type)
+			by_number = record.attnum;
 	}
 	if (by_name != 0 && by_number != 0 && by_name != by_number)
 		return fail(

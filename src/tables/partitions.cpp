@@ -8,7 +8,7 @@ partition_of_key(PartitionKey key, PartitionBoundInfo bounds, Oid type, Datum va
 {
 	bool null = false;
 	bool equal = false;
-	int place = -1;
+	int number = -1;
 
 	if (type == INT4OID || type == INT2OID)
 	{
@@ -24,14 +24,15 @@ partition_of_key(PartitionKey key, PartitionBoundInfo bounds, Oid type, Datum va
 		                       static_cast<uint64>(bounds->nindexes)];
 	if (key->strategy == PARTITION_STRATEGY_LIST)
 	{
-		place = partition_list_bsearch(key->partsupfunc, key->partcollation, bounds, value, &equal);
-		place = place >= 0 && equal ? bounds->indexes[place] : -1;
+		number =
+			partition_list_bsearch(key->partsupfunc, key->partcollation, bounds, value, &equal);
+		number = number >= 0 && equal ? bounds->indexes[number] : -1;
 	}
 	else
-		place = bounds->indexes[partition_range_datum_bsearch(key->partsupfunc, key->partcollation,
-		                                                      bounds, 1, &value, &equal) +
-		                        1];
-	return place >= 0 ? place : bounds->default_index;
+		number = bounds->indexes[partition_range_datum_bsearch(key->partsupfunc, key->partcollation,
+		                                                       bounds, 1, &value, &equal) +
+		                         1];
+	return number >= 0 ? number : bounds->default_index;
 }
 
 }  // namespace listing_stats

@@ -5,7 +5,7 @@
 
 namespace listing_stats {
 
-// Its place among the partitions of a table that is partitioned by one column of this type;
+// Its number among the partitions of a table that is partitioned by one column of this type;
 // negative: there is none.  An integer is given as bigint.
 int partition_of_key(PartitionKey key, PartitionBoundInfo bounds, Oid type, Datum value);
 

@@ -392,7 +392,7 @@ find_indexed(const PriceTable &table, int *order)
 }
 
 bool
-has_places_of_keys(Relation index, const ResolvedColumn &key)
+has_tids_of_keys(Relation index, const ResolvedColumn &key)
 {
 	return index->rd_rel->relam == BTREE_AM_OID && is_readable_key(key.base) &&
 	       index_column_is(index, 0, key) && ascends(index, 0, key);

@@ -56,7 +56,7 @@ Indexed find_indexed(const PriceTable &table, int *order);
 
 // Whether the places of rows with given keys can be read from the index, of which this is the first
 // column.
-bool has_places_of_keys(Relation index, const ResolvedColumn &key);
+bool has_tids_of_keys(Relation index, const ResolvedColumn &key);
 
 // Whether the index serves the transaction's snapshots: a query waits for one that was made over
 // broken HOT chains.

@@ -95,7 +95,7 @@ parse_place(const char *word, Definition *definition)
 	for (int i = 0; i < column_count; ++i)
 	{
 		if (strcmp(name, place_name(i)) == 0)
-			definition->place[i] = {static_cast<AttrNumber>(attnum), type};
+			definition->record[i] = {static_cast<AttrNumber>(attnum), type};
 	}
 }
 
@@ -444,7 +444,7 @@ remove_carried(Definition *definition, int number)
 		{
 			const bool last = i == first + most_carried - 1;
 			definition->column[i] = last ? nullptr : definition->column[i + 1];
-			definition->place[i] = last ? Place{} : definition->place[i + 1];
+			definition->record[i] = last ? RecordedColumn{} : definition->record[i + 1];
 		}
 	}
 }
@@ -543,8 +543,8 @@ definition_arguments(const Definition &definition)
 	for (int i = 0; i < column_count; ++i)
 	{
 		if (definition.column[i] != nullptr)
-			appendStringInfo(&found, " %s:%d:%u", place_name(i), definition.place[i].attnum,
-			                 definition.place[i].type);
+			appendStringInfo(&found, " %s:%d:%u", place_name(i), definition.record[i].attnum,
+			                 definition.record[i].type);
 	}
 	int count = 0;
 	for (int i = 0; i < out.len; ++i)

@@ -125,7 +125,7 @@ enum class Guard
 	off     // it stays
 };
 
-struct Place
+struct RecordedColumn
 {
 	AttrNumber attnum;
 	Oid type;
@@ -145,7 +145,7 @@ struct Definition
 	// Where attach() found them; InvalidOid: not recorded.
 	Oid listing_oid;
 	Oid price_oid;
-	Place place[column_count];
+	RecordedColumn record[column_count];
 };
 
 // 'keep' or 'skip', 'keep', 'error' or 'off', and 'null' or 'keep'; false: the text is none of

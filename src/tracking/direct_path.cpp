@@ -103,7 +103,7 @@ struct Locking
 
 // Takes (key, tid) in the order of keys: where a version of the listing is.
 void
-lock_place(void *argument, Datum *value, bool *)
+lock_at_tid(void *argument, Datum *value, bool *)
 {
 	Locking *locking = static_cast<Locking *>(argument);
 	const Keys &wanted = *locking->wanted;
@@ -136,9 +136,9 @@ lock_from_leaves(const Attachment &attachment, const Keys &wanted, Lookup *looku
 
 	return in_batches(attachment.key, wanted, 0, [&locking](Datum keys, Size) {
 		const Lookup &listing = *locking.lookup;
-		return read_places_from_leaves(listing.table, listing.index,
-		                               locking.attachment->column[listing_key], keys,
-		                               {lock_place, &locking});
+		return read_tids_from_leaves(listing.table, listing.index,
+		                             locking.attachment->column[listing_key], keys,
+		                             {lock_at_tid, &locking});
 	});
 }
 

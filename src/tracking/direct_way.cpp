@@ -42,7 +42,7 @@ keeps_a_key(Relation listing, const Attachment &attachment)
 		for (int i = 0; i < count_list(definition.column, ColumnList::listing_key); ++i)
 		{
 			const int place = list_place(ColumnList::listing_key, i);
-			if (is_kept(attachment, definition.place[place].attnum) ||
+			if (is_kept(attachment, definition.record[place].attnum) ||
 			    is_kept(attachment,
 			            get_attnum(RelationGetRelid(listing), definition.column[place])))
 				return true;
@@ -174,7 +174,7 @@ find_listing_index(const Attachment &attachment, DirectPath *path)
 		make_scan_keys(index, attachment, ColumnList::listing_key, &path->listing_keys);
 	path->listing_index_since = serves_since(index);
 	path->listing_leaves =
-		attachment.key_columns == 1 && has_places_of_keys(index, attachment.column[listing_key]);
+		attachment.key_columns == 1 && has_tids_of_keys(index, attachment.column[listing_key]);
 	index_close(index, AccessShareLock);
 	return found ? nullptr : "the type of the key";
 }

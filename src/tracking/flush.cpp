@@ -71,7 +71,7 @@ can_be_undone(const Attachment &attachment)
 
 // What the columns of the listings with these keys have to be; without keys, of all.
 Rows
-read(Attachment *attachment, const Rows &keys)
+read_wanted(Attachment *attachment, const Rows &keys)
 {
 	if (keys.store == nullptr)
 		return read_all(attachment, Sees::latest);
@@ -197,7 +197,7 @@ write_by_sql(Attachment *attachment, const Keys *keys, const PendingKey *const *
 	bool must_check = can_be_undone(*attachment);
 	if (all && attachment->own_rows)
 		lock_keys_of_prices(attachment);
-	Rows rows = read(attachment, wanted);
+	Rows rows = read_wanted(attachment, wanted);
 	const uint64 changed =
 		write_rows(attachment, added == nullptr ? write : Statement::write_added, rows, &again);
 	AsOwner as_owner;
@@ -222,7 +222,7 @@ write_by_sql(Attachment *attachment, const Keys *keys, const PendingKey *const *
 			tuplestore_end(rows.store);
 			if (attachment->own_rows)
 				insert_own_rows(attachment, keys, wanted);
-			rows = read(attachment, wanted);
+			rows = read_wanted(attachment, wanted);
 			write_rows(attachment, write, rows, &again);
 		}
 		must_check = must_check || (again && attachment->guard != Guard::off);

@@ -62,10 +62,10 @@ struct Prices
 	OpenTable *table;
 	Whereabouts whereabouts;
 
-	// In turn: the partitions before this place are still to be looked at, and the one that is
+	// In turn: so many partitions, the first ones, are still to be looked at, and the one that is
 	// being read.
 	PartitionDesc partitions;
-	int place;
+	int unread;
 	Prices *current;
 
 	// Mixed: what it is mixed of, where each is (nullptr: at its end), and which one came last.
@@ -283,11 +283,11 @@ prices_by_key(PriceLookup *lookup, const OpenTable &table, PartitionDesc partiti
 {
 	const int number = table.path.key_number;
 	const ResolvedColumn &column = lookup->attachment->column[list_place(ColumnList::key, number)];
-	const int place =
+	const int partition =
 		partition_of_key(RelationGetPartitionKey(table.relation), partitions->boundinfo,
 	                     column.base, lookup->key_column[number]);
 
-	return place < 0 ? nullptr : prices_in(lookup, partitions->oids[place]);
+	return partition < 0 ? nullptr : prices_in(lookup, partitions->oids[partition]);
 }
 
 void
@@ -319,7 +319,7 @@ prices_in_turn(PriceLookup *lookup, OpenTable *table, PartitionDesc partitions)
 	Prices *ranges = make_prices(table, Whereabouts::in_turn, 0);
 
 	ranges->partitions = partitions;
-	ranges->place = partitions->nparts;
+	ranges->unread = partitions->nparts;
 	if (!partition_bound_has_default(partitions->boundinfo))
 		return ranges;
 	Prices *mixed = make_prices(table, Whereabouts::mixed, 2);
@@ -399,11 +399,11 @@ go_on_in_turn(PriceLookup *lookup, Prices *ranges)
 		    ranges->current->whereabouts == Whereabouts::here)
 			close_table(lookup, ranges->current->table);
 		ranges->current = nullptr;
-		if (ranges->place == 0)
+		if (ranges->unread == 0)
 			return false;
-		--ranges->place;
-		if (ranges->place != ranges->partitions->boundinfo->default_index)
-			ranges->current = prices_in(lookup, ranges->partitions->oids[ranges->place]);
+		--ranges->unread;
+		if (ranges->unread != ranges->partitions->boundinfo->default_index)
+			ranges->current = prices_in(lookup, ranges->partitions->oids[ranges->unread]);
 	}
 	return true;
 }

@@ -17,7 +17,7 @@ void
 check_reading(const unsigned char *bytes, std::size_t size)
 {
 	History history;
-	if (!parse_history(bytes, size, pause, history))
+	if (!parse_history(bytes, size, check_interrupts, history))
 		return;
 	Step step;
 	double prices[7];

@@ -48,10 +48,10 @@ check_reading(const std::uint8_t *data, std::size_t size)
 		                           ranking.wide_runs[i - 1].key <= ranking.wide_runs[i].key
 		                     : ranking.runs[i - 1].value < ranking.runs[i].value);
 	const Ranking again = read(stored(ranking));
-	require(compare_rankings(ranking, again, test_environment.pause) == 0 &&
+	require(compare_rankings(ranking, again, test_environment.check_interrupts) == 0 &&
 	        ranking.scale == again.scale);
-	require(hash_ranking(ranking, 0, test_environment.pause) ==
-	        hash_ranking(again, 0, test_environment.pause));
+	require(hash_ranking(ranking, 0, test_environment.check_interrupts) ==
+	        hash_ranking(again, 0, test_environment.check_interrupts));
 }
 
 // The first byte says how many bytes a value has, and so how far apart values are.

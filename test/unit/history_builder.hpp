@@ -16,7 +16,7 @@ namespace listing_stats {
 inline std::size_t pauses = 0;
 
 inline void
-pause()
+check_interrupts()
 {
 	++pauses;
 }
@@ -66,14 +66,14 @@ pack_all(const Collection &collection)
 	                       static_cast<std::uint32_t>(packed.wide.size())};
 	std::vector<HistoryRow> &rows = packed.steps;
 	rows = collection.rows;
-	rows.resize(sort_rows(rows.data(), rows.size(), prices, pause));
-	packed.unpacked =
-		history_of_steps(rows.data(), static_cast<std::uint32_t>(rows.size()), prices, pause);
-	const PackingPlan plan = plan_packing(rows.data(), rows.size(), prices, pause);
+	rows.resize(sort_rows(rows.data(), rows.size(), prices, check_interrupts));
+	packed.unpacked = history_of_steps(rows.data(), static_cast<std::uint32_t>(rows.size()), prices,
+	                                   check_interrupts);
+	const PackingPlan plan = plan_packing(rows.data(), rows.size(), prices, check_interrupts);
 	packed.size = plan.size;
 	packed.bytes = std::make_unique<unsigned char[]>(plan.size);
-	pack(rows.data(), rows.size(), prices, plan, packed.bytes.get(), pause);
-	if (!parse_history(packed.bytes.get(), packed.size, pause, packed.history))
+	pack(rows.data(), rows.size(), prices, plan, packed.bytes.get(), check_interrupts);
+	if (!parse_history(packed.bytes.get(), packed.size, check_interrupts, packed.history))
 		packed.history.count = UINT32_MAX;
 	return packed;
 }

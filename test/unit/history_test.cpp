@@ -362,7 +362,7 @@ test_damage()
 			if (i < size)
 				bytes[i] = static_cast<unsigned char>(bytes[i] ^ (1U << (random() % 8)));
 			History history;
-			if (!parse_history(bytes.get(), size, pause, history))
+			if (!parse_history(bytes.get(), size, check_interrupts, history))
 				continue;
 			std::vector<HistoryRow> rows(history.count);
 			std::vector<unsigned char> scratch(size);
@@ -427,23 +427,28 @@ test_pauses()
 			std::printf("%s: %zu pauses\n", what, pauses);
 		CHECK(pauses >= times);
 	};
-	constexpr std::size_t steps = count / between_pauses;
+	constexpr std::size_t steps = count / between_checks;
 	std::vector<HistoryRow> rows = collection.rows;
 	const Prices prices = collection.prices();
-	paused("sorted", steps, [&] { (void) sort_rows(rows.data(), count, prices, pause); });
+	paused("sorted", steps,
+	       [&] { (void) sort_rows(rows.data(), count, prices, check_interrupts); });
 	std::reverse(rows.begin(), rows.end());
-	paused("reversed", steps, [&] { (void) sort_rows(rows.data(), count, prices, pause); });
+	paused("reversed", steps,
+	       [&] { (void) sort_rows(rows.data(), count, prices, check_interrupts); });
 	std::shuffle(rows.begin(), rows.end(), random);
-	paused("sort", 256, [&] { (void) sort_rows(rows.data(), count, prices, pause); });
+	paused("sort", 256, [&] { (void) sort_rows(rows.data(), count, prices, check_interrupts); });
 	std::vector<HistoryRow> equal = collection.rows;
 	for (HistoryRow &row : equal)
 		row = {5, static_cast<std::int64_t>(random() % 1000), 5};
-	paused("equal times", steps, [&] { (void) sort_rows(equal.data(), count, prices, pause); });
+	paused("equal times", steps,
+	       [&] { (void) sort_rows(equal.data(), count, prices, check_interrupts); });
 
 	PackingPlan plan;
-	paused("plan", 4 * steps, [&] { plan = plan_packing(rows.data(), count, prices, pause); });
+	paused("plan", 4 * steps,
+	       [&] { plan = plan_packing(rows.data(), count, prices, check_interrupts); });
 	std::vector<unsigned char> bytes(plan.size);
-	paused("pack", 2 * steps, [&] { pack(rows.data(), count, prices, plan, bytes.data(), pause); });
+	paused("pack", 2 * steps,
+	       [&] { pack(rows.data(), count, prices, plan, bytes.data(), check_interrupts); });
 	const Packed packed = pack_all(collection);
 	const History &history = packed.history;
 	std::vector<HistoryRow> read(count);

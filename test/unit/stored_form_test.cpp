@@ -11,13 +11,13 @@ namespace {
 int
 compare(const Ranking &a, const Ranking &b)
 {
-	return compare_rankings(a, b, test_environment.pause);
+	return compare_rankings(a, b, test_environment.check_interrupts);
 }
 
 std::uint64_t
 hash(const Ranking &ranking, std::uint64_t seed)
 {
-	return hash_ranking(ranking, seed, test_environment.pause);
+	return hash_ranking(ranking, seed, test_environment.check_interrupts);
 }
 
 Ranking
@@ -147,7 +147,7 @@ void
 test_pauses()
 {
 	constexpr std::size_t parts = 3;
-	std::vector<std::int64_t> values(parts * values_between_pauses);
+	std::vector<std::int64_t> values(parts * values_between_checks);
 	for (std::size_t i = 0; i < values.size(); ++i)
 		values[i] = static_cast<std::int64_t>(i * 7919);
 	TestBlock test(values, {}, 2);
@@ -169,13 +169,15 @@ test_pauses()
 	paused("hashed", [&] { (void) hash(ranking, 0); });
 	const Extent extent = extent_of(values.data(), values.size());
 	paused("moments", [&] {
-		(void) moments_of(values.data(), values.size(), extent, test_environment.pause);
+		(void) moments_of(values.data(), values.size(), extent, test_environment.check_interrupts);
 	});
-	paused("moments of runs",
-	       [&] { (void) moments_of(ranking.runs, ranking.run_count, test_environment.pause); });
+	paused("moments of runs", [&] {
+		(void) moments_of(ranking.runs, ranking.run_count, test_environment.check_interrupts);
+	});
 	std::fill(values.begin(), values.end(), 7);
 	paused("moments of a small range", [&] {
-		(void) moments_of(values.data(), values.size(), Extent{7, 7}, test_environment.pause);
+		(void) moments_of(values.data(), values.size(), Extent{7, 7},
+		                  test_environment.check_interrupts);
 	});
 }
 
