@@ -94,6 +94,26 @@ forget_triggers()
 	}
 }
 
+#ifdef USE_ASSERT_CHECKING
+
+// Whether a valid entry of "triggers" is of the attachment.
+bool
+is_used(const Attachment *attachment)
+{
+	HASH_SEQ_STATUS status;
+	bool used = false;
+
+	hash_seq_init(&status, triggers);
+	while (void *entry = hash_seq_search(&status))
+	{
+		const TriggerColumns *columns = static_cast<TriggerColumns *>(entry);
+		used = used || (columns->valid && columns->attachment == attachment);
+	}
+	return used;
+}
+
+#endif
+
 void
 start_cache()
 {
@@ -384,6 +404,8 @@ free_stale_attachments()
 {
 	ListCell *cell = nullptr;
 
+	// No flush runs, which would use them.
+	Assert(!IsTransactionState());
 	foreach (cell, invalid_plans)
 		SPI_freeplan(static_cast<SPIPlanPtr>(lfirst(cell)));
 	list_free(invalid_plans);
@@ -393,6 +415,7 @@ free_stale_attachments()
 		Attachment *attachment = static_cast<Attachment *>(lfirst(cell));
 		if (attachment->valid)
 			continue;
+		Assert(!is_used(attachment));
 		for (SPIPlanPtr plan : attachment->plan)
 		{
 			if (plan != nullptr)

@@ -105,6 +105,7 @@ level_at(int depth)
 
 	Level *level = push_level(&innermost_level);
 	level->depth = depth;
+	Assert(level->outer == nullptr || level->outer->depth < depth);
 	queue_flush();
 	return level;
 }
@@ -470,8 +471,9 @@ bool
 end_own_write()
 {
 	OwnWrite *write = innermost_write;
-	const bool written_meanwhile = write->written_meanwhile;
 
+	Assert(write != nullptr && write->subtransaction == GetCurrentSubTransactionId());
+	const bool written_meanwhile = write->written_meanwhile;
 	innermost_write = write->outer;
 	pfree(write);
 	return written_meanwhile;

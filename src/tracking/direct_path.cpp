@@ -25,6 +25,20 @@ reads_leaves(Size keys)
 	return keys >= many_keys && !IsolationIsSerializable() && !snapshots_expire();
 }
 
+#ifdef USE_ASSERT_CHECKING
+
+// Whether the caller has done what direct_path.hpp asks of him: he has looked for a path, acts as
+// the tables' owner and has locked them.
+bool
+is_ready(const Attachment &attachment)
+{
+	return attachment.direct_path != nullptr && GetUserId() == attachment.owner &&
+	       CheckRelationOidLockedByMe(attachment.listing, RowExclusiveLock, true) &&
+	       CheckRelationOidLockedByMe(attachment.price, AccessShareLock, true);
+}
+
+#endif
+
 bool
 is_own_version(TupleTableSlot *slot)
 {
@@ -521,6 +535,10 @@ write_latest(void *argument, Datum *value, bool *null)
 	Columns latest = {};
 
 	write_without_price(write, write->keys->count, &value[0]);
+	// Both come in ascending order, so that none is passed over.
+	Assert(write->stopped ||
+	       (write->next < write->keys->count &&
+	        compare_key(write->attachment->key, write->keys->key[write->next], value[0]) == 0));
 	latest.value[last_price_at] = value[1];
 	latest.null[last_price_at] = null[1];
 	latest.value[last_price] = value[2];
@@ -747,6 +765,9 @@ read_directly(Attachment *attachment, Tuplestorestate *keys, Shape taken, Tuples
 	Datum value[most_key_columns + 1 + end_of_targets + added_columns];
 	bool null[lengthof(value)] = {};
 
+	Assert(ActiveSnapshotSet() && GetUserId() == attachment->owner);
+	Assert(attachment->direct_path != nullptr &&
+	       attachment->direct_path->prices_obstacle == nullptr);
 	for (int i = 0; i < key_columns; ++i)
 		type[i] = attachment->key_column[i].type;
 	write.attachment = attachment;
@@ -833,7 +854,10 @@ keep_key(void *argument, Datum *value, bool *)
 	Datum *key = priced->keys->key;
 
 	while (compare_key(*priced->type, key[priced->next], value[0]) != 0)
+	{
 		++priced->next;
+		Assert(priced->next < priced->keys->count);
+	}
 	key[priced->kept++] = key[priced->next++];
 }
 
@@ -857,6 +881,7 @@ keep_priced(const Attachment &attachment, Keys *keys)
 {
 	Priced priced = {&attachment.key, keys, 0, 0};
 
+	Assert(is_ready(attachment) && attachment.direct_path->obstacle == nullptr);
 	push_new_snapshot();
 	Relation price = table_open(attachment.price, NoLock);
 	Size i = keep_priced_in_leaves(attachment, price, &priced);
@@ -888,6 +913,7 @@ lock_directly(const Attachment &attachment, const Keys &wanted, Keys *found)
 {
 	const DirectPath *path = attachment.direct_path;
 
+	Assert(is_ready(attachment) && path->obstacle == nullptr);
 	push_new_snapshot();
 	Relation listing = table_open(attachment.listing, NoLock);
 	Lookup lookup = begin_lookup(listing, path->listing_index, path->listing_keys, attachment);
@@ -914,6 +940,7 @@ write_directly(const Attachment &attachment, const Keys &keys, const PendingKey 
 {
 	Write write = {};
 
+	Assert(is_ready(attachment) && attachment.direct_path->obstacle == nullptr);
 	push_new_snapshot();
 	write.attachment = &attachment;
 	write.path = attachment.direct_path;

@@ -30,6 +30,50 @@ CommandId recomputed_before = FirstCommandId;
 
 bool flushing_late_keys = false;
 
+#ifdef USE_ASSERT_CHECKING
+
+// Whether the keys are in ascending order, each once.
+bool
+is_ascending(const ComparedType &type, const Keys &keys)
+{
+	for (Size i = 1; i < keys.count; ++i)
+	{
+		if (compare_key(type, keys.key[i - 1], keys.key[i]) >= 0)
+			return false;
+	}
+	return true;
+}
+
+// The same of what a statement has collected.
+bool
+is_ascending(const ComparedType &type, const PendingKey *key, Size count)
+{
+	for (Size i = 1; i < count; ++i)
+	{
+		if (compare_key(type, key[i - 1].key, key[i].key) >= 0)
+			return false;
+	}
+	return true;
+}
+
+// Whether both tables are locked as a flush locks them, or more strongly.
+bool
+is_locked(const Attachment &attachment)
+{
+	return CheckRelationOidLockedByMe(attachment.listing, RowExclusiveLock, true) &&
+	       CheckRelationOidLockedByMe(attachment.price, AccessShareLock, true);
+}
+
+// Whether nobody else can write prices.
+bool
+keeps_writers_out(const Attachment &attachment)
+{
+	return CheckRelationOidLockedByMe(attachment.listing, ShareRowExclusiveLock, true) ||
+	       CheckRelationOidLockedByMe(attachment.price, ShareRowExclusiveLock, true);
+}
+
+#endif
+
 template <typename T>
 T *
 allocate(Size count)
@@ -190,6 +234,8 @@ insert_own_rows(Attachment *attachment, const Keys *keys, const Rows &wanted)
 uint64
 write_by_sql(Attachment *attachment, const Keys *keys, const PendingKey *const *added)
 {
+	Assert(keys == nullptr ? keeps_writers_out(*attachment) : is_locked(*attachment));
+	Assert(added == nullptr || keys != nullptr);
 	const bool all = keys == nullptr;
 	const Statement write = all ? Statement::write_all : Statement::write;
 	Rows wanted = all ? Rows{} : rows_of_keys(attachment, *keys, added);
@@ -367,6 +413,8 @@ lock_listings(Attachment *attachment, const Keys &wanted)
 {
 	Keys found = allocate_keys(wanted.count);
 
+	Assert(is_locked(*attachment));
+	Assert(is_ascending(attachment->key, wanted));
 	if (goes_directly(*attachment, wanted) && locks_directly(attachment))
 	{
 		AsOwner as_owner;
@@ -388,6 +436,8 @@ write_as_owner(Attachment *attachment, const Keys &keys, PendingKey *const *adde
 {
 	AsOwner as_owner;
 
+	Assert(is_locked(*attachment));
+	Assert(is_ascending(attachment->key, keys));
 	begin_as_owner(&as_owner, attachment);
 	begin_own_write(*attachment, nullptr);
 	const uint64 changed = write_directly(*attachment, keys, added, written);
@@ -601,6 +651,8 @@ split_missing(Work *work, const Keys &found, Size *missing_count)
 	Size kept = 0;
 	Size next = 0;
 
+	Assert(is_ascending(work->attachment->key, work->key, work->count));
+	Assert(is_ascending(work->attachment->key, found));
 	*missing_count = 0;
 	for (Size i = 0; i < work->count; ++i)
 	{
@@ -712,6 +764,8 @@ lock_together(Work *work, int count, bool final)
 	Keys wanted = {allocate<Datum>(keys), nullptr, 0};
 	for (int i = 0; i < together; ++i)
 	{
+		Assert(is_locked(*work[i].attachment));
+		Assert(work[i].attachment->listing == work[0].attachment->listing);
 		if (work[i].side == Side::listing && !work[i].attachment->foreign_key &&
 		    !work[i].attachment->own_rows)
 			lock_arrivals(*work[i].attachment, ShareLock);
@@ -900,6 +954,8 @@ void
 check_late_keys()
 {
 	const LateKeys late = late_keys();
+
+	Assert(!is_late_event_queued());
 	if (late.count == 0)
 		return;
 	// No statement runs that would have one.

@@ -67,6 +67,7 @@ serves(TransactionId since)
 Lookup
 begin_lookup(Relation table, Oid index, const IndexKeys &keys, const Attachment &attachment)
 {
+	Assert(CheckRelationLockedByMe(table, AccessShareLock, true) && ActiveSnapshotSet());
 	Lookup lookup = {CurrentMemoryContext,
 	                 table,
 	                 index_open(index, AccessShareLock),

@@ -128,6 +128,7 @@ append_late(const Attachment &attachment, Side side, Datum key, bool deferred)
 	const ComparedType &type = attachment.key;
 
 	make_room();
+	Assert(late_count == 0 || late[late_count - 1].subtransaction <= GetCurrentSubTransactionId());
 	MemoryContext old = MemoryContextSwitchTo(late_context);
 	late[late_count] = {attachment.relation,
 	                    attachment.trigger,
@@ -169,6 +170,8 @@ add_late_keys(const Attachment &attachment, Side side, const PendingKey *key, Si
 		queued_in = GetCurrentSubTransactionId();
 		queue_event(LateStep::first);
 	}
+	// The invariant of the header, unless they have been looked for.
+	Assert(queued_in <= GetCurrentSubTransactionId());
 }
 
 void
@@ -192,6 +195,12 @@ take_late_keys()
 		forget_late_keys();
 	}
 	return taken;
+}
+
+bool
+is_late_event_queued()
+{
+	return queued_in != InvalidSubTransactionId;
 }
 
 LateKeys

@@ -56,6 +56,9 @@ LateKeys take_late_keys();
 // What is remembered.
 LateKeys late_keys();
 
+// Whether an event is queued that has not led to a look yet.
+bool is_late_event_queued();
+
 // Queues the last step, if there is anything to look for.
 void queue_last_step();
 

@@ -475,6 +475,8 @@ begin_price_lookup(const Attachment &attachment, Relation price)
 {
 	PriceLookup *lookup = static_cast<PriceLookup *>(palloc0(sizeof(PriceLookup)));
 
+	Assert(CheckRelationLockedByMe(price, AccessShareLock, true) && ActiveSnapshotSet());
+	Assert(RelationGetRelid(price) == attachment.price);
 	lookup->attachment = &attachment;
 	lookup->context = CurrentMemoryContext;
 	AcceptInvalidationMessages();
@@ -515,6 +517,7 @@ is_lost(const PriceLookup &lookup)
 Datum
 column_of_price(const PriceLookup &lookup, int column, bool *is_null)
 {
+	Assert(lookup.at != nullptr);
 	return slot_getattr(lookup.at->rows.slot, lookup.at->path.attnum[column], is_null);
 }
 

@@ -127,6 +127,7 @@ run_statement(Attachment *attachment, Statement statement, const Rows &taken, Se
 	MemoryContext context = CurrentMemoryContext;
 	AsOwner as_owner;
 
+	Assert(!is_write(statement) || written_meanwhile != nullptr);
 	begin_as_owner(&as_owner, attachment);
 	SPI_connect();
 	const bool inserts = statement == Statement::lock && attachment->own_rows;
