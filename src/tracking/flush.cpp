@@ -463,6 +463,16 @@ keys_from(const Keys &keys, Size first)
 	return {keys.key + first, keys.tid == nullptr ? nullptr : keys.tid + first, keys.count - first};
 }
 
+// Says by DEBUG1 that the listings behind the first "written" ones cannot be written directly,
+// although the tables allow it.
+void
+say_what_is_left(const Attachment &attachment, const Keys &keys, Size written)
+{
+	if (written < keys.count)
+		elog(DEBUG1, "listing_stats leaves %zu of %zu listings of table \"%s\" to SQL",
+		     keys.count - written, keys.count, NameStr(attachment.listing_name));
+}
+
 // Returns how many listings it has changed.
 uint64
 recompute(Attachment *attachment, const Keys &keys)
@@ -470,8 +480,12 @@ recompute(Attachment *attachment, const Keys &keys)
 	Size written = 0;
 	uint64 changed = 0;
 
-	if (keys.count > 0 && goes_directly(*attachment, keys) && writes_directly(attachment, false))
+	const bool possible = goes_directly(*attachment, keys);
+	const bool direct = keys.count > 0 && possible && writes_directly(attachment, false);
+	if (direct)
 		changed = write_as_owner(attachment, keys, nullptr, &written);
+	if (direct || !possible)
+		say_what_is_left(*attachment, keys, written);
 	return changed + batched(keys_from(keys, written), nullptr,
 	                         [attachment](const Keys &some, PendingKey *const *) {
 								 return write_by_sql(attachment, &some, nullptr);
@@ -501,7 +515,10 @@ add_to_stored(Attachment *attachment, const Keys &keys, PendingKey **key, Keys *
 	uint64 changed = 0;
 
 	if (keys.count > 0 && writes_directly(attachment, true))
+	{
 		changed = write_as_owner(attachment, keys, key, &written);
+		say_what_is_left(*attachment, keys, written);
+	}
 	return changed +
 	       batched(keys_from(keys, written), key + written,
 	               [attachment, other](const Keys &some, PendingKey *const *added) {

@@ -174,5 +174,22 @@ is(next_multixact(), $before, 'no multixact');
 is($node->safe_psql('postgres', 'SELECT count(*) FROM price'), '1000', 'all inserted');
 is($node->safe_psql('postgres', q{SELECT count(*) FROM listing_stats.verify('listing', 'price')}), '0', 'right');
 
+# The log says also what a partition without an index leaves to SQL.
+$node->safe_psql('postgres', q{
+	SET client_min_messages = warning;
+	DROP TABLE IF EXISTS price, listing, other CASCADE;
+	CREATE TABLE listing (id int PRIMARY KEY);
+	CREATE TABLE price (id int NOT NULL, listing_id int, created date NOT NULL, value numeric) PARTITION BY RANGE (created);
+	CREATE TABLE price_1 PARTITION OF price FOR VALUES FROM ('2026-01-01') TO ('2026-02-01');
+	CREATE TABLE price_2 PARTITION OF price FOR VALUES FROM ('2026-02-01') TO ('2026-03-01');
+	INSERT INTO listing VALUES (1), (2);
+	SELECT count(*) FROM listing_stats.attach('listing', 'price', key => 'listing_id', tie => 'id');
+	DO $$ BEGIN EXECUTE (SELECT format('DROP INDEX %s', index) FROM listing_stats.attachments); END $$;
+	CREATE INDEX ON price_2 (listing_id, created DESC, id DESC);
+});
+my (undef, undef, $left) = $node->psql('postgres', q{SET client_min_messages = debug1; INSERT INTO price VALUES (1, 1, '2026-02-01', 5), (2, 2, '2026-01-01', 6)});
+like($left, qr/listing_stats writes table "listing" directly.*listing_stats leaves 1 of 2 listings of table "listing" to SQL/s, 'DEBUG1 of a lookup that is lost');
+is($node->safe_psql('postgres', q{SELECT string_agg(last_price::text, ' ' ORDER BY id) FROM listing}), '5 6', 'DEBUG1 of a lookup that is lost: right');
+
 $node->stop;
 done_testing();
