@@ -34,8 +34,8 @@ reopen_tables(const Attachment &attachment, Request *request)
 	request->price = relation_open(attachment.price, NoLock);
 }
 
-// The prices of an attachment other than "own" that keeps its values in this column, as its
-// triggers name them; nullptr: there is none.
+// The name of the price table of another attachment than "own" that keeps this column, as its
+// triggers have it; nullptr: none does.
 const char *
 kept_by_another(Relation listing, const char *name, const Trigger *own)
 {
@@ -125,7 +125,7 @@ check_target(const Request &request, const ResolvedColumn &target, const Resolve
 		                 format_type_with_typemod(source.type, source.typmod))));
 }
 
-// A change of the table's shape cannot wait for trigger events, nor they for it.
+// As ALTER TABLE does: events that are still to fire hold rows of the table's old shape.
 void
 check_no_pending_events(Relation relation)
 {
@@ -147,7 +147,7 @@ add_target_column(Request *request, const Attachment &attachment, int target)
 	int32 typmod = source.typmod;
 	const Oid type = getBaseTypeAndTypmod(source.type, &typmod);
 
-	// A total can have more digits.
+	// A total can have more digits than a price.
 	if (target == price_total)
 		typmod = -1;
 	check_no_pending_events(request->listing);
@@ -268,8 +268,8 @@ check_unique_key(const Attachment &attachment)
 		                 "there yet.")));
 }
 
-// A table that gets rows of its own has none of other keys, which would be deleted.  As the owner,
-// whose functions the condition can call.
+// An error if the table, whose rows become the attachment's own, has a row of a key without prices:
+// it would be deleted.  Asked as the owner, since the condition can call functions of his.
 void
 check_rows(const Attachment &attachment)
 {
@@ -371,7 +371,7 @@ Oid
 attach_tables(Request *request)
 {
 	const Trigger *existing = existing_attachment(request);
-	// Not so of one that has kept columns of rows that are there.
+	// Rows that are the attachment's own already need no check.
 	const bool had_own_rows =
 		existing != nullptr && parse_definition(request->listing, existing).own_rows;
 	Attachment attachment = complete_request(request, existing);

@@ -9,8 +9,9 @@ namespace listing_stats {
 
 namespace {
 
-// The triggers of an attachment share a number that none of its tables uses yet.  Their names sort
-// before those of foreign keys (RI_ConstraintTrigger...), so that they fire first: they are format.
+// The triggers of an attachment share a number that none of its tables uses yet.  Triggers fire in
+// the order of their names, and these have to fire before those of foreign keys, which are called
+// RI_ConstraintTrigger...: so the names never change.
 char *
 free_trigger_name(Oid listing, const List *price_tables)
 {

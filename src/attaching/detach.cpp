@@ -29,8 +29,8 @@ keeps(Relation relation, const Trigger *trigger, Side side, const char *column)
 	return column == nullptr;
 }
 
-// A trigger of ours on "table", of what it has with "other" if that is named; *half is the table
-// that has the other half, if any, and *root the one that "table" is a part of or is.
+// A trigger of ours on "table": if "other" is named, of an attachment of the two.  *half is the
+// table that has the attachment's other half, if any; *root is "table", or what it is a part of.
 const Trigger *
 find_attached(Oid table, Oid other, const char *column, Oid *root, Oid *half)
 {

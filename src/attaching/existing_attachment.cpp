@@ -97,8 +97,7 @@ differs(const char *named, const char *now)
 	return named != nullptr && (now == nullptr || strcmp(named, now) != 0);
 }
 
-// Whether the request can be of the attachment, by key; and by time, value and condition, as far as
-// it names them.
+// Whether the request does not name another key, time, value or condition than the attachment has.
 bool
 has_key(const Request &request, const Existing &existing)
 {
@@ -194,7 +193,7 @@ existing_attachment(Request *request)
 		found = existing;
 		++count;
 	}
-	// Halves of one that do not find each other are none.
+	// Two halves of one attachment that do not find each other are none that could be changed.
 	if (count > 1 && columns[0] != nullptr && columns[1] != nullptr &&
 	    strcmp(columns[0], columns[1]) == 0)
 		return nullptr;
@@ -213,8 +212,8 @@ existing_attachment(Request *request)
 
 namespace {
 
-// What is carried: what was, unless it is named 'none', and what is named, in the columns that it
-// was kept in if it was.
+// What is carried from now on: what was so far, except what the request calls 'none', and what it
+// names.  What was carried already stays in its column.
 void
 merge_carried(Request *request, const char *const *kept)
 {

@@ -159,7 +159,7 @@ lost_halves(const List *objects)
 	return halves;
 }
 
-// Drops the other half, unless there is a third table that it goes with.
+// Drops the other half, unless it is also the half of an attachment with a third table.
 void
 drop_remaining(void *argument)
 {

@@ -14,14 +14,14 @@ namespace {
 
 constexpr int rows_per_fetch = 1000;
 
-// Whoever reads less than all of a table would be told of differences that are none.
+// Whoever may not read all of a table would be told of differences that do not exist.
 void
 check_can_read(Oid table)
 {
 	const AclResult result = pg_class_aclcheck(table, GetUserId(), ACL_SELECT);
 	const Oid schema = get_rel_namespace(table);
 
-	// By its number it can be named without.
+	// The caller may have named the table by its number, which asks for no right on the schema.
 	if (OidIsValid(schema) && !may_use_schema(schema, GetUserId()))
 		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_SCHEMA, get_namespace_name(schema));
 	if (result != ACLCHECK_OK)

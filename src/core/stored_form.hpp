@@ -43,7 +43,7 @@ struct StoredHeader
 	std::size_t run_count;
 };
 
-// False: these are no such bytes.  It can tell from the first max_header_size ones.
+// False: the bytes do not begin with such a header.  The first max_header_size of them suffice.
 [[nodiscard]] bool read_stored_header(ByteReader &reader, StoredHeader &header) noexcept;
 
 // Reads the runs behind a header that is not wide.
@@ -55,7 +55,7 @@ public:
 	{
 	}
 
-	// False: there are no more, or the next is none.
+	// False: there are no more, or the bytes of the next one are no run.
 	[[nodiscard]] bool next(Run &run) noexcept;
 	bool failed() const noexcept { return failed_ || reader_.failed(); }
 

@@ -85,7 +85,7 @@ rescale(HistoryRows *rows, int scale)
 {
 	if (scale <= rows->scale)
 		return rows;
-	// Few if any become wide, unless all do.
+	// So many prices become wide: mostly few, and all if the scale is too large for any.
 	const int64 largest =
 		scale > max_scale ? -1 : largest_scaled_price / powers_of_ten[scale - rows->scale];
 	std::size_t wide = 0;

@@ -1,4 +1,10 @@
-// The keys that a caller gives, of whatever type, as the readers take them.
+// The keys that a caller gives, of whatever type, as the readers take them: integers as bigint, a
+// uuid as it is, all others as text, and a key of several columns as a record.
+//
+// Keys that no price can have are no error: a NULL, or a row with one, is left out.  What cannot be
+// read as a key is one: a type that does not fit (42804), a row with another number of columns, a
+// text that the column's type does not take.  Results are in the current memory context, or are
+// what was given.
 #pragma once
 
 #include "reading/reading_sql.hpp"

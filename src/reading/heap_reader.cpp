@@ -190,7 +190,7 @@ HeapReader<Key>::set_heap(const Heap &heap)
 	last_attnum_ = Max(Max(key_.attnum, at_.attnum), Max(tie_.attnum, value_.attnum));
 }
 
-// Columns before it that have one width and always the same place give it one too.
+// Where the column is in every row, if all before it have fixed widths and no NULLs.
 template <typename Key>
 RowColumn
 HeapReader<Key>::column(const ResolvedColumn &resolved) const
@@ -262,7 +262,7 @@ HeapReader<Key>::make_room(int bits)
 	return true;
 }
 
-// That of the key, or where it belongs.
+// The key's slot, or the free one where it belongs.
 template <typename Key>
 Slot *
 HeapReader<Key>::slot_of(const Key &key, uint64 hash) const
@@ -279,7 +279,8 @@ HeapReader<Key>::slot_of(const Key &key, uint64 hash) const
 	}
 }
 
-// That of the first key with such a tag: almost always the only one.  It is fetched.
+// The entry of the first key with this tag, which is almost always the key that is looked for.  It
+// is fetched into the processor's cache.
 template <typename Key>
 uint32
 HeapReader<Key>::probable_entry(uint64 hash) const
@@ -406,7 +407,7 @@ HeapReader<Key>::read_row(HeapTuple tuple, Row<Key> *row) const
 	       !(skip_null_ && row->value_null);
 }
 
-// One that has NULLs, or columns whose place differs.  false: it has no key.
+// A row with NULLs, or with columns whose offsets differ from row to row.  false: it has no key.
 template <typename Key>
 bool
 HeapReader<Key>::read_unusual_row(HeapTuple tuple, Row<Key> *row) const

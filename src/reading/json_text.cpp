@@ -221,7 +221,7 @@ append_scaled(StringInfo out, int64 value, int scale)
 	out->len += static_cast<int>(end - start);
 }
 
-// false: it is none that fits.
+// false: it does not fit 64 bits, or is no finite number.
 bool
 append_numeric(StringInfo out, Datum value)
 {

@@ -1,4 +1,8 @@
 // Keys of listings as the readers of pages hold them: integers as bigint, a uuid as its bytes.
+//
+// They compare as the btree of their type has them, without calling the server.  A KeySet is in
+// ascending order, each key once, and its array is the caller's to free; readers rest on that order
+// and check it by an assertion.
 #pragma once
 
 #include "server/postgres.hpp"

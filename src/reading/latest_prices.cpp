@@ -1,5 +1,10 @@
 // latest_prices(), latest_price() and latest_rows(): the newest price of the listings asked for, or
 // of all.
+//
+// A listing without a price has no row, and latest_price() of it is NULL.  Rows are read as the
+// caller, with the snapshot of the statement that calls.  A reader can find out halfway that it
+// cannot go on: then what it has given is dropped, and the next way begins anew.  So nothing of the
+// result may be handed on before read_latest() has returned.
 #include "reading/price_reader.hpp"
 #include "server/numeric.hpp"
 

@@ -1,5 +1,9 @@
 // What the planner is told of latest_prices() and latest_rows(): how many rows they give, and what
 // they cost.
+//
+// As many rows as there are keys in the array.  If that is NULL, as many as the table has keys, if
+// the session has read it before: to plan is not the time to look for its columns.  Where neither
+// is known nothing is said, and the planner goes by what CREATE FUNCTION says.
 #include "reading/reading_sql.hpp"
 
 namespace listing_stats {

@@ -177,14 +177,14 @@ private:
 	BTPageOpaque opaque_ = nullptr;
 	OffsetNumber max_ = 0;
 
-	// The keys that are wanted, up to which of them is known whether they have a price, and how
-	// many have none.
+	// The keys that are wanted.  Of the first asked_ of them it is known whether they have a price;
+	// the missing_ that have none are moved to the front.
 	KeySet<Key> *wanted_ = nullptr;
 	std::size_t asked_ = 0;
 	std::size_t missing_ = 0;
 
-	// Of all keys, those that have been given before are left out: up to which they have been met.
-	// Those that are given are added behind.
+	// The keys that are left out where all are read: the first given_before_ of given_, of which
+	// met_ have been passed.  Those that are given now are added behind them.
 	KeySet<Key> *given_ = nullptr;
 	std::size_t given_before_ = 0;
 	std::size_t given_room_ = 0;

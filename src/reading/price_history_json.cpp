@@ -1,4 +1,9 @@
 // price_history_json(): the prices of one listing as the nested list of an API's response.
+//
+// An array of objects, newest first, whose names are those of the columns of time and price, and
+// whose values are what to_json() makes of theirs.  A listing without prices gives [].  The text is
+// written where it is returned, behind room for its header, and begun anew if a reader cannot go
+// on.
 #include "reading/json_text.hpp"
 #include "reading/price_reader.hpp"
 

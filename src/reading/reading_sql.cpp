@@ -16,7 +16,8 @@ namespace listing_stats {
 
 namespace {
 
-// What takes as long as one price takes in a sort.  Measured; what is beyond twofold matters.
+// Costs, as multiples of the time that a sort takes for one price.  Measured, and rough: the
+// choice has to be right only where two ways differ more than twofold.
 constexpr double cost_of_lookup = 6;       // of one key's latest price in an index
 constexpr double cost_of_skip = 20;        // and of the key itself
 constexpr double cost_of_grouping = 0.33;  // of a price, where keys have several
@@ -152,7 +153,8 @@ conditions(const PriceTable &table, bool as_of)
 	return out.data;
 }
 
-// The key as it was asked for; the columns of several, by their numbers, see with_key_as_text().
+// The key as it was asked for.  A key of several columns is given as these, called by their
+// numbers, for with_key_as_text() to make text of.
 const char *
 answered_key(const PriceTable &table, KeyKind kind)
 {
@@ -316,7 +318,7 @@ latest_by_grouping(const PriceTable &table, KeyKind kind, const char *from, cons
 	                type_name(value), from, condition, key_list(table));
 }
 
-// Whether keys that are equal are the same.
+// Whether keys that compare as equal are the same bytes.
 bool
 looks_equal(const ResolvedColumn &key)
 {
@@ -562,7 +564,7 @@ sees_listings(const PriceTable &table)
 	return sees && check_enable_rls(table.listing, InvalidOid, true) != RLS_ENABLED;
 }
 
-// A query that reads all prices, or would for some.
+// A query that reads all prices, also where only those of some keys are wanted.
 struct Pass
 {
 	bool grouping;
@@ -637,7 +639,7 @@ latest_of_given(const PriceTable &table, KeyKind kind, const char *columns, int 
 	// Joined with the keys, prices do not come in an index's order.
 	const Pass pass = plan_pass(table, Indexed::by_time, size, as_of, whole_rows);
 
-	// Where the rows are elsewhere, one key in an array is as many: Citus cannot join it.
+	// Where the rows are elsewhere one key in an array goes the way of many: Citus cannot join it.
 	if (table.distributed ||
 	    (keys > 1 && (indexed == Indexed::not_at_all ||
 	                  (size.prices >= 0 && cost_of_lookup * parts.of_key * keys > pass.cost))))

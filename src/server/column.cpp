@@ -158,7 +158,7 @@ resolve_key_type(const ResolvedColumn &listing_key, const ResolvedColumn &price_
 			return false;
 		type = compared;
 	}
-	// What one column takes for one key, the other would take for two.
+	// Two keys that are equal in one column could differ in the other.
 	if (listing_key.collation != price_key.collation &&
 	    !(collation_is_deterministic(listing_key.collation) &&
 	      collation_is_deterministic(price_key.collation)))

@@ -1,5 +1,10 @@
 // An attachment as the server sees it now: tables, column numbers and types resolved from what its
 // triggers say.
+//
+// Who resolves one holds a lock on the table that the trigger is on, and makes the memory context
+// that all of it is in.  What it says is right until the relation cache tells of a change of one of
+// the tables: attachment_cache.hpp keeps attachments and listens for that.  A column that is not
+// kept or not named has attnum 0.
 #pragma once
 
 #include "server/column.hpp"
@@ -35,7 +40,7 @@ enum class Statement
 	count
 };
 
-struct DirectPath;  // see direct_path.hpp
+struct DirectPath;  // see direct_way.hpp
 
 struct Attachment
 {

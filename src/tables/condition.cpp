@@ -27,7 +27,7 @@ only_expression(List *raw)
 	    query->valuesLists != NIL)
 		return nullptr;
 	const ResTarget *target = linitial_node(ResTarget, query->targetList);
-	// "*" alone is one only in a list of targets.
+	// "*" alone is an expression only to the parser of a list of targets.
 	if (IsA(target->val, ColumnRef) &&
 	    IsA(linitial(reinterpret_cast<ColumnRef *>(target->val)->fields), A_Star))
 		return nullptr;
@@ -293,8 +293,8 @@ transform(Relation price, Oid owner, const char *text, bool printed, const char 
 	return condition;
 }
 
-// Whether an error is about the text and what it names, by whatever code PostgreSQL says so: not
-// that of an operator, of another transaction or of the server.
+// Whether an error says something of the text or of what it names.  Such errors have many codes;
+// all others come from an administrator, another transaction or the state of the server.
 bool
 is_of_text(int sqlstate)
 {
@@ -311,8 +311,9 @@ is_of_text(int sqlstate)
 	}
 }
 
-// What the parser has found in the condition that an index's cannot have either, in our words; it
-// says where by which function says so, in whatever language.  nullptr: something else.
+// What the parser has found in the condition that cannot be there, in our words: its own speak of
+// the predicate of an index.  The function that raised the error says what it is, in every
+// language. nullptr: something else.
 const char *
 what_cannot_be(const ErrorData *error)
 {

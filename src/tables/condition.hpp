@@ -3,9 +3,9 @@
 //
 // The text is what PostgreSQL prints while only pg_catalog is in the search_path and nothing else
 // is set that changes how constants look, and is read the same way: so no setting of whoever writes
-// prices changes what it means.  Nothing here runs a function
-// that the condition names, or one that somebody has written for the types of its constants: others
-// than such as the server reads itself are refused.
+// prices changes what it means.  Nothing here runs a function that the condition names.  To read a
+// constant runs the input function of its type, so types whose input can run code of somebody
+// else's are refused: composite types, ranges, and arrays of domains.
 #pragma once
 
 #include "server/postgres.hpp"

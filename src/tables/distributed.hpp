@@ -1,5 +1,6 @@
 // Tables whose rows are elsewhere: Citus keeps a table's name and description, an empty table, and
-// has the rows in shards, here or on other machines.
+// has the rows in shards, here or on other machines.  Such a table is never read or written through
+// its pages and indexes, only by SQL, which Citus sends to where the rows are.
 #pragma once
 
 #include "server/postgres.hpp"

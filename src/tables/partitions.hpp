@@ -1,4 +1,8 @@
 // The partition that has the rows of a key.
+//
+// The caller has the table locked, and has seen that it is partitioned by one column alone: key and
+// bounds are those of its cache entry.  The value is not NULL.  The server's own functions do the
+// search, with those of the partition key, as when a row is inserted.
 #pragma once
 
 #include "server/postgres.hpp"

@@ -1,5 +1,10 @@
 // The order of "latest", the index of price from which the latest price of a key is read first, and
 // that of listing by its key.
+//
+// An index of price serves if it is a valid btree of exactly the rows that count, and begins with
+// the columns of the key, in whatever order, followed by the order of "latest", read forwards or
+// backwards; all by their types' default operator classes.  The caller has the table locked.
+// Whether a snapshot may use the index is another question: see index_is_usable().
 #pragma once
 
 #include "tables/attachment.hpp"

@@ -91,7 +91,7 @@ start_cache()
 	CacheRegisterRelcacheCallback(forget_relation, 0);
 }
 
-// The key's argument, where "key" is not the key itself.
+// What the argument that names the key's columns is called: in some functions "key" is the value.
 constexpr const char *key_argument =
 	"key => '...' in latest_prices() and latest_rows(), key_column => '...' in other functions";
 
@@ -474,7 +474,8 @@ partitioning_of(Relation relation, const PriceTable &table)
 	const PartitionKey key = RelationGetPartitionKey(relation);
 	const PartitionDesc partitions = RelationGetPartitionDesc(relation, true);
 
-	// One column of the key may be there twice, whose partition takes both to be found.
+	// A partition key can name one column twice.  Then it has more columns than the key, and one
+	// value does not find the partition.
 	bool by_key = key->partnatts <= key_columns(table);
 	for (int i = 0; by_key && i < key->partnatts; ++i)
 	{

@@ -1,5 +1,10 @@
 // The table of prices that a reading function is asked about, with the columns that matter: those
 // of its attachment, or those that were named, with the same defaults as attach() has.
+//
+// find_price_table() locks the table ACCESS SHARE until the transaction ends, and returns a copy in
+// the current memory context, which stays as it was found.  Its Kept is the session's: whoever runs
+// a plan of it counts as a user as long as that runs, and without users it is freed after the
+// relation cache has told of a change.  Nobody's right to read the table is asked here.
 #pragma once
 
 #include "server/column.hpp"
@@ -86,13 +91,15 @@ struct ColumnNames
 // kept for as long as the table's description stays what it is.
 const PriceTable *find_price_table(Oid relation, const ColumnNames &names);
 
-// The same if it has been found already, without looking; nullptr: not yet.
+// The same if it has been found already, without looking or locking; good until messages are taken
+// in.  nullptr: not yet.
 const PriceTable *known_price_table(Oid relation, const ColumnNames &names);
 
 // How a table with these columns is partitioned.
 Partitioning partitioning_of(Relation relation, const PriceTable &table);
 
-// The columns of a partition, which have the names of the table's, and the index that serves.
+// The columns of a partition, which have the names of the table's, and the index that serves.  The
+// partition is locked, and the table's key is one column.
 const PriceTable *find_partition(const PriceTable &table, Relation partition);
 
 }  // namespace listing_stats

@@ -134,8 +134,8 @@ rewrite_table(Relation catalog, Oid table, bool only_clones, const Trigger *like
 		CacheInvalidateRelcacheByRelid(table);
 }
 
-// Tries for a tenth of a second: whoever commits gives up his locks one after the other, and is not
-// to be missed for that.
+// Tries for a tenth of a second: a transaction that commits releases its locks one after the other,
+// and should not count as holding them.
 template <class TryLock>
 bool
 lock_soon(TryLock try_lock)

@@ -1,4 +1,8 @@
 // pg_trigger, read and written without opening or waiting for the tables that the triggers are on.
+//
+// What is read is copied into the current memory context, so that it stays when the caches change.
+// Of a trigger only the members are set that triggers_of() names.  Writing asks for nobody's
+// rights: the caller has, or follows a change that was allowed.
 #pragma once
 
 #include "tables/trigger_arguments.hpp"

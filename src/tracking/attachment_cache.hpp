@@ -1,5 +1,10 @@
 // The attachments that this backend has met, kept until the relation cache says that something
 // changed.
+//
+// What is returned belongs to the cache, and stays until the transaction ends.  It may become
+// invalid before: who uses names or numbers of columns locks the tables first, and asks again if it
+// is no longer valid then.  Nothing is freed as long as a flush can run, and what is not valid at
+// the end of the transaction goes then.
 #pragma once
 
 #include "tables/attachment.hpp"
@@ -20,13 +25,13 @@ struct TriggerColumns
 	bool valid;
 };
 
-// For the trigger that is firing.  An error says what to do where names no longer fit; nullptr: it
-// is left over, on a listing whose price table is gone or on what was part of a price table (a
-// warning has been given), or has been dropped since its event.
+// For the trigger that is firing.  nullptr: there is nothing to keep.  The trigger has been dropped
+// since its event, or is left over: on a listing whose price table is gone, or on a table that was
+// part of a price table.  Then a warning has been given.  Where names no longer fit, an error says
+// what to do.
 TriggerColumns *columns_of_trigger(const TriggerData *event, Side side);
 
-// For later than the event that met the trigger; nullptr: it has been dropped since, or is left
-// over.
+// The same for later than the event; "relation" is the attached table, and "trigger" its own.
 Attachment *attachment_of(Oid relation, Oid trigger, Side side);
 
 // A plan that has become invalid: a flush further out may be running it, so that it is freed when

@@ -380,7 +380,9 @@ put_off(const Attachment &attachment, const PendingKeys &pending)
 		key.recompute = true;
 		append_key(attachment, level, pending_of(level, attachment, pending.side), key);
 	}
-	// It may be none after all.  With the lock against arrivals, as at the end of a statement.
+	// That a statement is under way was only a guess, and if it is wrong nothing takes the keys up.
+	// So they are late ones too, handled before the transaction commits as at the end of a
+	// statement, with the lock against arrivals.
 	if (statement == nullptr)
 		add_late_keys(attachment, pending.side, pending.key, pending.count, true);
 	return true;

@@ -3,6 +3,10 @@
 //
 // Most of it is found once for an attachment and holds as long as that is valid; the rest is asked
 // for each flush: the setting, hooks, and indexes that are newer than a snapshot.
+//
+// Nothing is changed here, nor is it an error if the way is closed.  The answer holds for a flush,
+// which has both tables locked.  The path is made in the attachment's context, and only by these
+// functions: direct_path.hpp is used after one of them has said yes.
 #pragma once
 
 #include "tables/price_table.hpp"
@@ -14,8 +18,8 @@ namespace listing_stats {
 // What does not change as long as an attachment is valid.
 struct DirectPath
 {
-	const char *obstacle;  // why there is none, and the rest is not set; nullptr: there is one
-	const char *prices_obstacle;  // why not even prices are read so
+	const char *obstacle;         // why listings cannot be written so; nullptr: they can
+	const char *prices_obstacle;  // why prices cannot be read so; nullptr: they can
 	bool partitioned;             // the table of prices
 	bool finds_listing;           // by the index of it
 	Oid listing_index;

@@ -164,9 +164,9 @@ check_written(Attachment *attachment, const Rows &keys)
 
 // Above READ COMMITTED what was written may rest on prices that others have committed and that this
 // transaction does not see: its columns would not be what it sees of the prices.  That is refused,
-// as it is to update what cannot be seen.  Of the columns that depend on all prices, where prices
-// were only added, it is enough that the transaction sees the listing as it is: to lock what it
-// sees is refused otherwise.
+// as it is to update what cannot be seen.  Where prices were only added, columns that depend on all
+// prices are not compared: it is enough that the transaction sees the listing as it is now.  To
+// lock what it sees is an error if it does not.
 void
 check_seen(Attachment *attachment, const Rows &keys)
 {
@@ -174,8 +174,8 @@ check_seen(Attachment *attachment, const Rows &keys)
 		return;
 	if (keys.shape == Shape::keys_added)
 		run_statement(attachment, Statement::lock, keys, Sees::transaction, nullptr, take_nothing);
-	// What is wrong for all that is committed as well, no other transaction has made so: an
-	// application or a trigger of the owner's that may.
+	// If the column is wrong for all that is committed as well, that is no other transaction's
+	// doing. An application or a trigger of the owner's has written it, and may.
 	if (wrong_column(attachment, keys, Sees::transaction) != nullptr &&
 	    wrong_column(attachment, keys, Sees::latest) == nullptr)
 		cannot_serialize();
@@ -249,7 +249,8 @@ write_by_sql(Attachment *attachment, const Keys *keys, const PendingKey *const *
 	AsOwner as_owner;
 
 	must_check = must_check || can_be_undone(*attachment);
-	// What only adds also leaves what a statement under way has still to put right.
+	// An additive write trusts the stored value.  If an outer statement has not yet corrected it,
+	// the check may find it wrong.
 	if (!again && must_check && added != nullptr)
 	{
 		again = wrong_column(attachment, wanted, Sees::latest) != nullptr;
@@ -345,9 +346,9 @@ given_key(const Attachment &attachment, HeapTuple tuple, TupleDesc columns)
 // Locks the rows of a table whose rows are the attachment's own, and inserts those that are
 // missing; appends their keys.
 //
-// None is inserted only to be removed again: what its foreign key refers to may be gone, together
-// with its prices.  Then nobody else's prices of the key can come unseen: this transaction has
-// removed the row itself, and who inserts it waits.
+// A row that would be removed again is not inserted: what its foreign key refers to may be gone,
+// together with its prices.  Nobody else's prices of the key are missed by that: this transaction
+// has removed the row itself, and whoever inserts it waits for it.
 void
 lock_own_rows(Attachment *attachment, const Rows &keys, Sees sees, Keys *found)
 {

@@ -27,7 +27,7 @@ void count_flush(Attachment *attachment, uint64 locked, uint64 written, uint64 n
 // attachment's columns.
 void note_verify(const Attachment &attachment, TimestampTz when, uint64 differences);
 
-// Of all attachments of this table: they change, or end.
+// Forgets that for all attachments of this table, which change or end.
 void forget_verify(Oid table);
 
 }  // namespace listing_stats

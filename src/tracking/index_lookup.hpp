@@ -1,4 +1,9 @@
 // Rows of a table by a key, which the first columns of an index are.
+//
+// The caller has the table locked, and has seen that serves() is true of the index; the snapshot
+// that is active when a lookup begins stays so until it ends.  Keys are as make_key() makes them,
+// without NULLs.  Rows come in the order of the index, those that the snapshot sees; a row is in
+// the lookup's slot until the next one is asked for.
 #pragma once
 
 #include "tables/attachment.hpp"

@@ -49,7 +49,7 @@ queue_event(LateStep step)
 	EState *state = CreateExecutorState();
 	ResultRelInfo *relation = makeNode(ResultRelInfo);
 	InitResultRelInfo(relation, table, 1, nullptr, 0);
-	// When the transaction commits no statement is under way that the event could be of.
+	// An event belongs to a statement, and none is under way when the transaction commits.
 	AfterTriggerBeginQuery();
 	ExecARInsertTriggers(state, relation, slot, NIL, nullptr);
 	AfterTriggerEndQuery(state);

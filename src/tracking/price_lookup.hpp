@@ -14,7 +14,8 @@ struct PriceLookup;
 // Why prices cannot be read so; nullptr: they can, as far as is known without opening partitions.
 const char *obstacle_of_prices(const Attachment &attachment, Relation price);
 
-// Whether indexes serve every snapshot that there is now, as far as is known likewise.
+// Whether the index of price serves every snapshot that there is now.  Those of partitions are
+// asked when these are opened.
 bool prices_serve_now(const Attachment &attachment);
 
 // With the active snapshot; reads with what the tables are when it begins.

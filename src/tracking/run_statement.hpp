@@ -1,5 +1,10 @@
 // Running the statements of maintenance_sql.hpp as the owner of the tables, and the rows that they
 // take and give.
+//
+// The caller has both tables locked as a flush locks them, or one so that nobody else writes
+// prices: no rename can come between making a plan and running it.  Stores of rows are the
+// caller's, who ends them.  Errors are the server's, and tell which attachment they are about; one
+// of our own is that a rule replaces the UPDATE.
 #pragma once
 
 #include "server/roles.hpp"
@@ -50,11 +55,13 @@ struct RowTaker
 // Runs a statement as the owner, and calls the taker with each row that it gives, in the context of
 // the caller.  Returns how many rows it has given or written.
 //
-// At READ COMMITTED the executor takes a new snapshot.  Above, the transaction's own is too old:
-// it is used only to refuse, as foreign keys do, to update a listing that the transaction cannot
-// see, which would afterwards appear to it twice; and for what check_seen() asks.
+// At READ COMMITTED the executor takes a new snapshot.  Above, a new one is taken here, since the
+// transaction's own is too old to be written by.  That one is used for two things.  As with foreign
+// keys an update of a listing that the transaction cannot see is refused, because the transaction
+// would afterwards see the listing twice.  And check_seen() asks what the transaction sees.
 //
-// *written_meanwhile: set if the attachment was written anew within the write.
+// *written_meanwhile: set if the attachment was written anew within the write.  nullptr only where
+// the statement does not write.
 uint64 run_statement(Attachment *attachment, Statement statement, const Rows &taken, Sees sees,
                      bool *written_meanwhile, RowTaker taker);
 

@@ -1,4 +1,9 @@
 // What is known of the statements under way.
+//
+// Hooks of the executor see each statement begin and end, from when the module is loaded.  Not seen
+// are the one that was under way then, COPY, and rows that logical replication applies; each
+// function says what it answers for these.  A QueryDesc that is given stands for its statement: it
+// may be gone when that has ended, so it is compared and not looked into.
 #pragma once
 
 #include "server/postgres.hpp"
@@ -28,8 +33,8 @@ bool is_statement_with(const char *text);
 bool is_being_changed(Oid listing, const QueryDesc **statement);
 
 // Once, with the first key that is collected, and before its listing is locked for it: whether the
-// statement that was under way when the module was loaded may be changing the listings.  It cannot
-// be known, only that it can.
+// statement that was under way when the module was loaded may be changing the listings.  We cannot
+// know whether it is; only whether it could be.
 void look_for_unseen_change(Oid listing, bool by_price);
 
 // Whether the row whose triggers are firing came by logical replication.  Such a row has no

@@ -320,7 +320,8 @@ inserted_price(const TriggerData *event, const TriggerColumns *columns)
 	PendingKey change = {};
 	bool is_null = false;
 
-	// Not by what is added: where nothing is computed from values, or some do not count.
+	// Recompute instead of adding if no column is computed from values, or if some prices do not
+	// count.
 	if (!OidIsValid(columns->attachment->value.type) || columns->attachment->own_rows ||
 	    has_virtual_condition(event, columns))
 		return to_recompute(false);
@@ -461,13 +462,13 @@ LISTING_STATS_FUNCTION(listing_stats_listing_changed)
 	const bool written = columns->attachment->guard != Guard::off &&
 	                     !is_own_write(event, columns) &&
 	                     any_changed(event, columns, first_target, end_of_targets);
-	// Who takes its key from a listing has to take its prices too.
+	// A listing may lose its key only if its prices go with it.
 	if (written && columns->attachment->guard == Guard::error &&
 	    !(moved && new_row_has_no_key(event, columns)))
 		check_guard(event, columns);
 	if (moved || written)
 		add_key(event, columns, Side::listing, event->tg_newslot, to_recompute(moved));
-	// Its row is missed there.
+	// Its row in the attachment's own table would be missing.
 	if (moved && columns->attachment->own_rows)
 		add_key(event, columns, Side::listing, event->tg_trigslot, to_recompute(true));
 	PG_RETURN_POINTER(nullptr);
