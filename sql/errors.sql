@@ -353,6 +353,32 @@ CREATE TABLE in_another (id serial PRIMARY KEY, k text COLLATE "POSIX", created 
 SELECT listing_stats.keep_latest('in_another', 'in_one_order', key => 'k');
 \echo :SQLSTATE
 
+-- tables that cannot have rows of their own: they are inserted with the key alone
+SELECT listing_stats.keep_latest('in_another', 'no_key', key => 'k');
+\echo :SQLSTATE
+CREATE TABLE needs_more (k text PRIMARY KEY, n int NOT NULL, last_price int, last_price_at date);
+SELECT listing_stats.keep_latest('in_another', 'needs_more', key => 'k', price_count => 'n');
+\echo :SQLSTATE
+CREATE TABLE needs_value (k text PRIMARY KEY, last_price int NOT NULL);
+SELECT listing_stats.keep_latest('in_another', 'needs_value', key => 'k');
+\echo :SQLSTATE
+CREATE TABLE numbered (value int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, n bigint);
+SELECT listing_stats.keep_latest('in_another', 'numbered', key => 'value', value => 'id');
+\echo :SQLSTATE
+
+-- a key that is misspelt; keys of which one takes different texts for equal; a condition of many columns
+CREATE COLLATION any_case (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+CREATE TABLE of_any_case (a text COLLATE any_case, b int, PRIMARY KEY (a, b));
+CREATE TABLE in_one_case (id serial PRIMARY KEY, a text, b int, c int, created date NOT NULL, value numeric, other numeric);
+SELECT listing_stats.attach('of_any_case', 'in_one_case', key => 'a, bb');
+\echo :SQLSTATE
+SELECT listing_stats.attach('of_any_case', 'in_one_case', key => 'a, b');
+\echo :SQLSTATE
+DO $$ BEGIN EXECUTE (SELECT 'ALTER TABLE in_one_case ' || string_agg(format('ADD c%s int', i), ', ') FROM generate_series(1, 17) i); END $$;
+ALTER TABLE in_one_case ALTER a TYPE text COLLATE any_case;
+SELECT listing_stats.attach('of_any_case', 'in_one_case', key => 'a, b', condition => (SELECT string_agg(format('c%s > 0', i), ' AND ') FROM generate_series(1, 17) i));
+\echo :SQLSTATE
+
 -- inside an extension script nothing is attached: see test/tap
 RESET SESSION AUTHORIZATION;
 SET client_min_messages = warning;

@@ -81,3 +81,26 @@ CALL listing_stats.refresh('latest', 'price', batch_size => 5);
 SELECT done = (SELECT count(*) FROM latest) AS done, changed FROM listing_stats.refresh_progress WHERE listing = 'latest'::regclass;
 SELECT listing_stats.detach('latest', 'price');
 DROP TABLE price, latest;
+
+-- a table that is there already, whose columns are NOT NULL: they have defaults until they are filled
+CREATE TABLE price (id serial PRIMARY KEY, product int, created date NOT NULL DEFAULT '2026-01-01', value numeric);
+CREATE TABLE latest (product int PRIMARY KEY, last_price numeric NOT NULL DEFAULT 0, last_price_at date NOT NULL DEFAULT '-infinity', n int NOT NULL DEFAULT 0, note text NOT NULL DEFAULT '');
+INSERT INTO price (product, value) VALUES (1, 11), (2, 21), (2, 22);
+SELECT last_price, price_count FROM listing_stats.keep_latest('price', 'latest', key => 'product', price_count => 'n');
+INSERT INTO price (product, value) VALUES (3, 31);
+INSERT INTO price (product, value) SELECT i, 10 * i FROM generate_series(1, 20) i;
+DELETE FROM price WHERE product > 4;
+DELETE FROM price WHERE product = 4;
+SELECT * FROM latest ORDER BY product;
+SELECT * FROM listing_stats.verify('latest', 'price');
+-- without its primary key no row can be inserted: check() says so, and how to mend it
+ALTER TABLE latest DROP CONSTRAINT latest_pkey;
+INSERT INTO price (product, value) VALUES (5, 51);
+\echo :SQLSTATE
+SELECT problem, mend FROM listing_stats.check() WHERE price = 'price'::regclass \gset
+\echo :problem
+:mend;
+SELECT * FROM listing_stats.check() WHERE price = 'price'::regclass;
+INSERT INTO price (product, value) VALUES (5, 51);
+SELECT * FROM latest WHERE product = 5;
+DROP TABLE price, latest;

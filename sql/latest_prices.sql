@@ -735,6 +735,24 @@ SELECT * FROM listing_stats.latest_prices('by_name', NULL::text[], key => 'k', v
 SELECT * FROM listing_stats.latest_prices('by_name', NULL::text[], key => 'k', at => 'k');
 SELECT * FROM listing_stats.latest_prices(4294967295::oid::regclass);
 
+-- attached with two values: the one that is meant has to be named, except for whole rows
+CREATE TABLE pair (id int PRIMARY KEY);
+CREATE TABLE rate (id serial PRIMARY KEY, pair_id int REFERENCES pair, created date NOT NULL DEFAULT '2026-01-01', buy numeric, sell numeric, used boolean);
+INSERT INTO pair VALUES (1);
+INSERT INTO rate (pair_id, buy, sell) VALUES (1, 10, 20);
+SELECT last_price FROM listing_stats.attach('pair', 'rate', value => 'buy', last_price => 'buy');
+SELECT listing_stats.latest_price('rate', 1);
+SELECT last_price FROM listing_stats.attach('pair', 'rate', value => 'sell', last_price => 'used', condition => 'used');
+SELECT listing_stats.latest_price('rate', 1);
+SELECT last_price FROM listing_stats.attach('pair', 'rate', value => 'sell', last_price => 'sell');
+SELECT listing_stats.latest_price('rate', 1);
+\echo :SQLSTATE
+SELECT * FROM listing_stats.latest_prices('rate', ARRAY[1]);
+SELECT listing_stats.latest_price('rate', 1, value => 'sell');
+SELECT sell FROM listing_stats.latest_rows(NULL::rate, ARRAY[1]);
+SELECT count(*) FROM listing_stats.detach('pair', 'rate', 'buy');
+SELECT listing_stats.latest_price('rate', 1);
+
 RESET SESSION AUTHORIZATION;
 DROP SCHEMA latest, hostile CASCADE;
 DROP OWNED BY regress_listing_stats_reader;

@@ -76,7 +76,7 @@ in_unique_index(Relation listing, AttrNumber attnum)
 
 void
 check_target(const Request &request, const ResolvedColumn &target, const ResolvedColumn &source,
-             bool keep_empty, const Trigger *own)
+             bool keep_empty, bool own_rows, const Trigger *own)
 {
 	const char *table = RelationGetRelationName(request.listing);
 	const char *name = NameStr(target.name);
@@ -85,7 +85,7 @@ check_target(const Request &request, const ResolvedColumn &target, const Resolve
 		ereport(ERROR, (errcode(ERRCODE_INVALID_TABLE_DEFINITION),
 		                errmsg("column \"%s\" of table \"%s\" is a generated column", name, table),
 		                errhint("Name another column, which attach() creates if it is missing.")));
-	if (target.not_null && source.attnum != 0 && !keep_empty)
+	if (target.not_null && source.attnum != 0 && !keep_empty && !own_rows)
 		ereport(
 			ERROR,
 			(errcode(ERRCODE_INVALID_TABLE_DEFINITION),
@@ -215,7 +215,7 @@ attach_targets(Request *request, Attachment *attachment, const Trigger *existing
 			read_column(request->listing, find_column(request->listing, name, argument_name(i)));
 		check_is_not_key(*attachment, i);
 		check_target(*request, attachment->column[i], source_of(*attachment, i),
-		             attachment->keep_empty, existing);
+		             attachment->keep_empty, attachment->own_rows, existing);
 		++kept;
 	}
 	if (kept == 0)
@@ -268,6 +268,38 @@ check_unique_key(const Attachment &attachment)
 		                 "there yet.")));
 }
 
+// Rows of its own are inserted with their key alone, and filled then.
+void
+check_insertable(const Request &request, const Attachment &attachment)
+{
+	const char *table = RelationGetRelationName(request.listing);
+	const TupleDesc description = RelationGetDescr(request.listing);
+
+	for (int i = 0; i < description->natts; ++i)
+	{
+		const FormData_pg_attribute *column = TupleDescAttr(description, i);
+		const char *name = NameStr(column->attname);
+		bool is_key = false;
+		for (int j = 0; j < attachment.key_columns; ++j)
+			is_key = is_key || attachment.column[list_place(ColumnList::listing_key, j)].attnum ==
+			                       column->attnum;
+		if (is_key && (column->attidentity == ATTRIBUTE_IDENTITY_ALWAYS || column->attgenerated))
+			ereport(ERROR,
+			        (errcode(ERRCODE_INVALID_TABLE_DEFINITION),
+			         errmsg("column \"%s\" of table \"%s\" is always generated", name, table),
+			         errdetail("Rows are inserted with the keys that prices have."),
+			         errhint("Name a table whose key is an ordinary column.")));
+		if (!is_key && column->attnotnull && !column->atthasdef && column->attidentity == '\0')
+			ereport(ERROR,
+			        (errcode(ERRCODE_INVALID_TABLE_DEFINITION),
+			         errmsg("column \"%s\" of table \"%s\" is NOT NULL and has no default", name,
+			                table),
+			         errdetail("Rows are inserted with their key alone, and filled then."),
+			         errhint("ALTER TABLE %s ALTER COLUMN %s SET DEFAULT ...; or DROP NOT NULL.",
+			                 qualified_name(attachment.listing), quote_identifier(name))));
+	}
+}
+
 // An error if the table, whose rows become the attachment's own, has a row of a key without prices:
 // it would be deleted.  Asked as the owner, since the condition can call functions of his.
 void
@@ -313,19 +345,6 @@ check_rows_are_free(const Request &request, const Trigger *own)
 			     errdetail("It is that of table %s.", definition.price),
 			     errhint("Name another table, or keep more columns of its rows with attach().")));
 	}
-}
-
-const char *
-key_list(const Attachment &attachment)
-{
-	const char *name[column_count] = {};
-
-	for (int i = 0; i < attachment.key_columns; ++i)
-	{
-		const int place = list_place(ColumnList::key, i);
-		name[place] = NameStr(attachment.column[place].name);
-	}
-	return format_list(name, ColumnList::key);
 }
 
 // Where one table has taken the place of another, the old one is to be detached.
@@ -378,6 +397,8 @@ attach_tables(Request *request)
 
 	SPI_connect();
 	attach_targets(request, &attachment, existing);
+	if (attachment.own_rows)
+		check_insertable(*request, attachment);
 	create_index(request, attachment);
 	if (attachment.own_rows)
 	{

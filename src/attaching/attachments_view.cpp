@@ -428,7 +428,8 @@ check_attachment(Row *row, const Definition &definition, const Attachment &attac
 		             "a price reads all prices of its listing",
 		             NameStr(attachment.price_name), index_columns(attachment)),
 			attach_again(definition, attachment));
-	if (!finds_listing(attachment))
+	const bool insertable = !attachment.own_rows || OidIsValid(listing_key_index(attachment));
+	if (!insertable || !finds_listing(attachment))
 	{
 		StringInfoData key;
 		initStringInfo(&key);
@@ -438,10 +439,13 @@ check_attachment(Row *row, const Definition &definition, const Attachment &attac
 								 attachment.column[list_place(ColumnList::listing_key, i)].name)));
 		append_warning(
 			row,
-			psprintf("no index of table \"%s\" is on (%s): each change of a price reads "
-		             "the whole table",
+			psprintf(insertable ? "no index of table \"%s\" is on (%s): each change of a price "
+		                          "reads the whole table"
+		                        : "no unique index of table \"%s\" is on (%s): the first price of "
+		                          "a key is an error",
 		             get_rel_name(attachment.listing), key.data),
-			psprintf("CREATE INDEX ON %s (%s);", qualified_name(attachment.listing), key.data));
+			psprintf("CREATE%s INDEX ON %s (%s);", insertable ? "" : " UNIQUE",
+		             qualified_name(attachment.listing), key.data));
 	}
 	check_distributed(row, attachment);
 	check_names(row, definition, attachment);

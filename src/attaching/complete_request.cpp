@@ -22,6 +22,17 @@ check_key_types(const Request &request, Attachment *attachment)
 		ComparedType type = {};
 		if (resolve_key_type(listing, price, attachment->context, &type))
 			continue;
+		if (listing.base == price.base && listing.collation != price.collation)
+			ereport(
+				ERROR,
+				(errcode(ERRCODE_COLLATION_MISMATCH),
+			     errmsg("columns \"%s\" of table \"%s\" and \"%s\" of table \"%s\" have "
+			            "collations \"%s\" and \"%s\"",
+			            NameStr(listing.name), RelationGetRelationName(request.listing),
+			            NameStr(price.name), RelationGetRelationName(request.price),
+			            get_collation_name(listing.collation), get_collation_name(price.collation)),
+			     errhint("One of them takes different texts for equal, so that both have to "
+			             "have it: ALTER TABLE ... ALTER COLUMN ... TYPE ... COLLATE ...")));
 		ereport(
 			ERROR,
 			(errcode(ERRCODE_DATATYPE_MISMATCH),
@@ -92,7 +103,8 @@ complete_condition(const Request &request, const char *existing, Attachment *att
 		if (count == most_condition_columns)
 			ereport(ERROR, (errcode(ERRCODE_TOO_MANY_COLUMNS),
 			                errmsg("condition \"%s\" names more than %d columns", text,
-			                       most_condition_columns)));
+			                       most_condition_columns),
+			                errhint("Let a generated column say what they say together.")));
 		attachment->column[list_place(ColumnList::condition, count++)] =
 			read_column(request.price, static_cast<AttrNumber>(lfirst_int(cell)));
 	}
@@ -119,7 +131,32 @@ order_keys(Attachment *attachment)
 	}
 }
 
+bool
+is_in_given_order(const Request &request, const Attachment &attachment)
+{
+	for (int i = 0; i < attachment.key_columns; ++i)
+	{
+		const int place = list_place(ColumnList::key, i);
+		if (strcmp(request.column[place], NameStr(attachment.column[place].name)) != 0)
+			return false;
+	}
+	return true;
+}
+
 }  // namespace
+
+const char *
+key_list(const Attachment &attachment)
+{
+	const char *name[column_count] = {};
+
+	for (int i = 0; i < attachment.key_columns; ++i)
+	{
+		const int place = list_place(ColumnList::key, i);
+		name[place] = NameStr(attachment.column[place].name);
+	}
+	return format_list(name, ColumnList::key);
+}
 
 Attachment
 complete_request(Request *request, const Trigger *existing)
@@ -142,11 +179,26 @@ complete_request(Request *request, const Trigger *existing)
 	for (int i = 0; i < column_count; ++i)
 	{
 		Relation relation = is_of_listing(i) ? request->listing : request->price;
+		if (request->own_rows && is_of_listing(i) && !is_target(i) &&
+		    request->column[i] != nullptr &&
+		    get_attnum(RelationGetRelid(relation), request->column[i]) == InvalidAttrNumber)
+			ereport(ERROR,
+			        (errcode(ERRCODE_UNDEFINED_COLUMN),
+			         errmsg("column \"%s\" of table \"%s\" does not exist", request->column[i],
+			                RelationGetRelationName(relation)),
+			         errhint("The table has the columns of the key, by the names that they have in "
+			                 "table \"%s\".",
+			                 RelationGetRelationName(request->price))));
 		if (!is_target(i) && request->column[i] != nullptr)
 			column[i] =
 				read_column(relation, find_column(relation, request->column[i], argument_name(i)));
 	}
 	order_keys(&attachment);
+	if (request->key_is_named && !is_in_given_order(*request, attachment))
+		ereport(NOTICE,
+		        (errmsg("the key is (%s), in the order that the columns of table \"%s\" have",
+		                key_list(attachment), RelationGetRelationName(request->listing)),
+		         errhint("Functions that read prices by it take its columns in this order.")));
 	complete_condition(*request, condition, &attachment);
 	check_types(*request, &attachment);
 	if (existing == nullptr && !request->own_rows && foreign_key_of(*request) == nullptr)

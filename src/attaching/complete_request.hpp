@@ -10,4 +10,7 @@ namespace listing_stats {
 // looked at yet: they may have to be added.
 Attachment complete_request(Request *request, const Trigger *existing);
 
+// The columns of price's key, as a list that attach() takes.
+const char *key_list(const Attachment &attachment);
+
 }  // namespace listing_stats

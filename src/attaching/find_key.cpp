@@ -291,6 +291,9 @@ find_listing_key(Request *request, bool anew)
 void
 find_key(Request *request, bool anew)
 {
+	for (int i = 0; request->key_is_named && i < count_list(request->column, ColumnList::key); ++i)
+		find_column(request->price, request->column[list_place(ColumnList::key, i)],
+		            argument_name(price_key));
 	if (request->column[price_key] == nullptr)
 		take_only_foreign_key(request);
 	else if (request->column[listing_key] == nullptr || request->key_is_named ||

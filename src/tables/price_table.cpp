@@ -200,11 +200,13 @@ columns_of(const Attachment &attachment)
 	return key;
 }
 
-// The attachment of the table that has this key, or the only one; nullptr: there is none.
+// The attachment of the table that has this key, or the only one; nullptr: there is none.  Its
+// value has to be the only one if it is needed.
 const Attachment *
-attachment_of_table(Relation relation, const KeyColumns &key)
+attachment_of_table(Relation relation, const KeyColumns &key, bool needs_value)
 {
 	Attachment *found = nullptr;
+	const Attachment *other = nullptr;
 	ListCell *cell = nullptr;
 
 	foreach (cell, our_triggers(relation))
@@ -230,8 +232,21 @@ attachment_of_table(Relation relation, const KeyColumns &key)
 			                 list_of(relation, columns_of(*found)), list_of(relation, own))));
 		// One of all prices says more of the table than one of some.
 		if (found == nullptr || (found->condition != nullptr && attachment->condition == nullptr))
+		{
 			found = attachment;
+			other = nullptr;
+		}
+		else if ((found->condition == nullptr) == (attachment->condition == nullptr) &&
+		         attachment->column[price_value].attnum != found->column[price_value].attnum)
+			other = attachment;
 	}
+	if (other != nullptr && needs_value)
+		ereport(ERROR, (errcode(ERRCODE_AMBIGUOUS_COLUMN),
+		                errmsg("table \"%s\" is attached with several values",
+		                       RelationGetRelationName(relation)),
+		                errhint("Name the one to read: value => %s or value => %s.",
+		                        quote_literal_cstr(NameStr(found->column[price_value].name)),
+		                        quote_literal_cstr(NameStr(other->column[price_value].name)))));
 	return found;
 }
 
@@ -295,7 +310,8 @@ PriceTable
 resolve_table(Relation relation, const ColumnNames &names)
 {
 	KeyColumns key = names.key == nullptr ? KeyColumns{} : named_columns(relation, names.key);
-	const Attachment *attachment = attachment_of_table(relation, key);
+	const Attachment *attachment =
+		attachment_of_table(relation, key, names.value == nullptr && !names.whole_rows);
 	PriceTable table = {};
 
 	if (key.count == 0)
