@@ -71,12 +71,14 @@ step()
 	fi
 }
 
-# Every server of ours has its data directory below the work directory, those of the tests too.
+# Every server of ours has its data directory below the work directory, those of the tests too.  The second line of
+# postmaster.pid says whose it is: a copy, made with the sources, is that of somebody else's server.
 stop_servers()
 {
 	local data
 	[ -n "${bin:-}" ] || return 0
 	find "$work" -name postmaster.pid -printf '%h\n' 2>/dev/null | while read -r data; do
+		[ "$(realpath "$(sed -n 2p "$data/postmaster.pid")" 2>/dev/null)" = "$(realpath "$data")" ] || continue
 		"$bin/pg_ctl" -D "$data" -m immediate -w stop >/dev/null 2>&1 || true
 	done
 }
