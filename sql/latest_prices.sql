@@ -605,6 +605,27 @@ INSERT INTO children (listing_id, created, value) VALUES (1, '2026-03-01', 99);
 SELECT listing_stats.latest_price('price', 1);
 DROP TABLE children;
 SELECT listing_stats.latest_price('price', 1);
+-- of all keys those of listing are looked for where that is less, if a foreign key of each child says that listing has them
+CREATE TABLE rated (id bigserial PRIMARY KEY, listing_id bigint NOT NULL REFERENCES listing, created timestamptz NOT NULL, value numeric);
+CREATE INDEX ON rated (listing_id, created DESC, id DESC) INCLUDE (value);
+CREATE TABLE rated_long_ago (LIKE rated INCLUDING ALL, FOREIGN KEY (listing_id) REFERENCES listing) INHERITS (rated);
+INSERT INTO rated_long_ago SELECT i, i % 4 + 1, '2026-01-01'::timestamptz + i * interval '1 h', i FROM generate_series(1, 2000) i;
+INSERT INTO rated (listing_id, created, value) VALUES (2, '2027-01-01', 5), (3, '2020-01-01', 5);
+SELECT count(*) FROM listing_stats.attach('listing', 'rated', last_price => 'rated');
+ANALYZE listing, rated, rated_long_ago;
+CREATE FUNCTION looks_for_listings() RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE
+    scans bigint := (SELECT sum(pg_stat_get_xact_numscans(indexrelid)) FROM pg_index WHERE indrelid = 'rated_long_ago'::regclass);
+BEGIN
+    PERFORM FROM listing_stats.latest_prices('rated');
+    RETURN (SELECT sum(pg_stat_get_xact_numscans(indexrelid)) FROM pg_index WHERE indrelid = 'rated_long_ago'::regclass) - scans = (SELECT count(*) FROM listing);
+END $$;
+SELECT looks_for_listings(), differences('rated', 'bigint', 'listing_id', 'created', 'id', 'value', NULL), differences('rated', 'bigint', 'listing_id', 'created', 'id', 'value', '2026-02-01');
+ALTER TABLE rated_long_ago DROP CONSTRAINT rated_long_ago_listing_id_fkey;
+INSERT INTO rated_long_ago VALUES (0, 777, '2026-02-01', 7);
+SELECT looks_for_listings(), differences('rated', 'bigint', 'listing_id', 'created', 'id', 'value', NULL);
+SELECT * FROM listing_stats.latest_prices('rated') ORDER BY key;
+DROP TABLE rated CASCADE;
 CREATE VIEW prices AS SELECT id AS number, listing_id AS of, created AS "when", value + 1 AS v FROM price;
 SELECT * FROM listing_stats.latest_prices('prices', ARRAY[1, 3], key => 'of', at => 'when', value => 'v') ORDER BY key;
 CREATE MATERIALIZED VIEW kept_prices AS SELECT * FROM prices;

@@ -19,11 +19,13 @@ namespace {
 // Costs, as multiples of the time that a sort takes for one price.  Measured, and rough: the
 // choice has to be right only where two ways differ more than twofold.
 constexpr double cost_of_lookup = 6;       // of one key's latest price in an index
+constexpr double cost_of_part = 2;         // and in that of each further part
 constexpr double cost_of_skip = 20;        // and of the key itself
 constexpr double cost_of_grouping = 0.33;  // of a price, where keys have several
 constexpr double prices_worth_grouping = 4;
-constexpr double cost_of_row = 2.5;     // of a whole row
-constexpr double cost_in_order = 0.15;  // of a price in an index that has them in order
+constexpr double cost_of_row = 2.5;      // of a whole row
+constexpr double cost_in_order = 0.15;   // of a price in an index that has them in order
+constexpr double cost_of_merging = 0.3;  // and in the indexes of several parts
 
 // How many keys are read of leaves one after the other while one is looked for.
 constexpr double passed_keys = 4;
@@ -561,7 +563,8 @@ sees_listings(const PriceTable &table)
 		sees = pg_attribute_aclcheck(table.listing, key.attnum, GetUserId(), ACL_SELECT) ==
 		       ACLCHECK_OK;
 	}
-	return sees && check_enable_rls(table.listing, InvalidOid, true) != RLS_ENABLED;
+	return sees && check_enable_rls(table.listing, InvalidOid, true) != RLS_ENABLED &&
+	       all_have_listings(table);
 }
 
 // A query that reads all prices, also where only those of some keys are wanted.
@@ -572,13 +575,13 @@ struct Pass
 };
 
 Pass
-plan_pass(const PriceTable &table, Indexed indexed, const TableSize &size, bool as_of,
-          bool whole_rows)
+plan_pass(const PriceTable &table, Indexed indexed, const Parts &parts, const TableSize &size,
+          bool as_of, bool whole_rows)
 {
 	if (whole_rows)
 		return {false, size.prices * cost_of_row};
 	if (indexed == Indexed::in_order)
-		return {false, size.prices * cost_in_order};
+		return {false, size.prices * (parts.count > 1 ? cost_of_merging : cost_in_order)};
 	const bool grouping = groups(table, as_of, size);
 	return {grouping, size.prices * (grouping ? cost_of_grouping : 1)};
 }
@@ -600,51 +603,6 @@ in_order_of(const PriceTable &table, const int *order)
 	}
 	ordered.key = ordered.composite->column[0];
 	return ordered;
-}
-
-const char *
-latest_of_all(const PriceTable &as_given, KeyKind kind, const char *columns, bool as_of,
-              bool whole_rows)
-{
-	const Parts parts = parts_of(as_given);
-	const TableSize size = size_of(as_given, parts);
-	int order[most_key_columns];
-	const Indexed indexed = find_indexed(as_given, order);
-	const PriceTable table = in_order_of(as_given, order);
-	const Pass pass = plan_pass(table, indexed, size, as_of, whole_rows);
-
-	if (!table.distributed && indexed >= Indexed::by_time)
-	{
-		const double listings = OidIsValid(table.listing) ? prices_of(table.listing) : -1;
-		if (listings >= 0 && pass.cost > cost_of_lookup * parts.of_key * listings &&
-		    sees_listings(table))
-			return latest_of_listings(table, columns, as_of);
-		const char *skipping = size.keys >= 0 && pass.cost > cost_of_skip * parts.count * size.keys
-		                           ? latest_by_skipping(table, columns, as_of)
-		                           : nullptr;
-		if (skipping != nullptr)
-			return skipping;
-	}
-	return latest_by_pass(table, kind, columns, false, as_of, pass.grouping);
-}
-
-const char *
-latest_of_given(const PriceTable &table, KeyKind kind, const char *columns, int keys, bool as_of,
-                bool whole_rows)
-{
-	const Parts parts = parts_of(table);
-	const TableSize size = size_of(table, parts);
-	int order[most_key_columns];
-	const Indexed indexed = find_indexed(table, order);
-	// Joined with the keys, prices do not come in an index's order.
-	const Pass pass = plan_pass(table, Indexed::by_time, size, as_of, whole_rows);
-
-	// Where the rows are elsewhere one key in an array goes the way of many: Citus cannot join it.
-	if (table.distributed ||
-	    (keys > 1 && (indexed == Indexed::not_at_all ||
-	                  (size.prices >= 0 && cost_of_lookup * parts.of_key * keys > pass.cost))))
-		return latest_by_pass(table, kind, columns, true, as_of, pass.grouping);
-	return latest_by_lookups(table, kind, columns, as_of);
 }
 
 // Whether an index finds a key's prices.
@@ -791,6 +749,163 @@ plan_of(const PriceTable &table, KeyKind kind, Reading reading, Oid *type)
 	return *kept;
 }
 
+bool
+is_kept(const PriceTable &table, SPIPlanPtr plan)
+{
+	for (SPIPlanPtr kept : table.kept->plan)
+	{
+		if (kept == plan)
+			return true;
+	}
+	return false;
+}
+
+// Nothing frees a kept plan while it is used.
+template <typename Use>
+void
+with_plan(const PriceTable &table, KeyKind kind, Reading reading, Oid *type, const Use &use)
+{
+	if (table.kept != nullptr)
+		++table.kept->users;
+	PG_TRY();
+	{
+		SPI_connect();
+		use(plan_of(table, kind, reading, type));
+		SPI_finish();
+	}
+	PG_FINALLY();
+	{
+		if (table.kept != nullptr)
+			--table.kept->users;
+	}
+	PG_END_TRY();
+}
+
+// In how many tables the plan looks until it has its first row.  What is sorted is read to its end,
+// and what is merged is begun everywhere.
+double
+tables_looked_at(const Plan *plan, bool to_the_end)
+{
+	List *parts = NIL;
+	double tables = 0;
+	ListCell *cell = nullptr;
+
+	if (plan == nullptr)
+		return 0;
+	switch (nodeTag(plan))
+	{
+	case T_IndexScan:
+	case T_IndexOnlyScan:
+	case T_SeqScan:
+	case T_BitmapHeapScan:
+	case T_ForeignScan:
+		return 1;
+	case T_SubqueryScan:
+		return tables_looked_at(reinterpret_cast<const SubqueryScan *>(plan)->subplan, to_the_end);
+	case T_Append:
+		parts = reinterpret_cast<const Append *>(plan)->appendplans;
+		break;
+	case T_MergeAppend:
+		parts = reinterpret_cast<const MergeAppend *>(plan)->mergeplans;
+		break;
+	case T_CustomScan:
+		parts = reinterpret_cast<const CustomScan *>(plan)->custom_plans;
+		if (parts == NIL)
+			return 1;
+		break;
+	default:
+		break;
+	}
+	foreach (cell, parts)
+	{
+		tables += tables_looked_at(static_cast<const Plan *>(lfirst(cell)), to_the_end);
+		if (!to_the_end && !IsA(plan, MergeAppend))
+			break;
+	}
+	to_the_end = to_the_end || IsA(plan, Sort) || IsA(plan, IncrementalSort);
+	return tables + tables_looked_at(plan->lefttree, to_the_end) +
+	       tables_looked_at(plan->righttree, to_the_end);
+}
+
+// In how many parts the latest price of a key is looked for, which has its columns in the order of
+// the caller, as plans that are kept do.  Whether there is an order among
+// inheritance children the planner alone knows, and modules that plan for it: those of TimescaleDB
+// are ranges of time.  Looked at are then as many as it takes to find a price, where those of a key
+// lie anywhere.
+double
+parts_looked_at(const PriceTable &table, KeyKind kind, const Parts &parts, const TableSize &size)
+{
+	Oid type[] = {kind == KeyKind::row ? RECORDARRAYOID : key_kind_type(kind), table.at.base};
+	double tables = 0;
+
+	if (table.partitioning != Partitioning::none || parts.children == NIL || table.kept == nullptr)
+		return parts.of_key;
+	with_plan(table, kind, Reading::latest_ever, type, [&](SPIPlanPtr plan) {
+		CachedPlan *cached = is_kept(table, plan) ? SPI_plan_get_cached_plan(plan) : nullptr;
+		if (cached == nullptr)
+			return;
+		tables = tables_looked_at(linitial_node(PlannedStmt, cached->stmt_list)->planTree, false);
+		ReleaseCachedPlan(cached, CurrentResourceOwner);
+	});
+	if (tables <= 0 || size.prices <= 0 || size.keys <= 0)
+		return parts.of_key;
+	const double prices_there = size.prices / size.keys / parts.count;
+	return Min(parts.of_key, tables / -expm1(-prices_there));
+}
+
+double
+cost_of_lookups(const PriceTable &table, KeyKind kind, const Parts &parts, const TableSize &size,
+                double keys)
+{
+	return keys * (cost_of_lookup + cost_of_part * (parts_looked_at(table, kind, parts, size) - 1));
+}
+
+const char *
+latest_of_all(const PriceTable &as_given, KeyKind kind, const char *columns, bool as_of,
+              bool whole_rows)
+{
+	const Parts parts = parts_of(as_given);
+	const TableSize size = size_of(as_given, parts);
+	int order[most_key_columns];
+	const Indexed indexed = find_indexed(as_given, order);
+	const PriceTable table = in_order_of(as_given, order);
+	const Pass pass = plan_pass(table, indexed, parts, size, as_of, whole_rows);
+
+	if (!table.distributed && indexed >= Indexed::by_time)
+	{
+		const double listings = OidIsValid(table.listing) ? prices_of(table.listing) : -1;
+		if (listings >= 0 && pass.cost > cost_of_lookups(as_given, kind, parts, size, listings) &&
+		    sees_listings(table))
+			return latest_of_listings(table, columns, as_of);
+		const char *skipping = size.keys >= 0 && pass.cost > cost_of_skip * parts.count * size.keys
+		                           ? latest_by_skipping(table, columns, as_of)
+		                           : nullptr;
+		if (skipping != nullptr)
+			return skipping;
+	}
+	return latest_by_pass(table, kind, columns, false, as_of, pass.grouping);
+}
+
+const char *
+latest_of_given(const PriceTable &table, KeyKind kind, const char *columns, int keys, bool as_of,
+                bool whole_rows)
+{
+	const Parts parts = parts_of(table);
+	const TableSize size = size_of(table, parts);
+	int order[most_key_columns];
+	const Indexed indexed = find_indexed(table, order);
+	// Joined with the keys, prices do not come in an index's order.
+	const Pass pass = plan_pass(table, Indexed::by_time, parts, size, as_of, whole_rows);
+
+	// Where the rows are elsewhere one key in an array goes the way of many: Citus cannot join it.
+	if (table.distributed ||
+	    (keys > 1 &&
+	     (indexed == Indexed::not_at_all ||
+	      (size.prices >= 0 && cost_of_lookups(table, kind, parts, size, keys) > pass.cost))))
+		return latest_by_pass(table, kind, columns, true, as_of, pass.grouping);
+	return latest_by_lookups(table, kind, columns, as_of);
+}
+
 }  // namespace
 
 Oid
@@ -861,20 +976,8 @@ read_one(const PriceTable &table, KeyKind kind, Reading reading, Datum key, Null
 	Oid type[] = {key_type, reading == Reading::history ? INT8OID : table.at.base};
 	const NullableDatum parameters[] = {{key, false}, parameter};
 
-	if (table.kept != nullptr)
-		++table.kept->users;
-	PG_TRY();
-	{
-		SPI_connect();
-		run_plan(plan_of(table, kind, reading, type), 2, type, parameters, sink);
-		SPI_finish();
-	}
-	PG_FINALLY();
-	{
-		if (table.kept != nullptr)
-			--table.kept->users;
-	}
-	PG_END_TRY();
+	with_plan(table, kind, reading, type,
+	          [&](SPIPlanPtr plan) { run_plan(plan, 2, type, parameters, sink); });
 }
 
 void

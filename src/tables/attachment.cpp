@@ -94,32 +94,6 @@ is_validated(Oid constraint)
 	return validated;
 }
 
-// Whether the foreign key has been checked for all prices, and is wherever our triggers fire: not
-// if it is not enforced, nor for what is replicated, nor in inheritance children.
-bool
-is_checked(Relation price, Oid constraint)
-{
-	// Lookups come before the triggers are read, which they may free.
-	const bool validated = is_validated(constraint);
-	const Oid function = trigger_function(price_changed);
-	const TriggerDesc *triggers = price->trigdesc;
-	char checks = TRIGGER_DISABLED;
-	bool only_here = true;
-
-	if (!validated || triggers == nullptr ||
-	    (price->rd_rel->relhassubclass && price->rd_rel->relkind != RELKIND_PARTITIONED_TABLE))
-		return false;
-	for (int i = 0; i < triggers->numtriggers; ++i)
-	{
-		const Trigger &trigger = triggers->triggers[i];
-		if (trigger.tgconstraint == constraint && TRIGGER_FOR_INSERT(trigger.tgtype))
-			checks = trigger.tgenabled;
-		else if (trigger.tgfoid == function && trigger.tgenabled != TRIGGER_FIRES_ON_ORIGIN)
-			only_here = false;
-	}
-	return checks == TRIGGER_FIRES_ALWAYS || (checks == TRIGGER_FIRES_ON_ORIGIN && only_here);
-}
-
 const char *
 attach_hint(const Definition &definition, int column)
 {
@@ -299,7 +273,8 @@ resolve_keys(Definition *definition, Relation listing, Relation price, bool reco
 	}
 	const Oid constraint = find_foreign_key(price, *result, result->key_columns,
 	                                        RelationGetRelid(listing), so_far, referenced);
-	result->foreign_key = OidIsValid(constraint) && is_checked(price, constraint);
+	result->foreign_key =
+		OidIsValid(constraint) && !has_inheritance_children(price) && is_checked(price, constraint);
 	for (int i = 0; i < result->key_columns; ++i)
 	{
 		const int place = list_place(ColumnList::listing_key, i);
@@ -442,6 +417,35 @@ lost_half_hint(Definition definition, Relation relation, Side side)
 }
 
 }  // namespace
+
+bool
+has_inheritance_children(Relation price)
+{
+	return price->rd_rel->relhassubclass && price->rd_rel->relkind != RELKIND_PARTITIONED_TABLE;
+}
+
+bool
+is_checked(Relation price, Oid constraint)
+{
+	// Lookups come before the triggers are read, which they may free.
+	const bool validated = is_validated(constraint);
+	const Oid function = trigger_function(price_changed);
+	const TriggerDesc *triggers = price->trigdesc;
+	char checks = TRIGGER_DISABLED;
+	bool only_here = true;
+
+	if (!validated || triggers == nullptr)
+		return false;
+	for (int i = 0; i < triggers->numtriggers; ++i)
+	{
+		const Trigger &trigger = triggers->triggers[i];
+		if (trigger.tgconstraint == constraint && TRIGGER_FOR_INSERT(trigger.tgtype))
+			checks = trigger.tgenabled;
+		else if (trigger.tgfoid == function && trigger.tgenabled != TRIGGER_FIRES_ON_ORIGIN)
+			only_here = false;
+	}
+	return checks == TRIGGER_FIRES_ALWAYS || (checks == TRIGGER_FIRES_ON_ORIGIN && only_here);
+}
 
 bool
 resolve(Relation relation, const Trigger *trigger, Side side, Attachment *result, Problem *problem)

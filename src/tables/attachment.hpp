@@ -96,6 +96,13 @@ struct Problem
 bool resolve(Relation relation, const Trigger *trigger, Side side, Attachment *result,
              Problem *problem);
 
+// Whether tables inherit from price, which have foreign keys of their own or none.
+bool has_inheritance_children(Relation price);
+
+// Whether the foreign key has been checked for all prices in this very table, and is wherever our
+// triggers fire: not if it is not enforced, nor for what is replicated.
+bool is_checked(Relation price, Oid constraint);
+
 // The functions that the triggers of an attachment call, and their OIDs.
 constexpr const char *price_changed = "price_changed";
 constexpr const char *listing_changed = "listing_changed";

@@ -261,11 +261,13 @@ referenced_by(const Attachment &attachment, AttrNumber price)
 	return attachment.column[list_place(ColumnList::listing_key, number)];
 }
 
-// Whether a price's key is that of a listing in every respect, also how it compares.
+// Whether a price's key is that of a listing in every respect, also how it compares.  For
+// inheritance children all_have_listings() has the last word.
 bool
-has_all_keys(const Attachment &attachment)
+has_all_keys(Relation relation, const Attachment &attachment)
 {
-	bool same = attachment.foreign_key && !is_distributed(attachment.listing);
+	bool same = (attachment.foreign_key || has_inheritance_children(relation)) &&
+	            !is_distributed(attachment.listing);
 
 	for (int i = 0; same && i < attachment.key_columns; ++i)
 	{
@@ -306,6 +308,42 @@ set_listing(const Attachment &attachment, PriceTable *table)
 			referenced_by(attachment, key_column(*table, i).attnum);
 }
 
+const ResolvedColumn &
+listing_column(const PriceTable &table, int number)
+{
+	return table.composite == nullptr ? table.listing_key : table.composite->listing_column[number];
+}
+
+// Whether a foreign key of this very table, the one that was asked for or a child of it, sees to it
+// that its prices have listings.
+bool
+refers_to_listings(Relation relation, const PriceTable &table)
+{
+	// A copy: lookups may have the relation cache free its own.
+	List *foreign_keys = static_cast<List *>(copyObjectImpl(RelationGetFKeyList(relation)));
+	ListCell *cell = nullptr;
+
+	foreach (cell, foreign_keys)
+	{
+		const ForeignKeyCacheInfo *foreign_key = static_cast<ForeignKeyCacheInfo *>(lfirst(cell));
+		int found = 0;
+		for (int i = 0; i < key_columns(table); ++i)
+		{
+			const AttrNumber key =
+				get_attnum(RelationGetRelid(relation), NameStr(key_column(table, i).name));
+			for (int j = 0; j < foreign_key->nkeys; ++j)
+				found += foreign_key->conkey[j] == key &&
+				                 foreign_key->confkey[j] == listing_column(table, i).attnum
+				             ? 1
+				             : 0;
+		}
+		if (foreign_key->confrelid == table.listing && found == key_columns(table) &&
+		    foreign_key->nkeys == found && is_checked(relation, foreign_key->conoid))
+			return true;
+	}
+	return false;
+}
+
 PriceTable
 resolve_table(Relation relation, const ColumnNames &names)
 {
@@ -327,7 +365,7 @@ resolve_table(Relation relation, const ColumnNames &names)
 		table.tie = attachment->column[price_tie];
 		table.value = attachment->column[price_value];
 		table.skip_null = attachment->skip_null;
-		if (has_all_keys(*attachment))
+		if (has_all_keys(relation, *attachment))
 			set_listing(*attachment, &table);
 	}
 	if (names.at != nullptr || attachment == nullptr)
@@ -481,6 +519,24 @@ partitions_of(const PriceTable &table)
 }
 
 }  // namespace
+
+bool
+all_have_listings(const PriceTable &table)
+{
+	bool all = OidIsValid(table.listing);
+	ListCell *cell = nullptr;
+
+	// Without children the attachment has said so; the foreign key of partitions is the table's.
+	if (!all || table.partitioning != Partitioning::none || !has_subclass(table.relation))
+		return all;
+	foreach (cell, find_all_inheritors(table.relation, AccessShareLock, nullptr))
+	{
+		Relation relation = relation_open(lfirst_oid(cell), NoLock);
+		all = all && refers_to_listings(relation, table);
+		relation_close(relation, NoLock);
+	}
+	return all;
+}
 
 Partitioning
 partitioning_of(Relation relation, const PriceTable &table)

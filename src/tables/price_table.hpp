@@ -58,8 +58,8 @@ struct PriceTable
 	Partitioning partitioning;
 	Oid index;  // from which leaf_reader can read the latest price; InvalidOid: none
 
-	// The table that has all keys, each once, as an attachment's foreign key sees to; InvalidOid:
-	// none has for sure.
+	// The table that has all keys, each once, as an attachment's foreign key sees to, if
+	// all_have_listings(); InvalidOid: none has for sure.
 	Oid listing;
 	ResolvedColumn listing_key;  // or the first column of several
 
@@ -94,6 +94,10 @@ const PriceTable *find_price_table(Oid relation, const ColumnNames &names);
 // The same if it has been found already, without looking or locking; good until messages are taken
 // in.  nullptr: not yet.
 const PriceTable *known_price_table(Oid relation, const ColumnNames &names);
+
+// Whether the foreign key to PriceTable::listing holds for all prices.  It is asked anew each time:
+// inheritance children come and go, and lose theirs, without a message about their parent.
+bool all_have_listings(const PriceTable &table);
 
 // How a table with these columns is partitioned.
 Partitioning partitioning_of(Relation relation, const PriceTable &table);

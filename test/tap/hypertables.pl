@@ -139,6 +139,22 @@ for my $reader ([ q{SELECT key, value, at FROM listing_stats.latest_prices('pric
 	is(run($reader->[0]), run($reader->[1]), $reader->[0]);
 }
 
+# Of all keys: by the listings, of which each is looked for in the newest chunk first, as long as a foreign key says that they have all keys.
+run(q{CREATE TABLE car (id int PRIMARY KEY);
+	CREATE TABLE offer (id bigserial, car_id int NOT NULL REFERENCES car, created timestamptz NOT NULL, value numeric(10,2), PRIMARY KEY (id, created));
+	SELECT create_hypertable('offer', 'created', chunk_time_interval => interval '7 days');
+	INSERT INTO car SELECT generate_series(1, 20);
+	INSERT INTO offer (car_id, created, value) SELECT c, timestamptz '2026-01-01Z' + n * interval '11 hours', c * n FROM generate_series(1, 19) c, generate_series(1, 150) n;
+	SELECT listing_stats.attach('car', 'offer'); ANALYZE car; ANALYZE offer});
+my $by_query = q{SELECT DISTINCT ON (car_id) car_id, value, created FROM offer ORDER BY car_id, created DESC, id DESC};
+my $latest = q{SELECT key, value, at FROM listing_stats.latest_prices('offer') ORDER BY 1};
+my $all = run($by_query);
+is(run("SET client_min_messages = debug1; $latest"), $all, 'all prices of an attached hypertable');
+like($said, qr/prepares SELECT l\.\* FROM ONLY public\.car AS u CROSS JOIN LATERAL/, 'each listing is looked for');
+run(q{ALTER TABLE offer DROP CONSTRAINT offer_car_id_fkey; INSERT INTO offer (car_id, created, value) VALUES (777, '2026-02-01Z', 7)});
+like(run($latest), qr/^777\|7.00/m, 'what has no listing is found where nothing says that it has one');
+run(q{SELECT listing_stats.detach('car', 'offer'); DROP TABLE offer; DROP TABLE car});
+
 # Dumped and restored, as TimescaleDB asks for it.
 my $dump = $node->basedir . '/shop.dump';
 $node->command_ok([ 'pg_dump', '-Fc', '-f', $dump, $node->connstr('shop') ], 'dump');
