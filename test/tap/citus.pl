@@ -1,11 +1,15 @@
 # Distributed tables of Citus: a coordinator and two workers, where Citus is installed beside the server at hand.  What
-# attach_distributed() refuses, attaches and goes on with; shards that Citus makes later; readers and aggregates.
+# attach_distributed() refuses, attaches and goes on with; shards that Citus makes later, also under load; readers and aggregates.
+#
+# LISTING_STATS_STRESS_SECONDS, 8 by default, is how long clients of all three write while shards are moved, split and rebalanced.
 use strict;
 use warnings FATAL => 'all';
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use Time::HiRes qw(time);
 
+my $seconds = $ENV{LISTING_STATS_STRESS_SECONDS} // 8;
 my ($shared) = run_command([ 'pg_config', '--sharedir' ]);
 plan skip_all => "Citus is NOT installed in $shared: distributed tables are not tested"
   unless -e "$shared/extension/citus.control";
@@ -22,6 +26,8 @@ for my $node (@nodes)
 		citus.node_conninfo = 'sslmode=prefer'
 		citus.shard_count = 4
 		citus.enable_statistics_collection = off
+		log_statement = none
+		synchronous_commit = off
 		max_prepared_transactions = 50
 		max_connections = 100
 		max_wal_senders = 20
@@ -132,6 +138,80 @@ for my $shape (sort keys %shapes)
 	run_sql("SET search_path = $shape; CREATE TABLE price_2 PARTITION OF price FOR VALUES FROM ('2026-02-01Z') TO ('2026-03-01Z'); INSERT INTO price (listing_id, created, value) SELECT l, '2026-02-03', l * 3 FROM generate_series(1, 40) l");
 	is(wrong($shape), '0|0|', 'kept in a new partition');
 }
+
+# Clients of the coordinator and of both workers write at the three isolation levels while shards are moved, split and rebalanced.
+# Statements of one listing, or of listings in their order: those of several shards can be deadlocks, as the page says.
+run_sql(qq{CREATE SCHEMA loaded; SET search_path = loaded; $shapes{foreign_key}
+	SELECT create_distributed_table('listing', 'id', colocate_with => 'none'), create_distributed_table('price', 'listing_id', colocate_with => 'listing');
+	ALTER TABLE price ADD FOREIGN KEY (listing_id) REFERENCES listing (id) ON DELETE CASCADE;
+	INSERT INTO listing SELECT generate_series(1, 212); $prices});
+is(run_sql(q{CALL listing_stats.attach_distributed('loaded.listing', 'loaded.price')}), '', 'loaded: attached');
+my $latest = '(listing_id, id) = (:l, (SELECT id FROM loaded.price WHERE listing_id = :l ORDER BY created DESC, id DESC LIMIT 1))';
+my $time = q{timestamptz '2026-01-01Z' + :s * interval '1 s'};
+my $insert = "INSERT INTO loaded.price (listing_id, created, value) VALUES (:l, $time, :s);";
+my @statements = (
+	$insert, $insert =~ s/:l/:m/r,
+	"DELETE FROM loaded.price WHERE $latest;",
+	"UPDATE loaded.price SET value = value + 1 WHERE $latest;",
+	"UPDATE loaded.price SET created = $time WHERE $latest;",
+	"DELETE FROM loaded.price WHERE listing_id = :l AND created < $time;",
+	'UPDATE loaded.listing SET last_price = -1 WHERE id = :l;');
+push @statements, "$insert\n$statements[1]", "SAVEPOINT a;\n$statements[2]\nROLLBACK TO a;\n$statements[1]",
+	# A listing that no other client has: no price comes to one that is another row by now.
+	map { s/:l\b/:own/gr } 'DELETE FROM loaded.listing WHERE id = :l;', "INSERT INTO loaded.listing VALUES (:l, 5) ON CONFLICT DO NOTHING;\n$insert";
+my $end = time + $seconds;
+my @clients;
+for my $number (0 .. 11)
+{
+	my $on = $nodes[ $number % 3 ];
+	my $file = $on->basedir . "/client$number.sql";
+	my $text = '';
+	for my $round (1 .. 300 * $seconds)
+	{
+		my %is = (l => 1 + int rand 199, s => int rand 1e6, own => 201 + $number);
+		$is{m} = $is{l} + 1 + int rand 200 - $is{l};
+		my $level = ('READ COMMITTED', 'REPEATABLE READ', 'SERIALIZABLE')[ rand 3 ];
+		$text .= "BEGIN ISOLATION LEVEL $level;\n" . $statements[ rand @statements ] =~ s/:(\w+)\b/exists $is{$1} ? $is{$1} : ":$1"/ger . "\nCOMMIT;\n";
+		$text .= "SELECT extract(epoch FROM clock_timestamp()) > $end AS over \\gset\n\\if :over \\q \\endif\n" if $round % 10 == 0;
+	}
+	append_to_file($file, $text);
+	# What they say goes to files: a pipe that nobody reads would have them wait within a transaction.
+	push @clients, { file => $file, run => IPC::Run::start(
+			[ 'psql', '-X', '-U', 'owner', '-h', $on->host, '-p', $on->port, '-f', $file, 'postgres' ], '>', "$file.out", '2>', "$file.err") };
+}
+my $rounds = 0;
+while (time < $end - 1)
+{
+	for my $change (
+		sprintf($moves, $rounds % 2 ? 'force_logical' : 'block_writes', 1),
+		# The largest one, as long as there are not many.
+		q{SELECT citus_split_shard_by_split_points(shardid, ARRAY[((shardminvalue::bigint + shardmaxvalue::bigint) / 2)::text],
+				(SELECT array_agg(nodeid) FROM pg_dist_node WHERE groupid > 0), 'block_writes')
+			FROM (SELECT * FROM pg_dist_shard WHERE logicalrelid = 'price'::regclass ORDER BY shardmaxvalue::bigint - shardminvalue::bigint DESC LIMIT 1) s
+			WHERE (SELECT count(*) FROM pg_dist_shard WHERE logicalrelid = 'price'::regclass) < 16},
+		sprintf(q{SELECT rebalance_table_shards('listing', shard_transfer_mode => '%s')}, $rounds % 2 ? 'block_writes' : 'force_logical'))
+	{
+		my ($status, undef, $told) = $node->psql('postgres', "SET search_path = loaded, pg_catalog; $change");
+		# What a move leaves to be dropped may still be locked when the next one comes: then there is another round.
+		is($told =~ /orphaned shard .* could not be cleaned up/ ? 0 : $status, 0, 'loaded: ' . ($change =~ /(\w+)\(/)[0]) or diag $told;
+	}
+	++$rounds;
+}
+# A transaction that cannot be serialized is one that fails, on a worker too, where Citus has another error.  Citus does not find a shard
+# for a moment while it is split; and what has a snapshot from before a move sees no rows of it, so that prices have no listing.
+my $of_citus = qr/could not serialize access|could not commit transaction for shard|current transaction is aborted|shard for the given value does not exist|violates foreign key|duplicate key/;
+my ($written, $failed) = (0, 0);
+for my $client (@clients)
+{
+	ok($client->{run}->finish, 'loaded: a client has done its work');
+	my @errors = slurp_file("$client->{file}.err") =~ /ERROR: .*/g;
+	is(join("\n", grep { !/$of_citus/ } @errors), '', 'loaded: it met no other error');
+	$failed += () = grep { !/current transaction is aborted/ } @errors;
+	$written += () = slurp_file("$client->{file}.out") =~ /^COMMIT$/mg;
+}
+note "loaded: $written transactions, $failed failed, $rounds rounds";
+cmp_ok($written, '>', 10 * $seconds, 'loaded: transactions were processed');
+is(wrong('loaded'), '0|0|', 'loaded: nothing is wrong');
 
 # What Citus makes anew is forgotten, with the call to make.
 my ($code, $out, $err) = $node->psql('postgres', q{SET search_path = foreign_key, pg_catalog; SELECT alter_distributed_table('listing', shard_count => 6, cascade_to_colocated => true)});
