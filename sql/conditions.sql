@@ -203,6 +203,9 @@ INSERT INTO offer VALUES (2, 1, 2, 1);
 SELECT bytes AS before FROM taken \gset
 \set ECHO none
 SELECT 'ANALYZE offer_1', format('INSERT INTO offer VALUES (%s, 1, %s, %s)', i, i, i) FROM generate_series(3, 100) i \gexec
+BEGIN;
+SELECT 'ANALYZE offer_1', format('INSERT INTO offer VALUES (%s, 1, %s, %s)', i, i, i) FROM generate_series(101, 200) i \gexec
+COMMIT;
 \set ECHO all
 SELECT last_price FROM shop;
 SELECT bytes - :before < 10000 AS flat FROM taken;

@@ -236,7 +236,7 @@ TABLE seen;
 
 -- many listings at once, of which every third comes to prices that are there
 CREATE TABLE shop (id int PRIMARY KEY);
-CREATE TABLE offer (id serial, shop_id int NOT NULL REFERENCES shop DEFERRABLE INITIALLY DEFERRED, created int NOT NULL, value numeric, PRIMARY KEY (id, created));
+CREATE TABLE offer (id serial, shop_id int NOT NULL REFERENCES shop DEFERRABLE INITIALLY DEFERRED, created date NOT NULL, value numeric, PRIMARY KEY (id, created));
 CREATE TABLE part_shop (LIKE shop INCLUDING ALL);
 CREATE TABLE part_offer (id serial, shop_id int NOT NULL REFERENCES part_shop DEFERRABLE INITIALLY DEFERRED, created int NOT NULL, value numeric, PRIMARY KEY (id, created)) PARTITION BY RANGE (created);
 CREATE TABLE old_offer PARTITION OF part_offer FOR VALUES FROM (0) TO (2);
@@ -244,7 +244,7 @@ CREATE TABLE new_offer PARTITION OF part_offer FOR VALUES FROM (2) TO (4);
 SELECT last_price FROM listing_stats.attach('shop', 'offer');
 SELECT last_price FROM listing_stats.attach('part_shop', 'part_offer');
 BEGIN;
-INSERT INTO offer (shop_id, created, value) SELECT i, c, i FROM generate_series(1, 100, 3) i, generate_series(1, 2) c;
+INSERT INTO offer (shop_id, created, value) SELECT i, '2026-01-01'::date + c, i FROM generate_series(1, 100, 3) i, generate_series(1, 2) c;
 INSERT INTO part_offer (shop_id, created, value) SELECT i, 1 + i % 2, i FROM generate_series(1, 100, 3) i;
 INSERT INTO shop SELECT generate_series(1, 100);
 INSERT INTO part_shop SELECT generate_series(1, 100);
