@@ -827,11 +827,11 @@ tables_looked_at(const Plan *plan, bool to_the_end)
 	       tables_looked_at(plan->righttree, to_the_end);
 }
 
-// In how many parts the latest price of a key is looked for, which has its columns in the order of
-// the caller, as plans that are kept do.  Whether there is an order among
-// inheritance children the planner alone knows, and modules that plan for it: those of TimescaleDB
-// are ranges of time.  Looked at are then as many as it takes to find a price, where those of a key
-// lie anywhere.
+// In how many parts the latest price of a key is looked for; "table" has the key's columns in the
+// order of the caller, as kept plans have them.  Only the planner, and modules that plan for it,
+// know whether inheritance children have an order: those of TimescaleDB are ranges of time.  So the
+// plan for one key is asked in how many it begins.  It goes on until it finds a price, and where
+// prices of a key lie anywhere that takes more parts, the fewer it has.
 double
 parts_looked_at(const PriceTable &table, KeyKind kind, const Parts &parts, const TableSize &size)
 {
