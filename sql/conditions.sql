@@ -223,9 +223,9 @@ SELECT condition FROM listing_stats.attach('flat', 'rent', last_price => 'by_int
 SELECT condition FROM listing_stats.attach('flat', 'rent', last_price => 'by_float', condition => $$f > '0.123456789'$$);
 SELECT condition FROM listing_stats.attach('flat', 'rent', last_price => 'by_moment', condition => $$moment >= '03/02/2026'$$);
 SELECT condition FROM listing_stats.attach('flat', 'rent', last_price => 'by_array', condition => $$a = '{NULL}'$$);
-SET standard_conforming_strings = off;
-SET escape_string_warning = off;
-SELECT condition FROM listing_stats.attach('flat', 'rent', last_price => 'by_text', condition => E't ~ \'^\\\\d+$\'');
+-- (from 19 on it cannot be off)
+SELECT set_config(name, 'off', false) FROM pg_settings WHERE name IN ('standard_conforming_strings', 'escape_string_warning') AND current_setting('server_version_num')::int < 190000 \g /dev/null
+SELECT condition FROM listing_stats.attach('flat', 'rent', last_price => 'by_text', condition => format($$t ~ '^%sd+$'$$, repeat(chr(92), CASE current_setting('standard_conforming_strings') WHEN 'off' THEN 2 ELSE 1 END)));
 CREATE FUNCTION rent(flat int) RETURNS void LANGUAGE sql BEGIN ATOMIC
 	INSERT INTO rent (flat_id, value, d) VALUES (flat, 1, make_date(2026, 2, 10)), (flat, 9, make_date(2026, 2, 2));
 	INSERT INTO rent (flat_id, value, i) VALUES (flat, 2, make_interval(days => -1, hours => -1)), (flat, 9, make_interval(days => -1, hours => -2));
@@ -245,9 +245,8 @@ SELECT condition FROM listing_stats.attachments WHERE listing = 'flat'::regclass
 SELECT * FROM listing_stats.verify('flat', 'rent');
 SELECT condition FROM listing_stats.attach('flat', 'rent', last_price => 'by_money', condition => $$money > '$1,234.50'$$);
 UPDATE flat SET by_date = 0;
-SET standard_conforming_strings = off;
+SELECT set_config(name, 'off', false) FROM pg_settings WHERE name IN ('standard_conforming_strings', 'escape_string_warning') AND current_setting('server_version_num')::int < 190000 \g /dev/null
 SET DateStyle = 'SQL, DMY';
-SET escape_string_warning = off;
 ALTER TABLE rent RENAME t TO txt;
 UPDATE rent SET value = value;
 SELECT * FROM listing_stats.verify('flat', 'rent');
