@@ -197,12 +197,27 @@ merge_key(const ComparedType &value, PendingKey *a, const PendingKey &b)
 	a->added += b.added;
 }
 
+// What decides most comparisons of rows without taking them apart; 0: it is not known.
+int64
+first_of_row(const Attachment &attachment, Datum key)
+{
+	Datum column[most_key_columns];
+
+	if (attachment.key_row == nullptr || attachment.key_column[0].type != INT8OID)
+		return 0;
+	split_key(attachment, key, column);
+	return DatumGetInt64(column[0]);
+}
+
 int
 compare_pending(const void *a, const void *b, void *argument)
 {
-	return compare_key(*static_cast<const ComparedType *>(argument),
-	                   static_cast<const PendingKey *>(a)->key,
-	                   static_cast<const PendingKey *>(b)->key);
+	const PendingKey *left = static_cast<const PendingKey *>(a);
+	const PendingKey *right = static_cast<const PendingKey *>(b);
+
+	if (left->first != right->first)
+		return left->first < right->first ? -1 : 1;
+	return compare_key(*static_cast<const ComparedType *>(argument), left->key, right->key);
 }
 
 // Appends a key to what a level holds, copying it and its prices.
@@ -216,6 +231,7 @@ append_key(const Attachment &attachment, Level *level, PendingKeys *pending,
 	MemoryContext old = MemoryContextSwitchTo(level->context);
 	PendingKey copy = change;
 	copy.key = copy_value(attachment.key, change.key);
+	copy.first = first_of_row(attachment, copy.key);
 	if (change.added > 0)
 	{
 		copy.lowest = copy_value(attachment.value, change.lowest);
@@ -426,6 +442,7 @@ take_level(int depth)
 void
 sort_keys(const Attachment &attachment, PendingKey *key, Size *count)
 {
+	ComparedType *type = const_cast<ComparedType *>(&attachment.key);
 	Size kept = 0;
 
 	if (*count < 2)
@@ -440,12 +457,11 @@ sort_keys(const Attachment &attachment, PendingKey *key, Size *count)
 			std::sort(key, key + *count, less);
 	}
 	else
-		qsort_interruptible(key, *count, sizeof(PendingKey), compare_pending,
-		                    const_cast<ComparedType *>(&attachment.key));
+		qsort_interruptible(key, *count, sizeof(PendingKey), compare_pending, type);
 	for (Size i = 1; i < *count; ++i)
 	{
 		CHECK_FOR_INTERRUPTS();
-		if (compare_key(attachment.key, key[kept].key, key[i].key) != 0)
+		if (compare_pending(&key[kept], &key[i], type) != 0)
 		{
 			key[++kept] = key[i];
 			continue;

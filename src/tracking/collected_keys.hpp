@@ -14,6 +14,7 @@ namespace listing_stats {
 struct PendingKey
 {
 	Datum key;
+	int64 first;          // of a key of several columns, the first one if it is an integer
 	bool arrived;         // a listing came to this key
 	bool empty;           // as a new row that has what is kept for a listing without prices
 	bool recompute;       // something else than adding prices was done
