@@ -176,18 +176,27 @@ check_named_once(const Request &request, int target)
 	}
 }
 
-void
-check_is_not_key(const Attachment &attachment, int target)
+bool
+is_listing_key(const Attachment &attachment, AttrNumber attnum)
 {
 	for (int i = 0; i < attachment.key_columns; ++i)
 	{
-		const ResolvedColumn &key = attachment.column[list_place(ColumnList::listing_key, i)];
-		if (key.attnum == attachment.column[target].attnum)
-			ereport(ERROR, (errcode(ERRCODE_INVALID_COLUMN_REFERENCE),
-			                errmsg("column \"%s\" is the listing's key and cannot keep a value",
-			                       NameStr(key.name)),
-			                errhint("Name another column.")));
+		if (attachment.column[list_place(ColumnList::listing_key, i)].attnum == attnum)
+			return true;
 	}
+	return false;
+}
+
+void
+check_is_not_key(const Attachment &attachment, int target)
+{
+	const ResolvedColumn &column = attachment.column[target];
+
+	if (is_listing_key(attachment, column.attnum))
+		ereport(ERROR, (errcode(ERRCODE_INVALID_COLUMN_REFERENCE),
+		                errmsg("column \"%s\" is the listing's key and cannot keep a value",
+		                       NameStr(column.name)),
+		                errhint("Name another column.")));
 }
 
 void
@@ -279,10 +288,7 @@ check_insertable(const Request &request, const Attachment &attachment)
 	{
 		const FormData_pg_attribute *column = TupleDescAttr(description, i);
 		const char *name = NameStr(column->attname);
-		bool is_key = false;
-		for (int j = 0; j < attachment.key_columns; ++j)
-			is_key = is_key || attachment.column[list_place(ColumnList::listing_key, j)].attnum ==
-			                       column->attnum;
+		const bool is_key = is_listing_key(attachment, column->attnum);
 		if (is_key && (column->attidentity == ATTRIBUTE_IDENTITY_ALWAYS || column->attgenerated))
 			ereport(ERROR,
 			        (errcode(ERRCODE_INVALID_TABLE_DEFINITION),

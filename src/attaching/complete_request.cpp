@@ -22,27 +22,22 @@ check_key_types(const Request &request, Attachment *attachment)
 		ComparedType type = {};
 		if (resolve_key_type(listing, price, attachment->context, &type))
 			continue;
-		if (listing.base == price.base && listing.collation != price.collation)
-			ereport(
-				ERROR,
-				(errcode(ERRCODE_COLLATION_MISMATCH),
-			     errmsg("columns \"%s\" of table \"%s\" and \"%s\" of table \"%s\" have "
-			            "collations \"%s\" and \"%s\"",
-			            NameStr(listing.name), RelationGetRelationName(request.listing),
-			            NameStr(price.name), RelationGetRelationName(request.price),
-			            get_collation_name(listing.collation), get_collation_name(price.collation)),
-			     errhint("One of them takes different texts for equal, so that both have to "
-			             "have it: ALTER TABLE ... ALTER COLUMN ... TYPE ... COLLATE ...")));
-		ereport(
-			ERROR,
-			(errcode(ERRCODE_DATATYPE_MISMATCH),
-		     errmsg("columns \"%s\" of table \"%s\" and \"%s\" of table \"%s\" have types %s and "
-		            "%s",
-		            NameStr(listing.name), RelationGetRelationName(request.listing),
-		            NameStr(price.name), RelationGetRelationName(request.price),
-		            format_type_be(listing.type), format_type_be(price.type)),
-		     errhint("Keys need one type, with a default btree operator class; arrays and rows "
-		             "cannot be keys.")));
+		const bool collations = listing.base == price.base && listing.collation != price.collation;
+		const char *what = collations ? psprintf("collations \"%s\" and \"%s\"",
+		                                         get_collation_name(listing.collation),
+		                                         get_collation_name(price.collation))
+		                              : psprintf("types %s and %s", format_type_be(listing.type),
+		                                         format_type_be(price.type));
+		ereport(ERROR,
+		        (errcode(collations ? ERRCODE_COLLATION_MISMATCH : ERRCODE_DATATYPE_MISMATCH),
+		         errmsg("columns \"%s\" of table \"%s\" and \"%s\" of table \"%s\" have %s",
+		                NameStr(listing.name), RelationGetRelationName(request.listing),
+		                NameStr(price.name), RelationGetRelationName(request.price), what),
+		         errhint(collations
+		                     ? "One of them takes different texts for equal, so that both have to "
+		                       "have it: ALTER TABLE ... ALTER COLUMN ... TYPE ... COLLATE ..."
+		                     : "Keys need one type, with a default btree operator class; arrays "
+		                       "and rows cannot be keys.")));
 	}
 }
 

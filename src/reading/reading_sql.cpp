@@ -252,8 +252,7 @@ const char *
 latest_of_listings(const PriceTable &table, const char *columns, bool as_of)
 {
 	const char *condition = key_equals(table, [&](int i) {
-		const ResolvedColumn &key =
-			table.composite == nullptr ? table.listing_key : table.composite->listing_column[i];
+		const ResolvedColumn &key = listing_column(table, i);
 		return psprintf("u.%s", quote_identifier(NameStr(key.name)));
 	});
 
@@ -558,8 +557,7 @@ sees_listings(const PriceTable &table)
 
 	for (int i = 0; sees && !sees_table && i < key_columns(table); ++i)
 	{
-		const ResolvedColumn &key =
-			table.composite == nullptr ? table.listing_key : table.composite->listing_column[i];
+		const ResolvedColumn &key = listing_column(table, i);
 		sees = pg_attribute_aclcheck(table.listing, key.attnum, GetUserId(), ACL_SELECT) ==
 		       ACLCHECK_OK;
 	}

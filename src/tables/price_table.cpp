@@ -308,12 +308,6 @@ set_listing(const Attachment &attachment, PriceTable *table)
 			referenced_by(attachment, key_column(*table, i).attnum);
 }
 
-const ResolvedColumn &
-listing_column(const PriceTable &table, int number)
-{
-	return table.composite == nullptr ? table.listing_key : table.composite->listing_column[number];
-}
-
 // Whether a foreign key of this very table, the one that was asked for or a child of it, sees to it
 // that its prices have listings.
 bool

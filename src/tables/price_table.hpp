@@ -78,6 +78,13 @@ key_column(const PriceTable &table, int number)
 	return table.composite == nullptr ? table.key : table.composite->column[number];
 }
 
+// The column of the listing that it refers to; only where PriceTable::listing is known.
+inline const ResolvedColumn &
+listing_column(const PriceTable &table, int number)
+{
+	return table.composite == nullptr ? table.listing_key : table.composite->listing_column[number];
+}
+
 // What the caller named; nullptr: find it.
 struct ColumnNames
 {
