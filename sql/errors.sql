@@ -372,6 +372,9 @@ CREATE TABLE of_any_case (a text COLLATE any_case, b int, PRIMARY KEY (a, b));
 CREATE TABLE in_one_case (id serial PRIMARY KEY, a text, b int, c int, created date NOT NULL, value numeric, other numeric);
 SELECT listing_stats.attach('of_any_case', 'in_one_case', key => 'a, bb');
 \echo :SQLSTATE
+CREATE TABLE without_value (id serial PRIMARY KEY, a text, b int, price numeric, created date NOT NULL);
+SELECT listing_stats.attach('of_any_case', 'without_value', key => 'a, bb');
+\echo :SQLSTATE
 SELECT listing_stats.attach('of_any_case', 'in_one_case', key => 'a, b');
 \echo :SQLSTATE
 DO $$ BEGIN EXECUTE (SELECT 'ALTER TABLE in_one_case ' || string_agg(format('ADD c%s int', i), ', ') FROM generate_series(1, 17) i); END $$;
