@@ -40,7 +40,7 @@ sub page_in_a_client
 	report("$name, beside prefetch in two queries: server and client", '', \%cost, @ways);
 }
 
-# What is read by query: prices in partitions, and of listings whose key is a text.
+# Prices in partitions, and of listings whose key is a text.
 sub other_shapes
 {
 	my $count = $quick ? 1_000 : 20_000;

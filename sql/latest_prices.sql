@@ -349,9 +349,20 @@ SET search_path = latest;
 -- a collation in which different texts are equal: one listing
 CREATE COLLATION ignore_case (PROVIDER = icu, LOCALE = 'und-u-ks-level2', DETERMINISTIC = false);
 CREATE TABLE by_name (id serial PRIMARY KEY, k text COLLATE ignore_case, created timestamptz NOT NULL, value int);
+CREATE INDEX ON by_name (k, created DESC, id DESC) INCLUDE (value);
 INSERT INTO by_name (k, created, value) VALUES ('Ibm', '2026-01-01', 1), ('IBM', '2026-01-02', 2), ('msft', '2026-01-01', 3);
 SELECT * FROM listing_stats.latest_prices('by_name', '{ibm,IBM,MSFT}'::text[], key => 'k') ORDER BY value;
 SELECT * FROM listing_stats.latest_prices('by_name', NULL::text[], key => 'k') ORDER BY value;
+-- texts in their collation, from index pages: capitals beside small letters, long ones that the index compresses, a history of many pages
+CREATE TABLE by_text (id serial PRIMARY KEY, k text COLLATE "und-x-icu", created timestamptz NOT NULL, value int);
+CREATE INDEX ON by_text (k, created DESC, id DESC) INCLUDE (value);
+INSERT INTO by_text (k, created, value) SELECT k || n, '2026-01-01'::timestamptz + i * interval '1 h', i
+FROM unnest(ARRAY['a', 'B', 'b', 'ä', '', 'Z', repeat('long ', 500)]) k, generate_series(1, 30) n, generate_series(1, 3) i;
+INSERT INTO by_text (k, created, value) SELECT 'many', '2026-01-01'::timestamptz + i * interval '1 h', i FROM generate_series(1, 2000) i;
+SELECT differences('by_text', 'text', 'k', 'created', 'id', 'value', NULL), differences('by_text', 'text', 'k', 'created', 'id', 'value', '2026-01-01 02:00Z');
+DELETE FROM by_text WHERE value = 3 OR value > 1000;
+SELECT differences('by_text', 'text', 'k', 'created', 'id', 'value', NULL), differences('by_text', 'text', 'k', 'created', 'id', 'value', '2026-01-10 02:00Z');
+SELECT listing_stats.latest(listing_stats.read_price_history('by_text', 'many', key_column => 'k')), json_array_length(listing_stats.price_history_json('by_text', 'many', key_column => 'k'));
 
 -- which way it went
 CREATE TABLE unread (k bigint, created timestamptz, value int);
@@ -359,6 +370,8 @@ INSERT INTO unread VALUES (1, '2026-01-01', 1);
 SET client_min_messages = debug1;
 SELECT count(*) FROM listing_stats.latest_prices('price');
 SELECT listing_stats.latest_price('price', 1);
+SELECT listing_stats.latest_price('by_text', 'many', key_column => 'k');
+SELECT count(*) FROM listing_stats.latest_prices('by_name', NULL::text[], key => 'k');
 SELECT * FROM listing_stats.latest_prices('unread', key => 'k');
 SELECT listing_stats.latest_price('unread', '1'::text, key_column => 'k');
 SET client_min_messages = warning;

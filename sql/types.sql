@@ -160,4 +160,22 @@ CREATE TABLE pairs (k pair PRIMARY KEY);
 CREATE TABLE price_of_pair (id int PRIMARY KEY, k pair REFERENCES pairs, t int NOT NULL, v numeric);
 SELECT last_price FROM listing_stats.attach('pairs', 'price_of_pair', at => 't', value => 'v');
 
+-- many keys in one statement, of each type
+DROP TABLE IF EXISTS price, listing;
+CREATE FUNCTION try_many(key_type text, number_to_key text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+    result text;
+BEGIN
+    EXECUTE format('CREATE TABLE listing (k %s PRIMARY KEY)', key_type);
+    EXECUTE format('CREATE TABLE price (id serial PRIMARY KEY, k %s NOT NULL REFERENCES listing, t timestamptz NOT NULL, v numeric)', key_type);
+    EXECUTE format('INSERT INTO listing SELECT %s FROM generate_series(1, 100) i', number_to_key);
+    PERFORM listing_stats.attach('listing', 'price', at => 't', value => 'v');
+    EXECUTE format('INSERT INTO price (k, t, v) SELECT %s, ''2026-01-01'', i FROM generate_series(1, 90) i', number_to_key);
+    DELETE FROM price WHERE id % 9 = 0;
+    SELECT concat_ws(' ', count(last_price), sum(last_price), (SELECT count(*) FROM listing_stats.verify('listing', 'price'))) INTO result FROM listing;
+    DROP TABLE listing, price;
+    RETURN result;
+END $$;
+SELECT try_many('bigint', 'i'), try_many('smallint', 'i'), try_many('uuid', 'md5(i::text)::uuid'), try_many('text', $$'key ' || i$$), try_many('varchar(9) COLLATE "C"', $$'key ' || i$$),
+    try_many('numeric', 'i'), try_many('date', $$date '2026-01-01' + i$$);
 DROP SCHEMA types, types_citext CASCADE;

@@ -244,10 +244,8 @@ read_by_time(const PriceTable &table, PartitionKey key, PartitionDesc partitions
 
 template <typename Key>
 bool
-read_search(const PriceTable &table, Relation relation, Search<Key> *search)
+read_partitions(const PriceTable &table, Relation relation, Search<Key> *search)
 {
-	if (table.partitioning == Partitioning::none)
-		return read_table(table, relation, search);
 	const PartitionKey key = RelationGetPartitionKey(relation);
 	const PartitionDesc partitions = RelationGetPartitionDesc(relation, true);
 	if (partitions->nparts == 0)
@@ -262,6 +260,18 @@ read_search(const PriceTable &table, Relation relation, Search<Key> *search)
 	default:
 		return false;
 	}
+}
+
+template <typename Key>
+bool
+read_search(const PriceTable &table, Relation relation, Search<Key> *search)
+{
+	if (table.partitioning == Partitioning::none)
+		return read_table(table, relation, search);
+	if constexpr (std::is_same_v<Key, TextKey>)
+		return false;
+	else
+		return read_partitions(table, relation, search);
 }
 
 // All keys that the table of listings has.
@@ -294,7 +304,8 @@ take_listing(void *state, Datum *value, bool *null)
 
 	if (null[0])
 		return;
-	set_key(&listings->keys.key[listings->keys.count++], listings->table->key.base, value[0]);
+	set_key(&listings->keys.key[listings->keys.count++], listings->table->key.base, InvalidOid,
+	        value[0]);
 	if (listings->keys.count == listings_at_once)
 		read_listings(listings);
 }
@@ -303,14 +314,19 @@ template <typename Key>
 bool
 read_all(const PriceTable &table, Relation relation, Search<Key> *search)
 {
-	if (table.partitioning == Partitioning::none || !listings_pay(table))
-		return read_search(table, relation, search);
-	Listings<Key> listings = {
-		&table, relation, search, {make_keys<Key>(listings_at_once), 0}, true};
-	read_listing_keys(table, {take_listing<Key>, &listings});
-	read_listings(&listings);
-	pfree(listings.keys.key);
-	return listings.done;
+	if constexpr (!std::is_same_v<Key, TextKey>)
+	{
+		if (table.partitioning != Partitioning::none && listings_pay(table))
+		{
+			Listings<Key> listings = {
+				&table, relation, search, {make_keys<Key>(listings_at_once), 0}, true};
+			read_listing_keys(table, {take_listing<Key>, &listings});
+			read_listings(&listings);
+			pfree(listings.keys.key);
+			return listings.done;
+		}
+	}
+	return read_search(table, relation, search);
 }
 
 // Finding out whether all this applies.
@@ -385,11 +401,41 @@ read_as_caller(const PriceTable &table, const RowSink &sink, const Run &run)
 	Relation relation = relation_open(table.relation, NoLock);
 
 	Assert(CheckRelationLockedByMe(relation, AccessShareLock, true));
-	const bool done =
-		can_be_read(table) && may_read(table, relation) &&
-		(!sink.whole_rows || may_read_rows(table, relation)) &&
-		(table.key.base == UUIDOID ? run(relation, UuidKey{}) : run(relation, IntegerKey{}));
+	const bool done = can_be_read(table) && may_read(table, relation) &&
+	                  (!sink.whole_rows || may_read_rows(table, relation)) &&
+	                  (has_text_key(table)         ? run(relation, TextKey{})
+	                   : table.key.base == UUIDOID ? run(relation, UuidKey{})
+	                                               : run(relation, IntegerKey{}));
 	relation_close(relation, NoLock);
+	return done;
+}
+
+template <typename Key>
+bool
+read_heaps(const PriceTable &table, NullableDatum as_of, RowSink sink, Key any)
+{
+	List *tables = table.partitioning == Partitioning::none
+	                   ? list_make1_oid(table.relation)
+	                   : find_all_inheritors(table.relation, AccessShareLock, nullptr);
+	Heap *heap = static_cast<Heap *>(palloc(sizeof(Heap) * list_length(tables)));
+	int heaps = 0;
+	bool done = true;
+	ListCell *cell = nullptr;
+	foreach (cell, tables)
+	{
+		Relation relation = relation_open(lfirst_oid(cell), NoLock);
+		const bool is_root = lfirst_oid(cell) == table.relation;
+		if (is_readable(relation))
+			heap[heaps++] = {is_root ? &table : find_partition(table, relation), relation};
+		else
+		{
+			done = done && relation->rd_rel->relkind == RELKIND_PARTITIONED_TABLE;
+			relation_close(relation, NoLock);
+		}
+	}
+	done = done && read_latest_from_heaps(table, heap, heaps, as_of, sink, any);
+	for (int i = 0; i < heaps; ++i)
+		relation_close(heap[i].relation, NoLock);
 	return done;
 }
 
@@ -404,7 +450,7 @@ read_latest_directly(const PriceTable &table, const LatestRequest &request, RowS
 		search.sink = sink;
 		if (!request.has_keys)
 			return read_all(table, relation, &search);
-		auto keys = keys_of_array<decltype(any)>(request.keys);
+		auto keys = keys_of_array<decltype(any)>(request.keys, table.key.collation);
 		search.wanted = &keys;
 		const bool done = read_search(table, relation, &search);
 		pfree(keys.key);
@@ -418,7 +464,7 @@ read_latest_of_key_directly(const PriceTable &table, Datum key, NullableDatum as
 	return read_as_caller(table, sink, [&](Relation relation, auto one) {
 		Search<decltype(one)> search = {};
 		KeySet<decltype(one)> keys = {&one, 1};
-		set_key(&one, INT8OID, key);
+		set_key(&one, INT8OID, table.key.collation, key);
 		search.wanted = &keys;
 		search.as_of = as_of;
 		search.sink = sink;
@@ -431,7 +477,7 @@ read_history_directly(const PriceTable &table, Datum key, int64 max_rows, RowSin
 {
 	return read_as_caller(table, sink, [&](Relation relation, auto one) {
 		Search<decltype(one)> search = {};
-		set_key(&one, INT8OID, key);
+		set_key(&one, INT8OID, table.key.collation, key);
 		search.history = &one;
 		search.rows = max_rows;
 		search.as_of = {0, true};
@@ -444,29 +490,10 @@ bool
 read_latest_in_a_pass(const PriceTable &table, NullableDatum as_of, RowSink sink)
 {
 	return read_as_caller(table, sink, [&](Relation, auto any) {
-		List *tables = table.partitioning == Partitioning::none
-		                   ? list_make1_oid(table.relation)
-		                   : find_all_inheritors(table.relation, AccessShareLock, nullptr);
-		Heap *heap = static_cast<Heap *>(palloc(sizeof(Heap) * list_length(tables)));
-		int heaps = 0;
-		bool done = true;
-		ListCell *cell = nullptr;
-		foreach (cell, tables)
-		{
-			Relation relation = relation_open(lfirst_oid(cell), NoLock);
-			const bool is_root = lfirst_oid(cell) == table.relation;
-			if (is_readable(relation))
-				heap[heaps++] = {is_root ? &table : find_partition(table, relation), relation};
-			else
-			{
-				done = done && relation->rd_rel->relkind == RELKIND_PARTITIONED_TABLE;
-				relation_close(relation, NoLock);
-			}
-		}
-		done = done && read_latest_from_heaps(table, heap, heaps, as_of, sink, any);
-		for (int i = 0; i < heaps; ++i)
-			relation_close(heap[i].relation, NoLock);
-		return done;
+		if constexpr (std::is_same_v<decltype(any), TextKey>)
+			return false;
+		else
+			return read_heaps(table, as_of, sink, any);
 	});
 }
 

@@ -392,7 +392,7 @@ HeapReader<Key>::read_row(HeapTuple tuple, Row<Key> *row) const
 		const auto value_of = [columns](const RowColumn &column) {
 			return fetch_att(columns + column.offset, column.by_value, column.length);
 		};
-		set_key(&row->key, key_.type, value_of(key_));
+		set_key(&row->key, key_.type, InvalidOid, value_of(key_));
 		row->at = integer_of(at_, value_of(at_));
 		row->tie_null = tie_.attnum == 0;
 		row->tie = row->tie_null ? 0 : integer_of(tie_, value_of(tie_));
@@ -417,7 +417,7 @@ HeapReader<Key>::read_unusual_row(HeapTuple tuple, Row<Key> *row) const
 	const Datum key = heap_getattr(tuple, key_.attnum, description_, &null);
 	if (null)
 		return false;
-	set_key(&row->key, key_.type, key);
+	set_key(&row->key, key_.type, InvalidOid, key);
 	const Datum at = heap_getattr(tuple, at_.attnum, description_, &row->at_null);
 	row->at = row->at_null ? 0 : integer_of(at_, at);
 	row->tie_null = tie_.attnum == 0;

@@ -1,13 +1,15 @@
-// Keys of listings as the readers of pages hold them: integers as bigint, a uuid as its bytes.
+// Keys of listings as the readers of pages hold them: integers as bigint, a uuid as its bytes, a
+// text where it lies.
 //
-// They compare as the btree of their type has them, without calling the server.  A KeySet is in
-// ascending order, each key once, and its array is the caller's to free; readers rest on that order
-// and check it by an assertion.
+// They compare as the btree of their type has them: texts by the server, the others without it.
+// A KeySet is in ascending order, each key once, and its array is the caller's to free; readers
+// rest on that order and check it by an assertion.
 #pragma once
 
 #include "server/postgres.hpp"
 
 #include <algorithm>
+#include <type_traits>
 
 namespace listing_stats {
 
@@ -20,6 +22,13 @@ struct UuidKey
 {
 	uint64 high;
 	uint64 low;
+};
+
+// In a collation in which only equal bytes are equal.
+struct TextKey
+{
+	struct varlena *text;  // can be compressed, but not stored elsewhere, as in an index
+	Oid collation;
 };
 
 inline bool
@@ -46,20 +55,39 @@ operator==(UuidKey a, UuidKey b)
 	return a.high == b.high && a.low == b.low;
 }
 
-// The least key that is greater; false: there is none.
-inline bool
-next_key(IntegerKey *key)
+// Calls "use" for the texts as they are when they are not compressed, and leaves no memory behind.
+template <typename Use>
+auto
+with_texts(TextKey a, TextKey b, const Use &use)
 {
-	return !__builtin_add_overflow(key->value, 1, &key->value);
+	struct varlena *text_a =
+		VARATT_IS_COMPRESSED(a.text) ? pg_detoast_datum_packed(a.text) : a.text;
+	struct varlena *text_b =
+		VARATT_IS_COMPRESSED(b.text) ? pg_detoast_datum_packed(b.text) : b.text;
+	const auto result = use(VARDATA_ANY(text_a), static_cast<int>(VARSIZE_ANY_EXHDR(text_a)),
+	                        VARDATA_ANY(text_b), static_cast<int>(VARSIZE_ANY_EXHDR(text_b)));
+
+	if (text_a != a.text)
+		pfree(text_a);
+	if (text_b != b.text)
+		pfree(text_b);
+	return result;
 }
 
 inline bool
-next_key(UuidKey *key)
+operator<(TextKey a, TextKey b)
 {
-	++key->low;
-	if (key->low == 0)
-		++key->high;
-	return key->low != 0 || key->high != 0;
+	return with_texts(a, b, [&a](char *text_a, int size_a, char *text_b, int size_b) {
+		return varstr_cmp(text_a, size_a, text_b, size_b, a.collation) < 0;
+	});
+}
+
+inline bool
+operator==(TextKey a, TextKey b)
+{
+	return with_texts(a, b, [](char *text_a, int size_a, char *text_b, int size_b) {
+		return size_a == size_b && memcmp(text_a, text_b, static_cast<Size>(size_a)) == 0;
+	});
 }
 
 template <typename T>
@@ -77,20 +105,27 @@ load_uuid(const char *bytes)
 	return {pg_ntoh64(load<uint64>(bytes)), pg_ntoh64(load<uint64>(bytes + 8))};
 }
 
-// "type" is that of the value: integer, bigint or uuid.
+// "type" is that of the value: integer or bigint, uuid, or text, of which the collation is asked.
 inline void
-set_key(IntegerKey *key, Oid type, Datum value)
+set_key(IntegerKey *key, Oid type, Oid, Datum value)
 {
 	key->value = type == INT4OID ? DatumGetInt32(value) : DatumGetInt64(value);
 }
 
 inline void
-set_key(UuidKey *key, Oid, Datum value)
+set_key(UuidKey *key, Oid, Oid, Datum value)
 {
 	*key = load_uuid(static_cast<const char *>(DatumGetPointer(value)));
 }
 
-// As bigint or uuid.
+inline void
+set_key(TextKey *key, Oid, Oid collation, Datum value)
+{
+	*key = {pg_detoast_datum_packed(reinterpret_cast<struct varlena *>(DatumGetPointer(value))),
+	        collation};
+}
+
+// As bigint, uuid or text.
 inline Datum
 key_datum(IntegerKey key, pg_uuid_t *)
 {
@@ -104,6 +139,12 @@ key_datum(UuidKey key, pg_uuid_t *room)
 
 	memcpy(room->data, bytes, UUID_LEN);
 	return UUIDPGetDatum(room);
+}
+
+inline Datum
+key_datum(TextKey key, pg_uuid_t *)
+{
+	return PointerGetDatum(key.text);
 }
 
 // Keys in order, each once.
@@ -149,10 +190,10 @@ sort_keys(KeySet<Key> *set)
 	set->count = static_cast<std::size_t>(std::unique(set->key, end, same) - set->key);
 }
 
-// Those of an array of bigint or uuid; NULLs are none.
+// Those of an array of bigint, uuid or text; NULLs are none.  A text stays in the array.
 template <typename Key>
 KeySet<Key>
-keys_of_array(Datum array)
+keys_of_array(Datum array, Oid collation)
 {
 	ArrayType *value = DatumGetArrayTypeP(array);
 	const auto count = static_cast<std::size_t>(ArrayGetNItems(ARR_NDIM(value), ARR_DIMS(value)));
@@ -164,11 +205,23 @@ keys_of_array(Datum array)
 	{
 		if (known != nullptr && (known[i / 8] & 1 << i % 8) == 0)
 			continue;
-		if constexpr (sizeof(Key) == sizeof(int64))
+		if constexpr (std::is_same_v<Key, TextKey>)
+		{
+			bytes =
+				reinterpret_cast<const char *>(att_align_pointer(bytes, TYPALIGN_INT, -1, bytes));
+			set_key(&set.key[set.count++], TEXTOID, collation, PointerGetDatum(bytes));
+			bytes += VARSIZE_ANY(bytes);
+		}
+		else if constexpr (std::is_same_v<Key, IntegerKey>)
+		{
 			set.key[set.count++] = {load<int64>(bytes)};
+			bytes += sizeof(int64);
+		}
 		else
+		{
 			set.key[set.count++] = load_uuid(bytes);
-		bytes += sizeof(Key);
+			bytes += UUID_LEN;
+		}
 	}
 	sort_keys(&set);
 	return set;

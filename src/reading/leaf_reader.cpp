@@ -17,7 +17,9 @@
 // What holds:
 // - Pages of a level are read from left to right.  A link leads right, and a page is left for a
 //   descent only if its high key is before the target: then the target is on a page further right,
-//   whatever is split meanwhile.  A descent goes right or down a level.  So every loop ends.
+//   whatever is split meanwhile.  A descent goes right or down a level.  So every loop ends.  Where
+//   an index is not in the order of its keys, as one of texts is after their collation has changed,
+//   it ends too: with an error when more pages have been passed than there are.
 // - Entries come in the order of the index: those that an as_of excludes, those that it includes,
 //   those without a time, which are the end of a key that is read as of a time.
 // - No page is locked while the heap is read, rows are given or interrupts are served.  There is
@@ -53,13 +55,13 @@ constexpr int pages_of_key = 3;  // of one key in a row, before it is left by an
 constexpr std::size_t entries_of_page = MaxTIDsPerBTreePage;
 constexpr int slice = 16;  // entries of one key in doubt that are looked up together
 
-// A column's format in an index tuple, and the key made of it.
+// A column's format in an index tuple, and the key made of it; size 0: each has its own.
 struct SmallIntegerColumn
 {
 	using Key = IntegerKey;
 	static constexpr int size = 4;
 
-	static Key read(const char *bytes) { return {load<int32>(bytes)}; }
+	static Key read(const char *bytes, Oid) { return {load<int32>(bytes)}; }
 };
 
 struct IntegerColumn
@@ -67,7 +69,7 @@ struct IntegerColumn
 	using Key = IntegerKey;
 	static constexpr int size = 8;
 
-	static Key read(const char *bytes) { return {load<int64>(bytes)}; }
+	static Key read(const char *bytes, Oid) { return {load<int64>(bytes)}; }
 };
 
 struct UuidColumn
@@ -75,7 +77,20 @@ struct UuidColumn
 	using Key = UuidKey;
 	static constexpr int size = UUID_LEN;
 
-	static Key read(const char *bytes) { return load_uuid(bytes); }
+	static Key read(const char *bytes, Oid) { return load_uuid(bytes); }
+};
+
+// The key is where the entry is: it is copied before the page is left.
+struct TextColumn
+{
+	using Key = TextKey;
+	static constexpr int size = 0;
+
+	static Key read(const char *bytes, Oid collation)
+	{
+		return {const_cast<struct varlena *>(reinterpret_cast<const struct varlena *>(bytes)),
+		        collation};
+	}
 };
 
 enum class State : uint8
@@ -110,11 +125,13 @@ place(const Entry<Key> &entry, std::size_t i)
 	return static_cast<uint64>(ItemPointerGetBlockNumber(&entry.tid)) << 32 | i;
 }
 
-// A place in the index: before the first entry of the key, or the first not after a time.
+// A place in the index: before the first entry of the key, or the first not after a time; or after
+// the last.
 template <typename Key>
 struct Target
 {
 	Key key;
+	bool after;
 	bool bounded;
 	int64 at;
 };
@@ -145,6 +162,7 @@ private:
 	RowSink sink_;
 	Snapshot snapshot_;
 	MemoryContext values_ = nullptr;  // long values of the entries
+	MemoryContext keys_ = nullptr;    // keys that lay in pages
 	Buffer map_ = InvalidBuffer;
 	IndexFetchTableData *fetch_ = nullptr;
 	TupleTableSlot *slot_ = nullptr;
@@ -153,8 +171,9 @@ private:
 	bool whole_rows_;
 	Datum *row_value_ = nullptr;  // of a whole row
 	bool *row_null_ = nullptr;
+	Oid collation_;  // of the keys
 	bool at_is_date_;
-	int at_offset_;
+	int at_offset_;  // where all keys have one size
 	bool skip_null_;
 	int value_position_ = 0;  // in the index; 0: not there
 	AttrNumber value_attnum_;
@@ -194,9 +213,11 @@ private:
 	Key key_ = {};
 	bool open_ = false;  // more of its entries are needed
 	int kept_ = 0;
-	int pages_ = 0;     // that have had no other key
-	int64 seen_ = 0;    // how many entries it has so far
-	int64 length_ = 8;  // and the one before had
+	int pages_ = 0;           // that have had no other key
+	BlockNumber passed_ = 0;  // pages, where all keys are read
+	BlockNumber blocks_ = 0;  // that the index had when that was asked
+	int64 seen_ = 0;          // how many entries it has so far
+	int64 length_ = 8;        // and the one before had
 
 	void set_page(Buffer buffer);
 	void lock_page(Buffer buffer);
@@ -222,6 +243,10 @@ private:
 	OffsetNumber end_of_key(OffsetNumber from, int64 guess) const;
 
 	void start_key(const Key &key);
+	void start_key_of_page(const Key &key);
+	void copy_key();
+	void forget_keys();
+	void hold_key();
 	bool was_given(const Key &key);
 	void add_given(const Key &key);
 	void add_wanted(const Key &key);
@@ -231,6 +256,7 @@ private:
 	void make_room(std::size_t entries);
 	void read_key();
 	bool read_page();
+	void pass_page();
 	bool leaves_key(Target<Key> *target);
 	bool find_pages(const Key *keys, int count, BlockNumber *blocks);
 	void read_pages(const Key *keys, int count, const BlockNumber *blocks);
@@ -244,6 +270,7 @@ private:
 };
 
 static_assert(std::is_trivially_destructible_v<LeafReader<UuidColumn>>);
+static_assert(std::is_trivially_destructible_v<LeafReader<TextColumn>>);
 
 template <typename Column>
 LeafReader<Column>::LeafReader(const PriceTable &table, Relation heap, Relation index, RowSink sink)
@@ -253,6 +280,7 @@ LeafReader<Column>::LeafReader(const PriceTable &table, Relation heap, Relation 
 	  snapshot_(GetActiveSnapshot()),
 	  tids_only_(false),
 	  whole_rows_(sink.whole_rows),
+	  collation_(index->rd_indcollation[0]),
 	  at_is_date_(table.at.base == DATEOID),
 	  at_offset_(at_is_date_ ? INTALIGN(Column::size) : MAXALIGN(Column::size)),
 	  skip_null_(table.skip_null),
@@ -287,6 +315,7 @@ LeafReader<Column>::LeafReader(Relation heap, Relation index, RowSink sink)
 	  snapshot_(GetActiveSnapshot()),
 	  tids_only_(true),
 	  whole_rows_(false),
+	  collation_(index->rd_indcollation[0]),
 	  at_is_date_(false),
 	  at_offset_(0),
 	  skip_null_(false),
@@ -321,6 +350,8 @@ LeafReader<Column>::close()
 	}
 	if (values_ != nullptr)
 		MemoryContextDelete(values_);
+	if (keys_ != nullptr)
+		MemoryContextDelete(keys_);
 	if (row_value_ != nullptr)
 	{
 		pfree(row_value_);
@@ -453,7 +484,7 @@ template <typename Column>
 Target<typename Column::Key>
 LeafReader<Column>::target_of(const Key &key) const
 {
-	return {key, bounded_, as_of_};
+	return {key, false, bounded_, as_of_};
 }
 
 // To the page of the level, or of the leaves if the tree is lower, that has the first entry of the
@@ -535,7 +566,7 @@ template <typename Column>
 typename Column::Key
 LeafReader<Column>::key_of(IndexTuple tuple) const
 {
-	return Column::read(columns_of(tuple));
+	return Column::read(columns_of(tuple), collation_);
 }
 
 template <typename Column>
@@ -549,8 +580,14 @@ template <typename Column>
 int64
 LeafReader<Column>::at_of(IndexTuple tuple) const
 {
-	const char *bytes = columns_of(tuple) + at_offset_;
+	const char *bytes = columns_of(tuple);
 
+	if constexpr (Column::size > 0)
+		bytes += at_offset_;
+	else if (at_is_date_)
+		bytes += INTALIGN(VARSIZE_ANY(bytes));
+	else
+		bytes += MAXALIGN(VARSIZE_ANY(bytes));
 	return at_is_date_ ? load<int32>(bytes) : load<int64>(bytes);
 }
 
@@ -564,9 +601,9 @@ LeafReader<Column>::before(OffsetNumber offset, const Target<Key> &target) const
 	if (key_is_null(tuple))
 		return false;
 	const Key key = key_of(tuple);
-	if (!target.bounded || !(key == target.key))
+	if (!(target.bounded || target.after) || !(key == target.key))
 		return key < target.key;
-	if (BTreeTupleGetNAtts(tuple, index_) < 2)
+	if (target.after || BTreeTupleGetNAtts(tuple, index_) < 2)
 		return true;
 	return !at_is_null(tuple) && at_of(tuple) > target.at;
 }
@@ -734,6 +771,49 @@ LeafReader<Column>::start_key(const Key &key)
 	key_ = key;
 	open_ = true;
 	kept_ = 0;
+}
+
+// The same of a key that lies where the entry does.
+template <typename Column>
+void
+LeafReader<Column>::start_key_of_page(const Key &key)
+{
+	start_key(key);
+	if constexpr (std::is_same_v<Key, TextKey>)
+	{
+		if (keys_ == nullptr)
+			keys_ = AllocSetContextCreate(CurrentMemoryContext, "listing_stats keys",
+			                              ALLOCSET_DEFAULT_SIZES);
+		copy_key();
+	}
+}
+
+template <typename Column>
+void
+LeafReader<Column>::copy_key()
+{
+	const Size size = VARSIZE_ANY(key_.text);
+	auto *copy = static_cast<struct varlena *>(MemoryContextAlloc(keys_, size));
+
+	memcpy(copy, key_.text, size);
+	key_.text = copy;
+}
+
+// Those that were copied, except the one that the pages are at.
+template <typename Column>
+void
+LeafReader<Column>::forget_keys()
+{
+	if constexpr (std::is_same_v<Key, TextKey>)
+	{
+		if (keys_ == nullptr)
+			return;
+		MemoryContext old = keys_;
+		keys_ = AllocSetContextCreate(MemoryContextGetParent(old), "listing_stats keys",
+		                              ALLOCSET_DEFAULT_SIZES);
+		copy_key();
+		MemoryContextDelete(old);
+	}
 }
 
 // Keeps entries of the key from this one on, which is not before the bound, until one is certain,
@@ -971,6 +1051,7 @@ LeafReader<Column>::finish_entries()
 	doubts_ = false;
 	if (values_ != nullptr)
 		MemoryContextReset(values_);
+	forget_keys();
 }
 
 // Reading keys.
@@ -981,6 +1062,7 @@ bool
 LeafReader<Column>::all(KeySet<Key> *given)
 {
 	Assert(given == nullptr || is_key_set(*given));
+	Assert(given == nullptr || Column::size > 0);  // those that are given are not copied
 	given_ = given;
 	given_before_ = given == nullptr ? 0 : given->count;
 	given_room_ = given_before_;
@@ -995,6 +1077,7 @@ LeafReader<Column>::all(KeySet<Key> *given)
 		const BlockNumber next = opaque_->btpo_next;
 		Target<Key> target;
 		bool leaves = false;
+		pass_page();
 		more = !P_RIGHTMOST(opaque_);
 		if (!P_IGNORE(opaque_))
 		{
@@ -1006,7 +1089,10 @@ LeafReader<Column>::all(KeySet<Key> *given)
 		if (!open_ && (!doubts_ || count_ > rows_at_once))
 			finish_entries();
 		if (leaves)
+		{
+			target.key = key_;  // where it is now
 			more = descend(&target, 0);
+		}
 		else if (more)
 			get_page(next);
 		if (given != nullptr && given->count * sizeof(Key) > get_hash_memory_limit())
@@ -1030,6 +1116,25 @@ LeafReader<Column>::all(KeySet<Key> *given)
 	return true;
 }
 
+template <typename Column>
+void
+LeafReader<Column>::pass_page()
+{
+	if (++passed_ <= blocks_)
+		return;
+	blocks_ = RelationGetNumberOfBlocks(index_);
+	if (passed_ > blocks_)
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_INDEX_CORRUPTED),
+		     errmsg("index \"%s\" is not in the order of its keys",
+		            RelationGetRelationName(index_)),
+		     errhint("Make it anew: REINDEX INDEX %s. An index of texts has to be, when "
+		             "their collation has changed.",
+		             quote_qualified_identifier(get_namespace_name(RelationGetNamespace(index_)),
+		                                        RelationGetRelationName(index_)))));
+}
+
 // Whether to go on at a target that is further right than the next page may be: where the key's
 // wanted entries begin, or the next key does.
 template <typename Column>
@@ -1042,8 +1147,7 @@ LeafReader<Column>::leaves_key(Target<Key> *target)
 	if (!open_)
 	{
 		target->bounded = false;
-		if (!next_key(&target->key))
-			return false;
+		target->after = true;
 	}
 	if (!ends_before(*target))
 		return false;
@@ -1064,7 +1168,7 @@ LeafReader<Column>::read_page()
 	prefetch_keys(page_, offset + rest, max_, length_);
 	if (kept_ >= 0 && offset <= max_)
 	{
-		Assert(key_is_null(item(offset)) || !(key_of(item(offset)) < key_));
+		Assert(Column::size == 0 || key_is_null(item(offset)) || !(key_of(item(offset)) < key_));
 		const OffsetNumber end =
 			end_of_key(open_ ? collect(first_in_time(offset), doubts_per_key) : offset, rest - 1);
 		seen_ += end - offset;
@@ -1077,8 +1181,8 @@ LeafReader<Column>::read_page()
 		IndexTuple tuple = item(offset);
 		if (key_is_null(tuple))
 			return false;
-		Assert(kept_ < 0 || key_ < key_of(tuple));
-		start_key(key_of(tuple));
+		Assert(Column::size == 0 || kept_ < 0 || key_ < key_of(tuple));
+		start_key_of_page(key_of(tuple));
 		open_ = given_ == nullptr || !was_given(key_);
 		const OffsetNumber end = end_of_key(
 			open_ ? collect(first_in_time(offset), doubts_per_key) : offset, length_ - 2);
@@ -1169,7 +1273,7 @@ prefetch_range(Buffer buffer, const typename Column::Key &key)
 		if (offset + 2 * sizeof(IndexTupleData) + Column::size > BLCKSZ)
 			return;
 		IndexTuple tuple = reinterpret_cast<IndexTuple>(page + offset);
-		if (Column::read(columns_of(tuple)) < key)
+		if (Column::read(columns_of(tuple), InvalidOid) < key)
 			low = middle + 1;
 		else
 			high = middle;
@@ -1199,11 +1303,14 @@ LeafReader<Column>::read_pages(const Key *keys, int count, const BlockNumber *bl
 		}
 		if (read + pages_ahead / 2 < pins)
 			prefetch_entries(ahead[(read + pages_ahead / 2) % pages_ahead]);
-		if (read + pages_ahead / 4 < pins)
+		if constexpr (Column::size > 0)  // other keys are compared under the page's lock alone
 		{
-			// Where keys share pages it is a guess which will be the first.
-			const int then = Min(i + pages_ahead / 4, count - 1);
-			prefetch_range<Column>(ahead[(read + pages_ahead / 4) % pages_ahead], keys[then]);
+			if (read + pages_ahead / 4 < pins)
+			{
+				// Where keys share pages it is a guess which will be the first.
+				const int then = Min(i + pages_ahead / 4, count - 1);
+				prefetch_range<Column>(ahead[(read + pages_ahead / 4) % pages_ahead], keys[then]);
+			}
 		}
 		const BlockNumber block = blocks[i];
 		int end = i;
@@ -1364,6 +1471,8 @@ read_table(const PriceTable &table, Relation relation, RowSink sink, const Run &
 {
 	if constexpr (std::is_same_v<Key, UuidKey>)
 		return read_index<UuidColumn>(table, relation, sink, run);
+	else if constexpr (std::is_same_v<Key, TextKey>)
+		return read_index<TextColumn>(table, relation, sink, run);
 	else if (table.key.base == INT4OID)
 		return read_index<SmallIntegerColumn>(table, relation, sink, run);
 	else
@@ -1375,7 +1484,8 @@ bool
 read_tids(Relation relation, Relation index, Datum array, RowSink sink)
 {
 	LeafReader<Column> reader(relation, index, sink);
-	KeySet<typename Column::Key> keys = keys_of_array<typename Column::Key>(array);
+	KeySet<typename Column::Key> keys =
+		keys_of_array<typename Column::Key>(array, index->rd_indcollation[0]);
 	const bool done = reader.open();
 
 	if (done)
@@ -1427,12 +1537,17 @@ template bool read_latest_of_keys(const PriceTable &, Relation, KeySet<IntegerKe
                                   RowSink);
 template bool read_latest_of_keys(const PriceTable &, Relation, KeySet<UuidKey> *, NullableDatum,
                                   RowSink);
+template bool read_latest_of_keys(const PriceTable &, Relation, KeySet<TextKey> *, NullableDatum,
+                                  RowSink);
 template bool read_latest_of_all(const PriceTable &, Relation, KeySet<IntegerKey> *, NullableDatum,
                                  RowSink);
 template bool read_latest_of_all(const PriceTable &, Relation, KeySet<UuidKey> *, NullableDatum,
                                  RowSink);
+template bool read_latest_of_all(const PriceTable &, Relation, KeySet<TextKey> *, NullableDatum,
+                                 RowSink);
 template bool read_prices_of_key(const PriceTable &, Relation, IntegerKey, int64, RowSink);
 template bool read_prices_of_key(const PriceTable &, Relation, UuidKey, int64, RowSink);
+template bool read_prices_of_key(const PriceTable &, Relation, TextKey, int64, RowSink);
 
 bool
 read_latest_from_leaves(const PriceTable &table, Relation relation, bool, Datum keys,
@@ -1444,8 +1559,8 @@ read_latest_from_leaves(const PriceTable &table, Relation relation, bool, Datum 
 		return done;
 	};
 
-	return table.key.base == UUIDOID ? read_keys(keys_of_array<UuidKey>(keys))
-	                                 : read_keys(keys_of_array<IntegerKey>(keys));
+	return table.key.base == UUIDOID ? read_keys(keys_of_array<UuidKey>(keys, InvalidOid))
+	                                 : read_keys(keys_of_array<IntegerKey>(keys, InvalidOid));
 }
 
 bool

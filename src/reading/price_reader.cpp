@@ -6,6 +6,7 @@
 #include "reading/price_reader.hpp"
 
 #include "reading/direct_reader.hpp"
+#include "tables/price_index.hpp"
 
 namespace listing_stats {
 
@@ -29,18 +30,18 @@ name_argument(FunctionCallInfo fcinfo, int argument)
 	return PG_ARGISNULL(argument) ? nullptr : NameStr(*PG_GETARG_NAME(argument));
 }
 
-// Keys as text, and of several columns, are compared by queries alone.
+// The text of another type, and keys of several columns, are compared by queries alone.
 bool
-is_by_query(KeyKind kind)
+is_by_query(const PriceTable &table, KeyKind kind)
 {
-	return kind == KeyKind::text || kind == KeyKind::row;
+	return kind == KeyKind::row || (kind == KeyKind::text && !has_text_key(table));
 }
 
 template <typename Run>
 bool
 read_pages(const PriceTable &table, KeyKind kind, RowSink sink, const Run &run)
 {
-	if (is_by_query(kind))
+	if (is_by_query(table, kind))
 		return false;
 	if (run())
 	{
@@ -54,7 +55,7 @@ read_pages(const PriceTable &table, KeyKind kind, RowSink sink, const Run &run)
 bool
 read_in_a_pass(const PriceTable &table, KeyKind kind, const LatestRequest &request, RowSink sink)
 {
-	if (is_by_query(kind) || request.has_keys || sink.whole_rows ||
+	if (is_by_query(table, kind) || request.has_keys || sink.whole_rows ||
 	    skipping_pays(table, prices_worth_reading))
 		return false;
 	if (read_latest_in_a_pass(table, request.as_of, sink))

@@ -40,12 +40,6 @@ numeric_scale(int32 typmod)
 	return (((typmod - static_cast<int32>(VARHDRSZ)) & 0x7ff) ^ 1024) - 1024;
 }
 
-bool
-collation_is_deterministic(Oid collation)
-{
-	return !OidIsValid(collation) || get_collation_isdeterministic(collation);
-}
-
 Fit
 numeric_fit(Oid source_type, int32 source_typmod, int32 target_typmod)
 {
@@ -71,6 +65,12 @@ numeric_fit(Oid source_type, int32 source_typmod, int32 target_typmod)
 }
 
 }  // namespace
+
+bool
+collation_is_deterministic(Oid collation)
+{
+	return !OidIsValid(collation) || get_collation_isdeterministic(collation);
+}
 
 Fit
 column_fit(const ResolvedColumn &source, const ResolvedColumn &target)

@@ -43,6 +43,9 @@ layout_of(const ComparedType &type)
 bool is_time_type(Oid type);
 TimestampTz instant_of(Oid type, Datum time);
 
+// Whether only values of the same bytes are equal in it; without a collation they are.
+bool collation_is_deterministic(Oid collation);
+
 ResolvedColumn read_column(Relation relation, AttrNumber attnum);
 
 // Sets *result, with what lives longer in "context"; false: the type has no default btree operator

@@ -332,7 +332,16 @@ can_be_read(const PriceTable &table)
 {
 	const Oid at = table.at.base;
 
-	return table.composite == nullptr && is_readable_key(table.key.base) && is_time_type(at);
+	return table.composite == nullptr && is_time_type(at) &&
+	       (is_readable_key(table.key.base) ||
+	        (has_text_key(table) && collation_is_deterministic(table.key.collation)));
+}
+
+bool
+has_text_key(const PriceTable &table)
+{
+	return table.composite == nullptr &&
+	       (table.key.base == TEXTOID || table.key.base == VARCHAROID);
 }
 
 void

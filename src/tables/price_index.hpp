@@ -40,8 +40,11 @@ Oid listing_key_index(const Attachment &attachment);
 bool finds_listing(const Attachment &attachment);
 
 // Whether the key is one column, and it and the time have types that are read from leaf pages, see
-// leaf_reader.hpp.
+// leaf_reader.hpp: those that are equal only if their bytes are.
 bool can_be_read(const PriceTable &table);
+
+// Whether the key is one column of texts.
+bool has_text_key(const PriceTable &table);
 
 // Sets table->index to the index whose leaf pages serve best, from what does not change without the
 // table's description changing.

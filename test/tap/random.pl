@@ -344,7 +344,7 @@ sub value_sql
 	my ($type) = @_;
 	# Too long for the row.
 	return q{(SELECT string_agg(md5(i::text), '') FROM generate_series(1, 200) i)} if $type eq 'text' && chance(0.02);
-	return literal(pick(@{ $other_values{$type} })) . "::$type" if !is_number($type);
+	return literal(pick(@{ $other_values{ $type =~ s/ COLLATE .*//r } })) . "::$type" if !is_number($type);
 	my $text = value_text($type);
 	return $text =~ /N|y/ ? literal($text) . "::$type" : $text;
 }

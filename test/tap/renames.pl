@@ -66,7 +66,7 @@ for my $foreign_key ('', 'REFERENCES l.listing')
 		unlink $renames;
 		append_to_file($renames, $renames{$kind} =~ s/\t//gr);
 		my ($out, $error, $rename_out, $rename_error) = ('') x 4;
-		my @options = ('-n', '-T', $seconds / 2, '-p', $node->port, '-h', $node->host);
+		my @options = ('-n', '-T', int($seconds / 2) || 1, '-p', $node->port, '-h', $node->host);
 		my $writers = IPC::Run::start([ 'pgbench', @options, '-c', 3, '-j', 1, '--max-tries', 100, @files, 'postgres' ], '>', \$out, '2>', \$error);
 		my $renaming = IPC::Run::start([ 'pgbench', @options, '-c', 1, '-f', $renames, 'postgres' ], '>', \$rename_out, '2>', \$rename_error);
 		$writers->finish;
