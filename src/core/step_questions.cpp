@@ -10,17 +10,26 @@ namespace {
 bool
 extreme_in(const History &history, const Window &window, int sign, Step &step) noexcept
 {
+	bool found = false;
+	const auto take = [&](const Step &next) {
+		if (next.price == no_price)
+			return;
+		if (!found || sign * compare_prices(history.prices, next.price, step.price) > 0)
+			step = next;
+		found = true;
+	};
+	if (window.since == always.since && !window.has_end)
+	{
+		StepReader reader(history);
+		Step next = {};
+		while (reader.next(next))
+			take(next);
+		return found;
+	}
 	PieceReader reader(history, window);
 	Piece piece = {};
-	bool found = false;
 	while (reader.next(piece))
-	{
-		if (piece.step.price == no_price)
-			continue;
-		if (!found || sign * compare_prices(history.prices, piece.step.price, step.price) > 0)
-			step = piece.step;
-		found = true;
-	}
+		take(piece.step);
 	return found;
 }
 

@@ -83,7 +83,7 @@ make_room(HistoryRows *rows, std::size_t bytes)
 }
 [[nodiscard]] HistoryRows *add_price(HistoryRows *rows, int64 at, int64 tie, NumericBytes price);
 // The same in short, where there is room for a row.  False: it is not that simple.
-[[nodiscard]] inline bool
+[[nodiscard, gnu::always_inline]] inline bool
 append_quickly(HistoryRows *rows, int64 at, int64 tie, NumericBytes bytes)
 {
 	int64 price = 0;

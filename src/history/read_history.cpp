@@ -44,6 +44,45 @@ collect_slowly(Collector *collector, int64 at, NullableDatum price)
 	MemoryContextReset(collector->row_context);
 }
 
+// Whether the price was appended.
+[[gnu::always_inline]] inline bool
+collect_quickly(const Collector &collector, HistoryRows *rows, int64 at, Datum value)
+{
+	return collector.value_type == NUMERICOID && room_of(rows) >= sizeof(HistoryRow) &&
+	       !VARATT_IS_COMPRESSED(DatumGetPointer(value)) &&
+	       !VARATT_IS_EXTERNAL(DatumGetPointer(value)) &&
+	       append_quickly(rows, at, no_tie, numeric_bytes(value));
+}
+
+// Of rows of one time the first is in force, if there is an order of them.
+[[gnu::always_inline]] inline bool
+is_in_force(const Collector &collector, const HistoryRows *rows, int64 at)
+{
+	return !collector.has_tie || rows->count == 0 || rows->rows()[rows->count - 1].at != at;
+}
+
+void
+make_room_for(void *state, std::size_t count)
+{
+	const auto *collector = static_cast<const Collector *>(state);
+	MemoryContext caller = MemoryContextSwitchTo(collector->expanded->header.eoh_context);
+	HistoryRows *before = collector->expanded->rows;
+
+	collector->expanded->rows = make_room(before, count * sizeof(HistoryRow));
+	if (collector->expanded->rows != before)
+		pfree(before);
+	MemoryContextSwitchTo(caller);
+}
+
+bool
+collect_in_place(void *state, int64 at, Datum value)
+{
+	const auto *collector = static_cast<const Collector *>(state);
+	HistoryRows *rows = collector->expanded->rows;
+
+	return !is_in_force(*collector, rows, at) || collect_quickly(*collector, rows, at, value);
+}
+
 void
 collect(void *state, Datum *value, bool *null)
 {
@@ -52,13 +91,9 @@ collect(void *state, Datum *value, bool *null)
 	if (null[1] || (null[2] && collector->skip_null))
 		return;
 	const int64 at = instant_of(collector->at_type, value[1]);
-	if (collector->has_tie && rows->count > 0 && rows->rows()[rows->count - 1].at == at)
+	if (!is_in_force(*collector, rows, at))
 		return;
-	if (likely(collector->value_type == NUMERICOID && !null[2] &&
-	           !VARATT_IS_COMPRESSED(DatumGetPointer(value[2])) &&
-	           !VARATT_IS_EXTERNAL(DatumGetPointer(value[2])) &&
-	           room_of(rows) >= sizeof(HistoryRow) &&
-	           append_quickly(rows, at, no_tie, numeric_bytes(value[2]))))
+	if (likely(!null[2] && collect_quickly(*collector, rows, at, value[2])))
 		return;
 	MemoryContext caller = CurrentMemoryContext;
 	collect_slowly(collector, at, NullableDatum{value[2], null[2]});
@@ -102,7 +137,13 @@ history_of_key(FunctionCallInfo fcinfo)
 	collector.row_context =
 		AllocSetContextCreate(CurrentMemoryContext, "listing_stats price", ALLOCSET_SMALL_SIZES);
 	start(&collector);
-	read_history(*table, kind, key.value, -1, {collect, &collector, start});
+	RowSink sink = {collect, &collector, start};
+	if (at_type == TIMESTAMPTZOID)  // others mean an instant in the session's time zone
+	{
+		sink.put_in_place = collect_in_place;
+		sink.make_room = make_room_for;
+	}
+	read_history(*table, kind, key.value, -1, sink);
 	PG_RETURN_DATUM(return_history(collector.expanded));
 }
 

@@ -73,7 +73,8 @@ read_table(const PriceTable &table, Relation relation, Search<Key> *search)
 		return false;
 	if (search->history != nullptr)
 		return read_prices_of_key(table, relation, *search->history, search->rows,
-		                          {count_row<Key>, search});
+		                          search->rows < 0 ? search->sink
+		                                           : RowSink{count_row<Key>, search});
 	if (search->wanted != nullptr)
 		return read_latest_of_keys(table, relation, search->wanted, search->as_of, search->sink);
 	return read_latest_of_all(table, relation, search->given, search->as_of, search->sink);

@@ -25,7 +25,9 @@
 // - No page is locked while the heap is read, rows are given or interrupts are served.  There is
 //   room for all entries of a page before it is locked.  What is done under the lock that could
 //   fail or wait is to copy a value of more than 16 bytes, and to read a page of the visibility
-//   map, whose bit says what it does only while the entry cannot be removed.
+//   map, whose bit says what it does only while the entry cannot be removed.  Prices of a history
+//   are taken where they lie as long as all of the page are certain; those behind the first that is
+//   not are kept, so that their order stays.
 // - key_, open_ and kept_ are of the key that the pages are at.  Reading a key again by itself
 //   leaves them as they were.
 #include "reading/leaf_reader.hpp"
@@ -164,6 +166,7 @@ private:
 	MemoryContext values_ = nullptr;  // long values of the entries
 	MemoryContext keys_ = nullptr;    // keys that lay in pages
 	Buffer map_ = InvalidBuffer;
+	BlockNumber map_number_ = InvalidBlockNumber;  // which page of the visibility map it is
 	IndexFetchTableData *fetch_ = nullptr;
 	TupleTableSlot *slot_ = nullptr;
 
@@ -211,7 +214,8 @@ private:
 
 	// The key that is being read.
 	Key key_ = {};
-	bool open_ = false;  // more of its entries are needed
+	bool open_ = false;      // more of its entries are needed
+	bool in_place_ = false;  // they are taken where they lie
 	int kept_ = 0;
 	int pages_ = 0;           // that have had no other key
 	BlockNumber passed_ = 0;  // pages, where all keys are read
@@ -251,6 +255,8 @@ private:
 	void add_given(const Key &key);
 	void add_wanted(const Key &key);
 	OffsetNumber collect(OffsetNumber offset, int most);
+	bool is_certain(BlockNumber block);
+	bool put_in_place(IndexTuple tuple);
 	void keep(IndexTuple tuple, ItemPointer tid, bool certain);
 	void keep_value(Entry<Key> *entry, Datum value);
 	void make_room(std::size_t entries);
@@ -726,13 +732,55 @@ LeafReader<Column>::keep_value(Entry<Key> *entry, Datum value)
 	const Size size = value_length_ == -1 ? VARSIZE_ANY(DatumGetPointer(value))
 	                                      : datumGetSize(value, false, value_length_);
 	entry->has_room = size <= sizeof entry->room;
-	if (!entry->has_room && values_ == nullptr)
+	if (likely(entry->has_room))
+	{
+		memcpy(entry->room, DatumGetPointer(value), size);
+		return;
+	}
+	if (values_ == nullptr)
 		values_ = AllocSetContextCreate(CurrentMemoryContext, "listing_stats prices",
 		                                ALLOCSET_DEFAULT_SIZES);
-	char *to =
-		entry->has_room ? entry->room : static_cast<char *>(MemoryContextAlloc(values_, size));
-	memcpy(to, DatumGetPointer(value), size);
-	entry->value = PointerGetDatum(to);
+	char *copy = static_cast<char *>(MemoryContextAlloc(values_, size));
+	memcpy(copy, DatumGetPointer(value), size);
+	entry->value = PointerGetDatum(copy);
+}
+
+// Whether all rows of the block are visible to everybody, as visibilitymap_get_status() has it,
+// which takes longer than the rest of what an entry takes.  The map's format is that of its file.
+template <typename Column>
+bool
+LeafReader<Column>::is_certain(BlockNumber block)
+{
+	constexpr BlockNumber blocks_of_byte = BITS_PER_BYTE / BITS_PER_HEAPBLOCK;
+	constexpr BlockNumber blocks_of_page =
+		(BLCKSZ - MAXALIGN(SizeOfPageHeaderData)) * blocks_of_byte;
+
+	if (tids_only_)
+		return false;
+	if (block / blocks_of_page != map_number_)
+	{
+		const bool visible = VM_ALL_VISIBLE(heap_, block, &map_);
+		map_number_ = BufferIsValid(map_) ? block / blocks_of_page : InvalidBlockNumber;
+		return visible;
+	}
+	const auto *bits = reinterpret_cast<const uint8 *>(PageGetContents(BufferGetPage(map_)));
+	const int shift = static_cast<int>(block % blocks_of_byte) * BITS_PER_HEAPBLOCK;
+	const bool visible =
+		(bits[block % blocks_of_page / blocks_of_byte] >> shift & VISIBILITYMAP_ALL_VISIBLE) != 0;
+	Assert(visible == VM_ALL_VISIBLE(heap_, block, &map_));
+	return visible;
+}
+
+template <typename Column>
+bool
+LeafReader<Column>::put_in_place(IndexTuple tuple)
+{
+	bool null = at_is_null(tuple);
+
+	if (null)
+		return false;
+	const Datum value = index_getattr(tuple, value_position_, RelationGetDescr(index_), &null);
+	return !null && sink_.put_in_place(sink_.sink, at_of(tuple), value);
 }
 
 template <typename Column>
@@ -823,7 +871,9 @@ template <typename Column>
 OffsetNumber
 LeafReader<Column>::collect(OffsetNumber offset, int most)
 {
-	for (; open_ && offset <= max_ && is(offset, key_); ++offset)
+	// Of all entries it is known where they end before any is looked at.
+	const OffsetNumber end = most == 0 ? end_of_key(offset, max_) : 0;
+	for (; open_ && (most == 0 ? offset < end : offset <= max_ && is(offset, key_)); ++offset)
 	{
 		IndexTuple tuple = item(offset);
 		if (bounded_ && at_is_null(tuple))
@@ -842,8 +892,10 @@ LeafReader<Column>::collect(OffsetNumber offset, int most)
 		for (int i = 0; open_ && i < tids; ++i)
 		{
 			ItemPointer tid = posting ? BTreeTupleGetPostingN(tuple, i) : &tuple->t_tid;
-			const bool certain =
-				!tids_only_ && VM_ALL_VISIBLE(heap_, ItemPointerGetBlockNumber(tid), &map_);
+			const bool certain = is_certain(ItemPointerGetBlockNumber(tid));
+			in_place_ = in_place_ && certain && put_in_place(tuple);
+			if (in_place_)
+				continue;
 			keep(tuple, tid, certain);
 			if (most > 0 && (certain || kept_ == most))
 			{
@@ -1405,6 +1457,7 @@ LeafReader<Column>::history(Key key, int64 max_rows, bool known_only)
 
 	if (max_rows == 0)
 		return;
+	const bool in_place = sink_.put_in_place != nullptr && max_rows < 0 && value_position_ != 0;
 	room_for_page_ = entries_of_page;
 	if (!descend(&target, 0))
 	{
@@ -1419,7 +1472,9 @@ LeafReader<Column>::history(Key key, int64 max_rows, bool known_only)
 		const BlockNumber next = opaque_->btpo_next;
 		if (!P_IGNORE(opaque_))
 		{
+			in_place_ = in_place;
 			offset = collect(offset, 0);
+			in_place_ = false;
 			more =
 				offset > max_ && !P_RIGHTMOST(opaque_) && (is(P_HIKEY, key) || ends_before(target));
 		}
@@ -1431,6 +1486,8 @@ LeafReader<Column>::history(Key key, int64 max_rows, bool known_only)
 		more = more && rows != max_rows;
 		if (more)
 		{
+			if (in_place)
+				sink_.make_room(sink_.sink, MaxIndexTuplesPerPage);
 			get_page(next);
 			offset = P_FIRSTDATAKEY(opaque_);
 		}

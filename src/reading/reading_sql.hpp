@@ -25,6 +25,11 @@ struct RowSink
 	void *sink = nullptr;
 	void (*drop)(void *sink) = nullptr;  // all that it has taken
 	bool whole_rows = false;
+
+	// One that can take a price of a history where it lies, in a page that is locked: without an
+	// error, and without memory but what make_room() has made for so many.  false: put() has to.
+	bool (*put_in_place)(void *sink, int64 at, Datum value) = nullptr;
+	void (*make_room)(void *sink, std::size_t rows) = nullptr;
 };
 
 Oid key_kind_type(KeyKind kind);
