@@ -1,12 +1,17 @@
-// The floor that bench/run measures: the least that a trigger has to do to keep the latest price of
-// listings.  It collects their keys, locks them in order, takes a snapshot, reads the first entry
-// of each in the index of prices and updates the listing.
+// The floors that bench/run measures.
+//
+// The least that a trigger has to do to keep the latest price of listings: it collects their keys,
+// locks them in order, takes a snapshot, reads the first entry of each in the index of prices and
+// updates the listing.  The least that an aggregate has to do for an exact summary with quartiles:
+// it reads each value as a number, keeps it, orders them and makes eight numerics.
 //
 // That is all: no check of anything, no types except those of bench/tables.sql, no other columns,
-// no write path except INSERT and DELETE, no error that leaves it right.  Nobody could use it.
+// no write path except INSERT and DELETE, no error that leaves it right, no values but short ones
+// with two decimals.  Nobody could use them.
 #include "server/postgres.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 extern "C" {
 PG_MODULE_MAGIC;
@@ -121,7 +126,96 @@ write_listing(const Table &listing, ItemPointerData *tid, TupleTableSlot *writte
 	FreeExecutorState(state);
 }
 
+struct Values
+{
+	MemoryContext context;
+	int64 *value;
+	Size count;
+	Size capacity;
+};
+
+// Of a short numeric of one group of digits before the decimal point and up to one behind it, in
+// hundredths.
+int64
+hundredths(const char *bytes, Size size)
+{
+	int16 digits[2] = {};
+	uint16 header = 0;
+
+	memcpy(&header, bytes, sizeof header);
+	memcpy(digits, bytes + 2, size - 2);
+	return (header & 0x40) != 0 ? digits[0] / 100 : digits[0] * 100 + digits[1] / 100;
+}
+
 }  // namespace
+
+// The state is internal, the value below 10000.
+LISTING_STATS_FUNCTION(floor_gather)
+{
+	Values *values = reinterpret_cast<Values *>(PG_GETARG_POINTER(0));
+	char *numeric = PG_GETARG_POINTER(1);
+
+	if (PG_ARGISNULL(0))
+	{
+		MemoryContext context = nullptr;
+		AggCheckCallContext(fcinfo, &context);
+		values = static_cast<Values *>(MemoryContextAlloc(context, sizeof(Values)));
+		*values = {context, static_cast<int64 *>(MemoryContextAlloc(context, 32 * sizeof(int64))),
+		           0, 32};
+	}
+	if (values->count == values->capacity)
+	{
+		values->capacity *= 2;
+		values->value =
+			static_cast<int64 *>(repalloc_huge(values->value, values->capacity * sizeof(int64)));
+	}
+	values->value[values->count++] = hundredths(VARDATA_ANY(numeric), VARSIZE_ANY_EXHDR(numeric));
+	PG_RETURN_POINTER(values);
+}
+
+// A row of the type listing_stats.summary.
+LISTING_STATS_FUNCTION(floor_finish)
+{
+	const Values *values = reinterpret_cast<Values *>(PG_GETARG_POINTER(0));
+	int64 *value = values->value;
+	const Size count = values->count;
+	const Size middle = count / 2;
+	const Size upper = (middle + 1 + count) / 2;
+	int64 sum = 0;
+	int64 squares = 0;
+
+	if (fcinfo->flinfo->fn_extra == nullptr)
+	{
+		MemoryContext before = MemoryContextSwitchTo(fcinfo->flinfo->fn_mcxt);
+		TupleDesc type = nullptr;
+		get_call_result_type(fcinfo, nullptr, &type);
+		fcinfo->flinfo->fn_extra = BlessTupleDesc(type);
+		MemoryContextSwitchTo(before);
+	}
+	std::nth_element(value, value + middle, value + count);
+	std::nth_element(value, value + middle / 2, value + middle);
+	std::nth_element(value + middle + 1, value + upper, value + count);
+	for (Size i = 0; i < count; ++i)
+	{
+		sum += value[i];
+		squares += value[i] * value[i];
+	}
+	const int64 answer[] = {
+		*std::min_element(value, value + middle / 2 + 1),
+		value[middle / 2],
+		value[middle],
+		value[upper],
+		*std::max_element(value + upper, value + count),
+		sum / static_cast<int64>(count),
+		static_cast<int64>(sqrt(static_cast<double>(squares) - static_cast<double>(sum))),
+		sum};
+	Datum column[10] = {Int64GetDatum(static_cast<int64>(count)), 0};
+	bool null[10] = {};
+	for (int i = 0; i < 8; ++i)
+		column[2 + i] = NumericGetDatum(int64_div_fast_to_numeric(answer[i], 2));
+	PG_RETURN_DATUM(HeapTupleGetDatum(
+		heap_form_tuple(static_cast<TupleDesc>(fcinfo->flinfo->fn_extra), column, null)));
+}
 
 LISTING_STATS_FUNCTION(floor_collect)
 {
