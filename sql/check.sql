@@ -82,6 +82,13 @@ SELECT left_over();
 ALTER TABLE cost RENAME COLUMN "listing Id" TO listing_id;
 ALTER TABLE cost RENAME TO price;
 
+-- names that are written with quotes and without are no others
+SET quote_all_identifiers = on;
+SELECT left_over();
+SELECT price FROM listing_stats.attach('listing', 'price');
+RESET quote_all_identifiers;
+SELECT left_over();
+
 -- types that have changed: of which not every value fits, and into which none does
 ALTER TABLE price ALTER value TYPE bigint;
 TABLE problems;

@@ -323,8 +323,9 @@ attach_again(Definition definition, const Attachment &attachment)
 void
 check_names(Row *row, const Definition &definition, const Attachment &attachment)
 {
-	bool renamed = strcmp(definition.listing, qualified_name(attachment.listing)) != 0 ||
-	               strcmp(definition.price, qualified_name(attachment.price)) != 0;
+	// How a name is quoted depends on a setting.
+	bool renamed = table_by_name(definition.listing) != attachment.listing ||
+	               table_by_name(definition.price) != attachment.price;
 
 	for (int i = 0; i < column_count; ++i)
 		renamed =

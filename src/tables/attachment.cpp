@@ -27,19 +27,6 @@ carries_other_half(Oid relation, const Trigger *trigger, Side side)
 	                               trigger, false));
 }
 
-// Not by RangeVarGetRelid(), which would ask whether the user may use the schema.
-Oid
-table_by_name(const char *name)
-{
-	const char *schema_name = nullptr;
-	const char *table_name = nullptr;
-
-	if (!split_name(name, &schema_name, &table_name))
-		return InvalidOid;
-	const Oid schema = get_namespace_oid(schema_name, true);
-	return OidIsValid(schema) ? get_relname_relid(table_name, schema) : InvalidOid;
-}
-
 // Whether there is a record, of this very table: inheritance children have that of their parent.
 bool
 record_is_of(const Definition &definition, Relation relation, Side side)
@@ -852,6 +839,19 @@ trigger_function(const char *name)
 		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_FUNCTION),
 		                errmsg("function listing_stats.%s() does not exist", name)));
 	return function;
+}
+
+// Not by RangeVarGetRelid(), which would ask whether the user may use the schema.
+Oid
+table_by_name(const char *name)
+{
+	const char *schema_name = nullptr;
+	const char *table_name = nullptr;
+
+	if (!split_name(name, &schema_name, &table_name))
+		return InvalidOid;
+	const Oid schema = get_namespace_oid(schema_name, true);
+	return OidIsValid(schema) ? get_relname_relid(table_name, schema) : InvalidOid;
 }
 
 char *

@@ -189,6 +189,9 @@ int first_kept(const Attachment &attachment);
 
 bool same_attachment(const Attachment &a, const Attachment &b);
 
+// The table that has a name as definitions have it; InvalidOid: none.
+Oid table_by_name(const char *name);
+
 // Qualified and quoted.
 char *qualified_name(Oid relation);
 
