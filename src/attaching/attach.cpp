@@ -40,11 +40,9 @@ const char *
 kept_by_another(Relation listing, const char *name, const Trigger *own)
 {
 	const Oid function = trigger_function(listing_changed);
-	ListCell *cell = nullptr;
 
-	foreach (cell, our_triggers(listing))
+	for (const Trigger *trigger : each<Trigger *>(our_triggers(listing)))
 	{
-		const Trigger *trigger = static_cast<Trigger *>(lfirst(cell));
 		if (trigger->tgfoid != function || (own != nullptr && same_arguments(trigger, own)))
 			continue;
 		const Definition definition = parse_definition(listing, trigger);
@@ -61,12 +59,11 @@ kept_by_another(Relation listing, const char *name, const Trigger *own)
 bool
 in_unique_index(Relation listing, AttrNumber attnum)
 {
-	ListCell *cell = nullptr;
 	bool found = false;
 
-	foreach (cell, RelationGetIndexList(listing))
+	for (const Oid oid : each<Oid>(RelationGetIndexList(listing)))
 	{
-		Relation index = index_open(lfirst_oid(cell), AccessShareLock);
+		Relation index = index_open(oid, AccessShareLock);
 		for (int i = 0; index->rd_index->indisunique && i < index->rd_index->indnkeyatts; ++i)
 			found = found || index->rd_index->indkey.values[i] == attnum;
 		index_close(index, AccessShareLock);
@@ -334,11 +331,8 @@ check_rows(const Attachment &attachment)
 void
 check_rows_are_free(const Request &request, const Trigger *own)
 {
-	ListCell *cell = nullptr;
-
-	foreach (cell, our_triggers(request.listing))
+	for (const Trigger *trigger : each<Trigger *>(our_triggers(request.listing)))
 	{
-		const Trigger *trigger = static_cast<Trigger *>(lfirst(cell));
 		if (own != nullptr && same_arguments(trigger, own))
 			continue;
 		const Definition definition = parse_definition(request.listing, trigger);
@@ -357,11 +351,8 @@ check_rows_are_free(const Request &request, const Trigger *own)
 void
 tell_of_other_listing(const Request &request, const Attachment &attachment)
 {
-	ListCell *cell = nullptr;
-
-	foreach (cell, our_triggers(request.price))
+	for (const Trigger *trigger : each<Trigger *>(our_triggers(request.price)))
 	{
-		const Trigger *trigger = static_cast<Trigger *>(lfirst(cell));
 		if (!is_attachment(request.price, trigger))
 			continue;
 		const char *key = key_of_price(request.price, trigger);

@@ -19,10 +19,9 @@ free_trigger_name(Oid listing, const List *price_tables)
 	{
 		char *name = psprintf("LISTING_STATS_%d", number);
 		bool used = OidIsValid(get_trigger_oid(listing, name, true));
-		ListCell *cell = nullptr;
 
-		foreach (cell, price_tables)
-			used = used || OidIsValid(get_trigger_oid(lfirst_oid(cell), name, true));
+		for (const Oid table : each<Oid>(price_tables))
+			used = used || OidIsValid(get_trigger_oid(table, name, true));
 		if (!used)
 			return name;
 	}
@@ -41,11 +40,9 @@ trigger_now(Oid table, const char *function, const Trigger *like, TriggerNow oth
 	Relation relation = relation_open(table, AccessShareLock);
 	const Oid function_oid = trigger_function(function);
 	TriggerNow found = otherwise;
-	ListCell *cell = nullptr;
 
-	foreach (cell, our_triggers(relation))
+	for (const Trigger *trigger : each<Trigger *>(our_triggers(relation)))
 	{
-		const Trigger *trigger = static_cast<Trigger *>(lfirst(cell));
 		if (trigger->tgfoid != function_oid || !same_arguments(trigger, like))
 			continue;
 		found.name = trigger->tgname;
@@ -139,7 +136,6 @@ create_triggers(const Attachment &attachment, const Trigger *existing, char repl
 	List *tables = find_all_inheritors(attachment.price, ShareRowExclusiveLock, nullptr);
 	const TriggerMaker maker = {free_trigger_name(attachment.listing, tables),
 	                            trigger_arguments(attachment), existing, replication};
-	ListCell *cell = nullptr;
 	const char *row_trigger = nullptr;
 
 	forget_verify(attachment.price);
@@ -148,9 +144,8 @@ create_triggers(const Attachment &attachment, const Trigger *existing, char repl
 	// Its rows come back, as those that are deleted do.
 	if (attachment.own_rows)
 		make_trigger(maker, attachment.listing, listing_truncated, "TRUNCATE");
-	foreach (cell, tables)
+	for (const Oid table : each<Oid>(tables))
 	{
-		const Oid table = lfirst_oid(cell);
 		// Partitions get clones of the row trigger, and none of the other.
 		if (table == attachment.price || !get_rel_relispartition(table))
 		{
@@ -187,19 +182,16 @@ drop_triggers_of(Oid table, const Trigger *like)
 {
 	Relation relation = relation_open(table, NoLock);
 	List *names = NIL;
-	ListCell *cell = nullptr;
 
-	foreach (cell, our_triggers(relation))
+	for (const Trigger *trigger : each<Trigger *>(our_triggers(relation)))
 	{
-		const Trigger *trigger = static_cast<Trigger *>(lfirst(cell));
 		if (!trigger->tgisclone && same_arguments(trigger, like))
 			names = lappend(names, trigger->tgname);
 	}
 	relation_close(relation, NoLock);
-	foreach (cell, names)
-		run_command(psprintf("DROP TRIGGER %s ON %s",
-		                     quote_identifier(static_cast<const char *>(lfirst(cell))),
-		                     qualified_name(table)));
+	for (const char *name : each<const char *>(names))
+		run_command(
+			psprintf("DROP TRIGGER %s ON %s", quote_identifier(name), qualified_name(table)));
 }
 
 void
@@ -210,7 +202,6 @@ drop_triggers(Oid relation, Oid other, const Trigger *trigger)
 		check_ownership(other);
 	LockRelationOid(relation, AccessExclusiveLock);
 	List *tables = find_all_inheritors(relation, AccessExclusiveLock, nullptr);
-	ListCell *cell = nullptr;
 
 	forget_verify(relation);
 	if (OidIsValid(other))
@@ -219,8 +210,8 @@ drop_triggers(Oid relation, Oid other, const Trigger *trigger)
 		tables = list_concat_unique_oid(tables,
 		                                find_all_inheritors(other, AccessExclusiveLock, nullptr));
 	}
-	foreach (cell, tables)
-		drop_triggers_of(lfirst_oid(cell), trigger);
+	for (const Oid table : each<Oid>(tables))
+		drop_triggers_of(table, trigger);
 	CommandCounterIncrement();
 }
 

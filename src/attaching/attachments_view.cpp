@@ -111,13 +111,11 @@ void
 add_triggers(Row *row, Oid table, const Trigger *like)
 {
 	Relation relation = try_relation_open(table, AccessShareLock);
-	ListCell *cell = nullptr;
 
 	if (relation == nullptr)
 		return;
-	foreach (cell, our_triggers(relation))
+	for (const Trigger *trigger : each<Trigger *>(our_triggers(relation)))
 	{
-		const Trigger *trigger = static_cast<Trigger *>(lfirst(cell));
 		if (same_arguments(trigger, like))
 			append_text(row->triggers,
 			            psprintf("%s on %s: %s", trigger->tgname, RelationGetRelationName(relation),
@@ -160,11 +158,9 @@ publications_of(Relation relation, List *ancestors)
 {
 	List *found = list_concat_unique_oid(publications_naming(RelationGetRelid(relation)),
 	                                     GetSchemaPublications(RelationGetNamespace(relation)));
-	ListCell *cell = nullptr;
 
-	foreach (cell, ancestors)
+	for (const Oid ancestor : each<Oid>(ancestors))
 	{
-		const Oid ancestor = lfirst_oid(cell);
 		found = list_concat_unique_oid(found, publications_naming(ancestor));
 		found = list_concat_unique_oid(found, GetSchemaPublications(get_rel_namespace(ancestor)));
 	}
@@ -215,24 +211,22 @@ void
 check_publications(Row *row, Oid listing)
 {
 	bool found = false;
-	ListCell *cell = nullptr;
 
-	foreach (cell, find_all_inheritors(listing, AccessShareLock, nullptr))
+	for (const Oid table : each<Oid>(find_all_inheritors(listing, AccessShareLock, nullptr)))
 	{
-		Relation relation = try_relation_open(lfirst_oid(cell), NoLock);
+		Relation relation = try_relation_open(table, NoLock);
 		if (relation == nullptr)
 			continue;
 		List *ancestors = relation->rd_rel->relispartition
 		                      ? get_partition_ancestors(RelationGetRelid(relation))
 		                      : NIL;
-		ListCell *publication = nullptr;
-		foreach (publication, !found && relation->rd_rel->relkind == RELKIND_RELATION &&
-		                              is_publishable_relation(relation)
-		                          ? publications_of(relation, ancestors)
-		                          : NIL)
+		for (const Oid publication :
+		     each<Oid>(!found && relation->rd_rel->relkind == RELKIND_RELATION &&
+		                       is_publishable_relation(relation)
+		                   ? publications_of(relation, ancestors)
+		                   : NIL))
 		{
-			HeapTuple tuple =
-				SearchSysCache1(PUBLICATIONOID, ObjectIdGetDatum(lfirst_oid(publication)));
+			HeapTuple tuple = SearchSysCache1(PUBLICATIONOID, ObjectIdGetDatum(publication));
 			if (!HeapTupleIsValid(tuple))
 				continue;
 			if (check_publication(row, relation, ancestors,
@@ -627,16 +621,14 @@ LISTING_STATS_FUNCTION(listing_stats_attachments)
 {
 	InitMaterializedSRF(fcinfo, 0);
 	ReturnSetInfo *result = reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo);
-	ListCell *cell = nullptr;
 
-	foreach (cell, attached_tables())
+	for (const Oid table : each<Oid>(attached_tables()))
 	{
-		Relation relation = try_relation_open(lfirst_oid(cell), AccessShareLock);
+		Relation relation = try_relation_open(table, AccessShareLock);
 		if (relation == nullptr)
 			continue;
-		ListCell *trigger_cell = nullptr;
-		foreach (trigger_cell, our_triggers(relation))
-			put_row(result, relation, static_cast<Trigger *>(lfirst(trigger_cell))->tgoid, false);
+		for (const Trigger *trigger : each<Trigger *>(our_triggers(relation)))
+			put_row(result, relation, trigger->tgoid, false);
 		relation_close(relation, AccessShareLock);
 	}
 	PG_RETURN_NULL();

@@ -77,7 +77,6 @@ complete_condition(const Request &request, const char *existing, Attachment *att
 {
 	const char *text = request.condition != nullptr ? request.condition : existing;
 	const char *problem = nullptr;
-	ListCell *cell = nullptr;
 	int count = 0;
 
 	if (text == nullptr || strcmp(text, no_column) == 0)
@@ -93,7 +92,7 @@ complete_condition(const Request &request, const char *existing, Attachment *att
 		                       RelationGetRelationName(request.price), problem),
 		                errhint("Name another: attach(..., condition => '...'), or 'none'.")));
 	attachment->condition = condition_text(request.price, attachment->condition_tree);
-	foreach (cell, condition_columns(attachment->condition_tree))
+	for (const int column : each<int>(condition_columns(attachment->condition_tree)))
 	{
 		if (count == most_condition_columns)
 			ereport(ERROR, (errcode(ERRCODE_TOO_MANY_COLUMNS),
@@ -101,7 +100,7 @@ complete_condition(const Request &request, const char *existing, Attachment *att
 			                       most_condition_columns),
 			                errhint("Let a generated column say what they say together.")));
 		attachment->column[list_place(ColumnList::condition, count++)] =
-			read_column(request.price, static_cast<AttrNumber>(lfirst_int(cell)));
+			read_column(request.price, static_cast<AttrNumber>(column));
 	}
 }
 

@@ -38,11 +38,9 @@ find_attached(Oid table, Oid other, const char *column, Oid *root, Oid *half)
 	const Oid listing_function = trigger_function(listing_changed);
 	const Oid truncate_function = trigger_function(listing_truncated);
 	const Trigger *found = nullptr;
-	ListCell *cell = nullptr;
 
-	foreach (cell, our_triggers(relation))
+	for (const Trigger *trigger : each<Trigger *>(our_triggers(relation)))
 	{
-		const Trigger *trigger = static_cast<Trigger *>(lfirst(cell));
 		if (found != nullptr || trigger->tgisclone || trigger->tgfoid == truncate_function)
 			continue;
 		const bool of_listing = trigger->tgfoid == listing_function;

@@ -52,14 +52,12 @@ existing_attachments(const Request &request)
 	const Oid listing = RelationGetRelid(request.listing);
 	const Oid function = trigger_function(listing_changed);
 	List *found = NIL;
-	ListCell *cell = nullptr;
 
 	for (const Side side : {Side::price, Side::listing})
 	{
 		Relation relation = side == Side::price ? request.price : request.listing;
-		foreach (cell, our_triggers(relation))
+		for (const Trigger *trigger : each<Trigger *>(our_triggers(relation)))
 		{
-			const Trigger *trigger = static_cast<Trigger *>(lfirst(cell));
 			const bool is_of_request =
 				side == Side::price
 					? is_attachment(relation, trigger) &&
@@ -160,24 +158,21 @@ existing_attachment(Request *request)
 	const Trigger *usual = nullptr;
 	const char *columns[2] = {};
 	int count = 0;
-	ListCell *cell = nullptr;
 	List *all = existing_attachments(*request);
 	List *of_key = NIL;
 
-	foreach (cell, all)
+	for (Existing *existing : each<Existing *>(all))
 	{
-		const Existing *existing = static_cast<Existing *>(lfirst(cell));
 		const bool lost_key =
 			request->key_is_named && list_length(all) == 1 &&
 			get_attnum(RelationGetRelid(request->price), existing->column[price_key]) <= 0;
 		if (keeps_named(*request, *existing))
 			return existing->trigger;
 		if (has_key(*request, *existing) || lost_key)
-			of_key = lappend(of_key, lfirst(cell));
+			of_key = lappend(of_key, existing);
 	}
-	foreach (cell, of_key)
+	for (const Existing *existing : each<Existing *>(of_key))
 	{
-		const Existing *existing = static_cast<Existing *>(lfirst(cell));
 		if ((request->targets_are_named || list_length(of_key) > 1) &&
 		    (!is_of_same_prices(*request, *existing) || !can_take_named(*request, *existing)))
 			continue;

@@ -14,11 +14,8 @@ constexpr const char *usual_value = "value";
 bool
 is_in_foreign_key(Relation relation, AttrNumber column)
 {
-	ListCell *cell = nullptr;
-
-	foreach (cell, RelationGetFKeyList(relation))
+	for (const ForeignKeyCacheInfo *foreign_key : foreign_keys(relation))
 	{
-		const ForeignKeyCacheInfo *foreign_key = static_cast<ForeignKeyCacheInfo *>(lfirst(cell));
 		for (int i = 0; i < foreign_key->nkeys; ++i)
 		{
 			if (foreign_key->conkey[i] == column)
@@ -115,12 +112,11 @@ is_unique(const Request &request)
 		read_column(request.price,
 	                find_column(request.price, request.column[price_at], argument_name(price_at)))
 			.not_null;
-	ListCell *cell = nullptr;
 	bool unique = false;
 
-	foreach (cell, RelationGetIndexList(request.price))
+	for (const Oid oid : each<Oid>(RelationGetIndexList(request.price)))
 	{
-		Relation index = index_open(lfirst_oid(cell), AccessShareLock);
+		Relation index = index_open(oid, AccessShareLock);
 		const Form_pg_index form = index->rd_index;
 		bool only_these = form->indisunique && form->indisvalid && form->indimmediate &&
 		                  (at_is_known || form->indnullsnotdistinct) &&

@@ -10,11 +10,9 @@ namespace {
 bool
 refers_to_any_of(Relation relation, Oid other)
 {
-	ListCell *cell = nullptr;
-
-	foreach (cell, RelationGetFKeyList(relation))
+	for (const ForeignKeyCacheInfo *foreign_key : foreign_keys(relation))
 	{
-		if (static_cast<ForeignKeyCacheInfo *>(lfirst(cell))->confrelid == other)
+		if (foreign_key->confrelid == other)
 			return true;
 	}
 	return false;
@@ -63,11 +61,10 @@ int
 primary_key(Relation relation, AttrNumber *column)
 {
 	int count = 0;
-	ListCell *cell = nullptr;
 
-	foreach (cell, RelationGetIndexList(relation))
+	for (const Oid oid : each<Oid>(RelationGetIndexList(relation)))
 	{
-		Relation index = index_open(lfirst_oid(cell), AccessShareLock);
+		Relation index = index_open(oid, AccessShareLock);
 		for (int i = 0; index->rd_index->indisprimary && i < index->rd_index->indnkeyatts; ++i)
 			column[count++] = index->rd_index->indkey.values[i];
 		index_close(index, AccessShareLock);
@@ -79,11 +76,9 @@ const ForeignKeyCacheInfo *
 foreign_key_of(const Request &request)
 {
 	const int count = count_list(request.column, ColumnList::key);
-	ListCell *cell = nullptr;
 
-	foreach (cell, RelationGetFKeyList(request.price))
+	for (const ForeignKeyCacheInfo *foreign_key : foreign_keys(request.price))
 	{
-		const ForeignKeyCacheInfo *foreign_key = static_cast<ForeignKeyCacheInfo *>(lfirst(cell));
 		int matched = 0;
 		if (foreign_key->confrelid != RelationGetRelid(request.listing) ||
 		    foreign_key->nkeys != count)
@@ -108,18 +103,16 @@ void
 take_only_foreign_key(Request *request)
 {
 	StringInfoData keys;
-	ListCell *cell = nullptr;
 	const char *found = nullptr;
 	int count = 0;
 
 	initStringInfo(&keys);
-	foreach (cell, RelationGetFKeyList(request->price))
+	for (const ForeignKeyCacheInfo *foreign_key : foreign_keys(request->price))
 	{
-		const ForeignKeyCacheInfo &foreign_key = *static_cast<ForeignKeyCacheInfo *>(lfirst(cell));
 		const char *column[column_count] = {};
-		if (foreign_key.confrelid != RelationGetRelid(request->listing))
+		if (foreign_key->confrelid != RelationGetRelid(request->listing))
 			continue;
-		take_key(*request, foreign_key, column);
+		take_key(*request, *foreign_key, column);
 		const char *key = quoted_list(column, ColumnList::key);
 		if (found != nullptr && strcmp(found, key) == 0)
 			continue;
@@ -223,11 +216,9 @@ check_reference(const Request &request)
 		find_column(request.price, request.column[price_key], argument_name(price_key));
 	const AttrNumber listing_column =
 		find_column(request.listing, request.column[listing_key], argument_name(listing_key));
-	ListCell *cell = nullptr;
 
-	foreach (cell, RelationGetFKeyList(request.price))
+	for (const ForeignKeyCacheInfo *foreign_key : foreign_keys(request.price))
 	{
-		const ForeignKeyCacheInfo *foreign_key = static_cast<ForeignKeyCacheInfo *>(lfirst(cell));
 		if (foreign_key->nkeys == 1 && foreign_key->conkey[0] == key &&
 		    !is_key_by_way_of(request, listing_column, foreign_key->confrelid,
 		                      foreign_key->confkey[0]))
@@ -248,11 +239,8 @@ check_reference(const Request &request)
 bool
 has_rows_of_price(const Request &request)
 {
-	ListCell *cell = nullptr;
-
-	foreach (cell, our_triggers(request.listing))
+	for (const Trigger *trigger : each<Trigger *>(our_triggers(request.listing)))
 	{
-		const Trigger *trigger = static_cast<Trigger *>(lfirst(cell));
 		if (trigger->tgfoid == trigger_function(listing_changed) &&
 		    parse_definition(request.listing, trigger).own_rows &&
 		    other_half(request.listing, trigger, Side::listing) == RelationGetRelid(request.price))

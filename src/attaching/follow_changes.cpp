@@ -35,14 +35,11 @@ using namespace listing_stats;
 
 LISTING_STATS_FUNCTION(listing_stats_follow_changes)
 {
-	ListCell *cell = nullptr;
-
-	foreach (cell, ddl_commands())
+	for (const CollectedCommand *command : each<CollectedCommand *>(ddl_commands()))
 	{
-		const CollectedCommand &command = *static_cast<const CollectedCommand *>(lfirst(cell));
-		follow_renames(command);
-		follow_conditions(command);
-		follow_partitions(command);
+		follow_renames(*command);
+		follow_conditions(*command);
+		follow_partitions(*command);
 	}
 	PG_RETURN_VOID();
 }

@@ -176,17 +176,13 @@ void
 follow_conditions(const CollectedCommand &command)
 {
 	NewName renamed = {};
-	ListCell *cell = nullptr;
 
 	if (!read_command(command, &renamed))
 		return;
-	foreach (cell, attached_tables())
+	for (const Oid table : each<Oid>(attached_tables()))
 	{
-		const Oid table = lfirst_oid(cell);
-		ListCell *trigger_cell = nullptr;
-		foreach (trigger_cell, triggers_of(table, nullptr))
+		for (const Trigger *trigger : each<Trigger *>(triggers_of(table, nullptr)))
 		{
-			const Trigger *trigger = static_cast<const Trigger *>(lfirst(trigger_cell));
 			Followed followed = {table, trigger->tgoid, &renamed};
 			if (!trigger->tgisclone && trigger->tgfoid == trigger_function(price_changed))
 				without_failing(follow, &followed);

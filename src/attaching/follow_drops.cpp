@@ -132,23 +132,19 @@ lost_halves(const List *objects)
 	Snapshot snapshot = before_command();
 	const Oid price_function = trigger_function(price_changed);
 	List *halves = NIL;
-	ListCell *cell = nullptr;
 
-	foreach (cell, objects)
+	for (const DroppedObject *object : each<DroppedObject *>(objects))
 	{
-		const DroppedObject &object = *static_cast<const DroppedObject *>(lfirst(cell));
-		ListCell *trigger_cell = nullptr;
-		if (object.catalog != RelationRelationId || object.column != 0)
+		if (object->catalog != RelationRelationId || object->column != 0)
 			continue;
-		foreach (trigger_cell, triggers_of(object.oid, snapshot))
+		for (const Trigger *trigger : each<Trigger *>(triggers_of(object->oid, snapshot)))
 		{
-			const Trigger *trigger = static_cast<const Trigger *>(lfirst(trigger_cell));
 			const bool on_price = trigger->tgfoid == price_function;
 			LostHalf half = {};
 			half.side = on_price ? Side::price : Side::listing;
 			half.trigger = trigger;
 			if ((!on_price && !is_of_side(trigger, Side::listing)) ||
-			    !read_dropped_table(object.oid, snapshot, &half))
+			    !read_dropped_table(object->oid, snapshot, &half))
 				continue;
 			LostHalf *copy = static_cast<LostHalf *>(palloc(sizeof(LostHalf)));
 			*copy = half;
@@ -185,15 +181,13 @@ void
 follow_lost_half(const LostHalf &lost, Oid table)
 {
 	const Side side = lost.side == Side::price ? Side::listing : Side::price;
-	ListCell *cell = nullptr;
 
 	// What Citus drops of its own may have the shards of the other table locked by other sessions.
 	if (lost.trigger->tgisclone || relation_owner(table) != lost.owner ||
 	    (lost.distributed && !is_distributed(table)))
 		return;
-	foreach (cell, triggers_of(table, nullptr))
+	for (const Trigger *trigger : each<Trigger *>(triggers_of(table, nullptr)))
 	{
-		const Trigger *trigger = static_cast<const Trigger *>(lfirst(cell));
 		Remaining remaining = {table, trigger, &lost};
 		if (is_of_side(trigger, side) && same_arguments(trigger, lost.trigger))
 			without_failing(drop_remaining, &remaining);
@@ -207,15 +201,13 @@ warn_of_lost_parts(void *argument)
 	const Whole &whole = *static_cast<const Whole *>(argument);
 	const char *first = nullptr;
 	int count = 0;
-	const ListCell *cell = nullptr;
 
-	foreach (cell, whole.lost)
+	for (const LostHalf *lost : each<LostHalf *>(whole.lost))
 	{
-		const LostHalf &lost = *static_cast<const LostHalf *>(lfirst(cell));
-		if (lost.side != Side::price || !lost.had_rows || lost.distributed ||
-		    !same_arguments(lost.trigger, whole.trigger))
+		if (lost->side != Side::price || !lost->had_rows || lost->distributed ||
+		    !same_arguments(lost->trigger, whole.trigger))
 			continue;
-		first = first == nullptr ? lost.table : first;
+		first = first == nullptr ? lost->table : first;
 		++count;
 	}
 	if (count == 0 || !ConditionalLockRelationOid(whole.table, AccessShareLock))
@@ -237,11 +229,9 @@ void
 follow_lost_parts(Oid table, const List *halves)
 {
 	List *warned = NIL;
-	ListCell *cell = nullptr;
 
-	foreach (cell, triggers_of(table, nullptr))
+	for (const Trigger *trigger : each<Trigger *>(triggers_of(table, nullptr)))
 	{
-		const Trigger *trigger = static_cast<const Trigger *>(lfirst(cell));
 		Whole whole = {table, trigger, halves, &warned};
 		if (is_of_side(trigger, Side::price))
 			without_failing(warn_of_lost_parts, &whole);
@@ -252,16 +242,14 @@ void
 follow_dropped_tables(const List *objects)
 {
 	const List *halves = lost_halves(objects);
-	ListCell *cell = nullptr;
-	ListCell *half = nullptr;
 
 	if (halves == NIL)
 		return;
-	foreach (cell, attached_tables())
+	for (const Oid table : each<Oid>(attached_tables()))
 	{
-		foreach (half, halves)
-			follow_lost_half(*static_cast<const LostHalf *>(lfirst(half)), lfirst_oid(cell));
-		follow_lost_parts(lfirst_oid(cell), halves);
+		for (const LostHalf *half : each<LostHalf *>(halves))
+			follow_lost_half(*half, table);
+		follow_lost_parts(table, halves);
 	}
 }
 
@@ -288,15 +276,13 @@ lost_column(const Affected &affected, const Definition &definition, int column)
 	const RecordedColumn &record = definition.record[column];
 	const bool recorded =
 		affected.table == (on_listing ? definition.listing_oid : definition.price_oid);
-	const ListCell *cell = nullptr;
 
 	if (is_of_listing(column) != on_listing || definition.column[column] == nullptr ||
 	    get_attnum(affected.table, definition.column[column]) != InvalidAttrNumber ||
 	    (recorded && column_exists(affected.table, record)))
 		return nullptr;
-	foreach (cell, affected.dropped)
+	for (const DroppedObject *object : each<DroppedObject *>(affected.dropped))
 	{
-		const DroppedObject *object = static_cast<const DroppedObject *>(lfirst(cell));
 		if (object->catalog != RelationRelationId || object->oid != affected.table ||
 		    object->column == 0 || object->name == nullptr)
 			continue;
@@ -387,11 +373,8 @@ follow_dropped_columns(void *argument)
 void
 follow_columns_of(Oid table, const List *objects)
 {
-	ListCell *cell = nullptr;
-
-	foreach (cell, triggers_of(table, nullptr))
+	for (const Trigger *trigger : each<Trigger *>(triggers_of(table, nullptr)))
 	{
-		const Trigger *trigger = static_cast<const Trigger *>(lfirst(cell));
 		const Side side = is_of_side(trigger, Side::price) ? Side::price : Side::listing;
 		Affected affected = {table, trigger->tgoid, side, objects};
 		if (is_of_side(trigger, side))
@@ -410,19 +393,17 @@ LISTING_STATS_FUNCTION(listing_stats_follow_drops)
 	const List *objects = dropped_objects();
 	List *tables = NIL;
 	bool triggers = false;
-	const ListCell *cell = nullptr;
 
-	foreach (cell, objects)
+	for (const DroppedObject *object : each<DroppedObject *>(objects))
 	{
-		const DroppedObject &object = *static_cast<const DroppedObject *>(lfirst(cell));
-		triggers = triggers || object.catalog == TriggerRelationId;
-		if (object.catalog == RelationRelationId && object.column > 0)
-			tables = list_append_unique_oid(tables, object.oid);
+		triggers = triggers || object->catalog == TriggerRelationId;
+		if (object->catalog == RelationRelationId && object->column > 0)
+			tables = list_append_unique_oid(tables, object->oid);
 	}
 	// A table that had a trigger has lost it.
 	if (triggers)
 		follow_dropped_tables(objects);
-	foreach (cell, tables)
-		follow_columns_of(lfirst_oid(cell), objects);
+	for (const Oid table : each<Oid>(tables))
+		follow_columns_of(table, objects);
 	PG_RETURN_VOID();
 }

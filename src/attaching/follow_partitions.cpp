@@ -29,17 +29,14 @@ struct Part
 bool
 may_have_rows(Oid table)
 {
-	ListCell *cell = nullptr;
-
-	foreach (cell, find_all_inheritors(table, NoLock, nullptr))
+	for (const Oid part : each<Oid>(find_all_inheritors(table, NoLock, nullptr)))
 	{
-		const char kind = get_rel_relkind(lfirst_oid(cell));
-		if (kind == RELKIND_FOREIGN_TABLE ||
-		    !ConditionalLockRelationOid(lfirst_oid(cell), AccessShareLock))
+		const char kind = get_rel_relkind(part);
+		if (kind == RELKIND_FOREIGN_TABLE || !ConditionalLockRelationOid(part, AccessShareLock))
 			return true;
 		if (!RELKIND_HAS_STORAGE(kind))
 			continue;
-		Relation relation = try_relation_open(lfirst_oid(cell), NoLock);
+		Relation relation = try_relation_open(part, NoLock);
 		if (relation == nullptr)
 			continue;
 		const bool has_rows = RelationGetNumberOfBlocks(relation) > 0;
@@ -99,16 +96,14 @@ follow_part(void *argument)
 	const LOCKMODE mode = part.comes ? ShareRowExclusiveLock : AccessExclusiveLock;
 	Oid price = InvalidOid;
 	const Oid listing = attached_listing(part, &price);
-	ListCell *cell = nullptr;
 
 	// Citus makes the triggers of its partitions itself.
 	if (!OidIsValid(listing) || is_distributed(part.table) || is_distributed(price))
 		return;
 	warn_of_rows(part, listing, price);
 	SPI_connect();
-	foreach (cell, find_all_inheritors(part.table, NoLock, nullptr))
+	for (const Oid table : each<Oid>(find_all_inheritors(part.table, NoLock, nullptr)))
 	{
-		const Oid table = lfirst_oid(cell);
 		if (!owns_relation(table) || !ConditionalLockRelationOid(table, mode))
 			continue;
 		if (part.comes)
@@ -124,13 +119,11 @@ follow_table(Oid table, Oid whole, bool comes)
 {
 	const Oid function = trigger_function(price_changed);
 	List *warned = NIL;
-	ListCell *cell = nullptr;
 
 	if (!OidIsValid(table))
 		return;
-	foreach (cell, triggers_of(whole, nullptr))
+	for (const Trigger *trigger : each<Trigger *>(triggers_of(whole, nullptr)))
 	{
-		const Trigger *trigger = static_cast<const Trigger *>(lfirst(cell));
 		Part part = {table, whole, comes, trigger, &warned};
 		if (trigger->tgfoid == function)
 			without_failing(follow_part, &part);
@@ -155,22 +148,20 @@ partition(const AlterTableCmd *command)
 void
 follow_partitions(const CollectedCommand &command)
 {
-	ListCell *cell = nullptr;
-
 	if (command.type == SCT_Simple &&
 	    (IsA(command.parsetree, CreateStmt) || IsA(command.parsetree, CreateForeignTableStmt)) &&
 	    reinterpret_cast<const CreateStmt *>(command.parsetree)->inhRelations != NIL)
 	{
 		const Oid table = command.d.simple.address.objectId;
-		foreach (cell, parents_of(table))
-			follow_table(table, lfirst_oid(cell), true);
+		for (const Oid parent : each<Oid>(parents_of(table)))
+			follow_table(table, parent, true);
 	}
 	if (command.type != SCT_AlterTable)
 		return;
-	foreach (cell, command.d.alterTable.subcmds)
+	for (const CollectedATSubcmd *subcommand :
+	     each<CollectedATSubcmd *>(command.d.alterTable.subcmds))
 	{
-		const AlterTableCmd *part = castNode(
-			AlterTableCmd, static_cast<const CollectedATSubcmd *>(lfirst(cell))->parsetree);
+		const AlterTableCmd *part = castNode(AlterTableCmd, subcommand->parsetree);
 		const Oid table = command.d.alterTable.objectId;
 		switch (part->subtype)
 		{

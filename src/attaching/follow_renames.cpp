@@ -31,11 +31,9 @@ struct Followed
 bool
 changes_a_type(const AlterTableStmt *command)
 {
-	ListCell *cell = nullptr;
-
-	foreach (cell, command->cmds)
+	for (const AlterTableCmd *part : each<AlterTableCmd *>(command->cmds))
 	{
-		if (lfirst_node(AlterTableCmd, cell)->subtype == AT_AlterColumnType)
+		if (part->subtype == AT_AlterColumnType)
 			return true;
 	}
 	return false;
@@ -88,7 +86,6 @@ List *
 tables_of(const ObjectAddress &object)
 {
 	List *tables = NIL;
-	ListCell *cell = nullptr;
 
 	if (object.classId == RelationRelationId)
 	{
@@ -100,10 +97,10 @@ tables_of(const ObjectAddress &object)
 	}
 	else if (object.classId != NamespaceRelationId && object.classId != ExtensionRelationId)
 		return NIL;
-	foreach (cell, attached_tables())
+	for (const Oid table : each<Oid>(attached_tables()))
 	{
-		if (is_named_by(lfirst_oid(cell), object))
-			tables = lappend_oid(tables, lfirst_oid(cell));
+		if (is_named_by(table, object))
+			tables = lappend_oid(tables, table);
 	}
 	return tables;
 }
@@ -254,11 +251,8 @@ follow(void *argument)
 void
 follow_table(Oid table, const RenameStmt *rename, int column)
 {
-	ListCell *cell = nullptr;
-
-	foreach (cell, triggers_of(table, nullptr))
+	for (const Trigger *trigger : each<Trigger *>(triggers_of(table, nullptr)))
 	{
-		const Trigger *trigger = static_cast<const Trigger *>(lfirst(cell));
 		const bool on_listing = trigger->tgfoid == trigger_function(listing_changed);
 		if (trigger->tgisclone ||
 		    (!on_listing && trigger->tgfoid != trigger_function(price_changed)))
@@ -278,7 +272,6 @@ follow_renames(const CollectedCommand &command)
 	                               ? reinterpret_cast<const RenameStmt *>(command.parsetree)
 	                               : nullptr;
 	ObjectAddress object = {};
-	ListCell *cell = nullptr;
 
 	if (!changes_names(command.parsetree))
 		return;
@@ -286,8 +279,8 @@ follow_renames(const CollectedCommand &command)
 		ObjectAddressSet(object, command.d.alterTable.classId, command.d.alterTable.objectId);
 	else if (command.type == SCT_Simple)
 		object = command.d.simple.address;
-	foreach (cell, tables_of(object))
-		follow_table(lfirst_oid(cell), rename, rename == nullptr ? 0 : object.objectSubId);
+	for (const Oid table : each<Oid>(tables_of(object)))
+		follow_table(table, rename, rename == nullptr ? 0 : object.objectSubId);
 }
 
 }  // namespace listing_stats

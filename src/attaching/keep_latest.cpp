@@ -20,12 +20,10 @@ constexpr const char *usual_last_price_at = "last_price_at";
 void
 find_key(Relation price, Request *request)
 {
-	ListCell *cell = nullptr;
 	int count = 0;
 
-	foreach (cell, RelationGetFKeyList(price))
+	for (const ForeignKeyCacheInfo *foreign_key : foreign_keys(price))
 	{
-		const ForeignKeyCacheInfo *foreign_key = static_cast<ForeignKeyCacheInfo *>(lfirst(cell));
 		if (foreign_key->nkeys > most_key_columns)
 			ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 			                errmsg("the foreign key of table \"%s\" has %d columns",

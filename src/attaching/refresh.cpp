@@ -110,11 +110,9 @@ find_attachments(const Refresh &refresh)
 {
 	Relation price = relation_open(refresh.price, NoLock);
 	List *found = NIL;
-	ListCell *cell = nullptr;
 
-	foreach (cell, attachments_to(refresh.listing, price))
+	for (const Trigger *trigger : each<Trigger *>(attachments_to(refresh.listing, price)))
 	{
-		const Trigger *trigger = static_cast<Trigger *>(lfirst(cell));
 		Attachment *attachment = attachment_of(refresh.price, trigger->tgoid, Side::price);
 		if (attachment != nullptr)
 			found = lappend(found, attachment);
@@ -169,11 +167,8 @@ check_only_in(const Refresh &refresh, const Attachment &attachment)
 Attachment *
 find_attachment(const Refresh &refresh)
 {
-	ListCell *cell = nullptr;
-
-	foreach (cell, find_attachments(refresh))
+	for (Attachment *attachment : each<Attachment *>(find_attachments(refresh)))
 	{
-		Attachment *attachment = static_cast<Attachment *>(lfirst(cell));
 		if (number_of_first_kept(*attachment) != refresh.kept)
 			continue;
 		if (refresh.has_last && (layout_of(attachment->key) != layout_of(refresh.key) ||
@@ -420,20 +415,19 @@ void
 refresh_all(Refresh *refresh)
 {
 	ErrorContextCallback callback = {error_context_stack, error_context, refresh};
-	ListCell *cell = nullptr;
 	List *kept = NIL;
 
 	refresh->context = CurrentMemoryContext;
 	refresh->batch_context =
 		AllocSetContextCreate(CurrentMemoryContext, "listing_stats batch", ALLOCSET_DEFAULT_SIZES);
 	lock_tables(*refresh);
-	foreach (cell, find_attachments(*refresh))
-		kept = lappend_int(kept, number_of_first_kept(*static_cast<Attachment *>(lfirst(cell))));
+	for (const Attachment *attachment : each<Attachment *>(find_attachments(*refresh)))
+		kept = lappend_int(kept, number_of_first_kept(*attachment));
 	SPI_commit();
 
 	error_context_stack = &callback;
-	foreach (cell, kept)
-		refresh_attachment(refresh, static_cast<AttrNumber>(lfirst_int(cell)));
+	for (const int number : each<int>(kept))
+		refresh_attachment(refresh, static_cast<AttrNumber>(number));
 	error_context_stack = callback.previous;
 }
 

@@ -110,14 +110,12 @@ LISTING_STATS_FUNCTION(listing_stats_verify)
 	lock_all(price);
 	const Oid owner = relation->rd_rel->relowner;
 	List *attachments = NIL;
-	ListCell *cell = nullptr;
-	foreach (cell, attachments_to(listing, relation))
+	for (const Trigger *trigger : each<Trigger *>(attachments_to(listing, relation)))
 	{
 		auto *attachment = static_cast<Attachment *>(palloc0(sizeof(Attachment)));
 		Problem problem = {};
 		attachment->context = CurrentMemoryContext;
-		if (!resolve(relation, static_cast<Trigger *>(lfirst(cell)), Side::price, attachment,
-		             &problem))
+		if (!resolve(relation, trigger, Side::price, attachment, &problem))
 			ereport(ERROR, (errcode(problem.sqlstate), errmsg_internal("%s", problem.message),
 			                errhint("%s", problem.hint)));
 		attachments = lappend(attachments, attachment);
@@ -131,9 +129,8 @@ LISTING_STATS_FUNCTION(listing_stats_verify)
 	const bool old = IsolationUsesXactSnapshot();
 	const TimestampTz when = old ? GetCurrentTransactionStartTimestamp() : GetCurrentTimestamp();
 	PushActiveSnapshot(old ? GetTransactionSnapshot() : GetLatestSnapshot());
-	foreach (cell, attachments)
+	for (const Attachment *attachment : each<Attachment *>(attachments))
 	{
-		const auto *attachment = static_cast<Attachment *>(lfirst(cell));
 		const uint64 differences =
 			put_differences(reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo),
 		                    verify_query(*attachment), owner);

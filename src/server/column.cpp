@@ -208,16 +208,16 @@ is_never_null(Relation relation, AttrNumber attnum)
 {
 	const TupleDesc description = RelationGetDescr(relation);
 	const Form_pg_attribute attribute = TupleDescAttr(description, attnum - 1);
-	ListCell *cell = nullptr;
 
 	if (!attribute->attnotnull || has_unchecked_nulls(description, attnum - 1) ||
 	    relation->rd_rel->relkind == RELKIND_FOREIGN_TABLE)
 		return false;
 	if (relation->rd_rel->relkind != RELKIND_RELATION || !relation->rd_rel->relhassubclass)
 		return true;
-	foreach (cell, find_all_inheritors(RelationGetRelid(relation), NoLock, nullptr))
+	for (const Oid child :
+	     each<Oid>(find_all_inheritors(RelationGetRelid(relation), NoLock, nullptr)))
 	{
-		if (child_takes_null(lfirst_oid(cell), NameStr(attribute->attname)))
+		if (child_takes_null(child, NameStr(attribute->attname)))
 			return false;
 	}
 	return true;
@@ -245,12 +245,11 @@ int
 primary_key_column(Relation relation, const AttrNumber *without, int count)
 {
 	int found = 0;
-	ListCell *cell = nullptr;
 
 	// Deferrable ones too, which the relation cache does not have as the primary key before 17.
-	foreach (cell, RelationGetIndexList(relation))
+	for (const Oid oid : each<Oid>(RelationGetIndexList(relation)))
 	{
-		Relation index = index_open(lfirst_oid(cell), AccessShareLock);
+		Relation index = index_open(oid, AccessShareLock);
 		for (int i = 0; index->rd_index->indisprimary && i < index->rd_index->indnkeyatts; ++i)
 		{
 			const int candidate = index->rd_index->indkey.values[i];
@@ -332,11 +331,8 @@ check_column_type(Relation price, const ResolvedColumn &column, bool as_time)
 bool
 refers_to(Relation relation, AttrNumber column, Oid table, AttrNumber referenced)
 {
-	ListCell *cell = nullptr;
-
-	foreach (cell, RelationGetFKeyList(relation))
+	for (const ForeignKeyCacheInfo *foreign_key : foreign_keys(relation))
 	{
-		const ForeignKeyCacheInfo *foreign_key = static_cast<ForeignKeyCacheInfo *>(lfirst(cell));
 		if (foreign_key->nkeys == 1 && foreign_key->conkey[0] == column &&
 		    foreign_key->confrelid == table && foreign_key->confkey[0] == referenced)
 			return true;

@@ -205,6 +205,48 @@ pushJsonbValue(JsonbParseState **state, JsonbIteratorToken token, JsonbValue *va
 
 namespace listing_stats {
 
+// The elements of a list, which is not added to meanwhile: "for (const Oid table :
+// each<Oid>(list))", "for (const Trigger *trigger : each<Trigger *>(list))".
+template <typename Element>
+struct Elements
+{
+	struct Place
+	{
+		const ListCell *cell;
+
+		Element operator*() const
+		{
+			if constexpr (std::is_pointer_v<Element>)
+				return static_cast<Element>(lfirst(cell));
+			else if constexpr (std::is_signed_v<Element>)
+				return lfirst_int(cell);
+			else
+				return lfirst_oid(cell);
+		}
+		bool operator!=(const Place &other) const { return cell != other.cell; }
+		void operator++() { ++cell; }
+	};
+
+	const List *list;
+
+	Place begin() const { return {list_head(list)}; }
+	Place end() const { return {list_head(list) + list_length(list)}; }
+};
+
+template <typename Element>
+Elements<Element>
+each(const List *list)
+{
+	return {list};
+}
+
+// Of a table, as its cache entry has them.
+inline Elements<ForeignKeyCacheInfo *>
+foreign_keys(Relation table)
+{
+	return {RelationGetFKeyList(table)};
+}
+
 // What says which system cache has changed.
 #if PG_VERSION_NUM >= 190000
 using SysCacheNumber = SysCacheIdentifier;

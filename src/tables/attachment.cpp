@@ -42,11 +42,9 @@ find_foreign_key(Relation price, const Attachment &attachment, int columns, Oid 
                  const AttrNumber *so_far, AttrNumber *target)
 {
 	Oid found = InvalidOid;
-	ListCell *cell = nullptr;
 
-	foreach (cell, RelationGetFKeyList(price))
+	for (const ForeignKeyCacheInfo *foreign_key : foreign_keys(price))
 	{
-		const ForeignKeyCacheInfo *foreign_key = static_cast<ForeignKeyCacheInfo *>(lfirst(cell));
 		AttrNumber referenced[most_key_columns] = {};
 		bool all = foreign_key->nkeys == columns && foreign_key->confrelid == listing;
 		bool same = true;
@@ -358,15 +356,13 @@ referred_listing(const Definition &definition, Relation price, bool recorded)
 {
 	ResolvedColumn key = {};
 	Problem problem = {};
-	ListCell *cell = nullptr;
 
 	if ((OidIsValid(table_by_name(definition.listing)) &&
 	     !is_distributed(RelationGetRelid(price))) ||
 	    !resolve_column(definition, price_key, price, recorded, &key, &problem))
 		return InvalidOid;
-	foreach (cell, RelationGetFKeyList(price))
+	for (const ForeignKeyCacheInfo *foreign_key : foreign_keys(price))
 	{
-		const ForeignKeyCacheInfo *foreign_key = static_cast<ForeignKeyCacheInfo *>(lfirst(cell));
 		if (foreign_key->nkeys == count_list(definition.column, ColumnList::key) &&
 		    foreign_key->conkey[0] == key.attnum)
 			return foreign_key->confrelid;
@@ -509,11 +505,9 @@ find_trigger(Oid relation, const char *function, const Trigger *like, bool clone
 {
 	const Oid function_oid = trigger_function(function);
 	Oid found = InvalidOid;
-	ListCell *cell = nullptr;
 
-	foreach (cell, triggers_of(relation, nullptr))
+	for (const Trigger *candidate : each<Trigger *>(triggers_of(relation, nullptr)))
 	{
-		const Trigger *candidate = static_cast<Trigger *>(lfirst(cell));
 		if (candidate->tgfoid == function_oid && (clones || !candidate->tgisclone) &&
 		    same_arguments(candidate, like))
 			found = candidate->tgoid;
@@ -554,12 +548,10 @@ recorded_half(Relation relation, const Trigger *trigger, Side side)
 Oid
 attached_root(Oid relation, const Trigger *trigger)
 {
-	ListCell *cell = nullptr;
-
-	foreach (cell, parents_of(relation))
+	for (const Oid parent : each<Oid>(parents_of(relation)))
 	{
-		if (OidIsValid(find_trigger(lfirst_oid(cell), price_changed, trigger, true)))
-			return attached_root(lfirst_oid(cell), trigger);
+		if (OidIsValid(find_trigger(parent, price_changed, trigger, true)))
+			return attached_root(parent, trigger);
 	}
 	return relation;
 }
@@ -592,14 +584,12 @@ other_half(Relation relation, const Trigger *trigger, Side side)
 {
 	const Definition definition = parse_definition(relation, trigger);
 	List *candidates = NIL;
-	ListCell *cell = nullptr;
 	Oid found = InvalidOid;
 
 	if (side == Side::price)
 	{
-		foreach (cell, RelationGetFKeyList(relation))
-			candidates = list_append_unique_oid(
-				candidates, static_cast<ForeignKeyCacheInfo *>(lfirst(cell))->confrelid);
+		for (const ForeignKeyCacheInfo *foreign_key : foreign_keys(relation))
+			candidates = list_append_unique_oid(candidates, foreign_key->confrelid);
 	}
 	if (record_is_of(definition, relation, side))
 		candidates = list_append_unique_oid(candidates, side == Side::price ? definition.listing_oid
@@ -609,9 +599,8 @@ other_half(Relation relation, const Trigger *trigger, Side side)
 	// Tables of another owner count only to be named in an error: anybody can copy arguments.
 	Oid of_others = InvalidOid;
 	int count = 0;
-	foreach (cell, candidates)
+	for (const Oid candidate : each<Oid>(candidates))
 	{
-		const Oid candidate = lfirst_oid(cell);
 		if (!OidIsValid(candidate) || !carries_other_half(candidate, trigger, side))
 			continue;
 		if (!same_owner(candidate, RelationGetRelid(relation)))
@@ -628,11 +617,9 @@ List *
 attachments_to(Oid listing, Relation price)
 {
 	List *found = NIL;
-	ListCell *cell = nullptr;
 
-	foreach (cell, our_triggers(price))
+	for (Trigger *trigger : each<Trigger *>(our_triggers(price)))
 	{
-		Trigger *trigger = static_cast<Trigger *>(lfirst(cell));
 		if (is_attachment(price, trigger) && other_half(price, trigger, Side::price) == listing)
 			found = lappend(found, trigger);
 	}

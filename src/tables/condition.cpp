@@ -202,10 +202,8 @@ find_foreign_constant(Node *node, void *context)
 		return !is_read_by_the_server(typenameTypeId(nullptr, castNode(TypeCast, node)->typeName));
 	if (IsA(node, FuncCall) && castNode(FuncCall, node)->funcformat == COERCE_SQL_SYNTAX)
 	{
-		ListCell *cell = nullptr;
-		foreach (cell, castNode(FuncCall, node)->args)
+		for (Node *argument : each<Node *>(castNode(FuncCall, node)->args))
 		{
-			Node *argument = static_cast<Node *>(lfirst(cell));
 			if (!is_string(argument) && find_foreign_constant(argument, context))
 				return true;
 		}
@@ -401,7 +399,6 @@ parse_new_condition(Relation price, const char *text)
 	PG_END_TRY();
 	Node *condition = read;
 	const char *table = RelationGetRelationName(price);
-	ListCell *cell = nullptr;
 
 	// As it will be read from now on.
 	const int level = begin_safe_settings();
@@ -416,9 +413,9 @@ parse_new_condition(Relation price, const char *text)
 		     errhint("Whether a price counts may depend on its own columns alone; what depends "
 		             "on the time of reading is latest_prices(as_of => ...): see \"Prices of the "
 		             "future\" in docs/fitting-your-tables.md.")));
-	foreach (cell, condition_columns(condition))
+	for (const int column : each<int>(condition_columns(condition)))
 	{
-		if (lfirst_int(cell) <= 0)
+		if (column <= 0)
 			ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 			                errmsg("condition \"%s\" names a whole row or a system column", text),
 			                errhint("Name ordinary columns of table \"%s\".", table)));

@@ -202,11 +202,10 @@ find_index(Oid table, const Attachment &attachment, bool (*serves)(Relation, con
 {
 	Relation relation = relation_open(table, AccessShareLock);
 	Oid found = InvalidOid;
-	ListCell *cell = nullptr;
 
-	foreach (cell, RelationGetIndexList(relation))
+	for (const Oid oid : each<Oid>(RelationGetIndexList(relation)))
 	{
-		Relation index = index_open(lfirst_oid(cell), AccessShareLock);
+		Relation index = index_open(oid, AccessShareLock);
 		if (!OidIsValid(found) && serves(index, attachment))
 			found = RelationGetRelid(index);
 		index_close(index, AccessShareLock);
@@ -347,8 +346,6 @@ has_text_key(const PriceTable &table)
 void
 choose_leaf_index(Relation relation, PriceTable *table)
 {
-	ListCell *cell = nullptr;
-
 	Assert(CheckRelationLockedByMe(relation, AccessShareLock, true));
 	table->index = InvalidOid;
 	const AttrNumber value = table->value.attnum;  // 0: whole rows are asked for
@@ -356,9 +353,9 @@ choose_leaf_index(Relation relation, PriceTable *table)
 	    relation->rd_tableam != GetHeapamTableAmRoutine() || !can_be_read(*table) ||
 	    (value != 0 && is_virtual(TupleDescAttr(RelationGetDescr(relation), value - 1))))
 		return;
-	foreach (cell, RelationGetIndexList(relation))
+	for (const Oid oid : each<Oid>(RelationGetIndexList(relation)))
 	{
-		Relation index = index_open(lfirst_oid(cell), AccessShareLock);
+		Relation index = index_open(oid, AccessShareLock);
 		const bool covers = value != 0 && has_column(index, value);
 		if ((covers || !OidIsValid(table->index)) && serves_leaves(index, *table))
 			table->index = RelationGetRelid(index);
@@ -372,13 +369,12 @@ find_indexed(const PriceTable &table, int *order)
 	Relation relation = relation_open(table.relation, NoLock);
 	const int columns = key_columns(table);
 	Indexed found = Indexed::not_at_all;
-	ListCell *cell = nullptr;
 
 	for (int i = 0; i < columns; ++i)
 		order[i] = i;
-	foreach (cell, RelationGetIndexList(relation))
+	for (const Oid oid : each<Oid>(RelationGetIndexList(relation)))
 	{
-		Relation index = index_open(lfirst_oid(cell), AccessShareLock);
+		Relation index = index_open(oid, AccessShareLock);
 		const Form_pg_index form = index->rd_index;
 		int own_order[most_key_columns];
 		const int keys = is_complete_btree(index) ? leading_keys(index, table, own_order) : 0;

@@ -165,11 +165,9 @@ foreign_key_columns(Relation relation)
 	bool several = false;
 	const char relkind = relation->rd_rel->relkind;
 	const bool is_table = relkind == RELKIND_RELATION || relkind == RELKIND_PARTITIONED_TABLE;
-	ListCell *cell = nullptr;
 
-	foreach (cell, RelationGetFKeyList(relation))
+	for (const ForeignKeyCacheInfo *foreign_key : foreign_keys(relation))
 	{
-		const ForeignKeyCacheInfo *foreign_key = static_cast<ForeignKeyCacheInfo *>(lfirst(cell));
 		KeyColumns key = {};
 		key.count = Min(foreign_key->nkeys, most_key_columns);
 		for (int i = 0; i < key.count; ++i)
@@ -207,11 +205,9 @@ attachment_of_table(Relation relation, const KeyColumns &key, bool needs_value)
 {
 	Attachment *found = nullptr;
 	const Attachment *other = nullptr;
-	ListCell *cell = nullptr;
 
-	foreach (cell, our_triggers(relation))
+	for (const Trigger *trigger : each<Trigger *>(our_triggers(relation)))
 	{
-		const Trigger *trigger = static_cast<Trigger *>(lfirst(cell));
 		Problem problem = {};
 		if (!is_attachment(relation, trigger))
 			continue;
@@ -315,11 +311,9 @@ refers_to_listings(Relation relation, const PriceTable &table)
 {
 	// A copy: lookups may have the relation cache free its own.
 	List *foreign_keys = static_cast<List *>(copyObjectImpl(RelationGetFKeyList(relation)));
-	ListCell *cell = nullptr;
 
-	foreach (cell, foreign_keys)
+	for (const ForeignKeyCacheInfo *foreign_key : each<ForeignKeyCacheInfo *>(foreign_keys))
 	{
-		const ForeignKeyCacheInfo *foreign_key = static_cast<ForeignKeyCacheInfo *>(lfirst(cell));
 		int found = 0;
 		for (int i = 0; i < key_columns(table); ++i)
 		{
@@ -518,14 +512,13 @@ bool
 all_have_listings(const PriceTable &table)
 {
 	bool all = OidIsValid(table.listing);
-	ListCell *cell = nullptr;
 
 	// Without children the attachment has said so; the foreign key of partitions is the table's.
 	if (!all || table.partitioning != Partitioning::none || !has_subclass(table.relation))
 		return all;
-	foreach (cell, find_all_inheritors(table.relation, AccessShareLock, nullptr))
+	for (const Oid part : each<Oid>(find_all_inheritors(table.relation, AccessShareLock, nullptr)))
 	{
-		Relation relation = relation_open(lfirst_oid(cell), NoLock);
+		Relation relation = relation_open(part, NoLock);
 		all = all && refers_to_listings(relation, table);
 		relation_close(relation, NoLock);
 	}

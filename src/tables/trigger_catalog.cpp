@@ -161,11 +161,8 @@ lock_soon(TryLock try_lock)
 bool
 lock_triggers(const List *tables, Oid listing, Oid price, const Trigger *like)
 {
-	const ListCell *cell = nullptr;
-
-	foreach (cell, tables)
+	for (const Oid table : each<Oid>(tables))
 	{
-		const Oid table = lfirst_oid(cell);
 		if (!lock_soon([=] { return ConditionalLockRelationOid(table, RowExclusiveLock); }))
 			return false;
 	}
@@ -198,11 +195,8 @@ triggers_of(Oid table, Snapshot snapshot)
 const Trigger *
 trigger_by_oid(Oid table, Oid oid)
 {
-	ListCell *cell = nullptr;
-
-	foreach (cell, triggers_of(table, nullptr))
+	for (const Trigger *trigger : each<Trigger *>(triggers_of(table, nullptr)))
 	{
-		const Trigger *trigger = static_cast<const Trigger *>(lfirst(cell));
 		if (trigger->tgoid == oid)
 			return trigger;
 	}
@@ -239,16 +233,12 @@ rewrite_arguments(Oid listing, Oid price, const Trigger *like, const Definition 
 	const Oid owner = relation_owner(listing);
 	List *tables = list_concat_unique_oid(find_all_inheritors(listing, NoLock, nullptr),
 	                                      find_all_inheritors(price, NoLock, nullptr));
-	ListCell *cell = nullptr;
 
 	if (!lock_triggers(tables, listing, price, like))
 		return false;
 	Relation catalog = table_open(TriggerRelationId, RowExclusiveLock);
-	foreach (cell, tables)
-	{
-		const bool of_another = relation_owner(lfirst_oid(cell)) != owner;
-		rewrite_table(catalog, lfirst_oid(cell), of_another, like, arguments);
-	}
+	for (const Oid table : each<Oid>(tables))
+		rewrite_table(catalog, table, relation_owner(table) != owner, like, arguments);
 	table_close(catalog, RowExclusiveLock);
 	CommandCounterIncrement();
 	return true;
