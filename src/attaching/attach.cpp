@@ -41,7 +41,7 @@ kept_by_another(Relation listing, const char *name, const Trigger *own)
 {
 	const Oid function = trigger_function(listing_changed);
 
-	for (const Trigger *trigger : each<Trigger *>(our_triggers(listing)))
+	for (const Trigger *trigger : each<Trigger *>(our_triggers(RelationGetRelid(listing))))
 	{
 		if (trigger->tgfoid != function || (own != nullptr && same_arguments(trigger, own)))
 			continue;
@@ -331,7 +331,7 @@ check_rows(const Attachment &attachment)
 void
 check_rows_are_free(const Request &request, const Trigger *own)
 {
-	for (const Trigger *trigger : each<Trigger *>(our_triggers(request.listing)))
+	for (const Trigger *trigger : each<Trigger *>(our_triggers(RelationGetRelid(request.listing))))
 	{
 		if (own != nullptr && same_arguments(trigger, own))
 			continue;
@@ -351,7 +351,7 @@ check_rows_are_free(const Request &request, const Trigger *own)
 void
 tell_of_other_listing(const Request &request, const Attachment &attachment)
 {
-	for (const Trigger *trigger : each<Trigger *>(our_triggers(request.price)))
+	for (const Trigger *trigger : each<Trigger *>(our_triggers(RelationGetRelid(request.price))))
 	{
 		if (!is_attachment(request.price, trigger))
 			continue;

@@ -27,33 +27,6 @@ free_trigger_name(Oid listing, const List *price_tables)
 	}
 }
 
-struct TriggerNow
-{
-	const char *name;
-	char enabled;
-};
-
-// The trigger on "table" that calls the function with the arguments of "like", if there is one.
-TriggerNow
-trigger_now(Oid table, const char *function, const Trigger *like, TriggerNow otherwise)
-{
-	Relation relation = relation_open(table, AccessShareLock);
-	const Oid function_oid = trigger_function(function);
-	TriggerNow found = otherwise;
-
-	for (const Trigger *trigger : each<Trigger *>(our_triggers(relation)))
-	{
-		if (trigger->tgfoid != function_oid || !same_arguments(trigger, like))
-			continue;
-		found.name = trigger->tgname;
-		// One that was disabled is enabled again: attaching anew repairs.
-		if (trigger->tgenabled != TRIGGER_DISABLED)
-			found.enabled = trigger->tgenabled;
-	}
-	relation_close(relation, AccessShareLock);
-	return found;
-}
-
 TriggerArguments
 trigger_arguments(const Attachment &attachment)
 {
@@ -93,30 +66,38 @@ make_trigger(const TriggerMaker &maker, Oid table, const char *function, const c
 {
 	const bool truncate = function == price_truncated || function == listing_truncated;
 	const char *name = truncate ? psprintf("%s_truncate", maker.name) : maker.name;
-	TriggerNow now = {name, TRIGGER_FIRES_ON_ORIGIN};
+	char enabled = TRIGGER_FIRES_ON_ORIGIN;
+	const Trigger *now =
+		maker.existing == nullptr ? nullptr : find_trigger(table, function, maker.existing, true);
 
-	if (maker.existing != nullptr)
+	if (now != nullptr)
+	{
+		name = now->tgname;
+		// One that was disabled is enabled again: attaching anew repairs.
+		if (now->tgenabled != TRIGGER_DISABLED)
+			enabled = now->tgenabled;
+	}
+	else if (maker.existing != nullptr)
 	{
 		// One that is missing gets the name that the others have, if that is free.
 		const char *usual =
 			truncate ? psprintf("%s_truncate", maker.existing->tgname) : maker.existing->tgname;
 		if (!OidIsValid(get_trigger_oid(table, usual, true)))
-			now.name = usual;
-		now = trigger_now(table, function, maker.existing, now);
+			name = usual;
 	}
 	if (maker.replication != '\0')
-		now.enabled = maker.replication;
+		enabled = maker.replication;
 	run_command(psprintf("CREATE OR REPLACE TRIGGER %s AFTER %s ON %s FOR EACH %s EXECUTE FUNCTION "
 	                     "listing_stats.%s(%s)",
-	                     quote_identifier(now.name), events, qualified_name(table),
+	                     quote_identifier(name), events, qualified_name(table),
 	                     truncate ? "STATEMENT" : "ROW", function,
 	                     format_arguments(maker.arguments)));
-	write_record(get_trigger_oid(table, now.name, false), maker.arguments);
-	if (now.enabled != TRIGGER_FIRES_ON_ORIGIN)
+	write_record(get_trigger_oid(table, name, false), maker.arguments);
+	if (enabled != TRIGGER_FIRES_ON_ORIGIN)
 		run_command(psprintf("ALTER TABLE %s ENABLE %s TRIGGER %s", qualified_name(table),
-		                     now.enabled == TRIGGER_FIRES_ALWAYS ? "ALWAYS" : "REPLICA",
-		                     quote_identifier(now.name)));
-	return now.name;
+		                     enabled == TRIGGER_FIRES_ALWAYS ? "ALWAYS" : "REPLICA",
+		                     quote_identifier(name)));
+	return name;
 }
 
 }  // namespace
@@ -170,28 +151,22 @@ create_part_triggers(Oid table, const Trigger *like)
 	                            like->tgenabled == TRIGGER_DISABLED ? '\0' : like->tgenabled};
 
 	// Partitions get clones of the row trigger, and none of the other.
-	if (!OidIsValid(find_trigger(table, price_changed, like, true)))
+	if (find_trigger(table, price_changed, like, true) == nullptr)
 		make_trigger(maker, table, price_changed, "INSERT OR UPDATE OR DELETE");
 	if (get_rel_relkind(table) != RELKIND_FOREIGN_TABLE &&
-	    !OidIsValid(find_trigger(table, price_truncated, like, false)))
+	    find_trigger(table, price_truncated, like, false) == nullptr)
 		make_trigger(maker, table, price_truncated, "TRUNCATE");
 }
 
 void
 drop_triggers_of(Oid table, const Trigger *like)
 {
-	Relation relation = relation_open(table, NoLock);
-	List *names = NIL;
-
-	for (const Trigger *trigger : each<Trigger *>(our_triggers(relation)))
+	for (const Trigger *trigger : each<Trigger *>(our_triggers(table)))
 	{
 		if (!trigger->tgisclone && same_arguments(trigger, like))
-			names = lappend(names, trigger->tgname);
+			run_command(psprintf("DROP TRIGGER %s ON %s", quote_identifier(trigger->tgname),
+			                     qualified_name(table)));
 	}
-	relation_close(relation, NoLock);
-	for (const char *name : each<const char *>(names))
-		run_command(
-			psprintf("DROP TRIGGER %s ON %s", quote_identifier(name), qualified_name(table)));
 }
 
 void

@@ -110,18 +110,13 @@ trigger_state(char enabled)
 void
 add_triggers(Row *row, Oid table, const Trigger *like)
 {
-	Relation relation = try_relation_open(table, AccessShareLock);
-
-	if (relation == nullptr)
-		return;
-	for (const Trigger *trigger : each<Trigger *>(our_triggers(relation)))
+	for (const Trigger *trigger : each<Trigger *>(our_triggers(table)))
 	{
 		if (same_arguments(trigger, like))
 			append_text(row->triggers,
-			            psprintf("%s on %s: %s", trigger->tgname, RelationGetRelationName(relation),
+			            psprintf("%s on %s: %s", trigger->tgname, get_rel_name(table),
 			                     trigger_state(trigger->tgenabled)));
 	}
-	relation_close(relation, AccessShareLock);
 }
 
 // Adds what the catalogue says, of a row that is complete except for the rest of its warnings.
@@ -627,7 +622,7 @@ LISTING_STATS_FUNCTION(listing_stats_attachments)
 		Relation relation = try_relation_open(table, AccessShareLock);
 		if (relation == nullptr)
 			continue;
-		for (const Trigger *trigger : each<Trigger *>(our_triggers(relation)))
+		for (const Trigger *trigger : each<Trigger *>(our_triggers(table)))
 			put_row(result, relation, trigger->tgoid, false);
 		relation_close(relation, AccessShareLock);
 	}

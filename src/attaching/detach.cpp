@@ -39,7 +39,7 @@ find_attached(Oid table, Oid other, const char *column, Oid *root, Oid *half)
 	const Oid truncate_function = trigger_function(listing_truncated);
 	const Trigger *found = nullptr;
 
-	for (const Trigger *trigger : each<Trigger *>(our_triggers(relation)))
+	for (const Trigger *trigger : each<Trigger *>(our_triggers(RelationGetRelid(relation))))
 	{
 		if (found != nullptr || trigger->tgisclone || trigger->tgfoid == truncate_function)
 			continue;

@@ -56,7 +56,7 @@ existing_attachments(const Request &request)
 	for (const Side side : {Side::price, Side::listing})
 	{
 		Relation relation = side == Side::price ? request.price : request.listing;
-		for (const Trigger *trigger : each<Trigger *>(our_triggers(relation)))
+		for (const Trigger *trigger : each<Trigger *>(our_triggers(RelationGetRelid(relation))))
 		{
 			const bool is_of_request =
 				side == Side::price

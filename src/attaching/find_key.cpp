@@ -239,7 +239,7 @@ check_reference(const Request &request)
 bool
 has_rows_of_price(const Request &request)
 {
-	for (const Trigger *trigger : each<Trigger *>(our_triggers(request.listing)))
+	for (const Trigger *trigger : each<Trigger *>(our_triggers(RelationGetRelid(request.listing))))
 	{
 		if (trigger->tgfoid == trigger_function(listing_changed) &&
 		    parse_definition(request.listing, trigger).own_rows &&

@@ -73,11 +73,11 @@ Oid
 attached_listing(const Part &part, Oid *price)
 {
 	*price = attached_root(part.whole, part.trigger);
-	const Oid oid = find_trigger(*price, price_changed, part.trigger, false);
-	if (!OidIsValid(oid) || !ConditionalLockRelationOid(*price, AccessShareLock))
+	if (find_trigger(*price, price_changed, part.trigger, false) == nullptr ||
+	    !ConditionalLockRelationOid(*price, AccessShareLock))
 		return InvalidOid;
 	Relation relation = try_relation_open(*price, NoLock);
-	const Trigger *trigger = trigger_by_oid(*price, oid);
+	const Trigger *trigger = find_trigger(*price, price_changed, part.trigger, false);
 	Oid listing = InvalidOid;
 
 	if (relation == nullptr)

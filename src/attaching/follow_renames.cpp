@@ -119,9 +119,7 @@ other_in_schema(const Followed &followed, const Definition &definition, const Tr
 		return InvalidOid;
 	const Oid table = get_relname_relid(name, get_rel_namespace(followed.table));
 	const char *function = is_price ? listing_changed : price_changed;
-	return OidIsValid(table) && OidIsValid(find_trigger(table, function, trigger, false))
-	           ? table
-	           : InvalidOid;
+	return find_trigger(table, function, trigger, false) != nullptr ? table : InvalidOid;
 }
 
 // Puts what the trigger resolves to now into the definition.

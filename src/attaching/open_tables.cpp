@@ -59,7 +59,7 @@ is_attached(Oid price)
 	Relation relation = try_relation_open(price, AccessShareLock);
 	if (relation == nullptr)
 		return false;
-	const bool found = our_triggers(relation) != NIL;
+	const bool found = our_triggers(RelationGetRelid(relation)) != NIL;
 
 	relation_close(relation, AccessShareLock);
 	return found;

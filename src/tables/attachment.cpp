@@ -11,9 +11,6 @@
 #include "server/roles.hpp"
 #include "tables/condition.hpp"
 #include "tables/distributed.hpp"
-#include "tables/trigger_catalog.hpp"
-
-#include <algorithm>
 
 namespace listing_stats {
 
@@ -23,8 +20,9 @@ namespace {
 bool
 carries_other_half(Oid relation, const Trigger *trigger, Side side)
 {
-	return OidIsValid(find_trigger(relation, side == Side::price ? listing_changed : price_changed,
-	                               trigger, false));
+	const char *function = side == Side::price ? listing_changed : price_changed;
+
+	return find_trigger(relation, function, trigger, false) != nullptr;
 }
 
 // Whether there is a record, of this very table: inheritance children have that of their parent.
@@ -327,20 +325,6 @@ resolve_columns(Definition definition, Relation listing, Relation price, bool re
 	return definition.condition == nullptr || resolve_condition(as_written, price, result, problem);
 }
 
-Trigger *
-copy_trigger(const Trigger *trigger)
-{
-	Trigger *copy = static_cast<Trigger *>(palloc(sizeof(Trigger)));
-
-	*copy = *trigger;
-	copy->tgname = pstrdup(trigger->tgname);
-	copy->tgargs =
-		static_cast<char **>(palloc(sizeof(char *) * static_cast<Size>(Max(trigger->tgnargs, 1))));
-	for (int i = 0; i < trigger->tgnargs; ++i)
-		copy->tgargs[i] = pstrdup(trigger->tgargs[i]);
-	return copy;
-}
-
 // Whether one role owns both relations.
 bool
 same_owner(Oid a, Oid b)
@@ -468,54 +452,6 @@ resolve(Relation relation, const Trigger *trigger, Side side, Attachment *result
 }
 
 List *
-our_triggers(Relation relation)
-{
-	// Looked up first: nothing from here to the end may read a catalogue.
-	const Oid functions[] = {trigger_function(price_changed), trigger_function(listing_changed),
-	                         trigger_function(price_truncated),
-	                         trigger_function(listing_truncated)};
-	List *found = NIL;
-
-	for (int i = 0; relation->trigdesc != nullptr && i < relation->trigdesc->numtriggers; ++i)
-	{
-		const Trigger *trigger = &relation->trigdesc->triggers[i];
-		const Oid *end = functions + lengthof(functions);
-		if (std::find(functions, end, trigger->tgfoid) != end)
-			found = lappend(found, copy_trigger(trigger));
-	}
-	return found;
-}
-
-bool
-same_arguments(const Trigger *a, const Trigger *b)
-{
-	if (a->tgnargs != b->tgnargs)
-		return false;
-	for (int i = 0; i < a->tgnargs; ++i)
-	{
-		if (strcmp(a->tgargs[i], b->tgargs[i]) != 0)
-			return false;
-	}
-	return true;
-}
-
-// The catalogue is asked: to open the table would wait for whoever has it locked exclusively.
-Oid
-find_trigger(Oid relation, const char *function, const Trigger *like, bool clones)
-{
-	const Oid function_oid = trigger_function(function);
-	Oid found = InvalidOid;
-
-	for (const Trigger *candidate : each<Trigger *>(triggers_of(relation, nullptr)))
-	{
-		if (candidate->tgfoid == function_oid && (clones || !candidate->tgisclone) &&
-		    same_arguments(candidate, like))
-			found = candidate->tgoid;
-	}
-	return found;
-}
-
-List *
 parents_of(Oid relation)
 {
 	Relation catalog = table_open(InheritsRelationId, AccessShareLock);
@@ -550,7 +486,7 @@ attached_root(Oid relation, const Trigger *trigger)
 {
 	for (const Oid parent : each<Oid>(parents_of(relation)))
 	{
-		if (OidIsValid(find_trigger(parent, price_changed, trigger, true)))
+		if (find_trigger(parent, price_changed, trigger, true) != nullptr)
 			return attached_root(parent, trigger);
 	}
 	return relation;
@@ -565,7 +501,7 @@ is_stray(Relation relation, const Trigger *trigger)
 	for (const Oid candidate : candidates)
 	{
 		if (OidIsValid(candidate) && candidate != RelationGetRelid(relation) &&
-		    OidIsValid(find_trigger(candidate, price_changed, trigger, false)))
+		    find_trigger(candidate, price_changed, trigger, false) != nullptr)
 			return true;
 	}
 	return false;
@@ -618,7 +554,7 @@ attachments_to(Oid listing, Relation price)
 {
 	List *found = NIL;
 
-	for (Trigger *trigger : each<Trigger *>(our_triggers(price)))
+	for (Trigger *trigger : each<Trigger *>(our_triggers(RelationGetRelid(price))))
 	{
 		if (is_attachment(price, trigger) && other_half(price, trigger, Side::price) == listing)
 			found = lappend(found, trigger);
@@ -812,20 +748,6 @@ same_attachment(const Attachment &a, const Attachment &b)
 	for (int i = first_target; same && i < end_of_targets; ++i)
 		same = a.column[i].attnum == b.column[i].attnum;
 	return same;
-}
-
-Oid
-trigger_function(const char *name)
-{
-	const Oid schema = get_namespace_oid("listing_stats", false);
-	const Oid function =
-		GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid, CStringGetDatum(name),
-	                    PointerGetDatum(buildoidvector(nullptr, 0)), ObjectIdGetDatum(schema));
-
-	if (!OidIsValid(function))
-		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_FUNCTION),
-		                errmsg("function listing_stats.%s() does not exist", name)));
-	return function;
 }
 
 // Not by RangeVarGetRelid(), which would ask whether the user may use the schema.

@@ -8,7 +8,7 @@
 #pragma once
 
 #include "server/column.hpp"
-#include "tables/trigger_arguments.hpp"
+#include "tables/trigger_catalog.hpp"
 
 namespace listing_stats {
 
@@ -102,24 +102,6 @@ bool has_inheritance_children(Relation price);
 // Whether the foreign key has been checked for all prices in this very table, and is wherever our
 // triggers fire: not if it is not enforced, nor for what is replicated.
 bool is_checked(Relation price, Oid constraint);
-
-// The functions that the triggers of an attachment call, and their OIDs.
-constexpr const char *price_changed = "price_changed";
-constexpr const char *listing_changed = "listing_changed";
-constexpr const char *price_truncated = "price_truncated";
-constexpr const char *listing_truncated = "listing_truncated";
-Oid trigger_function(const char *name);
-
-// Copies of the triggers on "relation" that call one of them: the relation cache may replace its
-// own whenever a catalogue is read.
-List *our_triggers(Relation relation);
-
-// The triggers of an attachment, on both tables, have the same arguments.
-bool same_arguments(const Trigger *a, const Trigger *b);
-
-// The trigger on "relation" that calls the function with the arguments of "like"; InvalidOid: none.
-// With "clones", also that which a partition has from the table it is a partition of.
-Oid find_trigger(Oid relation, const char *function, const Trigger *like, bool clones);
 
 // Inheritance parents, and of a partition the table it is a partition of.
 List *parents_of(Oid relation);

@@ -206,7 +206,7 @@ attachment_of_table(Relation relation, const KeyColumns &key, bool needs_value)
 	Attachment *found = nullptr;
 	const Attachment *other = nullptr;
 
-	for (const Trigger *trigger : each<Trigger *>(our_triggers(relation)))
+	for (const Trigger *trigger : each<Trigger *>(our_triggers(RelationGetRelid(relation))))
 	{
 		Problem problem = {};
 		if (!is_attachment(relation, trigger))

@@ -2,11 +2,19 @@
 #include "tables/trigger_catalog.hpp"
 
 #include "server/roles.hpp"
-#include "tables/attachment.hpp"
 
 namespace listing_stats {
 
 namespace {
+
+bool
+is_ours(const Trigger &trigger)
+{
+	return trigger.tgfoid == trigger_function(price_changed) ||
+	       trigger.tgfoid == trigger_function(listing_changed) ||
+	       trigger.tgfoid == trigger_function(price_truncated) ||
+	       trigger.tgfoid == trigger_function(listing_truncated);
+}
 
 SysScanDesc
 scan_triggers(Relation catalog, Oid table, Snapshot snapshot)
@@ -18,69 +26,32 @@ scan_triggers(Relation catalog, Oid table, Snapshot snapshot)
 	return systable_beginscan(catalog, TriggerRelidNameIndexId, true, snapshot, 1, &scan_key);
 }
 
+// With the record behind the arguments, at tgargs[tgnargs].
 Trigger *
 read_trigger(Relation catalog, HeapTuple tuple)
 {
 	const Form_pg_trigger form = reinterpret_cast<Form_pg_trigger>(GETSTRUCT(tuple));
 	Trigger *trigger = static_cast<Trigger *>(palloc0(sizeof(Trigger)));
 	bool is_null = false;
-	const Datum arguments =
-		heap_getattr(tuple, Anum_pg_trigger_tgargs, RelationGetDescr(catalog), &is_null);
+	const bytea *arguments = DatumGetByteaPP(
+		heap_getattr(tuple, Anum_pg_trigger_tgargs, RelationGetDescr(catalog), &is_null));
+	const char *text = VARDATA_ANY(arguments);
+	const char *end = text + VARSIZE_ANY_EXHDR(arguments);
 
 	trigger->tgoid = form->oid;
 	trigger->tgname = pstrdup(NameStr(form->tgname));
 	trigger->tgfoid = form->tgfoid;
 	trigger->tgenabled = form->tgenabled;
 	trigger->tgisclone = OidIsValid(form->tgparentid);
-	if (is_null || form->tgnargs <= 0)
-		return trigger;
 	trigger->tgnargs = form->tgnargs;
 	trigger->tgargs =
-		static_cast<char **>(palloc(sizeof(char *) * static_cast<Size>(form->tgnargs)));
-	const char *text = VARDATA_ANY(DatumGetByteaPP(arguments));
-	for (int i = 0; i < form->tgnargs; ++i)
+		static_cast<char **>(palloc0(sizeof(char *) * static_cast<Size>(form->tgnargs + 1)));
+	for (int i = 0; i <= form->tgnargs && text < end; ++i)
 	{
-		trigger->tgargs[i] = pstrdup(text);
+		trigger->tgargs[i] = pnstrdup(text, static_cast<Size>(end - text));
 		text += strlen(text) + 1;
 	}
 	return trigger;
-}
-
-// What stands behind the arguments of the trigger; nullptr: nothing.
-const char *
-read_record(Relation catalog, HeapTuple tuple)
-{
-	bool is_null = false;
-	const Datum arguments =
-		heap_getattr(tuple, Anum_pg_trigger_tgargs, RelationGetDescr(catalog), &is_null);
-
-	if (is_null)
-		return nullptr;
-	const bytea *bytes = DatumGetByteaPP(arguments);
-	const char *text = VARDATA_ANY(bytes);
-	const char *end = text + VARSIZE_ANY_EXHDR(bytes);
-	const int count = reinterpret_cast<Form_pg_trigger>(GETSTRUCT(tuple))->tgnargs;
-	for (int i = 0; i < count && text < end; ++i)
-		text += strlen(text) + 1;
-	return text < end ? pnstrdup(text, static_cast<Size>(end - text)) : nullptr;
-}
-
-// Calls "use" with the row of a trigger, if it is there.
-template <class Use>
-void
-with_trigger(Oid trigger, LOCKMODE lock, Use use)
-{
-	Relation catalog = table_open(TriggerRelationId, lock);
-	ScanKeyData scan_key;
-
-	ScanKeyInit(&scan_key, Anum_pg_trigger_oid, BTEqualStrategyNumber, F_OIDEQ,
-	            ObjectIdGetDatum(trigger));
-	SysScanDesc scan = systable_beginscan(catalog, TriggerOidIndexId, true, nullptr, 1, &scan_key);
-	HeapTuple tuple = systable_getnext(scan);
-	if (HeapTupleIsValid(tuple))
-		use(catalog, tuple);
-	systable_endscan(scan);
-	table_close(catalog, lock);
 }
 
 void
@@ -101,15 +72,6 @@ write_arguments(Relation catalog, HeapTuple tuple, const TriggerArguments &argum
 	heap_freetuple(changed);
 }
 
-bool
-is_ours(const Trigger *trigger)
-{
-	return trigger->tgfoid == trigger_function(price_changed) ||
-	       trigger->tgfoid == trigger_function(listing_changed) ||
-	       trigger->tgfoid == trigger_function(price_truncated) ||
-	       trigger->tgfoid == trigger_function(listing_truncated);
-}
-
 // Rewrites the triggers of one table that have the arguments of "like", or its clones alone.
 void
 rewrite_table(Relation catalog, Oid table, bool only_clones, const Trigger *like,
@@ -122,7 +84,7 @@ rewrite_table(Relation catalog, Oid table, bool only_clones, const Trigger *like
 	     tuple = systable_getnext(scan))
 	{
 		const Trigger *trigger = read_trigger(catalog, tuple);
-		if (!is_ours(trigger) || (only_clones && !trigger->tgisclone) ||
+		if (!is_ours(*trigger) || (only_clones && !trigger->tgisclone) ||
 		    !same_arguments(trigger, like))
 			continue;
 		write_arguments(catalog, tuple, arguments);
@@ -166,13 +128,16 @@ lock_triggers(const List *tables, Oid listing, Oid price, const Trigger *like)
 		if (!lock_soon([=] { return ConditionalLockRelationOid(table, RowExclusiveLock); }))
 			return false;
 	}
-	const Oid trigger = find_trigger(price, price_changed, like, false);
+	const Trigger *trigger = find_trigger(price, price_changed, like, false);
 	const auto try_lock = [=] {
-		return ConditionalLockDatabaseObject(TriggerRelationId, trigger, 0, AccessExclusiveLock);
+		return ConditionalLockDatabaseObject(TriggerRelationId, trigger->tgoid, 0,
+		                                     AccessExclusiveLock);
 	};
-	return OidIsValid(trigger) && lock_soon(try_lock) &&
-	       find_trigger(price, price_changed, like, false) == trigger &&
-	       OidIsValid(find_trigger(listing, listing_changed, like, false));
+	if (trigger == nullptr || !lock_soon(try_lock))
+		return false;
+	const Trigger *now = find_trigger(price, price_changed, like, false);
+	return now != nullptr && now->tgoid == trigger->tgoid &&
+	       find_trigger(listing, listing_changed, like, false) != nullptr;
 }
 
 }  // namespace
@@ -192,6 +157,33 @@ triggers_of(Oid table, Snapshot snapshot)
 	return triggers;
 }
 
+Oid
+trigger_function(const char *name)
+{
+	const Oid schema = get_namespace_oid("listing_stats", false);
+	const Oid function =
+		GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid, CStringGetDatum(name),
+	                    PointerGetDatum(buildoidvector(nullptr, 0)), ObjectIdGetDatum(schema));
+
+	if (!OidIsValid(function))
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_FUNCTION),
+		                errmsg("function listing_stats.%s() does not exist", name)));
+	return function;
+}
+
+List *
+our_triggers(Oid table)
+{
+	List *found = NIL;
+
+	for (Trigger *trigger : each<Trigger *>(triggers_of(table, nullptr)))
+	{
+		if (is_ours(*trigger))
+			found = lappend(found, trigger);
+	}
+	return found;
+}
+
 const Trigger *
 trigger_by_oid(Oid table, Oid oid)
 {
@@ -203,24 +195,54 @@ trigger_by_oid(Oid table, Oid oid)
 	return nullptr;
 }
 
+bool
+same_arguments(const Trigger *a, const Trigger *b)
+{
+	if (a->tgnargs != b->tgnargs)
+		return false;
+	for (int i = 0; i < a->tgnargs; ++i)
+	{
+		if (strcmp(a->tgargs[i], b->tgargs[i]) != 0)
+			return false;
+	}
+	return true;
+}
+
+const Trigger *
+find_trigger(Oid table, const char *function, const Trigger *like, bool clones)
+{
+	const Oid function_oid = trigger_function(function);
+	const Trigger *found = nullptr;
+
+	for (const Trigger *trigger : each<Trigger *>(triggers_of(table, nullptr)))
+	{
+		if (trigger->tgfoid == function_oid && (clones || !trigger->tgisclone) &&
+		    same_arguments(trigger, like))
+			found = trigger;
+	}
+	return found;
+}
+
 const char *
 record_of(Oid trigger)
 {
-	const char *record = nullptr;
+	Relation catalog = table_open(TriggerRelationId, AccessShareLock);
+	HeapTuple tuple = get_catalog_object_by_oid(catalog, Anum_pg_trigger_oid, trigger);
+	const Trigger *found = HeapTupleIsValid(tuple) ? read_trigger(catalog, tuple) : nullptr;
 
-	with_trigger(trigger, AccessShareLock, [&record](Relation catalog, HeapTuple tuple) {
-		record = read_record(catalog, tuple);
-	});
-	return record;
+	table_close(catalog, AccessShareLock);
+	return found == nullptr ? nullptr : found->tgargs[found->tgnargs];
 }
 
 void
 write_record(Oid trigger, const TriggerArguments &arguments)
 {
 	CommandCounterIncrement();
-	with_trigger(trigger, RowExclusiveLock, [&arguments](Relation catalog, HeapTuple tuple) {
+	Relation catalog = table_open(TriggerRelationId, RowExclusiveLock);
+	HeapTuple tuple = get_catalog_object_by_oid(catalog, Anum_pg_trigger_oid, trigger);
+	if (HeapTupleIsValid(tuple))
 		write_arguments(catalog, tuple, arguments);
-	});
+	table_close(catalog, RowExclusiveLock);
 }
 
 // In the catalogue, and not by CREATE OR REPLACE TRIGGER, whose lock conflicts with writers: see

@@ -13,8 +13,25 @@ namespace listing_stats {
 // clone, and whether it is enabled.  "snapshot" says when; nullptr: now.
 List *triggers_of(Oid table, Snapshot snapshot);
 
-// One of them, as it is now; nullptr: it is gone.
+// The functions that the triggers of an attachment call, and their OIDs.
+constexpr const char *price_changed = "price_changed";
+constexpr const char *listing_changed = "listing_changed";
+constexpr const char *price_truncated = "price_truncated";
+constexpr const char *listing_truncated = "listing_truncated";
+Oid trigger_function(const char *name);
+
+// The triggers of a table that call one of them, as they are now.
+List *our_triggers(Oid table);
+
+// One of the table's triggers, as it is now; nullptr: it is gone.
 const Trigger *trigger_by_oid(Oid table, Oid trigger);
+
+// The triggers of an attachment, on both tables, have the same arguments.
+bool same_arguments(const Trigger *a, const Trigger *b);
+
+// The trigger of a table that calls the function with the arguments of "like"; nullptr: none. With
+// "clones", also that which a partition has from the table it is a partition of.
+const Trigger *find_trigger(Oid table, const char *function, const Trigger *like, bool clones);
 
 // The record behind a trigger's arguments, see trigger_arguments.hpp; nullptr: it has none, as
 // after a restore.

@@ -180,10 +180,10 @@ open_root(const TriggerData *event, Side side, Oid *trigger)
 	const Trigger *like = now == nullptr ? event->tg_trigger : now;
 	if (side == Side::price)
 		relation = attached_root(relation, like);
-	const Oid row_trigger =
+	const Trigger *row_trigger =
 		find_trigger(relation, side == Side::price ? price_changed : listing_changed, like, false);
-	if (OidIsValid(row_trigger))
-		*trigger = row_trigger;
+	if (row_trigger != nullptr)
+		*trigger = row_trigger->tgoid;
 	return try_relation_open(relation, AccessShareLock);
 }
 

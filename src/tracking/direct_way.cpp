@@ -34,7 +34,7 @@ keeps_a_key(Relation listing, const Attachment &attachment)
 {
 	ListCell *cell = nullptr;
 
-	foreach (cell, our_triggers(listing))
+	foreach (cell, our_triggers(RelationGetRelid(listing)))
 	{
 		Definition definition;
 		if (read_definition(static_cast<Trigger *>(lfirst(cell)), &definition) != nullptr)
