@@ -1,8 +1,6 @@
 // What the event triggers share, see ddl_event.hpp.
 #include "attaching/ddl_event.hpp"
 
-#include "server/subtransaction.hpp"
-
 namespace listing_stats {
 
 namespace {
@@ -79,16 +77,12 @@ dropped_objects()
 }
 
 void
-without_failing(void (*work)(void *argument), void *argument)
+warn_of_failure(const ErrorData &error)
 {
-	const ErrorData *error = error_of(work, argument);
-
-	if (error != nullptr)
-		ereport(WARNING,
-		        (errcode(error->sqlerrcode),
-		         errmsg("listing_stats could not follow this command: %s", error->message),
-		         error->detail == nullptr ? 0 : errdetail_internal("%s", error->detail),
-		         errhint("The view listing_stats.attachments shows what no longer fits.")));
+	ereport(WARNING, (errcode(error.sqlerrcode),
+	                  errmsg("listing_stats could not follow this command: %s", error.message),
+	                  error.detail == nullptr ? 0 : errdetail_internal("%s", error.detail),
+	                  errhint("The view listing_stats.attachments shows what no longer fits.")));
 }
 
 }  // namespace listing_stats

@@ -5,7 +5,7 @@
 // in them a warning, also that there is no module to call.
 #pragma once
 
-#include "server/postgres.hpp"
+#include "server/subtransaction.hpp"
 
 namespace listing_stats {
 
@@ -22,8 +22,19 @@ struct DroppedObject
 List *ddl_commands();
 List *dropped_objects();
 
+// A warning that an error has kept us from following the command.
+void warn_of_failure(const ErrorData &error);
+
 // Does the work; an error in it becomes a warning, and leaves the attachment as it was.  Nothing is
 // wrong then: the next write says what to do.
-void without_failing(void (*work)(void *argument), void *argument);
+template <typename Work>
+void
+without_failing(Work work)
+{
+	const ErrorData *error = error_of(work);
+
+	if (error != nullptr)
+		warn_of_failure(*error);
+}
 
 }  // namespace listing_stats

@@ -15,13 +15,6 @@ namespace listing_stats {
 
 namespace {
 
-struct Followed
-{
-	Oid table;
-	Oid trigger;
-	const NewName *renamed;
-};
-
 // The name and the schema of what conditions name; false: they do not name such objects.
 bool
 read_name(const ObjectAddress &object, NewName *renamed)
@@ -137,33 +130,32 @@ read_command(const CollectedCommand &command, NewName *renamed)
 }
 
 void
-follow(void *argument)
+follow(Oid table, Oid oid, const NewName &renamed)
 {
-	const Followed &followed = *static_cast<const Followed *>(argument);
-	const Trigger *trigger = trigger_by_oid(followed.table, followed.trigger);
+	const Trigger *trigger = trigger_by_oid(table, oid);
 
-	if (trigger == nullptr || !ConditionalLockRelationOid(followed.table, AccessShareLock))
+	if (trigger == nullptr || !ConditionalLockRelationOid(table, AccessShareLock))
 		return;
-	Relation price = relation_open(followed.table, NoLock);
+	Relation price = relation_open(table, NoLock);
 	Definition definition = {};
 	if (is_attachment(price, trigger) && read_definition(trigger, &definition) == nullptr &&
 	    definition.condition != nullptr)
 	{
 		const char *problem = nullptr;
 		Node *condition = parse_condition(price, price->rd_rel->relowner, definition.condition,
-		                                  nullptr, &problem, followed.renamed);
+		                                  nullptr, &problem, &renamed);
 		const char *before = definition.condition;
 		const Oid listing = other_half(price, trigger, Side::price);
 		if (condition != nullptr)
 			definition.condition = condition_text(price, condition);
 		if (strcmp(before, definition.condition) != 0 && OidIsValid(listing) &&
-		    relation_owner(listing) == relation_owner(followed.table) &&
+		    relation_owner(listing) == relation_owner(table) &&
 		    !(ConditionalLockRelationOid(listing, AccessShareLock) &&
-		      rewrite_arguments(listing, followed.table, trigger, definition)))
+		      rewrite_arguments(listing, table, trigger, definition)))
 			ereport(NOTICE,
 			        (errmsg("the condition of triggers on tables \"%s\" and \"%s\" is not brought "
 			                "up to date, because another session is changing one of the tables",
-			                get_rel_name(listing), get_rel_name(followed.table)),
+			                get_rel_name(listing), get_rel_name(table)),
 			         errhint("The next write is an error. SELECT %s writes it anew.",
 			                 attach_call(definition))));
 	}
@@ -183,9 +175,8 @@ follow_conditions(const CollectedCommand &command)
 	{
 		for (const Trigger *trigger : each<Trigger *>(triggers_of(table, nullptr)))
 		{
-			Followed followed = {table, trigger->tgoid, &renamed};
 			if (!trigger->tgisclone && trigger->tgfoid == trigger_function(price_changed))
-				without_failing(follow, &followed);
+				without_failing([=, &renamed] { follow(table, trigger->tgoid, renamed); });
 		}
 	}
 }

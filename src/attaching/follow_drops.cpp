@@ -28,23 +28,6 @@ struct LostHalf
 	const Trigger *trigger;
 };
 
-// A price table of which parts were dropped.
-struct Whole
-{
-	Oid table;
-	const Trigger *trigger;
-	const List *lost;  // LostHalf
-	List **warned;     // of these listings
-};
-
-// The other half.
-struct Remaining
-{
-	Oid table;
-	const Trigger *trigger;
-	const LostHalf *lost;
-};
-
 // A trigger on a table of which columns were dropped.
 struct Affected
 {
@@ -157,22 +140,19 @@ lost_halves(const List *objects)
 
 // Drops the other half, unless it is also the half of an attachment with a third table.
 void
-drop_remaining(void *argument)
+drop_remaining(Oid table, Side side, const Trigger *trigger, const LostHalf &lost)
 {
-	const Remaining &remaining = *static_cast<const Remaining *>(argument);
-	const Side side = remaining.lost->side == Side::price ? Side::listing : Side::price;
-
-	if (is_left(remaining.table))
+	if (is_left(table))
 		return;
-	Relation relation = relation_open(remaining.table, AccessExclusiveLock);
-	const bool whole = side == Side::listing || is_attachment(relation, remaining.trigger);
-	const Oid third = other_half(relation, remaining.trigger, side);
+	Relation relation = relation_open(table, AccessExclusiveLock);
+	const bool whole = side == Side::listing || is_attachment(relation, trigger);
+	const Oid third = other_half(relation, trigger, side);
 	relation_close(relation, NoLock);
 	if (!whole || OidIsValid(third))
 		return;
-	drop_as_owner(remaining.table, InvalidOid, remaining.trigger);
+	drop_as_owner(table, InvalidOid, trigger);
 	ereport(NOTICE, (errmsg("detached table \"%s\" from table \"%s\", which is dropped",
-	                        get_rel_name(remaining.table), remaining.lost->table)));
+	                        get_rel_name(table), lost.table)));
 }
 
 // Looks for the other half on a table.  One of another owner is left alone: anybody can make a
@@ -188,41 +168,38 @@ follow_lost_half(const LostHalf &lost, Oid table)
 		return;
 	for (const Trigger *trigger : each<Trigger *>(triggers_of(table, nullptr)))
 	{
-		Remaining remaining = {table, trigger, &lost};
 		if (is_of_side(trigger, side) && same_arguments(trigger, lost.trigger))
-			without_failing(drop_remaining, &remaining);
+			without_failing([=, &lost] { drop_remaining(table, side, trigger, lost); });
 	}
 }
 
 // The prices of parts that are dropped are gone without a trace.
 void
-warn_of_lost_parts(void *argument)
+warn_of_lost_parts(Oid table, const Trigger *trigger, const List *halves, List **warned)
 {
-	const Whole &whole = *static_cast<const Whole *>(argument);
 	const char *first = nullptr;
 	int count = 0;
 
-	for (const LostHalf *lost : each<LostHalf *>(whole.lost))
+	for (const LostHalf *lost : each<LostHalf *>(halves))
 	{
 		if (lost->side != Side::price || !lost->had_rows || lost->distributed ||
-		    !same_arguments(lost->trigger, whole.trigger))
+		    !same_arguments(lost->trigger, trigger))
 			continue;
 		first = first == nullptr ? lost->table : first;
 		++count;
 	}
-	if (count == 0 || !ConditionalLockRelationOid(whole.table, AccessShareLock))
+	if (count == 0 || !ConditionalLockRelationOid(table, AccessShareLock))
 		return;
-	Relation relation = try_relation_open(whole.table, NoLock);
+	Relation relation = try_relation_open(table, NoLock);
 	if (relation == nullptr)
 		return;
-	const Oid listing = is_attachment(relation, whole.trigger)
-	                        ? other_half(relation, whole.trigger, Side::price)
-	                        : InvalidOid;
+	const Oid listing =
+		is_attachment(relation, trigger) ? other_half(relation, trigger, Side::price) : InvalidOid;
 	relation_close(relation, NoLock);
-	if (!OidIsValid(listing) || list_member_oid(*whole.warned, listing))
+	if (!OidIsValid(listing) || list_member_oid(*warned, listing))
 		return;
-	*whole.warned = lappend_oid(*whole.warned, listing);
-	warn_of_gone_prices(listing, whole.table, first, count, InvalidOid);
+	*warned = lappend_oid(*warned, listing);
+	warn_of_gone_prices(listing, table, first, count, InvalidOid);
 }
 
 void
@@ -232,9 +209,8 @@ follow_lost_parts(Oid table, const List *halves)
 
 	for (const Trigger *trigger : each<Trigger *>(triggers_of(table, nullptr)))
 	{
-		Whole whole = {table, trigger, halves, &warned};
 		if (is_of_side(trigger, Side::price))
-			without_failing(warn_of_lost_parts, &whole);
+			without_failing([&] { warn_of_lost_parts(table, trigger, halves, &warned); });
 	}
 }
 
@@ -329,9 +305,8 @@ remove_lost(const Affected &affected, Definition *definition, const DroppedObjec
 }
 
 void
-follow_dropped_columns(void *argument)
+follow_dropped_columns(const Affected &affected)
 {
-	const Affected &affected = *static_cast<const Affected *>(argument);
 	const Trigger *trigger = trigger_by_oid(affected.table, affected.trigger);
 	const DroppedObject *lost_target = nullptr;
 
@@ -376,9 +351,9 @@ follow_columns_of(Oid table, const List *objects)
 	for (const Trigger *trigger : each<Trigger *>(triggers_of(table, nullptr)))
 	{
 		const Side side = is_of_side(trigger, Side::price) ? Side::price : Side::listing;
-		Affected affected = {table, trigger->tgoid, side, objects};
+		const Affected affected = {table, trigger->tgoid, side, objects};
 		if (is_of_side(trigger, side))
-			without_failing(follow_dropped_columns, &affected);
+			without_failing([&affected] { follow_dropped_columns(affected); });
 	}
 }
 

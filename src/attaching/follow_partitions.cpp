@@ -90,9 +90,8 @@ attached_listing(const Part &part, Oid *price)
 }
 
 void
-follow_part(void *argument)
+follow_part(const Part &part)
 {
-	const Part &part = *static_cast<const Part *>(argument);
 	const LOCKMODE mode = part.comes ? ShareRowExclusiveLock : AccessExclusiveLock;
 	Oid price = InvalidOid;
 	const Oid listing = attached_listing(part, &price);
@@ -124,9 +123,9 @@ follow_table(Oid table, Oid whole, bool comes)
 		return;
 	for (const Trigger *trigger : each<Trigger *>(triggers_of(whole, nullptr)))
 	{
-		Part part = {table, whole, comes, trigger, &warned};
+		const Part part = {table, whole, comes, trigger, &warned};
 		if (trigger->tgfoid == function)
-			without_failing(follow_part, &part);
+			without_failing([&part] { follow_part(part); });
 	}
 }
 

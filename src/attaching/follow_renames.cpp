@@ -238,15 +238,6 @@ follow_once(const Followed &followed)
 }
 
 void
-follow(void *argument)
-{
-	const Followed &followed = *static_cast<const Followed *>(argument);
-
-	if (follow_once(followed))
-		follow_once(followed);
-}
-
-void
 follow_table(Oid table, const RenameStmt *rename, int column)
 {
 	for (const Trigger *trigger : each<Trigger *>(triggers_of(table, nullptr)))
@@ -255,9 +246,12 @@ follow_table(Oid table, const RenameStmt *rename, int column)
 		if (trigger->tgisclone ||
 		    (!on_listing && trigger->tgfoid != trigger_function(price_changed)))
 			continue;
-		Followed followed = {table, trigger->tgoid, on_listing ? Side::listing : Side::price,
-		                     rename, column};
-		without_failing(follow, &followed);
+		const Followed followed = {table, trigger->tgoid, on_listing ? Side::listing : Side::price,
+		                           rename, column};
+		without_failing([&followed] {
+			if (follow_once(followed))
+				follow_once(followed);
+		});
 	}
 }
 

@@ -10,4 +10,11 @@ namespace listing_stats {
 // statement that error goes on.
 ErrorData *error_of(void (*work)(void *argument), void *argument);
 
+template <typename Work>
+ErrorData *
+error_of(Work work)
+{
+	return error_of([](void *argument) { (*static_cast<Work *>(argument))(); }, &work);
+}
+
 }  // namespace listing_stats

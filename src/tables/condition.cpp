@@ -427,46 +427,26 @@ parse_new_condition(Relation price, const char *text)
 	return condition;
 }
 
-namespace {
-
-struct Parsing
-{
-	Relation price;
-	Oid owner;
-	const char *text;
-	const char *const *old_name;
-	const NewName *renamed;
-	Node *condition;
-};
-
-void
-parse(void *argument)
-{
-	Parsing *parsing = static_cast<Parsing *>(argument);
-	const int level = begin_safe_settings();
-
-	parsing->condition = transform(parsing->price, parsing->owner, parsing->text, true,
-	                               parsing->old_name, parsing->renamed);
-	end_safe_settings(level);
-}
-
-}  // namespace
-
 // There is no subtransaction in a parallel plan: there the error comes as it is.
 Node *
 parse_condition(Relation price, Oid owner, const char *text, const char *const *old_name,
                 const char **problem, const NewName *renamed)
 {
-	Parsing parsing = {price, owner, text, old_name, renamed, nullptr};
+	Node *condition = nullptr;
+	const auto parse = [&] {
+		const int level = begin_safe_settings();
+		condition = transform(price, owner, text, true, old_name, renamed);
+		end_safe_settings(level);
+	};
 
 	if (IsInParallelMode())
 	{
-		parse(&parsing);
-		return parsing.condition;
+		parse();
+		return condition;
 	}
-	ErrorData *error = error_of(parse, &parsing);
+	ErrorData *error = error_of(parse);
 	if (error == nullptr)
-		return parsing.condition;
+		return condition;
 	if (!is_of_text(error->sqlerrcode))
 		ReThrowError(error);
 	*problem = error->message;
