@@ -19,8 +19,7 @@ namespace {
 bool
 read_name(const ObjectAddress &object, NewName *renamed)
 {
-	HeapTuple tuple = nullptr;
-	Oid schema = InvalidOid;
+	bool is_null = false;
 
 	renamed->catalog = object.classId;
 	renamed->object = object.objectId;
@@ -30,54 +29,24 @@ read_name(const ObjectAddress &object, NewName *renamed)
 		renamed->schema = get_namespace_name(object.objectId);
 		return renamed->schema != nullptr;
 	case TypeRelationId:
-		tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(object.objectId));
-		break;
 	case ProcedureRelationId:
-		tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(object.objectId));
-		break;
 	case OperatorRelationId:
-		tuple = SearchSysCache1(OPEROID, ObjectIdGetDatum(object.objectId));
-		break;
 	case CollationRelationId:
-		tuple = SearchSysCache1(COLLOID, ObjectIdGetDatum(object.objectId));
 		break;
 	default:
 		return false;
 	}
+	const auto cache = get_object_catcache_oid(object.classId);
+	HeapTuple tuple = SearchSysCache1(cache, ObjectIdGetDatum(object.objectId));
 	if (!HeapTupleIsValid(tuple))
 		return false;
-	switch (object.classId)
-	{
-	case TypeRelationId:
-	{
-		const Form_pg_type form = reinterpret_cast<Form_pg_type>(GETSTRUCT(tuple));
-		renamed->name = pstrdup(NameStr(form->typname));
-		schema = form->typnamespace;
-		break;
-	}
-	case ProcedureRelationId:
-	{
-		const Form_pg_proc form = reinterpret_cast<Form_pg_proc>(GETSTRUCT(tuple));
-		renamed->name = pstrdup(NameStr(form->proname));
-		schema = form->pronamespace;
-		break;
-	}
-	case OperatorRelationId:
-	{
-		const Form_pg_operator form = reinterpret_cast<Form_pg_operator>(GETSTRUCT(tuple));
-		renamed->name = pstrdup(NameStr(form->oprname));
-		schema = form->oprnamespace;
-		break;
-	}
-	default:
-	{
-		const Form_pg_collation form = reinterpret_cast<Form_pg_collation>(GETSTRUCT(tuple));
-		renamed->name = pstrdup(NameStr(form->collname));
-		schema = form->collnamespace;
-	}
-	}
+	const Datum name =
+		SysCacheGetAttr(cache, tuple, get_object_attnum_name(object.classId), &is_null);
+	const Datum schema =
+		SysCacheGetAttr(cache, tuple, get_object_attnum_namespace(object.classId), &is_null);
+	renamed->name = pstrdup(NameStr(*DatumGetName(name)));
+	renamed->schema = get_namespace_name(DatumGetObjectId(schema));
 	ReleaseSysCache(tuple);
-	renamed->schema = get_namespace_name(schema);
 	return renamed->schema != nullptr;
 }
 
