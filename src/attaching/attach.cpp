@@ -425,17 +425,12 @@ using namespace listing_stats;
 
 LISTING_STATS_FUNCTION(listing_stats_attach)
 {
-	// In the order of the SQL definition.
-	constexpr int place[] = {2,  3,  4,  5,  6,  7,  8,  9,  10, 11,
-	                         12, 13, 14, 15, 16, 17, 18, 19, 20, 21};
-
-	static_assert(lengthof(place) == static_cast<Size>(Argument::count));
 	InitMaterializedSRF(fcinfo, 0);
 	check_can_attach();
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
 		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 		                errmsg("the tables to attach must not be NULL")));
-	Request request = read_request({fcinfo, place});
+	Request request = read_request(fcinfo);
 	open_tables(PG_GETARG_OID(0), PG_GETARG_OID(1), &request);
 	const Oid trigger = attach_tables(&request);
 	put_attachment(reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo), PG_GETARG_OID(1),

@@ -5,30 +5,54 @@ namespace listing_stats {
 
 namespace {
 
-bool
-is_null(const Arguments &arguments, Argument which)
+// What the function was called with, by the names that its declaration gives its arguments.
+struct Arguments
 {
-	const int place = arguments.place[static_cast<int>(which)];
+	FunctionCallInfo fcinfo;
+	char **name;
+	int count;
+};
 
-	return place < 0 || arguments.fcinfo->args[place].isnull;
+Arguments
+read_arguments(FunctionCallInfo fcinfo)
+{
+	Arguments arguments = {fcinfo, nullptr, 0};
+	bool is_null = false;
+	HeapTuple tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(fcinfo->flinfo->fn_oid));
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for function %u", fcinfo->flinfo->fn_oid);
+	const Datum names = SysCacheGetAttr(PROCOID, tuple, Anum_pg_proc_proargnames, &is_null);
+	if (!is_null)
+		arguments.count =
+			get_func_input_arg_names(names, PointerGetDatum(nullptr), &arguments.name);
+	ReleaseSysCache(tuple);
+	return arguments;
 }
 
-Datum
-value_of(const Arguments &arguments, Argument which)
+// NULL too where the function has no such argument.
+NullableDatum
+value_of(const Arguments &arguments, const char *name)
 {
-	return arguments.fcinfo->args[arguments.place[static_cast<int>(which)]].value;
+	for (int i = 0; i < Min(arguments.count, arguments.fcinfo->nargs); ++i)
+	{
+		if (strcmp(arguments.name[i], name) == 0)
+			return arguments.fcinfo->args[i];
+	}
+	return {0, true};
 }
 
 const char *
-text_of(const Arguments &arguments, Argument which)
+text_of(const Arguments &arguments, const char *name)
 {
-	return is_null(arguments, which) ? nullptr : TextDatumGetCString(value_of(arguments, which));
+	const NullableDatum value = value_of(arguments, name);
+
+	return value.isnull ? nullptr : TextDatumGetCString(value.value);
 }
 
 void
-read_list(const Arguments &arguments, Argument which, ColumnList list, const char **column)
+read_list(const char *text, ColumnList list, const char **column)
 {
-	const char *text = text_of(arguments, which);
 	const char *problem = text == nullptr ? nullptr : parse_list(text, list, column);
 
 	if (problem != nullptr)
@@ -72,58 +96,44 @@ is_named(const char *name)
 }
 
 Request
-read_request(const Arguments &arguments)
+read_request(FunctionCallInfo fcinfo)
 {
-	struct NamedColumn
-	{
-		Column column;
-		Argument argument;
-	};
-	constexpr NamedColumn named[] = {{last_price, Argument::last_price},
-	                                 {last_price_at, Argument::last_price_at},
-	                                 {previous_price, Argument::previous_price},
-	                                 {lowest_price, Argument::lowest_price},
-	                                 {highest_price, Argument::highest_price},
-	                                 {price_count, Argument::price_count},
-	                                 {price_total, Argument::price_total},
-	                                 {first_price, Argument::first_price},
-	                                 {price_at, Argument::at},
-	                                 {price_tie, Argument::tie},
-	                                 {price_value, Argument::value}};
+	const Arguments arguments = read_arguments(fcinfo);
 	Request request = {};
 
-	for (const NamedColumn &one : named)
+	for (const FixedColumn &fixed : fixed_columns)
 	{
-		if (is_null(arguments, one.argument))
+		const NullableDatum value = value_of(arguments, fixed.name);
+		if (value.isnull)
 			continue;
-		const char *name = pstrdup(NameStr(*DatumGetName(value_of(arguments, one.argument))));
+		const char *name = pstrdup(NameStr(*DatumGetName(value.value)));
 		if (name[0] == '\0')
-			ereport(ERROR,
-			        (errcode(ERRCODE_INVALID_NAME),
-			         errmsg("%s => '' is not the name of a column", argument_name(one.column)),
-			         errhint("Leave it out, or name a column.")));
-		request.column[one.column] = name;
+			ereport(ERROR, (errcode(ERRCODE_INVALID_NAME),
+			                errmsg("%s => '' is not the name of a column", fixed.name),
+			                errhint("Leave it out, or name a column.")));
+		request.column[fixed.column] = name;
 		request.targets_are_named =
-			request.targets_are_named || (is_target(one.column) && is_named(name));
+			request.targets_are_named || (is_target(fixed.column) && is_named(name));
 	}
-	read_list(arguments, Argument::key, ColumnList::key, request.column);
-	read_list(arguments, Argument::listing_key, ColumnList::listing_key, request.column);
-	const char *carry = text_of(arguments, Argument::carry);
+	read_list(text_of(arguments, "key"), ColumnList::key, request.column);
+	read_list(text_of(arguments, "listing_key"), ColumnList::listing_key, request.column);
+	const char *carry = text_of(arguments, "carry");
 	request.carry_none = carry != nullptr && strcmp(carry, no_column) == 0;
 	if (!request.carry_none)
-		read_list(arguments, Argument::carry, ColumnList::carried, request.column);
+		read_list(carry, ColumnList::carried, request.column);
 	request.key_is_named = request.column[price_key] != nullptr;
 	request.listing_key_is_named = request.column[listing_key] != nullptr;
 	request.targets_are_named =
 		request.targets_are_named || request.column[first_source] != nullptr;
-	request.condition = text_of(arguments, Argument::condition);
-	request.empty = text_of(arguments, Argument::empty);
-	request.null_value = text_of(arguments, Argument::null_value);
-	request.guard = text_of(arguments, Argument::guard);
-	if (!is_null(arguments, Argument::replication))
-		request.replication = parse_replication(text_of(arguments, Argument::replication));
-	request.backfill = is_null(arguments, Argument::backfill) ||
-	                   DatumGetBool(value_of(arguments, Argument::backfill));
+	request.condition = text_of(arguments, "condition");
+	request.empty = text_of(arguments, "empty");
+	request.null_value = text_of(arguments, "null_value");
+	request.guard = text_of(arguments, "guard");
+	const char *replication = text_of(arguments, "replication");
+	if (replication != nullptr)
+		request.replication = parse_replication(replication);
+	const NullableDatum backfill = value_of(arguments, "backfill");
+	request.backfill = backfill.isnull || DatumGetBool(backfill.value);
 	return request;
 }
 

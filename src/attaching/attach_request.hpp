@@ -23,40 +23,7 @@ struct Request
 	bool backfill;
 };
 
-// What attach() and keep_latest() can be told, and which argument of the function that is; -1: it
-// has no such argument.
-enum class Argument
-{
-	last_price,
-	last_price_at,
-	previous_price,
-	lowest_price,
-	highest_price,
-	price_count,
-	price_total,
-	first_price,
-	key,
-	listing_key,
-	at,
-	value,
-	tie,
-	carry,
-	condition,
-	empty,
-	null_value,
-	guard,
-	replication,
-	backfill,
-	count
-};
-
-struct Arguments
-{
-	FunctionCallInfo fcinfo;
-	const int *place;  // by Argument
-};
-
-Request read_request(const Arguments &arguments);
+Request read_request(FunctionCallInfo fcinfo);
 
 // An option that the request leaves out stays as the attachment has it.
 void read_options(const Request &request, Attachment *attachment);

@@ -20,11 +20,6 @@ namespace listing_stats {
 
 namespace {
 
-// The columns that are shown by the name of one each.
-constexpr int shown_columns[] = {last_price,    last_price_at, previous_price, lowest_price,
-                                 highest_price, price_count,   price_total,    first_price,
-                                 price_at,      price_tie,     price_value};
-
 enum RowColumn
 {
 	row_listing,
@@ -32,7 +27,7 @@ enum RowColumn
 	row_listing_key,
 	row_key,
 	row_first_name,
-	row_carry = row_first_name + static_cast<int>(lengthof(shown_columns)),
+	row_carry = row_first_name + static_cast<int>(lengthof(fixed_columns)),
 	row_condition,
 	row_empty,
 	row_own_rows,
@@ -396,11 +391,10 @@ show_columns(Row *row, bool good, const Attachment &attachment, const Definition
 		else if (!good)
 			name[i] = definition.column[i];
 	}
-	for (int i = 0; i < static_cast<int>(lengthof(shown_columns)); ++i)
+	for (int i = 0; i < static_cast<int>(lengthof(fixed_columns)); ++i)
 	{
-		row->null[row_first_name + i] = true;
-		if (name[shown_columns[i]] != nullptr)
-			set_name(row, i, name[shown_columns[i]]);
+		if (name[fixed_columns[i].column] != nullptr)
+			set_name(row, i, name[fixed_columns[i].column]);
 	}
 	set_list(row, row_listing_key, format_list(name, ColumnList::listing_key));
 	set_list(row, row_key, format_list(name, ColumnList::key));

@@ -114,17 +114,12 @@ using namespace listing_stats;
 
 LISTING_STATS_FUNCTION(listing_stats_keep_latest)
 {
-	// In the order of Argument: there is no listing_key and no empty.
-	constexpr int place[] = {7, 8, 9, 10, 11, 12, 13, 14, 2,  -1,
-	                         3, 4, 5, 6,  15, -1, 16, 17, 18, 19};
-
-	static_assert(lengthof(place) == static_cast<Size>(Argument::count));
 	InitMaterializedSRF(fcinfo, 0);
 	check_can_attach();
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
 		ereport(ERROR, (errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
 		                errmsg("the tables of keep_latest() must not be NULL")));
-	Request request = read_request({fcinfo, place});
+	Request request = read_request(fcinfo);
 	const Oid price = PG_GETARG_OID(0);
 	const Oid listing = latest_table(PG_GETARG_TEXT_PP(1), price, &request);
 	for (int i = 0; i < most_key_columns; ++i)

@@ -9,27 +9,6 @@ namespace listing_stats {
 
 namespace {
 
-struct FixedColumn
-{
-	Column column;
-	const char *name;
-};
-
-// The arguments that name one column each, in their order.
-constexpr FixedColumn fixed_columns[] = {
-	{last_price, "last_price"},
-	{last_price_at, "last_price_at"},
-	{previous_price, "previous_price"},
-	{lowest_price, "lowest_price"},
-	{highest_price, "highest_price"},
-	{price_count, "price_count"},
-	{price_total, "price_total"},
-	{first_price, "first_price"},
-	{price_at, "at"},
-	{price_tie, "tie"},
-	{price_value, "value"},
-};
-
 struct ListArgument
 {
 	ColumnList list;

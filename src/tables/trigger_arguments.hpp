@@ -74,6 +74,27 @@ is_of_listing(int column)
 	return column < first_of_price || column >= end_of_price;
 }
 
+// The columns that are named by an argument of their own, in their order.
+struct FixedColumn
+{
+	Column column;
+	const char *name;
+};
+
+constexpr FixedColumn fixed_columns[] = {
+	{last_price, "last_price"},
+	{last_price_at, "last_price_at"},
+	{previous_price, "previous_price"},
+	{lowest_price, "lowest_price"},
+	{highest_price, "highest_price"},
+	{price_count, "price_count"},
+	{price_total, "price_total"},
+	{first_price, "first_price"},
+	{price_at, "at"},
+	{price_tie, "tie"},
+	{price_value, "value"},
+};
+
 // Columns of which there can be several, in lists.
 enum class ColumnList
 {
