@@ -27,30 +27,6 @@ free_trigger_name(Oid listing, const List *price_tables)
 	}
 }
 
-TriggerArguments
-trigger_arguments(const Attachment &attachment)
-{
-	Definition definition = {};
-
-	definition.listing = qualified_name(attachment.listing);
-	definition.price = qualified_name(attachment.price);
-	definition.listing_oid = attachment.listing;
-	definition.price_oid = attachment.price;
-	for (int i = 0; i < column_count; ++i)
-	{
-		if (attachment.column[i].attnum == 0)
-			continue;
-		definition.column[i] = NameStr(attachment.column[i].name);
-		definition.record[i] = {attachment.column[i].attnum, attachment.column[i].type};
-	}
-	definition.condition = attachment.condition;
-	definition.keep_empty = attachment.keep_empty;
-	definition.own_rows = attachment.own_rows;
-	definition.skip_null = attachment.skip_null;
-	definition.guard = attachment.guard;
-	return definition_arguments(definition);
-}
-
 // What the triggers of one attachment have in common.
 struct TriggerMaker
 {
@@ -116,7 +92,8 @@ create_triggers(const Attachment &attachment, const Trigger *existing, char repl
 {
 	List *tables = find_all_inheritors(attachment.price, ShareRowExclusiveLock, nullptr);
 	const TriggerMaker maker = {free_trigger_name(attachment.listing, tables),
-	                            trigger_arguments(attachment), existing, replication};
+	                            definition_arguments(definition_of(attachment)), existing,
+	                            replication};
 	const char *row_trigger = nullptr;
 
 	forget_verify(attachment.price);

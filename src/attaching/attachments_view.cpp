@@ -283,21 +283,14 @@ check_distributed(Row *row, const Attachment &attachment)
 
 // Of several attachments of the tables the one that keeps a column.
 const char *
-attach_again(Definition definition, const Attachment &attachment)
+attach_again(const Attachment &attachment)
 {
 	Relation price = relation_open(attachment.price, AccessShareLock);
 	const bool several = list_length(attachments_to(attachment.listing, price)) > 1;
 	const int kept = first_kept(attachment);
 
 	relation_close(price, NoLock);
-	definition.listing = qualified_name(attachment.listing);
-	definition.price = qualified_name(attachment.price);
-	for (int i = 0; i < attachment.key_columns; ++i)
-	{
-		const int place = list_place(ColumnList::key, i);
-		definition.column[place] = NameStr(attachment.column[place].name);
-	}
-	const char *call = attach_call(definition);
+	const char *call = attach_call(definition_of(attachment));
 	if (!several || kept >= first_carried)
 		return psprintf("SELECT %s", call);
 	return psprintf("SELECT %.*s, %s => %s)", static_cast<int>(strlen(call) - 1), call,
@@ -319,7 +312,7 @@ check_names(Row *row, const Definition &definition, const Attachment &attachment
 		append_warning(row,
 		               "the triggers have names from before a rename, which a dump would "
 		               "carry: attach() again brings them up to date",
-		               attach_again(definition, attachment));
+		               attach_again(attachment));
 }
 
 // attach() refuses such a column; the types can change after it.
@@ -347,59 +340,24 @@ check_widths(Row *row, const Attachment &attachment)
 }
 
 void
-set_oid(Row *row, int column, Oid oid)
+set(Row *row, int column, Datum value)
 {
-	row->value[column] = ObjectIdGetDatum(oid);
-	row->null[column] = !OidIsValid(oid);
+	row->value[column] = value;
+	row->null[column] = false;
 }
 
 void
-set_name(Row *row, int column, const char *name)
+set_oid(Row *row, int column, Oid oid)
 {
-	NameData *copy = static_cast<NameData *>(palloc(NAMEDATALEN));
-
-	namestrcpy(copy, name);
-	row->value[row_first_name + column] = NameGetDatum(copy);
-	row->null[row_first_name + column] = false;
+	if (OidIsValid(oid))
+		set(row, column, ObjectIdGetDatum(oid));
 }
 
 void
 set_text(Row *row, int column, const char *text)
 {
-	row->value[column] = CStringGetTextDatum(text);
-	row->null[column] = false;
-}
-
-void
-set_list(Row *row, int column, const char *text)
-{
-	row->null[column] = text == nullptr;
 	if (text != nullptr)
-		set_text(row, column, text);
-}
-
-// As they are called now, or where they cannot be found as the triggers have them.
-void
-show_columns(Row *row, bool good, const Attachment &attachment, const Definition &definition)
-{
-	const char *name[column_count] = {};
-
-	for (int i = 0; i < column_count; ++i)
-	{
-		if (good && attachment.column[i].attnum != 0)
-			name[i] = NameStr(attachment.column[i].name);
-		else if (!good)
-			name[i] = definition.column[i];
-	}
-	for (int i = 0; i < static_cast<int>(lengthof(fixed_columns)); ++i)
-	{
-		if (name[fixed_columns[i].column] != nullptr)
-			set_name(row, i, name[fixed_columns[i].column]);
-	}
-	set_list(row, row_listing_key, format_list(name, ColumnList::listing_key));
-	set_list(row, row_key, format_list(name, ColumnList::key));
-	set_list(row, row_carry, format_list(name, ColumnList::carried));
-	set_list(row, row_condition, good ? attachment.condition : definition.condition);
+		set(row, column, CStringGetTextDatum(text));
 }
 
 void
@@ -411,7 +369,7 @@ check_attachment(Row *row, const Definition &definition, const Attachment &attac
 			psprintf("no index of table \"%s\" on (%s) serves the latest price: each change of "
 		             "a price reads all prices of its listing",
 		             NameStr(attachment.price_name), index_columns(attachment)),
-			attach_again(definition, attachment));
+			attach_again(attachment));
 	const bool insertable = !attachment.own_rows || OidIsValid(listing_key_index(attachment));
 	if (!insertable || !finds_listing(attachment))
 	{
@@ -440,13 +398,6 @@ check_attachment(Row *row, const Definition &definition, const Attachment &attac
 }
 
 void
-set_array(Row *row, int column, ArrayBuildState *texts)
-{
-	row->value[column] = makeArrayResult(texts, CurrentMemoryContext);
-	row->null[column] = false;
-}
-
-void
 fill_row(Row *row, Relation relation, const Trigger *trigger, Side side,
          const Definition &definition)
 {
@@ -463,10 +414,20 @@ fill_row(Row *row, Relation relation, const Trigger *trigger, Side side,
 		set_oid(row, row_index, fitting_index(attachment));
 		set_text(row, row_way, way_of(&attachment));
 	}
-	show_columns(row, good, attachment, definition);
+	// As they are called now, or where they cannot be found as the triggers have them.
+	const Definition now = good ? definition_of(attachment) : definition;
+	for (int i = 0; i < static_cast<int>(lengthof(fixed_columns)); ++i)
+	{
+		const char *name = now.column[fixed_columns[i].column];
+		if (name != nullptr)
+			set(row, row_first_name + i, DirectFunctionCall1(namein, CStringGetDatum(name)));
+	}
+	set_text(row, row_listing_key, format_list(now.column, ColumnList::listing_key));
+	set_text(row, row_key, format_list(now.column, ColumnList::key));
+	set_text(row, row_carry, format_list(now.column, ColumnList::carried));
+	set_text(row, row_condition, now.condition);
 	set_text(row, row_empty, definition.keep_empty ? "keep" : "null");
-	row->value[row_own_rows] = BoolGetDatum(definition.own_rows);
-	row->null[row_own_rows] = false;
+	set(row, row_own_rows, BoolGetDatum(definition.own_rows));
 	set_text(row, row_null_value, definition.skip_null ? "skip" : "keep");
 	set_text(row, row_guard,
 	         definition.guard == Guard::keep    ? "keep"
@@ -536,9 +497,9 @@ put_row_now(ReturnSetInfo *result, Relation relation, const Trigger *trigger, bo
 		return false;
 	if (notices)
 		say_warnings(row);
-	set_array(&row, row_triggers, row.triggers);
-	set_array(&row, row_warnings, row.warnings);
-	set_array(&row, row_mends, row.mends);
+	set(&row, row_triggers, makeArrayResult(row.triggers, CurrentMemoryContext));
+	set(&row, row_warnings, makeArrayResult(row.warnings, CurrentMemoryContext));
+	set(&row, row_mends, makeArrayResult(row.mends, CurrentMemoryContext));
 	tuplestore_putvalues(result->setResult, result->setDesc, row.value, row.null);
 	return true;
 }

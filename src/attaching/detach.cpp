@@ -10,23 +10,15 @@ namespace {
 bool
 keeps(Relation relation, const Trigger *trigger, Side side, const char *column)
 {
-	const Definition definition = parse_definition(relation, trigger);
-	Attachment attachment = {};
-	Problem problem = {};
-
-	attachment.context = CurrentMemoryContext;
-	const bool resolved =
-		column != nullptr && resolve(relation, trigger, side, &attachment, &problem);
-	for (int i = first_target; column != nullptr && i < end_of_targets; ++i)
+	if (column == nullptr)
+		return true;
+	const Definition now = definition_now(relation, trigger, side);
+	for (int i = first_target; i < end_of_targets; ++i)
 	{
-		const char *name = resolved && attachment.column[i].attnum != 0
-		                       ? NameStr(attachment.column[i].name)
-		                   : resolved ? nullptr
-		                              : definition.column[i];
-		if (name != nullptr && strcmp(name, column) == 0)
+		if (now.column[i] != nullptr && strcmp(now.column[i], column) == 0)
 			return true;
 	}
-	return column == nullptr;
+	return false;
 }
 
 // A trigger of ours on "table": if "other" is named, of an attachment of the two.  *half is the

@@ -9,41 +9,12 @@ namespace listing_stats {
 
 namespace {
 
-// The names of the columns that an attachment has now, or where it does not resolve those that its
-// triggers have.
+// An attachment as it is now.
 struct Existing
 {
 	const Trigger *trigger;
-	const char *column[column_count];
-	Definition definition;
-	const char *condition;
+	Definition now;
 };
-
-Existing
-read_existing(const Request &request, const Trigger *trigger, Side side)
-{
-	Relation relation = side == Side::price ? request.price : request.listing;
-
-	Existing existing = {};
-	Attachment now = {};
-	Problem problem = {};
-
-	existing.trigger = trigger;
-	existing.definition = parse_definition(relation, trigger);
-	existing.condition = existing.definition.condition;
-	now.context = CurrentMemoryContext;
-	const bool resolved = resolve(relation, trigger, side, &now, &problem);
-	for (int i = 0; i < column_count; ++i)
-	{
-		if (resolved && now.column[i].attnum != 0)
-			existing.column[i] = pstrdup(NameStr(now.column[i].name));
-		else if (!resolved)
-			existing.column[i] = existing.definition.column[i];
-	}
-	if (resolved)
-		existing.condition = now.condition;
-	return existing;
-}
 
 // The attachments of the two tables, and those halves of which the other is gone.
 List *
@@ -68,7 +39,7 @@ existing_attachments(const Request &request)
 			if (!is_of_request)
 				continue;
 			Existing *existing = static_cast<Existing *>(palloc(sizeof(Existing)));
-			*existing = read_existing(request, trigger, side);
+			*existing = {trigger, definition_now(relation, trigger, side)};
 			found = lappend(found, existing);
 		}
 	}
@@ -76,7 +47,7 @@ existing_attachments(const Request &request)
 }
 
 bool
-keeps_named(const Request &request, const Existing &existing)
+keeps_named(const Request &request, const Definition &existing)
 {
 	for (int i = first_target; i < end_of_targets; ++i)
 	{
@@ -97,7 +68,7 @@ differs(const char *named, const char *now)
 
 // Whether the request does not name another key, time, value or condition than the attachment has.
 bool
-has_key(const Request &request, const Existing &existing)
+has_key(const Request &request, const Definition &existing)
 {
 	for (int i = 0; request.key_is_named && i < most_key_columns; ++i)
 	{
@@ -116,7 +87,7 @@ has_key(const Request &request, const Existing &existing)
 }
 
 bool
-is_of_same_prices(const Request &request, const Existing &existing)
+is_of_same_prices(const Request &request, const Definition &existing)
 {
 	const char *condition =
 		request.condition == nullptr ? nullptr
@@ -138,7 +109,7 @@ is_of_same_prices(const Request &request, const Existing &existing)
 // Whether the attachment has none of the columns that are named, or has lost them, so that it can
 // take them.
 bool
-can_take_named(const Request &request, const Existing &existing)
+can_take_named(const Request &request, const Definition &existing)
 {
 	for (int i = first_target; i < first_carried; ++i)
 	{
@@ -165,25 +136,26 @@ existing_attachment(Request *request)
 	{
 		const bool lost_key =
 			request->key_is_named && list_length(all) == 1 &&
-			get_attnum(RelationGetRelid(request->price), existing->column[price_key]) <= 0;
-		if (keeps_named(*request, *existing))
+			get_attnum(RelationGetRelid(request->price), existing->now.column[price_key]) <= 0;
+		if (keeps_named(*request, existing->now))
 			return existing->trigger;
-		if (has_key(*request, *existing) || lost_key)
+		if (has_key(*request, existing->now) || lost_key)
 			of_key = lappend(of_key, existing);
 	}
 	for (const Existing *existing : each<Existing *>(of_key))
 	{
 		if ((request->targets_are_named || list_length(of_key) > 1) &&
-		    (!is_of_same_prices(*request, *existing) || !can_take_named(*request, *existing)))
+		    (!is_of_same_prices(*request, existing->now) ||
+		     !can_take_named(*request, existing->now)))
 			continue;
 		for (int i = first_target; i < end_of_targets; ++i)
 		{
-			if (existing->column[i] != nullptr && columns[Min(count, 1)] == nullptr)
-				columns[Min(count, 1)] = existing->column[i];
+			if (existing->now.column[i] != nullptr && columns[Min(count, 1)] == nullptr)
+				columns[Min(count, 1)] = existing->now.column[i];
 		}
 		// The column that is kept if none is named: so a call that has been made can be made again.
-		if (!request->targets_are_named && existing->column[last_price] != nullptr &&
-		    strcmp(existing->column[last_price], argument_name(last_price)) == 0)
+		if (!request->targets_are_named && existing->now.column[last_price] != nullptr &&
+		    strcmp(existing->now.column[last_price], argument_name(last_price)) == 0)
 			usual = existing->trigger;
 		found = existing;
 		++count;
@@ -244,7 +216,7 @@ merge_carried(Request *request, const char *const *kept)
 
 // Nothing that is kept stops being kept because another column is named for the same.
 void
-check_stays_kept(const Request &request, const Existing &now)
+check_stays_kept(const Request &request, const Definition &now)
 {
 	for (int i = first_target; i < first_carried; ++i)
 	{
@@ -269,16 +241,17 @@ check_stays_kept(const Request &request, const Existing &now)
 const char *
 take_from_existing(Request *request, const Trigger *trigger, Attachment *attachment)
 {
-	Existing now = {};
+	Definition now = {};
 
 	if (trigger != nullptr)
 	{
 		const bool on_price = trigger->tgfoid == trigger_function(price_changed);
-		now = read_existing(*request, trigger, on_price ? Side::price : Side::listing);
-		attachment->skip_null = now.definition.skip_null;
-		attachment->keep_empty = now.definition.keep_empty;
-		attachment->own_rows = now.definition.own_rows;
-		attachment->guard = now.definition.guard;
+		now = definition_now(on_price ? request->price : request->listing, trigger,
+		                     on_price ? Side::price : Side::listing);
+		attachment->skip_null = now.skip_null;
+		attachment->keep_empty = now.keep_empty;
+		attachment->own_rows = now.own_rows;
+		attachment->guard = now.guard;
 	}
 	check_stays_kept(*request, now);
 	merge_carried(request, now.column);
@@ -307,17 +280,17 @@ take_from_others(Request *request)
 	if (others == NIL || request->listing_key_is_named)
 		return;
 	const Existing *other = static_cast<Existing *>(linitial(others));
-	if (request->key_is_named && !has_key(*request, *other))
+	if (request->key_is_named && !has_key(*request, other->now))
 		return;
 	for (int i = 0; i < most_key_columns; ++i)
 	{
 		for (const ColumnList list : {ColumnList::key, ColumnList::listing_key})
-			request->column[list_place(list, i)] = other->column[list_place(list, i)];
+			request->column[list_place(list, i)] = other->now.column[list_place(list, i)];
 	}
 	for (const int i : {static_cast<int>(price_at), static_cast<int>(price_tie)})
 	{
 		if (request->column[i] == nullptr)
-			request->column[i] = other->column[i];
+			request->column[i] = other->now.column[i];
 	}
 }
 

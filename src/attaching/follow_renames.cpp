@@ -122,30 +122,6 @@ other_in_schema(const Followed &followed, const Definition &definition, const Tr
 	return find_trigger(table, function, trigger, false) != nullptr ? table : InvalidOid;
 }
 
-// Puts what the trigger resolves to now into the definition.
-bool
-update_definition(const Followed &followed, Relation relation, const Trigger *trigger,
-                  Definition *definition)
-{
-	Attachment attachment = {};
-	Problem problem = {};
-
-	attachment.context = CurrentMemoryContext;
-	if (!resolve(relation, trigger, followed.side, &attachment, &problem))
-		return false;
-	definition->listing_oid = attachment.listing;
-	definition->price_oid = attachment.price;
-	for (int i = 0; i < column_count; ++i)
-	{
-		if (attachment.column[i].attnum == 0)
-			continue;
-		definition->column[i] = pstrdup(NameStr(attachment.column[i].name));
-		definition->record[i] = {attachment.column[i].attnum, attachment.column[i].type};
-	}
-	definition->condition = attachment.condition;
-	return true;
-}
-
 void
 rename_in_condition(const Followed &followed, Relation price, Definition *definition)
 {
@@ -213,8 +189,14 @@ follow_once(const Followed &followed)
 		const Oid listing = followed.side == Side::listing ? followed.table : other;
 		const Oid price = followed.side == Side::price ? followed.table : other;
 		const bool free = ConditionalLockRelationOid(other, AccessShareLock);
-		const bool resolves = free && update_definition(followed, relation, trigger, &definition);
-		if (!resolves)
+		Attachment attachment = {};
+		Problem problem = {};
+		attachment.context = CurrentMemoryContext;
+		const bool resolves =
+			free && resolve(relation, trigger, followed.side, &attachment, &problem);
+		if (resolves)
+			definition = definition_of(attachment);
+		else
 			apply_rename(followed, relation, &definition);
 		definition.listing = qualified_name(listing);
 		definition.price = qualified_name(price);

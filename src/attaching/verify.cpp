@@ -111,15 +111,7 @@ LISTING_STATS_FUNCTION(listing_stats_verify)
 	const Oid owner = relation->rd_rel->relowner;
 	List *attachments = NIL;
 	for (const Trigger *trigger : each<Trigger *>(attachments_to(listing, relation)))
-	{
-		auto *attachment = static_cast<Attachment *>(palloc0(sizeof(Attachment)));
-		Problem problem = {};
-		attachment->context = CurrentMemoryContext;
-		if (!resolve(relation, trigger, Side::price, attachment, &problem))
-			ereport(ERROR, (errcode(problem.sqlstate), errmsg_internal("%s", problem.message),
-			                errhint("%s", problem.hint)));
-		attachments = lappend(attachments, attachment);
-	}
+		attachments = lappend(attachments, attachment_now(relation, trigger));
 	Assert(CheckRelationLockedByMe(relation, AccessShareLock, true));
 	relation_close(relation, NoLock);  // until the transaction ends, as a query's
 	if (attachments == NIL)

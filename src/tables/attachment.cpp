@@ -451,6 +451,55 @@ resolve(Relation relation, const Trigger *trigger, Side side, Attachment *result
 	return good;
 }
 
+Attachment *
+attachment_now(Relation price, const Trigger *trigger)
+{
+	Attachment *attachment = static_cast<Attachment *>(palloc0(sizeof(Attachment)));
+	Problem problem = {};
+
+	attachment->context = CurrentMemoryContext;
+	if (!resolve(price, trigger, Side::price, attachment, &problem))
+		ereport(ERROR, (errcode(problem.sqlstate), errmsg_internal("%s", problem.message),
+		                errhint("%s", problem.hint)));
+	return attachment;
+}
+
+Definition
+definition_of(const Attachment &attachment)
+{
+	Definition definition = {};
+
+	definition.listing = qualified_name(attachment.listing);
+	definition.price = qualified_name(attachment.price);
+	definition.listing_oid = attachment.listing;
+	definition.price_oid = attachment.price;
+	for (int i = 0; i < column_count; ++i)
+	{
+		if (attachment.column[i].attnum == 0)
+			continue;
+		definition.column[i] = pstrdup(NameStr(attachment.column[i].name));
+		definition.record[i] = {attachment.column[i].attnum, attachment.column[i].type};
+	}
+	definition.condition = attachment.condition;
+	definition.keep_empty = attachment.keep_empty;
+	definition.own_rows = attachment.own_rows;
+	definition.skip_null = attachment.skip_null;
+	definition.guard = attachment.guard;
+	return definition;
+}
+
+Definition
+definition_now(Relation relation, const Trigger *trigger, Side side)
+{
+	Attachment attachment = {};
+	Problem problem = {};
+
+	attachment.context = CurrentMemoryContext;
+	return resolve(relation, trigger, side, &attachment, &problem)
+	           ? definition_of(attachment)
+	           : parse_definition(relation, trigger);
+}
+
 List *
 parents_of(Oid relation)
 {

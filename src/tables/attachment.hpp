@@ -96,6 +96,15 @@ struct Problem
 bool resolve(Relation relation, const Trigger *trigger, Side side, Attachment *result,
              Problem *problem);
 
+// The same of a trigger on price; an error says why it does not fit.
+Attachment *attachment_now(Relation price, const Trigger *trigger);
+
+// What triggers of the attachment say.
+Definition definition_of(const Attachment &attachment);
+
+// What the trigger says, with names and condition as they are now if all of it resolves.
+Definition definition_now(Relation relation, const Trigger *trigger, Side side);
+
 // Whether tables inherit from price, which have foreign keys of their own or none.
 bool has_inheritance_children(Relation price);
 

@@ -203,19 +203,14 @@ columns_of(const Attachment &attachment)
 const Attachment *
 attachment_of_table(Relation relation, const KeyColumns &key, bool needs_value)
 {
-	Attachment *found = nullptr;
+	const Attachment *found = nullptr;
 	const Attachment *other = nullptr;
 
 	for (const Trigger *trigger : each<Trigger *>(our_triggers(RelationGetRelid(relation))))
 	{
-		Problem problem = {};
 		if (!is_attachment(relation, trigger))
 			continue;
-		Attachment *attachment = static_cast<Attachment *>(palloc0(sizeof(Attachment)));
-		attachment->context = CurrentMemoryContext;
-		if (!resolve(relation, trigger, Side::price, attachment, &problem))
-			ereport(ERROR, (errcode(problem.sqlstate), errmsg_internal("%s", problem.message),
-			                errhint("%s", problem.hint)));
+		const Attachment *attachment = attachment_now(relation, trigger);
 		const KeyColumns own = columns_of(*attachment);
 		if (key.count > 0 && !same_columns(key, own))
 			continue;
