@@ -16,11 +16,8 @@ is_in_foreign_key(Relation relation, AttrNumber column)
 {
 	for (const ForeignKeyCacheInfo *foreign_key : foreign_keys(relation))
 	{
-		for (int i = 0; i < foreign_key->nkeys; ++i)
-		{
-			if (foreign_key->conkey[i] == column)
-				return true;
-		}
+		if (is_one_of(column, foreign_key->conkey, foreign_key->nkeys))
+			return true;
 	}
 	return false;
 }
@@ -59,10 +56,7 @@ find_only_column(const Request &request, Column which, const char *usual)
 			continue;
 		const Oid type = getBaseType(attribute->atttypid);
 		const char *name = NameStr(attribute->attname);
-		bool is_key = false;
-		for (int j = 0; j < primary_columns; ++j)
-			is_key = is_key || primary[j] == attribute->attnum;
-		if (is_key || is_taken(request, name) ||
+		if (is_one_of(attribute->attnum, primary, primary_columns) || is_taken(request, name) ||
 		    !(which == price_at ? is_time_type(type) : is_number(type)) ||
 		    is_in_foreign_key(request.price, attribute->attnum))
 			continue;
@@ -103,11 +97,23 @@ find_only_column(const Request &request, Column which, const char *usual)
 	pg_unreachable();
 }
 
+// The columns of the key, and the time; returns how many they are.
+int
+key_and_time(const Request &request, AttrNumber *column)
+{
+	const Oid price = RelationGetRelid(request.price);
+	const int count = count_list(request.column, ColumnList::key);
+
+	for (int i = 0; i < count; ++i)
+		column[i] = get_attnum(price, request.column[list_place(ColumnList::key, i)]);
+	column[count] = get_attnum(price, request.column[price_at]);
+	return count + 1;
+}
+
 // Whether there cannot be two prices of a listing at one time, or without one.
 bool
-is_unique(const Request &request)
+is_unique(const Request &request, const AttrNumber *column, int count)
 {
-	const int count = count_list(request.column, ColumnList::key);
 	const bool at_is_known =
 		read_column(request.price,
 	                find_column(request.price, request.column[price_at], argument_name(price_at)))
@@ -120,19 +126,9 @@ is_unique(const Request &request)
 		const Form_pg_index form = index->rd_index;
 		bool only_these = form->indisunique && form->indisvalid && form->indimmediate &&
 		                  (at_is_known || form->indnullsnotdistinct) &&
-		                  form->indnkeyatts <= count + 1 && has_rows_of(index, nullptr);
+		                  form->indnkeyatts <= count && has_rows_of(index, nullptr);
 		for (int i = 0; only_these && i < form->indnkeyatts; ++i)
-		{
-			const AttrNumber attnum = form->indkey.values[i];
-			bool found = false;
-			for (int j = 0; j < count; ++j)
-				found =
-					found || get_attnum(RelationGetRelid(request.price),
-				                        request.column[list_place(ColumnList::key, j)]) == attnum;
-			found = found ||
-			        get_attnum(RelationGetRelid(request.price), request.column[price_at]) == attnum;
-			only_these = found && attnum > 0;
-		}
+			only_these = is_one_of(form->indkey.values[i], column, count);
 		unique = unique || only_these;
 		index_close(index, AccessShareLock);
 	}
@@ -142,36 +138,23 @@ is_unique(const Request &request)
 const char *
 find_tie(const Request &request)
 {
-	AttrNumber primary[INDEX_MAX_KEYS];
-	const int columns = primary_key(request.price, primary);
-	const char *found = nullptr;
-	int count = 0;
+	AttrNumber column[most_key_columns + 1];
+	const int count = key_and_time(request, column);
 
-	if (is_unique(request))
+	if (is_unique(request, column, count))
 		return request.column[price_at];
-	for (int i = 0; i < columns; ++i)
-	{
-		const char *name = column_name(request.price, primary[i]);
-		bool is_key = strcmp(name, request.column[price_at]) == 0;
-		for (int j = 0; j < count_list(request.column, ColumnList::key); ++j)
-			is_key = is_key || strcmp(name, request.column[list_place(ColumnList::key, j)]) == 0;
-		if (is_key)
-			continue;
-		found = name;
-		++count;
-	}
-	if (count != 1)
-		ereport(
-			ERROR,
-			(errcode(count > 1 ? ERRCODE_AMBIGUOUS_COLUMN : ERRCODE_UNDEFINED_COLUMN),
-		     errmsg(count > 1 ? "the primary key of table \"%s\" has several columns that could "
-		                        "break ties"
-		                      : "table \"%s\" has no primary-key column that could break ties",
-		            RelationGetRelationName(request.price)),
-		     errhint("Name the column that orders prices of the same time: attach(..., tie => "
-		             "'...'). Where there cannot be two, that is \"%s\".",
-		             request.column[price_at])));
-	return found;
+	const int tie = primary_key_column(request.price, column, count);
+	if (tie <= 0)
+		ereport(ERROR,
+		        (errcode(tie < 0 ? ERRCODE_AMBIGUOUS_COLUMN : ERRCODE_UNDEFINED_COLUMN),
+		         errmsg(tie < 0 ? "the primary key of table \"%s\" has several columns that could "
+		                          "break ties"
+		                        : "table \"%s\" has no primary-key column that could break ties",
+		                RelationGetRelationName(request.price)),
+		         errhint("Name the column that orders prices of the same time: attach(..., tie => "
+		                 "'...'). Where there cannot be two, that is \"%s\".",
+		                 request.column[price_at])));
+	return column_name(request.price, static_cast<AttrNumber>(tie));
 }
 
 }  // namespace

@@ -56,41 +56,20 @@ column_name(Relation relation, AttrNumber attnum)
 	return pstrdup(NameStr(TupleDescAttr(RelationGetDescr(relation), attnum - 1)->attname));
 }
 
-// Deferrable ones too, which the relation cache does not have as the primary key before 17.
-int
-primary_key(Relation relation, AttrNumber *column)
-{
-	int count = 0;
-
-	for (const Oid oid : each<Oid>(RelationGetIndexList(relation)))
-	{
-		Relation index = index_open(oid, AccessShareLock);
-		for (int i = 0; index->rd_index->indisprimary && i < index->rd_index->indnkeyatts; ++i)
-			column[count++] = index->rd_index->indkey.values[i];
-		index_close(index, AccessShareLock);
-	}
-	return count;
-}
-
 const ForeignKeyCacheInfo *
 foreign_key_of(const Request &request)
 {
 	const int count = count_list(request.column, ColumnList::key);
+	AttrNumber key[most_key_columns];
+	AttrNumber referenced[most_key_columns];
 
+	for (int i = 0; i < count; ++i)
+		key[i] = get_attnum(RelationGetRelid(request.price),
+		                    request.column[list_place(ColumnList::key, i)]);
 	for (const ForeignKeyCacheInfo *foreign_key : foreign_keys(request.price))
 	{
-		int matched = 0;
-		if (foreign_key->confrelid != RelationGetRelid(request.listing) ||
-		    foreign_key->nkeys != count)
-			continue;
-		for (int i = 0; i < count; ++i)
-		{
-			const AttrNumber key = get_attnum(RelationGetRelid(request.price),
-			                                  request.column[list_place(ColumnList::key, i)]);
-			for (int j = 0; j < count; ++j)
-				matched += foreign_key->conkey[j] == key ? 1 : 0;
-		}
-		if (matched == count)
+		if (foreign_key->confrelid == RelationGetRelid(request.listing) &&
+		    is_on(*foreign_key, key, count, referenced))
 			return foreign_key;
 	}
 	return nullptr;

@@ -12,9 +12,6 @@ void find_key(Request *request, bool anew);
 // The foreign key from exactly the columns of the key to the listing; nullptr: there is none.
 const ForeignKeyCacheInfo *foreign_key_of(const Request &request);
 
-// The columns of the primary key, at most INDEX_MAX_KEYS; returns their number, 0 if there is none.
-int primary_key(Relation relation, AttrNumber *column);
-
 const char *column_name(Relation relation, AttrNumber attnum);
 
 }  // namespace listing_stats

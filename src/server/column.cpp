@@ -241,25 +241,39 @@ read_column(Relation relation, AttrNumber attnum)
 	return column;
 }
 
-int
-primary_key_column(Relation relation, const AttrNumber *without, int count)
+bool
+is_one_of(AttrNumber column, const AttrNumber *columns, int count)
 {
-	int found = 0;
+	return std::find(columns, columns + count, column) != columns + count;
+}
 
-	// Deferrable ones too, which the relation cache does not have as the primary key before 17.
+// Deferrable ones too, which the relation cache does not have as the primary key before 17.
+int
+primary_key(Relation relation, AttrNumber *column)
+{
+	int count = 0;
+
 	for (const Oid oid : each<Oid>(RelationGetIndexList(relation)))
 	{
 		Relation index = index_open(oid, AccessShareLock);
 		for (int i = 0; index->rd_index->indisprimary && i < index->rd_index->indnkeyatts; ++i)
-		{
-			const int candidate = index->rd_index->indkey.values[i];
-			const bool is_other =
-				std::none_of(without, without + count,
-			                 [candidate](AttrNumber other) { return other == candidate; });
-			if (is_other)
-				found = found == 0 ? candidate : -1;
-		}
+			column[count++] = index->rd_index->indkey.values[i];
 		index_close(index, AccessShareLock);
+	}
+	return count;
+}
+
+int
+primary_key_column(Relation relation, const AttrNumber *without, int count)
+{
+	AttrNumber primary[INDEX_MAX_KEYS];
+	const int columns = primary_key(relation, primary);
+	int found = 0;
+
+	for (int i = 0; i < columns; ++i)
+	{
+		if (!is_one_of(primary[i], without, count))
+			found = found == 0 ? primary[i] : -1;
 	}
 	return found;
 }
@@ -329,12 +343,30 @@ check_column_type(Relation price, const ResolvedColumn &column, bool as_time)
 }
 
 bool
+is_on(const ForeignKeyCacheInfo &foreign_key, const AttrNumber *column, int count,
+      AttrNumber *referenced)
+{
+	if (foreign_key.nkeys != count)
+		return false;
+	for (int i = 0; i < count; ++i)
+	{
+		const AttrNumber *end = foreign_key.conkey + count;
+		const AttrNumber *found = std::find(foreign_key.conkey, end, column[i]);
+		if (found == end)
+			return false;
+		referenced[i] = foreign_key.confkey[found - foreign_key.conkey];
+	}
+	return true;
+}
+
+bool
 refers_to(Relation relation, AttrNumber column, Oid table, AttrNumber referenced)
 {
 	for (const ForeignKeyCacheInfo *foreign_key : foreign_keys(relation))
 	{
-		if (foreign_key->nkeys == 1 && foreign_key->conkey[0] == column &&
-		    foreign_key->confrelid == table && foreign_key->confkey[0] == referenced)
+		AttrNumber found = InvalidAttrNumber;
+		if (foreign_key->confrelid == table && is_on(*foreign_key, &column, 1, &found) &&
+		    found == referenced)
 			return true;
 	}
 	return false;

@@ -73,7 +73,12 @@ enum class Fit
 };
 Fit column_fit(const ResolvedColumn &source, const ResolvedColumn &target);
 
-// The only column of the primary key that is none of these; 0: none; -1: several.
+bool is_one_of(AttrNumber column, const AttrNumber *columns, int count);
+
+// The columns of the primary key, at most INDEX_MAX_KEYS; returns their number, 0 if there is none.
+int primary_key(Relation relation, AttrNumber *column);
+
+// Its only column that is none of these; 0: none; -1: several.
 int primary_key_column(Relation relation, const AttrNumber *without, int count);
 
 // What "text" gives for each of so many, with the separator between.
@@ -97,6 +102,11 @@ const char *in_collation(const char *expression, Oid collation);
 
 // An error unless the column can be a price, or a time.
 void check_column_type(Relation price, const ResolvedColumn &column, bool as_time);
+
+// Whether the foreign key is on exactly these columns, in whatever order: sets those that they
+// refer to.
+bool is_on(const ForeignKeyCacheInfo &foreign_key, const AttrNumber *column, int count,
+           AttrNumber *referenced);
 
 // Whether a foreign key of this column alone refers to that of another table.
 bool refers_to(Relation relation, AttrNumber column, Oid table, AttrNumber referenced);

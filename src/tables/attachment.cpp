@@ -12,6 +12,8 @@
 #include "tables/condition.hpp"
 #include "tables/distributed.hpp"
 
+#include <algorithm>
+
 namespace listing_stats {
 
 namespace {
@@ -33,34 +35,22 @@ record_is_of(const Definition &definition, Relation relation, Side side)
 	       (side == Side::price ? definition.price_oid : definition.listing_oid);
 }
 
-// The foreign key from the columns of price to listing, of several the one to the columns that were
-// the key so far: sets the columns of listing that it refers to; InvalidOid: there is none.
+// The foreign key from these columns of price to listing, of several the one to the columns that
+// were the key so far: sets the columns of listing that it refers to; InvalidOid: there is none.
 Oid
-find_foreign_key(Relation price, const Attachment &attachment, int columns, Oid listing,
+find_foreign_key(Relation price, const AttrNumber *key, int columns, Oid listing,
                  const AttrNumber *so_far, AttrNumber *target)
 {
 	Oid found = InvalidOid;
 
 	for (const ForeignKeyCacheInfo *foreign_key : foreign_keys(price))
 	{
-		AttrNumber referenced[most_key_columns] = {};
-		bool all = foreign_key->nkeys == columns && foreign_key->confrelid == listing;
-		bool same = true;
-		for (int i = 0; all && i < columns; ++i)
-		{
-			const AttrNumber key = attachment.column[list_place(ColumnList::key, i)].attnum;
-			for (int j = 0; j < columns; ++j)
-			{
-				if (foreign_key->conkey[j] == key)
-					referenced[i] = foreign_key->confkey[j];
-			}
-			all = referenced[i] != InvalidAttrNumber;
-			same = same && referenced[i] == so_far[i];
-		}
-		if (!all || (OidIsValid(found) && !same))
+		AttrNumber referenced[most_key_columns];
+		if (foreign_key->confrelid != listing || !is_on(*foreign_key, key, columns, referenced) ||
+		    (OidIsValid(found) && !std::equal(referenced, referenced + columns, so_far)))
 			continue;
 		found = foreign_key->conoid;
-		memcpy(target, referenced, sizeof referenced);
+		std::copy_n(referenced, columns, target);
 	}
 	return found;
 }
@@ -241,6 +231,7 @@ bool
 resolve_keys(Definition *definition, Relation listing, Relation price, bool recorded,
              Attachment *result, Problem *problem)
 {
+	AttrNumber key[most_key_columns] = {};
 	AttrNumber so_far[most_key_columns] = {};
 	AttrNumber referenced[most_key_columns] = {};
 
@@ -251,10 +242,11 @@ resolve_keys(Definition *definition, Relation listing, Relation price, bool reco
 		if (!resolve_column(*definition, place, price, recorded, &result->column[place], problem))
 			return false;
 		definition->column[place] = NameStr(result->column[place].name);
+		key[i] = result->column[place].attnum;
 		so_far[i] = get_attnum(RelationGetRelid(listing),
 		                       definition->column[list_place(ColumnList::listing_key, i)]);
 	}
-	const Oid constraint = find_foreign_key(price, *result, result->key_columns,
+	const Oid constraint = find_foreign_key(price, key, result->key_columns,
 	                                        RelationGetRelid(listing), so_far, referenced);
 	result->foreign_key =
 		OidIsValid(constraint) && !has_inheritance_children(price) && is_checked(price, constraint);

@@ -17,6 +17,8 @@
 #include "tables/distributed.hpp"
 #include "tables/price_index.hpp"
 
+#include <algorithm>
+
 namespace listing_stats {
 
 namespace {
@@ -304,24 +306,24 @@ set_listing(const Attachment &attachment, PriceTable *table)
 bool
 refers_to_listings(Relation relation, const PriceTable &table)
 {
-	// A copy: lookups may have the relation cache free its own.
-	List *foreign_keys = static_cast<List *>(copyObjectImpl(RelationGetFKeyList(relation)));
+	const int count = key_columns(table);
+	AttrNumber key[most_key_columns];
+	AttrNumber wanted[most_key_columns];
+	AttrNumber referenced[most_key_columns];
 
-	for (const ForeignKeyCacheInfo *foreign_key : each<ForeignKeyCacheInfo *>(foreign_keys))
+	for (int i = 0; i < count; ++i)
 	{
-		int found = 0;
-		for (int i = 0; i < key_columns(table); ++i)
-		{
-			const AttrNumber key =
-				get_attnum(RelationGetRelid(relation), NameStr(key_column(table, i).name));
-			for (int j = 0; j < foreign_key->nkeys; ++j)
-				found += foreign_key->conkey[j] == key &&
-				                 foreign_key->confkey[j] == listing_column(table, i).attnum
-				             ? 1
-				             : 0;
-		}
-		if (foreign_key->confrelid == table.listing && found == key_columns(table) &&
-		    foreign_key->nkeys == found && is_checked(relation, foreign_key->conoid))
+		key[i] = get_attnum(RelationGetRelid(relation), NameStr(key_column(table, i).name));
+		wanted[i] = listing_column(table, i).attnum;
+	}
+	// A copy: lookups may have the relation cache free its own.
+	List *keys = static_cast<List *>(copyObjectImpl(RelationGetFKeyList(relation)));
+	for (const ForeignKeyCacheInfo *foreign_key : each<ForeignKeyCacheInfo *>(keys))
+	{
+		if (foreign_key->confrelid == table.listing &&
+		    is_on(*foreign_key, key, count, referenced) &&
+		    std::equal(wanted, wanted + count, referenced) &&
+		    is_checked(relation, foreign_key->conoid))
 			return true;
 	}
 	return false;
