@@ -255,9 +255,9 @@ take_from_existing(Request *request, const Trigger *trigger, Attachment *attachm
 	}
 	check_stays_kept(*request, now);
 	merge_carried(request, now.column);
-	for (int i = 0; i < first_source; ++i)
+	for (int i = first_target; i < first_source; ++i)
 	{
-		const bool is_of_key = i == price_key || i == listing_key;
+		const bool is_of_key = i >= price_key && i < price_at;
 		if (!is_of_key && !is_carried(i) && request->column[i] == nullptr)
 			request->column[i] = now.column[i];
 	}

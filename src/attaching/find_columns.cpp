@@ -26,10 +26,9 @@ is_in_foreign_key(Relation relation, AttrNumber column)
 bool
 is_taken(const Request &request, const char *name)
 {
-	for (int i = first_of_price; i < end_of_price; ++i)
+	for (int i = first_of_price; i < first_source; ++i)
 	{
-		const bool carries = i >= first_source && i < further_price_key;
-		if (!carries && request.column[i] != nullptr && strcmp(request.column[i], name) == 0)
+		if (request.column[i] != nullptr && strcmp(request.column[i], name) == 0)
 			return true;
 	}
 	return false;

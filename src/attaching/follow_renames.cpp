@@ -155,7 +155,7 @@ apply_rename(const Followed &followed, Relation relation, Definition *definition
 		    (!recorded || definition->record[i].attnum == followed.column))
 		{
 			definition->column[i] = followed.rename->newname;
-			if (i >= first_of_condition && i < further_price_key)
+			if (i >= first_of_condition)
 				rename_in_condition(followed, relation, definition);
 		}
 	}

@@ -13,28 +13,45 @@ struct ListArgument
 {
 	ColumnList list;
 	const char *name;
+	int first;  // place
+	int capacity;
 };
 
 constexpr ListArgument list_arguments[] = {
-	{ColumnList::listing_key, "listing_key"},
-	{ColumnList::key, "key"},
-	{ColumnList::carried, "carry"},
-	{ColumnList::condition, "condition_columns"},
+	{ColumnList::listing_key, "listing_key", listing_key, most_key_columns},
+	{ColumnList::key, "key", price_key, most_key_columns},
+	{ColumnList::carried, "carry", first_source, most_carried},
+	{ColumnList::condition, "condition_columns", first_of_condition, most_condition_columns},
 };
 
-const char *
-list_name(ColumnList list)
+const ListArgument &
+argument_of(ColumnList list)
 {
-	return list_arguments[static_cast<int>(list)].name;
+	return list_arguments[static_cast<int>(list)];
 }
 
-// Calls "visit" with each place of a list.
-template <typename Visit>
-void
-for_each_place(ColumnList list, Visit visit)
+// The list that has a place; nullptr: none.
+const ListArgument *
+list_of(int place)
 {
-	for (int i = 0; i < list_capacity(list); ++i)
-		visit(list_place(list, i), i);
+	for (const ListArgument &list : list_arguments)
+	{
+		if (place >= list.first && place < list.first + list.capacity)
+			return &list;
+	}
+	return nullptr;
+}
+
+// The argument that names the column alone; nullptr: there is none.
+const char *
+fixed_name(int column)
+{
+	for (const FixedColumn &fixed : fixed_columns)
+	{
+		if (fixed.column == column)
+			return fixed.name;
+	}
+	return nullptr;
 }
 
 // What the record calls the column in a place: of a list, the first by the list's name and the
@@ -42,21 +59,13 @@ for_each_place(ColumnList list, Visit visit)
 const char *
 place_name(int column)
 {
-	const bool is_target_of_list = is_carried(column);
-	const int place = is_target_of_list ? source_of_carried(column) : column;
-	const char *name = nullptr;
-
-	for (const FixedColumn &fixed : fixed_columns)
-	{
-		if (fixed.column == column)
-			return fixed.name;
-	}
-	for (const ListArgument &argument : list_arguments)
-		for_each_place(argument.list, [&name, &argument, place](int its_place, int number) {
-			if (its_place == place)
-				name = number == 0 ? argument.name : psprintf("%s%d", argument.name, number + 1);
-		});
-	return is_target_of_list ? psprintf("last_%s", name) : name;
+	if (is_carried(column))
+		return psprintf("last_%s", place_name(source_of_carried(column)));
+	const ListArgument *list = list_of(column);
+	if (list == nullptr)
+		return fixed_name(column);
+	return column == list->first ? list->name
+	                             : psprintf("%s%d", list->name, column - list->first + 1);
 }
 
 // Splits "name:attnum:type" of the record; what is not of that form is left out.
@@ -262,7 +271,7 @@ append_list(StringInfo out, const Definition &definition, ColumnList list)
 	const char *text = format_list(definition.column, list);
 
 	if (text != nullptr)
-		append_argument(out, list_name(list), text);
+		append_argument(out, argument_of(list).name, text);
 }
 
 }  // namespace
@@ -298,53 +307,23 @@ parse_empty(const char *text, bool *keep_empty)
 const char *
 argument_name(int column)
 {
-	if (is_carried(column))
-		return list_name(ColumnList::carried);
-	for (const FixedColumn &fixed : fixed_columns)
-	{
-		if (fixed.column == column)
-			return fixed.name;
-	}
-	for (const ListArgument &argument : list_arguments)
-	{
-		for (int i = 0; i < list_capacity(argument.list); ++i)
-		{
-			if (list_place(argument.list, i) == column)
-				return argument.list == ColumnList::condition ? "condition" : argument.name;
-		}
-	}
-	pg_unreachable();
+	const ListArgument *list = list_of(is_carried(column) ? source_of_carried(column) : column);
+
+	if (list == nullptr)
+		return fixed_name(column);
+	return list->list == ColumnList::condition ? "condition" : list->name;
 }
 
 int
 list_place(ColumnList list, int number)
 {
-	switch (list)
-	{
-	case ColumnList::listing_key:
-		return number == 0 ? listing_key : further_listing_key + number - 1;
-	case ColumnList::key:
-		return number == 0 ? price_key : further_price_key + number - 1;
-	case ColumnList::carried:
-		return first_source + number;
-	case ColumnList::condition:
-		return first_of_condition + number;
-	}
-	pg_unreachable();
+	return argument_of(list).first + number;
 }
 
 int
 list_capacity(ColumnList list)
 {
-	switch (list)
-	{
-	case ColumnList::carried:
-		return most_carried;
-	case ColumnList::condition:
-		return most_condition_columns;
-	default:
-		return most_key_columns;
-	}
+	return argument_of(list).capacity;
 }
 
 int
@@ -352,7 +331,8 @@ count_list(const char *const *column, ColumnList list)
 {
 	int count = 0;
 
-	for_each_place(list, [&count, column](int place, int) { count += column[place] != nullptr; });
+	for (int i = 0; i < list_capacity(list); ++i)
+		count += column[list_place(list, i)] != nullptr ? 1 : 0;
 	return count;
 }
 
@@ -399,9 +379,11 @@ format_list(const char *const *column, ColumnList list)
 	StringInfoData out;
 
 	initStringInfo(&out);
-	for_each_place(list, [&out, column, list](int place, int) {
+	for (int i = 0; i < list_capacity(list); ++i)
+	{
+		const int place = list_place(list, i);
 		if (column[place] == nullptr)
-			return;
+			continue;
 		if (out.len > 0)
 			appendStringInfoString(&out, ", ");
 		append_name(&out, column[place]);
@@ -410,7 +392,7 @@ format_list(const char *const *column, ColumnList list)
 			appendStringInfoString(&out, " AS ");
 			append_name(&out, column[carried_by(place)]);
 		}
-	});
+	}
 	return out.len == 0 ? nullptr : out.data;
 }
 

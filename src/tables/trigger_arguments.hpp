@@ -30,8 +30,8 @@ constexpr int most_condition_columns = 16;
 // the places that are not needed are empty.
 enum Column
 {
-	listing_key,  // the first, see key_column()
-	last_price,
+	listing_key,  // the first of its columns
+	last_price = listing_key + most_key_columns,
 	last_price_at,
 	previous_price,
 	lowest_price,
@@ -39,22 +39,20 @@ enum Column
 	price_count,
 	price_total,
 	first_price,
-	first_carried,  // what carries further columns of the latest row
-	price_key = first_carried + most_carried,
-	price_at,
+	first_carried,                             // what carries further columns of the latest row
+	price_key = first_carried + most_carried,  // the first of its columns
+	price_at = price_key + most_key_columns,
 	price_tie,
 	price_value,
 	first_source,  // of what is carried, in the same order
 	first_of_condition = first_source + most_carried,
-	further_price_key = first_of_condition + most_condition_columns,
-	further_listing_key = further_price_key + most_key_columns - 1,
-	column_count = further_listing_key + most_key_columns - 1
+	column_count = first_of_condition + most_condition_columns
 };
 
 constexpr int first_target = last_price;
 constexpr int end_of_targets = price_key;
 constexpr int first_of_price = price_key;
-constexpr int end_of_price = further_listing_key;
+constexpr int end_of_price = column_count;
 
 constexpr bool
 is_target(int column)
@@ -71,7 +69,7 @@ is_carried(int column)
 constexpr bool
 is_of_listing(int column)
 {
-	return column < first_of_price || column >= end_of_price;
+	return column < first_of_price;
 }
 
 // The columns that are named by an argument of their own, in their order.
