@@ -373,21 +373,16 @@ check_attachment(Row *row, const Definition &definition, const Attachment &attac
 	const bool insertable = !attachment.own_rows || OidIsValid(listing_key_index(attachment));
 	if (!insertable || !finds_listing(attachment))
 	{
-		StringInfoData key;
-		initStringInfo(&key);
-		for (int i = 0; i < attachment.key_columns; ++i)
-			appendStringInfo(&key, "%s%s", i > 0 ? ", " : "",
-			                 quote_identifier(NameStr(
-								 attachment.column[list_place(ColumnList::listing_key, i)].name)));
+		const char *key = sql_list(attachment, ColumnList::listing_key);
 		append_warning(
 			row,
 			psprintf(insertable ? "no index of table \"%s\" is on (%s): each change of a price "
 		                          "reads the whole table"
 		                        : "no unique index of table \"%s\" is on (%s): the first price of "
 		                          "a key is an error",
-		             get_rel_name(attachment.listing), key.data),
+		             get_rel_name(attachment.listing), key),
 			psprintf("CREATE%s INDEX ON %s (%s);", insertable ? "" : " UNIQUE",
-		             qualified_name(attachment.listing), key.data));
+		             qualified_name(attachment.listing), key));
 	}
 	check_distributed(row, attachment);
 	check_names(row, definition, attachment);

@@ -142,14 +142,7 @@ is_in_given_order(const Request &request, const Attachment &attachment)
 const char *
 key_list(const Attachment &attachment)
 {
-	const char *name[column_count] = {};
-
-	for (int i = 0; i < attachment.key_columns; ++i)
-	{
-		const int place = list_place(ColumnList::key, i);
-		name[place] = NameStr(attachment.column[place].name);
-	}
-	return format_list(name, ColumnList::key);
+	return format_list(definition_of(attachment).column, ColumnList::key);
 }
 
 Attachment

@@ -80,17 +80,13 @@ LISTING_STATS_FUNCTION(listing_stats_detach)
 	const Oid other = PG_NARGS() > 1 ? PG_GETARG_OID(0) : InvalidOid;
 	const char *column = PG_NARGS() > 2 ? NameStr(*PG_GETARG_NAME(2)) : nullptr;
 
-	check_ownership(table);
-	LockRelationOid(table, AccessExclusiveLock);  // as DROP TRIGGER will, and price first
-	check_ownership(table);
+	lock_owned(table, AccessExclusiveLock);  // as DROP TRIGGER will, and price first
 	SPI_connect();
 	int count = detach(table, other, column);
 	if (OidIsValid(other))
 	{
 		// What has lost its half on price.
-		check_ownership(other);
-		LockRelationOid(other, AccessExclusiveLock);
-		check_ownership(other);
+		lock_owned(other, AccessExclusiveLock);
 		count += detach(other, table, column);
 	}
 	SPI_finish();

@@ -22,12 +22,9 @@ refers_to_any_of(Relation relation, Oid other)
 const char *
 quoted_list(const char *const *column, ColumnList list)
 {
-	StringInfoData out;
-
-	initStringInfo(&out);
-	for (int i = 0; i < count_list(column, list); ++i)
-		appendStringInfo(&out, "%s\"%s\"", i > 0 ? ", " : "", column[list_place(list, i)]);
-	return out.data;
+	return joined(count_list(column, list), ", ", [column, list](int i) {
+		return psprintf("\"%s\"", column[list_place(list, i)]);
+	});
 }
 
 // The key that a foreign key is on.

@@ -20,20 +20,9 @@ constexpr const char *usual_last_price_at = "last_price_at";
 void
 find_key(Relation price, Request *request)
 {
-	int count = 0;
+	const List *all = RelationGetFKeyList(price);
+	const int count = list_length(all);
 
-	for (const ForeignKeyCacheInfo *foreign_key : foreign_keys(price))
-	{
-		if (foreign_key->nkeys > most_key_columns)
-			ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-			                errmsg("the foreign key of table \"%s\" has %d columns",
-			                       RelationGetRelationName(price), foreign_key->nkeys),
-			                errhint("Keys have at most %d columns.", most_key_columns)));
-		for (int i = 0; i < foreign_key->nkeys; ++i)
-			request->column[list_place(ColumnList::key, i)] =
-				get_attname(RelationGetRelid(price), foreign_key->conkey[i], false);
-		++count;
-	}
 	if (count != 1)
 		ereport(ERROR,
 		        (errcode(count == 0 ? ERRCODE_UNDEFINED_COLUMN : ERRCODE_AMBIGUOUS_COLUMN),
@@ -42,6 +31,15 @@ find_key(Relation price, Request *request)
 		                RelationGetRelationName(price)),
 		         errhint("Name the columns whose latest row is to be kept: keep_latest(..., key => "
 		                 "'...'). See \"No table of listings\" in docs/fitting-your-tables.md.")));
+	const ForeignKeyCacheInfo *foreign_key = static_cast<ForeignKeyCacheInfo *>(linitial(all));
+	if (foreign_key->nkeys > most_key_columns)
+		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+		                errmsg("the foreign key of table \"%s\" has %d columns",
+		                       RelationGetRelationName(price), foreign_key->nkeys),
+		                errhint("Keys have at most %d columns.", most_key_columns)));
+	for (int i = 0; i < foreign_key->nkeys; ++i)
+		request->column[list_place(ColumnList::key, i)] =
+			get_attname(RelationGetRelid(price), foreign_key->conkey[i], false);
 }
 
 // Creates the table with the columns of the key, as price has them, for the owner of price.
@@ -83,9 +81,8 @@ latest_table(text *table, Oid price_oid, Request *request)
 
 	if (OidIsValid(found) && request->column[price_key] != nullptr)
 		return found;
-	check_ownership(price_oid);
-	Relation price = relation_open(price_oid, ShareRowExclusiveLock);
-	check_ownership(price_oid);
+	lock_owned(price_oid, ShareRowExclusiveLock);
+	Relation price = relation_open(price_oid, NoLock);
 	if (request->column[price_key] == nullptr)
 		find_key(price, request);
 	if (OidIsValid(found))

@@ -186,12 +186,6 @@ find_attachment(const Refresh &refresh)
 	pg_unreachable();
 }
 
-void
-set_for_reading(const char *name, const char *value)
-{
-	set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-}
-
 // Runs a query as the owner of the tables, within SPI_connect().  To plan it can run
 // functions of his: those in predicates of indexes.
 void
@@ -252,8 +246,8 @@ read_keys(const Refresh &refresh, const Attachment &attachment, Size *count)
 	// No setting of the caller's may change what the condition means.
 	const int guc_level = begin_safe_settings();
 	for (const char *name : off)
-		set_for_reading(name, "off");
-	set_for_reading("max_parallel_workers_per_gather", "0");
+		set_meanwhile(name, "off");
+	set_meanwhile("max_parallel_workers_per_gather", "0");
 	select_as_owner(attachment, query, refresh.has_last ? attachment.key_columns : 0, type, column);
 	end_safe_settings(guc_level);
 

@@ -12,8 +12,6 @@ namespace listing_stats {
 
 namespace {
 
-constexpr int rows_per_fetch = 1000;
-
 // Whoever may not read all of a table would be told of differences that do not exist.
 void
 check_can_read(Oid table)
@@ -51,7 +49,6 @@ uint64
 put_differences(ReturnSetInfo *result, const char *differences, Oid owner)
 {
 	const Actor before = act_as(owner, SECURITY_RESTRICTED_OPERATION | SECURITY_NOFORCE_RLS);
-	uint64 count = 0;
 	const char *query =
 		psprintf("SELECT d.key, d.column_name::pg_catalog.name, d.stored, d.expected "
 	             "FROM (%s) AS d (key, column_name, stored, expected)",
@@ -67,18 +64,16 @@ put_differences(ReturnSetInfo *result, const char *differences, Oid owner)
 	end_safe_settings(guc_level);
 	// What is found is printed as the caller wants it.
 	guc_level = begin_safe_path();
-	Portal portal = SPI_cursor_open(nullptr, plan, nullptr, nullptr, true);
-	for (;;)
-	{
-		SPI_cursor_fetch(portal, true, rows_per_fetch);
-		if (SPI_processed == 0)
-			break;
-		for (uint64 i = 0; i < SPI_processed; ++i)
-			tuplestore_puttuple(result->setResult, SPI_tuptable->vals[i]);
-		count += SPI_processed;
-		SPI_freetuptable(SPI_tuptable);
-	}
-	SPI_cursor_close(portal);
+	SPIExecuteOptions options = {};
+	options.read_only = true;
+	options.dest = CreateTuplestoreDestReceiver();
+	SetTuplestoreDestReceiverParams(options.dest, result->setResult,
+	                                result->econtext->ecxt_per_query_memory, false, nullptr,
+	                                nullptr);
+	const int outcome = SPI_execute_plan_extended(plan, &options);
+	if (outcome != SPI_OK_SELECT)
+		elog(ERROR, "a statement of listing_stats failed: %s", SPI_result_code_string(outcome));
+	const uint64 count = SPI_processed;
 	end_safe_settings(guc_level);
 	SPI_finish();
 	resume_as(before);

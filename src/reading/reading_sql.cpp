@@ -713,9 +713,9 @@ prepare_reading(const PriceTable &table, KeyKind kind, Reading reading, Oid *typ
 		return plan;
 	}
 	const int level = NewGUCNestLevel();
-	set_for_planning("enable_seqscan", "off");
-	set_for_planning("enable_bitmapscan", "off");
-	set_for_planning("jit", "off");
+	set_meanwhile("enable_seqscan", "off");
+	set_meanwhile("enable_bitmapscan", "off");
+	set_meanwhile("jit", "off");
 	SPIPlanPtr plan = prepare(query, 2, type, CURSOR_OPT_GENERIC_PLAN);
 	SPI_keepplan(plan);
 	CachedPlan *cached = SPI_plan_get_cached_plan(plan);

@@ -55,6 +55,7 @@ extern "C" {
 #include "executor/executor.h"
 #include "executor/nodeHash.h"
 #include "executor/spi.h"
+#include "executor/tstoreReceiver.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "lib/stringinfo.h"
@@ -447,9 +448,9 @@ array_length(PlannerInfo *root, Node *array)
 #endif
 }
 
-// For the plans made until the level of settings that was begun before ends.
+// Until the level of settings that was begun before ends.
 inline void
-set_for_planning(const char *name, const char *value)
+set_meanwhile(const char *name, const char *value)
 {
 	set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 }

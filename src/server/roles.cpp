@@ -52,4 +52,12 @@ check_ownership(Oid relation)
 		aclcheck_error(ACLCHECK_NOT_OWNER, OBJECT_TABLE, name);
 }
 
+void
+lock_owned(Oid relation, LOCKMODE mode)
+{
+	check_ownership(relation);
+	LockRelationOid(relation, mode);
+	check_ownership(relation);
+}
+
 }  // namespace listing_stats

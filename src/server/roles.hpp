@@ -75,4 +75,7 @@ leaves_out_identity(Form_pg_publication publication, Relation table, List *ances
 // anything is locked: only an owner may make others wait.
 void check_ownership(Oid relation);
 
+// Locks the table, only for who owns it: whoever was waited for may have taken it from him.
+void lock_owned(Oid relation, LOCKMODE mode);
+
 }  // namespace listing_stats

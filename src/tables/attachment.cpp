@@ -676,6 +676,14 @@ source_of(const Attachment &attachment, int target)
 	return attachment.column[target == last_price_at ? price_at : price_value];
 }
 
+char *
+sql_list(const Attachment &attachment, ColumnList list)
+{
+	return joined(attachment.key_columns, ", ", [&attachment, list](int i) {
+		return quote_identifier(NameStr(attachment.column[list_place(list, i)].name));
+	});
+}
+
 bool
 keeps_values_of_rows(const Attachment &attachment)
 {

@@ -151,6 +151,9 @@ const char *key_of_price(Relation price, const Trigger *trigger);
 // The column of price whose type a target has; the count's is made up.
 ResolvedColumn source_of(const Attachment &attachment, int target);
 
+// The columns of the key, of price or of listing, as SQL has them: quoted, with commas between.
+char *sql_list(const Attachment &attachment, ColumnList list);
+
 // Whether a column is kept that has a value of one row, most often the latest, and not one of all
 // prices.
 bool keeps_values_of_rows(const Attachment &attachment);

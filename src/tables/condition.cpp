@@ -337,8 +337,7 @@ begin_safe_path()
 {
 	const int level = NewGUCNestLevel();
 
-	set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
-	                  GUC_ACTION_SAVE, true, 0, false);
+	set_meanwhile("search_path", "pg_catalog, pg_temp");
 	return level;
 }
 
@@ -362,8 +361,7 @@ begin_safe_settings()
 	for (const auto &[name, value] : settings)
 	{
 		if (strcmp(GetConfigOption(name, false, false), value) != 0)
-			set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
-			                  false);
+			set_meanwhile(name, value);
 	}
 	return level;
 }

@@ -278,15 +278,7 @@ earliest_first(const Attachment &attachment, const char *prefix)
 char *
 index_columns(const Attachment &attachment)
 {
-	StringInfoData out;
-
-	initStringInfo(&out);
-	for (int i = 0; i < attachment.key_columns; ++i)
-		appendStringInfo(
-			&out, "%s, ",
-			quote_identifier(NameStr(attachment.column[list_place(ColumnList::key, i)].name)));
-	appendStringInfoString(&out, latest_first(attachment, ""));
-	return out.data;
+	return psprintf("%s, %s", sql_list(attachment, ColumnList::key), latest_first(attachment, ""));
 }
 
 Oid

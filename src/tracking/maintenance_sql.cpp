@@ -748,11 +748,11 @@ plan_of(Attachment *attachment, Statement statement)
 	if (statement != Statement::read_all && statement != Statement::read_keys &&
 	    statement != Statement::read_listings && statement != Statement::write_all)
 	{
-		set_for_planning("enable_seqscan", "off");
-		set_for_planning("enable_bitmapscan", "off");
-		set_for_planning("enable_hashjoin", "off");
-		set_for_planning("enable_mergejoin", "off");
-		set_for_planning("jit", "off");
+		set_meanwhile("enable_seqscan", "off");
+		set_meanwhile("enable_bitmapscan", "off");
+		set_meanwhile("enable_hashjoin", "off");
+		set_meanwhile("enable_mergejoin", "off");
+		set_meanwhile("jit", "off");
 	}
 	SPIPlanPtr made = SPI_prepare_cursor(statement_text(*attachment, statement), 0, nullptr,
 	                                     CURSOR_OPT_GENERIC_PLAN);
