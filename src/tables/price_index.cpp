@@ -76,26 +76,18 @@ begins_with_key(Relation index, const Attachment &attachment, ColumnList list)
 	return true;
 }
 
-// Whether the index begins with these columns, over all rows.  A tie that is the time, or is not
-// there, is none.
-bool
-has_columns(Relation index, const ResolvedColumn &key, const ResolvedColumn &at,
-            const ResolvedColumn &tie)
-{
-	return is_complete_btree(index) && index_column_is(index, 0, key) &&
-	       index_column_is(index, 1, at) && (!is_tie(at, tie) || index_column_is(index, 2, tie));
-}
-
-// Whether the index, which has the time at this position and the tie behind it, is in the order of
-// "latest" from there on, read forwards or backwards.
+// Whether the index has the time at this position and the tie behind it, in the order of "latest",
+// read forwards or backwards.  A tie that is the time, or is not there, is none.
 bool
 is_in_order(Relation index, int position, const ResolvedColumn &at, const ResolvedColumn &tie)
 {
-	const bool backwards = is_read_backwards(index, position);
 	for (int i = position; i <= position + (is_tie(at, tie) ? 1 : 0); ++i)
 	{
 		const ResolvedColumn &ordered = i == position ? at : tie;
+		if (!index_column_is(index, i, ordered))
+			return false;
 		const int option = index->rd_indoption[i];
+		const bool backwards = is_read_backwards(index, position);
 		const bool nulls_first = ((option & INDOPTION_NULLS_FIRST) != 0) != backwards;
 		if (((option & INDOPTION_DESC) == 0) != backwards)
 			return false;
@@ -106,12 +98,16 @@ is_in_order(Relation index, int position, const ResolvedColumn &at, const Resolv
 	return true;
 }
 
+// Whether the index has the column at this position in this direction, read forwards with NULLs
+// last.
 bool
-ascends(Relation index, int position, const ResolvedColumn &column)
+is_sorted_by(Relation index, int position, const ResolvedColumn &column, bool descending)
 {
+	if (!index_column_is(index, position, column))
+		return false;
 	const int option = index->rd_indoption[position];
 
-	return (option & INDOPTION_DESC) == 0 &&
+	return ((option & INDOPTION_DESC) != 0) == descending &&
 	       (column.not_null || (option & INDOPTION_NULLS_FIRST) == 0);
 }
 
@@ -154,30 +150,21 @@ bool
 has_order(Relation index, const PriceTable &table, const int *order)
 {
 	const int columns = key_columns(table);
-	bool has = index_column_is(index, columns, table.at) &&
-	           (!is_tie(table.at, table.tie) || index_column_is(index, columns + 1, table.tie)) &&
-	           is_in_order(index, columns, table.at, table.tie) &&
-	           !is_read_backwards(index, columns);
+	bool has =
+		is_in_order(index, columns, table.at, table.tie) && !is_read_backwards(index, columns);
 
 	for (int i = 0; has && i < columns; ++i)
-	{
-		const ResolvedColumn &key = key_column(table, order[i]);
-		has = index_column_is(index, i, key) && ascends(index, i, key);
-	}
+		has = is_sorted_by(index, i, key_column(table, order[i]), false);
 	return has;
 }
 
 bool
 serves_latest(Relation index, const Attachment &attachment)
 {
-	const int position = attachment.key_columns;
-	const ResolvedColumn &at = attachment.column[price_at];
-	const ResolvedColumn &tie = attachment.column[price_tie];
-
 	return is_valid_btree(index) && begins_with_key(index, attachment, ColumnList::key) &&
-	       index_column_is(index, position, at) &&
-	       (!is_tie(at, tie) || index_column_is(index, position + 1, tie)) &&
-	       is_in_order(index, position, at, tie) && has_rows_of(index, attachment.condition_tree);
+	       is_in_order(index, attachment.key_columns, attachment.column[price_at],
+	                   attachment.column[price_tie]) &&
+	       has_rows_of(index, attachment.condition_tree);
 }
 
 // For ON CONFLICT, by which rows of its own are inserted, it has to be checked at once.
@@ -214,16 +201,6 @@ find_index(Oid table, const Attachment &attachment, bool (*serves)(Relation, con
 	return found;
 }
 
-// The options of an index column that is read forwards as a descending one with NULLs last.
-bool
-descends(Relation index, int position, const ResolvedColumn &column)
-{
-	const int option = index->rd_indoption[position];
-
-	return (option & INDOPTION_DESC) != 0 &&
-	       (column.not_null || (option & INDOPTION_NULLS_FIRST) == 0);
-}
-
 bool
 has_column(Relation index, AttrNumber attnum)
 {
@@ -239,9 +216,9 @@ has_column(Relation index, AttrNumber attnum)
 bool
 serves_leaves(Relation index, const PriceTable &table)
 {
-	return has_columns(index, table.key, table.at, table.tie) && ascends(index, 0, table.key) &&
-	       descends(index, 1, table.at) &&
-	       (!is_tie(table.at, table.tie) || descends(index, 2, table.tie)) &&
+	return is_complete_btree(index) && is_sorted_by(index, 0, table.key, false) &&
+	       is_sorted_by(index, 1, table.at, true) &&
+	       (!is_tie(table.at, table.tie) || is_sorted_by(index, 2, table.tie, true)) &&
 	       (!table.skip_null || table.value.not_null || has_column(index, table.value.attnum));
 }
 
@@ -392,7 +369,7 @@ bool
 has_tids_of_keys(Relation index, const ResolvedColumn &key)
 {
 	return index->rd_rel->relam == BTREE_AM_OID && is_readable_key(key.base) &&
-	       index_column_is(index, 0, key) && ascends(index, 0, key);
+	       is_sorted_by(index, 0, key, false);
 }
 
 bool
