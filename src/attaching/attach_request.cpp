@@ -141,14 +141,15 @@ void
 read_options(const Request &request, Attachment *attachment)
 {
 	if (request.null_value != nullptr &&
-	    !parse_null_value(request.null_value, &attachment->skip_null))
+	    !parse_word(null_value_words, request.null_value, &attachment->skip_null))
 		unknown_option("null_value", request.null_value,
 		               "It is 'keep' (a NULL price is the latest) or 'skip' (the last known price "
 		               "counts).");
-	if (request.guard != nullptr && !parse_guard(request.guard, &attachment->guard))
+	if (request.guard != nullptr && !parse_word(guard_words, request.guard, &attachment->guard))
 		unknown_option("guard", request.guard,
 		               "It is 'keep' (what an application writes is put right), 'error' or 'off'.");
-	if (request.empty != nullptr && !parse_empty(request.empty, &attachment->keep_empty))
+	if (request.empty != nullptr &&
+	    !parse_word(empty_words, request.empty, &attachment->keep_empty))
 		unknown_option("empty", request.empty,
 		               "It is 'null' (a listing without prices has NULL) or 'keep' (it keeps what "
 		               "the application wrote).");

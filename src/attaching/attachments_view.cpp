@@ -160,7 +160,7 @@ publications_of(Relation relation, List *ancestors)
 }
 
 // Warns if a publication makes PostgreSQL refuse every UPDATE of the table, and so what keeps it.
-bool
+void
 check_publication(Row *row, Relation relation, List *ancestors, Form_pg_publication publication)
 {
 	const char *name = NameStr(publication->pubname);
@@ -171,7 +171,7 @@ check_publication(Row *row, Relation relation, List *ancestors, Form_pg_publicat
 	const char *warning = nullptr;
 
 	if (!publication->pubupdate)
-		return false;
+		return;
 	if (pub_rf_contains_invalid_column(publication->oid, relation, ancestors,
 	                                   publication->pubviaroot))
 		warning =
@@ -193,35 +193,31 @@ check_publication(Row *row, Relation relation, List *ancestors, Form_pg_publicat
 		                   name, table, full);
 	if (warning != nullptr)
 		append_warning(row, warning, mend);
-	return warning != nullptr;
 }
 
 // Of several partitions one is enough.
 void
 check_publications(Row *row, Oid listing)
 {
-	bool found = false;
+	const int before = row->warnings->nelems;
 
 	for (const Oid table : each<Oid>(find_all_inheritors(listing, AccessShareLock, nullptr)))
 	{
 		Relation relation = try_relation_open(table, NoLock);
 		if (relation == nullptr)
 			continue;
-		List *ancestors = relation->rd_rel->relispartition
-		                      ? get_partition_ancestors(RelationGetRelid(relation))
-		                      : NIL;
+		List *ancestors = relation->rd_rel->relispartition ? get_partition_ancestors(table) : NIL;
+		const bool published = row->warnings->nelems == before &&
+		                       relation->rd_rel->relkind == RELKIND_RELATION &&
+		                       is_publishable_relation(relation);
 		for (const Oid publication :
-		     each<Oid>(!found && relation->rd_rel->relkind == RELKIND_RELATION &&
-		                       is_publishable_relation(relation)
-		                   ? publications_of(relation, ancestors)
-		                   : NIL))
+		     each<Oid>(published ? publications_of(relation, ancestors) : NIL))
 		{
 			HeapTuple tuple = SearchSysCache1(PUBLICATIONOID, ObjectIdGetDatum(publication));
 			if (!HeapTupleIsValid(tuple))
 				continue;
-			if (check_publication(row, relation, ancestors,
-			                      reinterpret_cast<Form_pg_publication>(GETSTRUCT(tuple))))
-				found = true;
+			check_publication(row, relation, ancestors,
+			                  reinterpret_cast<Form_pg_publication>(GETSTRUCT(tuple)));
 			ReleaseSysCache(tuple);
 		}
 		relation_close(relation, NoLock);
@@ -421,13 +417,10 @@ fill_row(Row *row, Relation relation, const Trigger *trigger, Side side,
 	set_text(row, row_key, format_list(now.column, ColumnList::key));
 	set_text(row, row_carry, format_list(now.column, ColumnList::carried));
 	set_text(row, row_condition, now.condition);
-	set_text(row, row_empty, definition.keep_empty ? "keep" : "null");
+	set_text(row, row_empty, empty_words[definition.keep_empty ? 1 : 0]);
 	set(row, row_own_rows, BoolGetDatum(definition.own_rows));
-	set_text(row, row_null_value, definition.skip_null ? "skip" : "keep");
-	set_text(row, row_guard,
-	         definition.guard == Guard::keep    ? "keep"
-	         : definition.guard == Guard::error ? "error"
-	                                            : "off");
+	set_text(row, row_null_value, null_value_words[definition.skip_null ? 1 : 0]);
+	set_text(row, row_guard, guard_words[static_cast<int>(definition.guard)]);
 	set_text(row, row_replication, trigger_state(trigger->tgenabled));
 	if (!good)
 		// A hint that is a statement mends it.

@@ -120,14 +120,11 @@ struct KeyColumns
 bool
 same_columns(const KeyColumns &a, const KeyColumns &b)
 {
-	int found = 0;
+	bool same = a.count == b.count;
 
 	for (int i = 0; i < a.count; ++i)
-	{
-		for (int j = 0; j < b.count; ++j)
-			found += a.attnum[i] == b.attnum[j] ? 1 : 0;
-	}
-	return a.count == b.count && found == a.count;
+		same = same && is_one_of(a.attnum[i], b.attnum, b.count);
+	return same;
 }
 
 // As a caller names them.
@@ -533,12 +530,11 @@ partitioning_of(Relation relation, const PriceTable &table)
 	// A partition key can name one column twice.  Then it has more columns than the key, and one
 	// value does not find the partition.
 	bool by_key = key->partnatts <= key_columns(table);
-	for (int i = 0; by_key && i < key->partnatts; ++i)
-	{
-		by_key = false;
-		for (int j = 0; j < key_columns(table); ++j)
-			by_key = by_key || key->partattrs[i] == key_column(table, j).attnum;
-	}
+	AttrNumber column[most_key_columns];
+	for (int i = 0; i < key_columns(table); ++i)
+		column[i] = key_column(table, i).attnum;
+	for (int i = 0; i < key->partnatts; ++i)
+		by_key = by_key && is_one_of(key->partattrs[i], column, key_columns(table));
 	if (by_key)
 		return Partitioning::by_key;
 	if (key->partnatts != 1)

@@ -132,11 +132,11 @@ parse_argument(const char *argument, Definition *definition)
 	if (strcmp(name, record_name) == 0)
 		return true;
 	if (strcmp(name, "null_value") == 0)
-		return parse_null_value(text, &definition->skip_null);
+		return parse_word(null_value_words, text, &definition->skip_null);
 	if (strcmp(name, "guard") == 0)
-		return parse_guard(text, &definition->guard);
+		return parse_word(guard_words, text, &definition->guard);
 	if (strcmp(name, "empty") == 0)
-		return parse_empty(text, &definition->keep_empty);
+		return parse_word(empty_words, text, &definition->keep_empty);
 	if (strcmp(name, "rows") == 0)
 	{
 		definition->own_rows = strcmp(text, "own") == 0;
@@ -276,32 +276,15 @@ append_list(StringInfo out, const Definition &definition, ColumnList list)
 
 }  // namespace
 
-bool
-parse_null_value(const char *text, bool *skip_null)
+int
+find_word(const char *const *words, const char *text)
 {
-	*skip_null = strcmp(text, "skip") == 0;
-	return *skip_null || strcmp(text, "keep") == 0;
-}
-
-bool
-parse_guard(const char *text, Guard *guard)
-{
-	if (strcmp(text, "keep") == 0)
-		*guard = Guard::keep;
-	else if (strcmp(text, "error") == 0)
-		*guard = Guard::error;
-	else if (strcmp(text, "off") == 0)
-		*guard = Guard::off;
-	else
-		return false;
-	return true;
-}
-
-bool
-parse_empty(const char *text, bool *keep_empty)
-{
-	*keep_empty = strcmp(text, "keep") == 0;
-	return *keep_empty || strcmp(text, "null") == 0;
+	for (int i = 0; words[i] != nullptr; ++i)
+	{
+		if (strcmp(words[i], text) == 0)
+			return i;
+	}
+	return -1;
 }
 
 const char *
@@ -494,11 +477,11 @@ definition_arguments(const Definition &definition)
 		append_argument(&out, "condition", definition.condition);
 	append_list(&out, definition, ColumnList::condition);
 	if (definition.skip_null)
-		append_argument(&out, "null_value", "skip");
+		append_argument(&out, "null_value", null_value_words[1]);
 	if (definition.guard != Guard::keep)
-		append_argument(&out, "guard", definition.guard == Guard::error ? "error" : "off");
+		append_argument(&out, "guard", guard_words[static_cast<int>(definition.guard)]);
 	if (definition.keep_empty)
-		append_argument(&out, "empty", "keep");
+		append_argument(&out, "empty", empty_words[1]);
 	if (definition.own_rows)
 		append_argument(&out, "rows", "own");
 	for (int i = 0; i < column_count; ++i)

@@ -167,11 +167,25 @@ struct Definition
 	RecordedColumn record[column_count];
 };
 
-// 'keep' or 'skip', 'keep', 'error' or 'off', and 'null' or 'keep'; false: the text is none of
-// these.
-bool parse_null_value(const char *text, bool *skip_null);
-bool parse_guard(const char *text, Guard *guard);
-bool parse_empty(const char *text, bool *keep_empty);
+// What options are called, by their values.
+constexpr const char *null_value_words[] = {"keep", "skip", nullptr};
+constexpr const char *guard_words[] = {"keep", "error", "off", nullptr};
+constexpr const char *empty_words[] = {"null", "keep", nullptr};
+
+// Which of the words the text is; -1: none.
+int find_word(const char *const *words, const char *text);
+
+// Sets the value that is called so; false: none is.
+template <typename Value>
+bool
+parse_word(const char *const *words, const char *text, Value *value)
+{
+	const int word = find_word(words, text);
+
+	if (word >= 0)
+		*value = static_cast<Value>(word);
+	return word >= 0;
+}
 
 // The two parts of the name of a table in a definition; false: it is not such a name.
 bool split_name(const char *text, const char **schema, const char **table);
