@@ -46,12 +46,8 @@ kept_by_another(Relation listing, const char *name, const Trigger *own)
 		if (trigger->tgfoid != function || (own != nullptr && same_arguments(trigger, own)))
 			continue;
 		const Definition definition = parse_definition(listing, trigger);
-		for (int target = first_target; target < end_of_targets; ++target)
-		{
-			if (definition.column[target] != nullptr &&
-			    strcmp(definition.column[target], name) == 0)
-				return definition.price;
-		}
+		if (is_kept(definition.column, name))
+			return definition.price;
 	}
 	return nullptr;
 }

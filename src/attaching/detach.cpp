@@ -6,23 +6,9 @@ namespace listing_stats {
 
 namespace {
 
-// Whether the attachment keeps this column of listing, by the name that it has now; nullptr: any.
-bool
-keeps(Relation relation, const Trigger *trigger, Side side, const char *column)
-{
-	if (column == nullptr)
-		return true;
-	const Definition now = definition_now(relation, trigger, side);
-	for (int i = first_target; i < end_of_targets; ++i)
-	{
-		if (now.column[i] != nullptr && strcmp(now.column[i], column) == 0)
-			return true;
-	}
-	return false;
-}
-
-// A trigger of ours on "table": if "other" is named, of an attachment of the two.  *half is the
-// table that has the attachment's other half, if any; *root is "table", or what it is a part of.
+// A trigger of ours on "table": if "other" is named, of an attachment of the two, and if a column
+// is, of what keeps a column that is now called so.  *half is the table that has the attachment's
+// other half, if any; *root is "table", or what it is a part of.
 const Trigger *
 find_attached(Oid table, Oid other, const char *column, Oid *root, Oid *half)
 {
@@ -36,14 +22,14 @@ find_attached(Oid table, Oid other, const char *column, Oid *root, Oid *half)
 		if (found != nullptr || trigger->tgisclone || trigger->tgfoid == truncate_function)
 			continue;
 		const bool of_listing = trigger->tgfoid == listing_function;
+		const Side side = of_listing ? Side::listing : Side::price;
 		*root = of_listing ? table : attached_root(table, trigger);
 		*half = !of_listing && *root == table && is_stray(relation, trigger)
 		            ? InvalidOid
-		            : other_half(relation, trigger, of_listing ? Side::listing : Side::price);
-		const Side side = of_listing ? Side::listing : Side::price;
+		            : other_half(relation, trigger, side);
 		if ((!OidIsValid(other) || *half == other ||
 		     is_orphan_of(relation, trigger, side, other)) &&
-		    keeps(relation, trigger, side, column))
+		    (column == nullptr || is_kept(definition_now(relation, trigger, side).column, column)))
 			found = trigger;
 	}
 	relation_close(relation, NoLock);

@@ -51,11 +51,8 @@ keeps_named(const Request &request, const Definition &existing)
 {
 	for (int i = first_target; i < end_of_targets; ++i)
 	{
-		for (int j = first_target; is_named(request.column[i]) && j < end_of_targets; ++j)
-		{
-			if (existing.column[j] != nullptr && strcmp(existing.column[j], request.column[i]) == 0)
-				return true;
-		}
+		if (is_named(request.column[i]) && is_kept(existing.column, request.column[i]))
+			return true;
 	}
 	return false;
 }
@@ -221,11 +218,8 @@ check_stays_kept(const Request &request, const Definition &now)
 	for (int i = first_target; i < first_carried; ++i)
 	{
 		const char *kept = now.column[i];
-		bool stays = kept == nullptr || !is_named(request.column[i]) ||
-		             get_attnum(RelationGetRelid(request.listing), kept) == InvalidAttrNumber;
-		for (int j = first_target; !stays && j < end_of_targets; ++j)
-			stays = request.column[j] != nullptr && strcmp(request.column[j], kept) == 0;
-		if (!stays)
+		if (kept != nullptr && is_named(request.column[i]) && !is_kept(request.column, kept) &&
+		    get_attnum(RelationGetRelid(request.listing), kept) != InvalidAttrNumber)
 			ereport(ERROR,
 			        (errcode(ERRCODE_DUPLICATE_OBJECT),
 			         errmsg("column \"%s\" of table \"%s\" would no longer be kept", kept,

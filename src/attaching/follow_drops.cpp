@@ -123,15 +123,12 @@ lost_halves(const List *objects)
 		for (const Trigger *trigger : each<Trigger *>(triggers_of(object->oid, snapshot)))
 		{
 			const bool on_price = trigger->tgfoid == price_function;
-			LostHalf half = {};
-			half.side = on_price ? Side::price : Side::listing;
-			half.trigger = trigger;
-			if ((!on_price && !is_of_side(trigger, Side::listing)) ||
-			    !read_dropped_table(object->oid, snapshot, &half))
-				continue;
-			LostHalf *copy = static_cast<LostHalf *>(palloc(sizeof(LostHalf)));
-			*copy = half;
-			halves = lappend(halves, copy);
+			LostHalf *half = static_cast<LostHalf *>(palloc0(sizeof(LostHalf)));
+			half->side = on_price ? Side::price : Side::listing;
+			half->trigger = trigger;
+			if ((on_price || is_of_side(trigger, Side::listing)) &&
+			    read_dropped_table(object->oid, snapshot, half))
+				halves = lappend(halves, half);
 		}
 	}
 	UnregisterSnapshot(snapshot);

@@ -46,23 +46,16 @@ find_key(Relation price, Request *request)
 void
 create_table(const char *name, Relation price, const Request &request)
 {
-	StringInfoData key;
-
-	initStringInfo(&key);
 	for (int i = 0; i < count_list(request.column, ColumnList::key); ++i)
-	{
-		const char *column = request.column[list_place(ColumnList::key, i)];
-		find_column(price, column, argument_name(price_key));
-		appendStringInfo(&key, "%s%s", i > 0 ? ", " : "", quote_identifier(column));
-	}
-	const char *command =
-		psprintf("CREATE%s TABLE %s AS SELECT %s FROM %s WITH NO DATA",
-	             price->rd_rel->relpersistence == RELPERSISTENCE_TEMP ? " TEMPORARY" : "", name,
-	             key.data, qualified_name(RelationGetRelid(price)));
-	const int result = SPI_execute(command, false, 0);
-	if (result != SPI_OK_SELINTO && result != SPI_OK_UTILITY)
-		elog(ERROR, "\"%s\" failed: %s", command, SPI_result_code_string(result));
-	run_command(psprintf("ALTER TABLE %s ADD PRIMARY KEY (%s)", name, key.data));
+		find_column(price, request.column[list_place(ColumnList::key, i)],
+		            argument_name(price_key));
+	const char *key = joined(count_list(request.column, ColumnList::key), ", ", [&request](int i) {
+		return quote_identifier(request.column[list_place(ColumnList::key, i)]);
+	});
+	run_command(psprintf("CREATE%s TABLE %s AS SELECT %s FROM %s WITH NO DATA",
+	                     price->rd_rel->relpersistence == RELPERSISTENCE_TEMP ? " TEMPORARY" : "",
+	                     name, key, qualified_name(RelationGetRelid(price))));
+	run_command(psprintf("ALTER TABLE %s ADD PRIMARY KEY (%s)", name, key));
 	run_command(psprintf(
 		"COMMENT ON TABLE %s IS %s", name,
 		quote_literal_cstr(psprintf("the latest row of each key of \"%s\", kept by listing_stats",

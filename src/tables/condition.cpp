@@ -19,12 +19,11 @@ only_expression(List *raw)
 		list_length(raw) == 1 ? reinterpret_cast<SelectStmt *>(linitial_node(RawStmt, raw)->stmt)
 							  : nullptr;
 
-	if (query == nullptr || !IsA(query, SelectStmt) || list_length(query->targetList) != 1 ||
-	    query->distinctClause != NIL || query->fromClause != NIL || query->whereClause != nullptr ||
-	    query->groupClause != NIL || query->havingClause != nullptr || query->windowClause != NIL ||
-	    query->sortClause != NIL || query->limitOffset != nullptr || query->limitCount != nullptr ||
-	    query->lockingClause != NIL || query->withClause != nullptr || query->op != SETOP_NONE ||
-	    query->valuesLists != NIL)
+	if (query == nullptr || !IsA(query, SelectStmt) || list_length(query->targetList) != 1)
+		return nullptr;
+	SelectStmt *bare = makeNode(SelectStmt);
+	bare->targetList = query->targetList;
+	if (!equal(query, bare))
 		return nullptr;
 	const ResTarget *target = linitial_node(ResTarget, query->targetList);
 	// "*" alone is an expression only to the parser of a list of targets.

@@ -394,6 +394,17 @@ remove_carried(Definition *definition, int number)
 }
 
 bool
+is_kept(const char *const *column, const char *name)
+{
+	for (int i = first_target; i < end_of_targets; ++i)
+	{
+		if (column[i] != nullptr && strcmp(column[i], name) == 0)
+			return true;
+	}
+	return false;
+}
+
+bool
 split_name(const char *text, const char **schema, const char **table)
 {
 	List *names = NIL;

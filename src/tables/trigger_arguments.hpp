@@ -204,6 +204,9 @@ void remove_carried(Definition *definition, int number);
 // How many columns of the list there are.
 int count_list(const char *const *column, ColumnList list);
 
+// Whether a column of this name is kept.
+bool is_kept(const char *const *column, const char *name);
+
 // Reads the arguments; returns what is wrong with them, a sentence, or nullptr.
 const char *read_definition(const Trigger *trigger, Definition *definition);
 
