@@ -87,25 +87,16 @@ before_command()
 bool
 read_dropped_table(Oid table, Snapshot snapshot, LostHalf *half)
 {
-	ScanKeyData scan_key;
-
-	ScanKeyInit(&scan_key, Anum_pg_class_oid, BTEqualStrategyNumber, F_OIDEQ,
-	            ObjectIdGetDatum(table));
-	Relation catalog = table_open(RelationRelationId, AccessShareLock);
-	SysScanDesc scan = systable_beginscan(catalog, ClassOidIndexId, true, snapshot, 1, &scan_key);
-	HeapTuple tuple = systable_getnext(scan);
-	const bool found = HeapTupleIsValid(tuple);
-	if (found)
-	{
-		const Form_pg_class form = reinterpret_cast<Form_pg_class>(GETSTRUCT(tuple));
-		half->table = pstrdup(NameStr(form->relname));
-		half->owner = form->relowner;
-		half->distributed = is_distributed(table, snapshot);
-		half->had_rows = form->relkind == RELKIND_FOREIGN_TABLE || blocks_of_dropped(form) > 0;
-	}
-	systable_endscan(scan);
-	table_close(catalog, AccessShareLock);
-	return found;
+	for_each_row(RelationRelationId, ClassOidIndexId, Anum_pg_class_oid, table, snapshot,
+	             [=](HeapTuple row, TupleDesc) {
+					 const Form_pg_class form = reinterpret_cast<Form_pg_class>(GETSTRUCT(row));
+					 half->table = pstrdup(NameStr(form->relname));
+					 half->owner = form->relowner;
+					 half->distributed = is_distributed(table, snapshot);
+					 half->had_rows =
+						 form->relkind == RELKIND_FOREIGN_TABLE || blocks_of_dropped(form) > 0;
+				 });
+	return half->table != nullptr;
 }
 
 // The halves that went with the tables dropped.

@@ -249,6 +249,24 @@ foreign_keys(Relation table)
 	return {RelationGetFKeyList(table)};
 }
 
+// Calls "visit" with each row of a catalogue that has the OID in this column, by an index that
+// begins with it, if there is one.  "snapshot" says when; nullptr: now.
+template <typename Visit>
+void
+for_each_row(Oid catalog, Oid index, AttrNumber column, Oid oid, Snapshot snapshot, Visit visit)
+{
+	Relation relation = table_open(catalog, AccessShareLock);
+	ScanKeyData key;
+
+	ScanKeyInit(&key, column, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(oid));
+	SysScanDesc scan = systable_beginscan(relation, index, OidIsValid(index), snapshot, 1, &key);
+	for (HeapTuple row = systable_getnext(scan); HeapTupleIsValid(row);
+	     row = systable_getnext(scan))
+		visit(row, RelationGetDescr(relation));
+	systable_endscan(scan);
+	table_close(relation, AccessShareLock);
+}
+
 // What says which system cache has changed.
 #if PG_VERSION_NUM >= 190000
 using SysCacheNumber = SysCacheIdentifier;

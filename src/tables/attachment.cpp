@@ -495,20 +495,13 @@ definition_now(Relation relation, const Trigger *trigger, Side side)
 List *
 parents_of(Oid relation)
 {
-	Relation catalog = table_open(InheritsRelationId, AccessShareLock);
-	ScanKeyData scan_key;
 	List *parents = NIL;
 
-	ScanKeyInit(&scan_key, Anum_pg_inherits_inhrelid, BTEqualStrategyNumber, F_OIDEQ,
-	            ObjectIdGetDatum(relation));
-	SysScanDesc scan =
-		systable_beginscan(catalog, InheritsRelidSeqnoIndexId, true, nullptr, 1, &scan_key);
-	for (HeapTuple tuple = systable_getnext(scan); HeapTupleIsValid(tuple);
-	     tuple = systable_getnext(scan))
-		parents =
-			lappend_oid(parents, reinterpret_cast<Form_pg_inherits>(GETSTRUCT(tuple))->inhparent);
-	systable_endscan(scan);
-	table_close(catalog, AccessShareLock);
+	for_each_row(InheritsRelationId, InheritsRelidSeqnoIndexId, Anum_pg_inherits_inhrelid, relation,
+	             nullptr, [&parents](HeapTuple row, TupleDesc) {
+					 parents = lappend_oid(
+						 parents, reinterpret_cast<Form_pg_inherits>(GETSTRUCT(row))->inhparent);
+				 });
 	return parents;
 }
 

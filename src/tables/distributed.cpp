@@ -16,13 +16,9 @@ is_distributed(Oid table, Snapshot snapshot)
 		get_relname_relid("pg_dist_partition_logical_relid_index", PG_CATALOG_NAMESPACE);
 	if (attnum == InvalidAttrNumber)
 		return false;
-	ScanKeyData key;
-	Relation relation = table_open(catalogue, AccessShareLock);
-	ScanKeyInit(&key, attnum, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(table));
-	SysScanDesc scan = systable_beginscan(relation, index, OidIsValid(index), snapshot, 1, &key);
-	const bool found = HeapTupleIsValid(systable_getnext(scan));
-	systable_endscan(scan);
-	table_close(relation, AccessShareLock);
+	bool found = false;
+	for_each_row(catalogue, index, attnum, table, snapshot,
+	             [&found](HeapTuple, TupleDesc) { found = true; });
 	return found;
 }
 

@@ -16,25 +16,15 @@ is_ours(const Trigger &trigger)
 	       trigger.tgfoid == trigger_function(listing_truncated);
 }
 
-SysScanDesc
-scan_triggers(Relation catalog, Oid table, Snapshot snapshot)
-{
-	ScanKeyData scan_key;
-
-	ScanKeyInit(&scan_key, Anum_pg_trigger_tgrelid, BTEqualStrategyNumber, F_OIDEQ,
-	            ObjectIdGetDatum(table));
-	return systable_beginscan(catalog, TriggerRelidNameIndexId, true, snapshot, 1, &scan_key);
-}
-
 // With the record behind the arguments, at tgargs[tgnargs].
 Trigger *
-read_trigger(Relation catalog, HeapTuple tuple)
+read_trigger(HeapTuple row, TupleDesc description)
 {
-	const Form_pg_trigger form = reinterpret_cast<Form_pg_trigger>(GETSTRUCT(tuple));
+	const Form_pg_trigger form = reinterpret_cast<Form_pg_trigger>(GETSTRUCT(row));
 	Trigger *trigger = static_cast<Trigger *>(palloc0(sizeof(Trigger)));
 	bool is_null = false;
-	const bytea *arguments = DatumGetByteaPP(
-		heap_getattr(tuple, Anum_pg_trigger_tgargs, RelationGetDescr(catalog), &is_null));
+	const bytea *arguments =
+		DatumGetByteaPP(heap_getattr(row, Anum_pg_trigger_tgargs, description, &is_null));
 	const char *text = VARDATA_ANY(arguments);
 	const char *end = text + VARSIZE_ANY_EXHDR(arguments);
 
@@ -55,20 +45,21 @@ read_trigger(Relation catalog, HeapTuple tuple)
 }
 
 void
-write_arguments(Relation catalog, HeapTuple tuple, const TriggerArguments &arguments)
+write_arguments(Relation catalog, Oid trigger, const TriggerArguments &arguments)
 {
-	const int columns[] = {Anum_pg_trigger_tgnargs, Anum_pg_trigger_tgargs};
+	HeapTuple row = get_catalog_object_by_oid(catalog, Anum_pg_trigger_oid, trigger);
 	Datum value[Natts_pg_trigger] = {};
 	bool null[Natts_pg_trigger] = {};
 	bool replace[Natts_pg_trigger] = {};
 
-	for (const int column : columns)
-		replace[column - 1] = true;
+	if (!HeapTupleIsValid(row))
+		return;
+	replace[Anum_pg_trigger_tgnargs - 1] = replace[Anum_pg_trigger_tgargs - 1] = true;
 	value[Anum_pg_trigger_tgnargs - 1] = Int16GetDatum(arguments.count);
 	value[Anum_pg_trigger_tgargs - 1] =
 		PointerGetDatum(cstring_to_text_with_len(arguments.text, arguments.length));
-	HeapTuple changed = heap_modify_tuple(tuple, RelationGetDescr(catalog), value, null, replace);
-	CatalogTupleUpdate(catalog, &tuple->t_self, changed);
+	HeapTuple changed = heap_modify_tuple(row, RelationGetDescr(catalog), value, null, replace);
+	CatalogTupleUpdate(catalog, &row->t_self, changed);
 	heap_freetuple(changed);
 }
 
@@ -77,21 +68,16 @@ void
 rewrite_table(Relation catalog, Oid table, bool only_clones, const Trigger *like,
               const TriggerArguments &arguments)
 {
-	SysScanDesc scan = scan_triggers(catalog, table, nullptr);
 	bool found = false;
 
-	for (HeapTuple tuple = systable_getnext(scan); HeapTupleIsValid(tuple);
-	     tuple = systable_getnext(scan))
+	for (const Trigger *trigger : each<Trigger *>(our_triggers(table)))
 	{
-		const Trigger *trigger = read_trigger(catalog, tuple);
-		if (!is_ours(*trigger) || (only_clones && !trigger->tgisclone) ||
-		    !same_arguments(trigger, like))
+		if ((only_clones && !trigger->tgisclone) || !same_arguments(trigger, like))
 			continue;
-		write_arguments(catalog, tuple, arguments);
+		write_arguments(catalog, trigger->tgoid, arguments);
 		InvokeObjectPostAlterHook(TriggerRelationId, trigger->tgoid, 0);
 		found = true;
 	}
-	systable_endscan(scan);
 	if (found)
 		CacheInvalidateRelcacheByRelid(table);
 }
@@ -145,15 +131,12 @@ lock_triggers(const List *tables, Oid listing, Oid price, const Trigger *like)
 List *
 triggers_of(Oid table, Snapshot snapshot)
 {
-	Relation catalog = table_open(TriggerRelationId, AccessShareLock);
-	SysScanDesc scan = scan_triggers(catalog, table, snapshot);
 	List *triggers = NIL;
 
-	for (HeapTuple tuple = systable_getnext(scan); HeapTupleIsValid(tuple);
-	     tuple = systable_getnext(scan))
-		triggers = lappend(triggers, read_trigger(catalog, tuple));
-	systable_endscan(scan);
-	table_close(catalog, AccessShareLock);
+	for_each_row(TriggerRelationId, TriggerRelidNameIndexId, Anum_pg_trigger_tgrelid, table,
+	             snapshot, [&triggers](HeapTuple row, TupleDesc description) {
+					 triggers = lappend(triggers, read_trigger(row, description));
+				 });
 	return triggers;
 }
 
@@ -226,12 +209,14 @@ find_trigger(Oid table, const char *function, const Trigger *like, bool clones)
 const char *
 record_of(Oid trigger)
 {
-	Relation catalog = table_open(TriggerRelationId, AccessShareLock);
-	HeapTuple tuple = get_catalog_object_by_oid(catalog, Anum_pg_trigger_oid, trigger);
-	const Trigger *found = HeapTupleIsValid(tuple) ? read_trigger(catalog, tuple) : nullptr;
+	const char *record = nullptr;
 
-	table_close(catalog, AccessShareLock);
-	return found == nullptr ? nullptr : found->tgargs[found->tgnargs];
+	for_each_row(TriggerRelationId, TriggerOidIndexId, Anum_pg_trigger_oid, trigger, nullptr,
+	             [&record](HeapTuple row, TupleDesc description) {
+					 const Trigger *found = read_trigger(row, description);
+					 record = found->tgargs[found->tgnargs];
+				 });
+	return record;
 }
 
 void
@@ -239,9 +224,7 @@ write_record(Oid trigger, const TriggerArguments &arguments)
 {
 	CommandCounterIncrement();
 	Relation catalog = table_open(TriggerRelationId, RowExclusiveLock);
-	HeapTuple tuple = get_catalog_object_by_oid(catalog, Anum_pg_trigger_oid, trigger);
-	if (HeapTupleIsValid(tuple))
-		write_arguments(catalog, tuple, arguments);
+	write_arguments(catalog, trigger, arguments);
 	table_close(catalog, RowExclusiveLock);
 }
 
