@@ -7,8 +7,9 @@ namespace {
 
 // The rows of one of PostgreSQL's functions for event triggers, each made an element of the list.
 // The plan is kept: making it takes longer than the rest of following most commands.
+template <typename Make>
 List *
-read_rows(const char *query, SPIPlanPtr *plan, void *(*make)(HeapTuple row, TupleDesc description))
+read_rows(const char *query, SPIPlanPtr *plan, Make make)
 {
 	MemoryContext context = CurrentMemoryContext;
 	List *list = NIL;
@@ -34,27 +35,6 @@ read_rows(const char *query, SPIPlanPtr *plan, void *(*make)(HeapTuple row, Tupl
 	return list;
 }
 
-void *
-read_command(HeapTuple row, TupleDesc description)
-{
-	bool is_null = false;
-
-	return DatumGetPointer(SPI_getbinval(row, description, 1, &is_null));
-}
-
-void *
-read_object(HeapTuple row, TupleDesc description)
-{
-	DroppedObject *object = static_cast<DroppedObject *>(palloc0(sizeof(DroppedObject)));
-	bool is_null = false;
-
-	object->catalog = DatumGetObjectId(SPI_getbinval(row, description, 1, &is_null));
-	object->oid = DatumGetObjectId(SPI_getbinval(row, description, 2, &is_null));
-	object->column = DatumGetInt32(SPI_getbinval(row, description, 3, &is_null));
-	object->name = SPI_getvalue(row, description, 4);
-	return object;
-}
-
 }  // namespace
 
 List *
@@ -63,13 +43,26 @@ ddl_commands()
 	static SPIPlanPtr plan = nullptr;
 
 	return read_rows("SELECT command FROM pg_catalog.pg_event_trigger_ddl_commands()", &plan,
-	                 read_command);
+	                 [](HeapTuple row, TupleDesc description) {
+						 bool is_null = false;
+						 return DatumGetPointer(SPI_getbinval(row, description, 1, &is_null));
+					 });
 }
 
 List *
 dropped_objects()
 {
 	static SPIPlanPtr plan = nullptr;
+	const auto read_object = [](HeapTuple row, TupleDesc description) {
+		DroppedObject *object = static_cast<DroppedObject *>(palloc0(sizeof(DroppedObject)));
+		bool is_null = false;
+
+		object->catalog = DatumGetObjectId(SPI_getbinval(row, description, 1, &is_null));
+		object->oid = DatumGetObjectId(SPI_getbinval(row, description, 2, &is_null));
+		object->column = DatumGetInt32(SPI_getbinval(row, description, 3, &is_null));
+		object->name = SPI_getvalue(row, description, 4);
+		return object;
+	};
 
 	return read_rows("SELECT classid, objid, objsubid, address_names[3] "
 	                 "FROM pg_catalog.pg_event_trigger_dropped_objects()",
