@@ -55,6 +55,14 @@ bool resolve_compared_type(Oid type, Oid collation, MemoryContext context, Compa
 // An array of such values; "null" is nullptr if none is NULL.
 Datum array_of(const ComparedType &type, Datum *value, bool *null, Size count);
 
+// A copy of a value, decompressed and whole.
+inline Datum
+copy_value(Datum value, bool by_value, int16 length)
+{
+	return length == -1 ? PointerGetDatum(PG_DETOAST_DATUM_COPY(value))
+	                    : datumCopy(value, by_value, length);
+}
+
 // The type of both key columns, except integers, which are all held as bigint.  False: no btree
 // operator family has both types, or they are composite.
 bool resolve_key_type(const ResolvedColumn &listing_key, const ResolvedColumn &price_key,

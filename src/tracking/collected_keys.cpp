@@ -145,14 +145,6 @@ make_room(const Attachment &attachment, PendingKeys *pending)
 		repalloc_huge(pending->key, pending->capacity * sizeof(PendingKey)));
 }
 
-Datum
-copy_value(const ComparedType &type, Datum value)
-{
-	if (type.length == -1)
-		return PointerGetDatum(PG_DETOAST_DATUM_COPY(value));
-	return datumCopy(value, type.by_value, type.length);
-}
-
 void
 free_value(const ComparedType &type, Datum value)
 {
@@ -230,12 +222,13 @@ append_key(const Attachment &attachment, Level *level, PendingKeys *pending,
 
 	MemoryContext old = MemoryContextSwitchTo(level->context);
 	PendingKey copy = change;
-	copy.key = copy_value(attachment.key, change.key);
+	copy.key = copy_value(change.key, attachment.key.by_value, attachment.key.length);
 	copy.first = first_of_row(attachment, copy.key);
 	if (change.added > 0)
 	{
-		copy.lowest = copy_value(attachment.value, change.lowest);
-		copy.highest = copy_value(attachment.value, change.highest);
+		copy.lowest = copy_value(change.lowest, attachment.value.by_value, attachment.value.length);
+		copy.highest =
+			copy_value(change.highest, attachment.value.by_value, attachment.value.length);
 		if (DatumGetPointer(change.total) != nullptr)
 			copy.total = datumCopy(change.total, false, -1);
 	}

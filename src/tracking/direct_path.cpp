@@ -29,6 +29,28 @@ reads_leaves(Size keys)
 	return keys >= many_keys && !IsolationIsSerializable() && !snapshots_expire();
 }
 
+// Calls "run" with the array of each batch of the keys, the number of its first key and of the key
+// behind it, until it returns false; returns the number of the key behind those handled.
+template <typename Run>
+Size
+in_batches(const ComparedType &type, const Keys &keys, Run run)
+{
+	Size first = 0;
+
+	while (first < keys.count)
+	{
+		CHECK_FOR_INTERRUPTS();
+		const Size end = Min(first + batch, keys.count);
+		const Datum array = array_of(type, keys.key + first, nullptr, end - first);
+		const bool handled = run(array, first, end);
+		pfree(DatumGetPointer(array));
+		if (!handled)
+			break;
+		first = end;
+	}
+	return first;
+}
+
 #ifdef USE_ASSERT_CHECKING
 
 // Whether the caller has done what direct_path.hpp asks of him: he has looked for a path, acts as
@@ -152,12 +174,113 @@ lock_from_leaves(const Attachment &attachment, const Keys &wanted, Lookup *looku
 {
 	Locking locking = {&attachment, &wanted, found, lookup, 0};
 
-	return in_batches(attachment.key, wanted, 0, [&locking](Datum keys, Size) {
+	return in_batches(attachment.key, wanted, [&locking](Datum keys, Size, Size) {
 		const Lookup &listing = *locking.lookup;
 		return read_tids_from_leaves(listing.table, listing.index,
 		                             locking.attachment->column[listing_key], keys,
 		                             {lock_at_tid, &locking});
 	});
+}
+
+// The latest price of one of many keys.
+struct Latest
+{
+	Datum value;
+	Datum at;
+	bool value_null;
+	bool at_null;
+	bool found;
+};
+
+// Sorted keys whose latest prices are read at once, from the leaves of the index: of partitions,
+// from each for those that it has.
+struct Many
+{
+	const ComparedType *key_type;
+	const Datum *key;
+	Size count;
+	Size next;  // most often the key of the next price
+	Latest *latest;
+	int16 length;  // of a value
+	bool by_value;
+	MemoryContext context;  // of the array and its values
+};
+
+// Takes the latest price of a key: key, time and value.
+void
+take_latest(void *argument, Datum *value, bool *null)
+{
+	Many *many = static_cast<Many *>(argument);
+	const ComparedType &type = *many->key_type;
+	Size first = many->next;
+	Size end = many->count;
+
+	if (first == end || compare_key(type, many->key[first], value[0]) != 0)
+		first = 0;
+	else
+		end = first;
+	while (first < end)
+	{
+		const Size middle = first + (end - first) / 2;
+		if (compare_key(type, many->key[middle], value[0]) < 0)
+			first = middle + 1;
+		else
+			end = middle;
+	}
+	if (first == many->count || compare_key(type, many->key[first], value[0]) != 0)
+		elog(ERROR, "a key was read that was not asked for");
+	MemoryContext old = MemoryContextSwitchTo(many->context);
+	Latest *latest = &many->latest[first];
+	latest->found = true;
+	latest->at = value[1];
+	latest->at_null = null[1];
+	latest->value_null = null[2];
+	latest->value = null[2] ? 0 : copy_value(value[2], many->by_value, many->length);
+	many->next = first + 1;
+	MemoryContextSwitchTo(old);
+}
+
+// Whether the latest prices of so many keys are read at once.
+bool
+reads_many(const PriceTable &prices, Size keys)
+{
+	return reads_leaves(keys) && can_be_read(prices) && !has_text_key(prices) &&
+	       (prices.partitioning == Partitioning::none
+	            ? OidIsValid(prices.index)
+	            : prices.partitioning != Partitioning::otherwise);
+}
+
+// Calls "use" with the number of each of the sorted keys and its latest price, as long as they can
+// be read so; returns the number of the key behind those handled.
+template <typename Use>
+Size
+with_latest(const Attachment &attachment, const Keys &keys, Use use)
+{
+	const PriceTable &prices = attachment.direct_path->prices;
+	MemoryContext context =
+		AllocSetContextCreate(CurrentMemoryContext, "listing_stats prices", ALLOCSET_DEFAULT_SIZES);
+	Many many = {&attachment.key, nullptr, 0, 0, nullptr, 0, false, context};
+
+	get_typlenbyval(prices.value.type, &many.length, &many.by_value);
+	const Size end = in_batches(attachment.key, keys, [&](Datum array, Size first, Size behind) {
+		LatestRequest request = {};
+		request.has_keys = true;
+		request.keys = array;
+		request.as_of = {0, true};
+		MemoryContextReset(context);
+		many.key = keys.key + first;
+		many.count = behind - first;
+		many.next = 0;
+		many.latest = static_cast<Latest *>(MemoryContextAllocExtended(
+			context, sizeof(Latest) * many.count, MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO));
+		if (!read_latest_directly(prices, request, {take_latest, &many}))
+			return false;
+		for (Size i = 0; i < many.count; ++i)
+			use(first + i, many.latest[i]);
+		return true;
+	});
+	MemoryContextDelete(context);
+	return end;
 }
 
 // The columns of a listing, in the order of Column.
@@ -228,25 +351,15 @@ same_target(const Write &write, int target, const Columns &a, const Columns &b)
 	                    b.value[target]);
 }
 
-// A copy of what a column of price holds.
-Datum
-copy_of(const Write &write, int column, Datum value)
-{
-	const Form_pg_attribute attribute =
-		TupleDescAttr(RelationGetDescr(write.price), write.attachment->column[column].attnum - 1);
-
-	if (attribute->attlen == -1)
-		return PointerGetDatum(PG_DETOAST_DATUM_COPY(value));
-	return datumCopy(value, attribute->attbyval, attribute->attlen);
-}
-
 // The value of a column of the price that the lookup is at, as a copy.
 Datum
 price_column(const Write &write, int column, bool *is_null)
 {
+	const Form_pg_attribute attribute =
+		TupleDescAttr(RelationGetDescr(write.price), write.attachment->column[column].attnum - 1);
 	const Datum value = column_of_price(*write.prices, column, is_null);
 
-	return *is_null ? 0 : copy_of(write, column, value);
+	return *is_null ? 0 : copy_value(value, attribute->attbyval, attribute->attlen);
 }
 
 // The latest price, which counts only if it is known where NULL prices are skipped; false: there is
@@ -337,20 +450,20 @@ add_prices(const Write &write, const PendingKey &added, Columns *columns)
 	columns->null[price_count] = false;
 }
 
-// Sets what depends on the latest price, which is read unless "latest" has it and its time already.
+// Sets what depends on the latest price, which is read unless "latest" has it already.
 void
 compute_head(Write *write, Datum key, const Columns &stored, const PendingKey *added,
-             const Columns *latest, Columns *columns)
+             const Latest *latest, Columns *columns)
 {
 	Columns &now = *columns;
 
 	if (latest != nullptr)
 	{
-		now.null[last_price] = latest->null[last_price];
-		if (!now.null[last_price])
-			now.value[last_price] = copy_of(*write, price_value, latest->value[last_price]);
-		now.value[last_price_at] = latest->value[last_price_at];
-		now.null[last_price_at] = latest->null[last_price_at];
+		write->has_price = latest->found;
+		now.value[last_price] = latest->value;
+		now.null[last_price] = !latest->found || latest->value_null;
+		now.value[last_price_at] = latest->at;
+		now.null[last_price_at] = !latest->found || latest->at_null;
 		return;
 	}
 	now.null[last_price] = now.null[last_price_at] = true;
@@ -371,7 +484,7 @@ compute_head(Write *write, Datum key, const Columns &stored, const PendingKey *a
 // What the columns of a listing have to be.
 Columns
 computed(Write *write, Datum key, const Columns &stored, const PendingKey *added,
-         const Columns *latest)
+         const Latest *latest)
 {
 	Columns now = stored;
 
@@ -493,7 +606,7 @@ fetch_stored(Write *write, Datum key, ItemPointerData *tid)
 
 // Writes the next listing.
 void
-write_listing(Write *write, const Columns *latest)
+write_listing(Write *write, const Latest *latest)
 {
 	const Size i = write->next++;
 	const Datum key = write->keys->key[i];
@@ -518,172 +631,50 @@ write_listing(Write *write, const Columns *latest)
 	MemoryContextSwitchTo(old);
 }
 
-// The listings before this key, or up to "end", have no price.
-void
-write_without_price(Write *write, Size end, const Datum *key)
-{
-	Columns none = {};
-
-	none.null[last_price] = none.null[last_price_at] = true;
-	while (write->next < end &&
-	       (key == nullptr ||
-	        compare_key(write->attachment->key, write->keys->key[write->next], *key) < 0))
-		write_listing(write, &none);
-}
-
-// Takes the latest price of a listing: key, time and value.
-void
-write_latest(void *argument, Datum *value, bool *null)
-{
-	Write *write = static_cast<Write *>(argument);
-	Columns latest = {};
-
-	write_without_price(write, write->keys->count, &value[0]);
-	// Both come in ascending order, so that none is passed over.
-	Assert(write->stopped ||
-	       (write->next < write->keys->count &&
-	        compare_key(write->attachment->key, write->keys->key[write->next], value[0]) == 0));
-	latest.value[last_price_at] = value[1];
-	latest.null[last_price_at] = null[1];
-	latest.value[last_price] = value[2];
-	latest.null[last_price] = null[2];
-	write_listing(write, &latest);
-}
-
-// Writes listings, as long as their prices can be read from leaves.
-void
-write_from_leaves(Write *write)
-{
-	in_batches(write->attachment->key, *write->keys, write->next, [write](Datum keys, Size end) {
-		const bool done = read_latest_from_leaves(write->path->prices, write->price, true, keys,
-		                                          false, 0, {write_latest, write});
-		if (done)
-			write_without_price(write, end, nullptr);
-		return done;
-	});
-}
-
-// The latest price of one of many keys.
-struct Latest
-{
-	Datum value;
-	Datum at;
-	bool value_null;
-	bool at_null;
-	bool found;
-};
-
-// Sorted keys whose latest prices are read at once, from each partition those that it has.
-struct Many
-{
-	const Write *write;
-	const Datum *key;
-	Size count;
-	Latest *latest;
-	MemoryContext context;  // of the array and its values
-};
-
-Many
-make_many(const Write &write, const Datum *key, Size count, MemoryContext context)
-{
-	return {&write, key, count,
-	        static_cast<Latest *>(MemoryContextAllocExtended(
-				context, sizeof(Latest) * Max(count, 1), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO)),
-	        context};
-}
-
-// Takes the latest price of a key: key, time and value.
-void
-take_latest(void *argument, Datum *value, bool *null)
-{
-	const Many *many = static_cast<const Many *>(argument);
-	const ComparedType &type = many->write->attachment->key;
-	Size first = 0;
-	Size end = many->count;
-
-	while (first < end)
-	{
-		const Size middle = first + (end - first) / 2;
-		if (compare_key(type, many->key[middle], value[0]) < 0)
-			first = middle + 1;
-		else
-			end = middle;
-	}
-	if (first == many->count || compare_key(type, many->key[first], value[0]) != 0)
-		elog(ERROR, "a key was read that was not asked for");
-	MemoryContext old = MemoryContextSwitchTo(many->context);
-	Latest *latest = &many->latest[first];
-	latest->found = true;
-	latest->at = value[1];
-	latest->at_null = null[1];
-	latest->value_null = null[2];
-	latest->value = null[2] ? 0 : copy_of(*many->write, price_value, value[2]);
-	MemoryContextSwitchTo(old);
-}
-
-// "keys" is an array of them; false: they cannot be read so.
-bool
-read_many(Many *many, Datum keys)
-{
-	LatestRequest request = {};
-
-	request.has_keys = true;
-	request.keys = keys;
-	request.as_of = {0, true};
-	return read_latest_directly(many->write->path->prices, request, {take_latest, many});
-}
-
-Columns
-columns_of(const Latest &latest)
-{
-	Columns columns = {};
-
-	columns.value[last_price] = latest.value;
-	columns.null[last_price] = !latest.found || latest.value_null;
-	columns.value[last_price_at] = latest.at;
-	columns.null[last_price_at] = !latest.found || latest.at_null;
-	return columns;
-}
-
-bool
-reads_many(const DirectPath &path, Size keys)
-{
-	return path.partitioned && path.prices.partitioning != Partitioning::none &&
-	       path.prices.partitioning != Partitioning::otherwise && can_be_read(path.prices) &&
-	       !has_text_key(path.prices) && reads_leaves(keys);
-}
-
-// Writes listings, as long as their prices can be read from all partitions at once.
-void
-write_from_partitions(Write *write)
-{
-	MemoryContext context =
-		AllocSetContextCreate(CurrentMemoryContext, "listing_stats prices", ALLOCSET_DEFAULT_SIZES);
-
-	in_batches(write->attachment->key, *write->keys, write->next,
-	           [write, context](Datum keys, Size end) {
-				   const Size first = write->next;
-				   MemoryContextReset(context);
-				   Many many = make_many(*write, write->keys->key + first, end - first, context);
-				   if (!read_many(&many, keys))
-					   return false;
-				   while (write->next < end)
-				   {
-					   const Columns latest = columns_of(many.latest[write->next - first]);
-					   write_listing(write, &latest);
-				   }
-				   return true;
-			   });
-	MemoryContextDelete(context);
-}
-
-}  // namespace
-
 int
 compare_datum(const void *a, const void *b, void *type)
 {
 	return compare_key(*static_cast<const ComparedType *>(type), *static_cast<const Datum *>(a),
 	                   *static_cast<const Datum *>(b));
+}
+
+// The keys in a store, sorted, each once.
+Keys
+keys_in(const ComparedType &type, Tuplestorestate *store, TupleTableSlot *slot)
+{
+	const Size count = static_cast<Size>(tuplestore_tuple_count(store));
+	Keys keys = {
+		static_cast<Datum *>(palloc_extended(sizeof(Datum) * Max(count, 1), MCXT_ALLOC_HUGE)),
+		nullptr, 0};
+
+	tuplestore_rescan(store);
+	while (tuplestore_gettupleslot(store, true, false, slot))
+	{
+		CHECK_FOR_INTERRUPTS();
+		bool is_null = false;
+		keys.key[keys.count++] =
+			datumCopy(slot_getattr(slot, 1, &is_null), type.by_value, type.length);
+	}
+	sort_unique(type, &keys);
+	return keys;
+}
+
+}  // namespace
+
+void
+sort_unique(const ComparedType &type, Keys *keys)
+{
+	Size kept = 0;
+
+	qsort_interruptible(keys->key, keys->count, sizeof(Datum), compare_datum,
+	                    const_cast<ComparedType *>(&type));
+	for (Size i = 1; i < keys->count; ++i)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (compare_key(type, keys->key[kept], keys->key[i]) != 0)
+			keys->key[++kept] = keys->key[i];
+	}
+	keys->count = keys->count == 0 ? 0 : kept + 1;
 }
 
 void
@@ -692,68 +683,6 @@ push_new_snapshot()
 	CommandCounterIncrement();
 	PushActiveSnapshot(GetLatestSnapshot());
 }
-
-namespace {
-
-// Gives rows (key, found, last_price, last_price_at) for the keys in the store; false: they cannot
-// be read so.
-bool
-read_all_at_once(Write *write, Attachment *attachment, Tuplestorestate *keys, TupleTableSlot *slot,
-                 Tuplestorestate *rows)
-{
-	const ComparedType &type = attachment->key;
-	MemoryContext context =
-		AllocSetContextCreate(CurrentMemoryContext, "listing_stats prices", ALLOCSET_DEFAULT_SIZES);
-	MemoryContext old = MemoryContextSwitchTo(context);
-	const Size count = static_cast<Size>(tuplestore_tuple_count(keys));
-	Keys sorted = {
-		static_cast<Datum *>(palloc_extended(sizeof(Datum) * Max(count, 1), MCXT_ALLOC_HUGE)),
-		nullptr, 0};
-
-	tuplestore_rescan(keys);
-	while (tuplestore_gettupleslot(keys, true, false, slot))
-	{
-		CHECK_FOR_INTERRUPTS();
-		bool is_null = false;
-		sorted.key[sorted.count++] =
-			datumCopy(slot_getattr(slot, 1, &is_null), type.by_value, type.length);
-	}
-	qsort_interruptible(sorted.key, sorted.count, sizeof(Datum), compare_datum,
-	                    const_cast<ComparedType *>(&type));
-	const Size end = in_batches(type, sorted, 0, [&](Datum array, Size batch_end) {
-		const Size first = batch_end - Min(batch_end, (batch_end - 1) % batch + 1);
-		Many many = make_many(*write, sorted.key + first, batch_end - first, context);
-		if (!read_many(&many, array))
-			return false;
-		for (Size i = 0; i < many.count; ++i)
-		{
-			CHECK_FOR_INTERRUPTS();
-			// The first of equal keys has what was read.
-			if (i > 0 && compare_key(type, many.key[i - 1], many.key[i]) == 0)
-				many.latest[i] = many.latest[i - 1];
-			const Columns now = columns_of(many.latest[i]);
-			Datum value[4] = {many.key[i],
-			                  BoolGetDatum(many.latest[i].found ||
-			                               (!attachment->keep_empty && !attachment->own_rows))};
-			bool null[4] = {};
-			int columns = 2;
-			for (const int target : {static_cast<int>(last_price), static_cast<int>(last_price_at)})
-			{
-				if (!keeps(*write, target))
-					continue;
-				value[columns] = now.value[target];
-				null[columns++] = now.null[target];
-			}
-			tuplestore_putvalues(rows, shape_of(attachment, Shape::rows), value, null);
-		}
-		return true;
-	});
-	MemoryContextSwitchTo(old);
-	MemoryContextDelete(context);
-	return end == count;
-}
-
-}  // namespace
 
 bool
 read_directly(Attachment *attachment, Tuplestorestate *keys, Shape taken, Tuplestorestate *rows,
@@ -766,8 +695,6 @@ read_directly(Attachment *attachment, Tuplestorestate *keys, Shape taken, Tuples
 		MakeSingleTupleTableSlot(shape_of(attachment, taken), &TTSOpsMinimalTuple);
 	Write write = {};
 	Oid type[most_key_columns];
-	Datum value[most_key_columns + 1 + end_of_targets + added_columns];
-	bool null[lengthof(value)] = {};
 
 	Assert(ActiveSnapshotSet() && GetUserId() == attachment->owner);
 	Assert(attachment->direct_path != nullptr &&
@@ -782,9 +709,43 @@ read_directly(Attachment *attachment, Tuplestorestate *keys, Shape taken, Tuples
 	write.stored = table_slot_create(write.listing, nullptr);
 	write.context =
 		AllocSetContextCreate(CurrentMemoryContext, "listing_stats listing", ALLOCSET_SMALL_SIZES);
-	bool done = given == Shape::rows &&
-	            reads_many(*write.path, static_cast<Size>(tuplestore_tuple_count(keys))) &&
-	            read_all_at_once(&write, attachment, keys, slot, rows);
+	// Gives the row of a key, from what its columns hold.
+	const auto give = [&](const Datum *key, const Columns &now) {
+		Datum value[most_key_columns + 1 + end_of_targets + added_columns];
+		bool null[lengthof(value)] = {};
+		int count = 0;
+		for (int i = 0; i < key_columns; ++i)
+			value[count++] = key[i];
+		value[count++] =
+			BoolGetDatum(write.has_price || (!attachment->keep_empty && !attachment->own_rows));
+		for (int i = first_target; i < end_of_targets; ++i)
+		{
+			if (!keeps(write, i) || (given != Shape::rows && needs_all(i)))
+				continue;
+			value[count] = now.value[i];
+			null[count++] = now.null[i];
+		}
+		for (int i = key_columns; added && i < key_columns + added_columns; ++i)
+		{
+			value[count] = slot->tts_values[i];
+			null[count++] = slot->tts_isnull[i];
+		}
+		tuplestore_putvalues(rows, shape_of(attachment, given), value, null);
+	};
+	bool done = false;
+	if (given == Shape::rows &&
+	    reads_many(write.path->prices, static_cast<Size>(tuplestore_tuple_count(keys))))
+	{
+		MemoryContext old = MemoryContextSwitchTo(write.context);
+		const Keys sorted = keys_in(attachment->key, keys, slot);
+		done = with_latest(*attachment, sorted, [&](Size i, const Latest &latest) {
+				   Columns now = {};
+				   CHECK_FOR_INTERRUPTS();
+				   compute_head(&write, sorted.key[i], now, nullptr, &latest, &now);
+				   give(&sorted.key[i], now);
+			   }) == sorted.count;
+		MemoryContextSwitchTo(old);
+	}
 	if (!done)
 		tuplestore_clear(rows);
 	tuplestore_rescan(keys);
@@ -808,24 +769,7 @@ read_directly(Attachment *attachment, Tuplestorestate *keys, Shape taken, Tuples
 		}
 		Columns now = stored;
 		compute_head(&write, key, stored, added ? &change : nullptr, nullptr, &now);
-		int count = 0;
-		for (int i = 0; i < key_columns; ++i)
-			value[count++] = slot->tts_values[i];
-		value[count++] =
-			BoolGetDatum(write.has_price || (!attachment->keep_empty && !attachment->own_rows));
-		for (int i = first_target; i < end_of_targets; ++i)
-		{
-			if (!keeps(write, i) || (given != Shape::rows && needs_all(i)))
-				continue;
-			value[count] = now.value[i];
-			null[count++] = now.null[i];
-		}
-		for (int i = key_columns; added && i < key_columns + added_columns; ++i)
-		{
-			value[count] = slot->tts_values[i];
-			null[count++] = slot->tts_isnull[i];
-		}
-		tuplestore_putvalues(rows, shape_of(attachment, given), value, null);
+		give(slot->tts_values, now);
 		ExecClearTuple(write.stored);
 		MemoryContextSwitchTo(old);
 	}
@@ -839,61 +783,24 @@ read_directly(Attachment *attachment, Tuplestorestate *keys, Shape taken, Tuples
 	return done;
 }
 
-namespace {
-
-// Keys that are left if they have a price: how many are so far, and which is next.
-struct Priced
-{
-	const ComparedType *type;
-	Keys *keys;
-	Size kept;
-	Size next;
-};
-
-// Takes the latest price of a key, in their order.
-void
-keep_key(void *argument, Datum *value, bool *)
-{
-	Priced *priced = static_cast<Priced *>(argument);
-	Datum *key = priced->keys->key;
-
-	while (compare_key(*priced->type, key[priced->next], value[0]) != 0)
-	{
-		++priced->next;
-		Assert(priced->next < priced->keys->count);
-	}
-	key[priced->kept++] = key[priced->next++];
-}
-
-// Returns how many of the keys it has handled.
-Size
-keep_priced_in_leaves(const Attachment &attachment, Relation price, Priced *priced)
-{
-	const PriceTable &prices = attachment.direct_path->prices;
-
-	if (!reads_leaves(priced->keys->count) || !OidIsValid(prices.index))
-		return 0;
-	return in_batches(attachment.key, *priced->keys, 0, [&prices, price, priced](Datum keys, Size) {
-		return read_latest_from_leaves(prices, price, true, keys, false, 0, {keep_key, priced});
-	});
-}
-
-}  // namespace
-
 void
 keep_priced(const Attachment &attachment, Keys *keys)
 {
-	Priced priced = {&attachment.key, keys, 0, 0};
+	Size kept = 0;
+	Size i = 0;
 
 	Assert(is_ready(attachment) && attachment.direct_path->obstacle == nullptr);
 	push_new_snapshot();
 	Relation price = table_open(attachment.price, NoLock);
-	Size i = keep_priced_in_leaves(attachment, price, &priced);
 	PriceLookup *prices = begin_price_lookup(attachment, price);
+	if (!is_lost(*prices) && reads_many(attachment.direct_path->prices, keys->count))
+		i = with_latest(attachment, *keys, [keys, &kept](Size number, const Latest &latest) {
+			if (latest.found)
+				keys->key[kept++] = keys->key[number];
+		});
 	MemoryContext context =
 		AllocSetContextCreate(CurrentMemoryContext, "listing_stats listing", ALLOCSET_SMALL_SIZES);
-	// A batch that could not be read to its end has been read up to here.
-	for (i = Max(i, priced.next); i < keys->count; ++i)
+	for (; i < keys->count; ++i)
 	{
 		CHECK_FOR_INTERRUPTS();
 		MemoryContextReset(context);
@@ -902,14 +809,14 @@ keep_priced(const Attachment &attachment, Keys *keys)
 		if (!is_lost(*prices))
 			look_up_prices(prices, keys->key[i]);
 		if (is_lost(*prices) || next_price(prices) || is_lost(*prices))
-			keys->key[priced.kept++] = keys->key[i];
+			keys->key[kept++] = keys->key[i];
 		MemoryContextSwitchTo(old);
 	}
 	end_price_lookup(prices);
 	MemoryContextDelete(context);
 	table_close(price, NoLock);
 	PopActiveSnapshot();
-	keys->count = priced.kept;
+	keys->count = kept;
 }
 
 void
@@ -962,12 +869,9 @@ write_directly(const Attachment &attachment, const Keys &keys, const PendingKey 
 	write.added = added;
 	if (is_lost(*write.prices))
 		write.stopped = true;
-	else if (reads_leaves(keys.count) && OidIsValid(write.path->prices.index) &&
-	         !has_text_key(write.path->prices) &&
-	         keeps_values_of_rows(attachment))
-		write_from_leaves(&write);
-	else if (reads_many(*write.path, keys.count) && keeps_values_of_rows(attachment))
-		write_from_partitions(&write);
+	else if (keeps_values_of_rows(attachment) && reads_many(write.path->prices, keys.count))
+		with_latest(attachment, keys,
+		            [&write](Size, const Latest &latest) { write_listing(&write, &latest); });
 	while (write.next < keys.count && !write.stopped)
 		write_listing(&write, nullptr);
 	*written = write.next;

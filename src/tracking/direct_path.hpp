@@ -24,28 +24,8 @@ struct Keys
 	Size count;
 };
 
-// Compares two keys of a ComparedType, as qsort_arg() has it.
-int compare_datum(const void *a, const void *b, void *type);
-
-// Calls "run" with the array of each batch of the keys from "first" on and the number of the key
-// behind it, until it returns false; returns the number of the key behind those handled.
-template <typename Run>
-Size
-in_batches(const ComparedType &type, const Keys &keys, Size first, Run run)
-{
-	while (first < keys.count)
-	{
-		CHECK_FOR_INTERRUPTS();
-		const Size end = Min(first + batch, keys.count);
-		const Datum array = array_of(type, keys.key + first, nullptr, end - first);
-		const bool handled = run(array, end);
-		pfree(DatumGetPointer(array));
-		if (!handled)
-			break;
-		first = end;
-	}
-	return first;
-}
+// Sorts the keys and leaves each once.
+void sort_unique(const ComparedType &type, Keys *keys);
 
 // A new snapshot, which sees what this transaction has done so far.
 void push_new_snapshot();

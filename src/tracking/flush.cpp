@@ -306,22 +306,6 @@ batched(const Keys &keys, PendingKey *const *added, Handle handle)
 	return sum;
 }
 
-void
-sort_unique(const ComparedType &type, Keys *keys)
-{
-	Size kept = 0;
-
-	qsort_interruptible(keys->key, keys->count, sizeof(Datum), compare_datum,
-	                    const_cast<ComparedType *>(&type));
-	for (Size i = 1; i < keys->count; ++i)
-	{
-		CHECK_FOR_INTERRUPTS();
-		if (compare_key(type, keys->key[kept], keys->key[i]) != 0)
-			keys->key[++kept] = keys->key[i];
-	}
-	keys->count = keys->count == 0 ? 0 : kept + 1;
-}
-
 // A key that a statement has given, in the caller's context.
 Datum
 given_key(const Attachment &attachment, HeapTuple tuple, TupleDesc columns)
@@ -338,9 +322,7 @@ given_key(const Attachment &attachment, HeapTuple tuple, TupleDesc columns)
 	const Datum key = make_key(attachment, value, type);
 	if (attachment.key_row != nullptr || attachment.key.by_value)
 		return key;
-	return attachment.key.length == -1
-	           ? PointerGetDatum(PG_DETOAST_DATUM_COPY(key))
-	           : datumCopy(key, attachment.key.by_value, attachment.key.length);
+	return copy_value(key, attachment.key.by_value, attachment.key.length);
 }
 
 // Locks the rows of a table whose rows are the attachment's own, and inserts those that are
