@@ -26,7 +26,6 @@ enum class Statement
 	read,
 	read_added,
 	read_head,
-	read_all,
 	read_keys,
 	read_listings,
 	read_needed,

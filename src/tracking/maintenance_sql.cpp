@@ -107,6 +107,15 @@ keys_in_order(const Attachment &attachment, ColumnList list, const char *alias)
 	});
 }
 
+// That no column of the key is NULL: nothing is kept for a listing without, and no price of one.
+const char *
+has_a_key(const Attachment &attachment, ColumnList list, const char *alias)
+{
+	return for_key(attachment, " AND ", [&attachment, list, alias](int i) {
+		return psprintf("%s.%s IS NOT NULL", alias, column_name(attachment, list_place(list, i)));
+	});
+}
+
 // That a key, given by "value" for each column, is that of the row.
 template <typename Value>
 const char *
@@ -148,6 +157,23 @@ bool
 keeps(const Attachment &attachment, int target)
 {
 	return attachment.column[target].attnum != 0;
+}
+
+// Calls "expression" with each kept column; joins what it gives, except nullptr.
+template <typename Expression>
+const char *
+for_targets(const Attachment &attachment, const char *separator, Expression expression)
+{
+	StringInfoData out;
+
+	initStringInfo(&out);
+	for (int i = first_target; i < end_of_targets; ++i)
+	{
+		const char *text = keeps(attachment, i) ? expression(i) : nullptr;
+		if (text != nullptr)
+			appendStringInfo(&out, "%s%s", out.len > 0 ? separator : "", text);
+	}
+	return out.data;
 }
 
 // Whether the latest row is read: for what is kept of it, or to know that there is one.
@@ -217,25 +243,20 @@ template <typename Key>
 const char *
 head(const Attachment &attachment, Key key)
 {
-	StringInfoData out;
-
-	initStringInfo(&out);
-	appendStringInfo(&out, "SELECT true AS found, p.%s AS value",
-	                 column_name(attachment, price_value));
-	for (int i = first_target; i < end_of_targets; ++i)
-	{
-		if (!keeps(attachment, i) || !is_from_head(i))
-			continue;
+	const char *kept = for_targets(attachment, "", [&attachment](int i) -> const char * {
+		if (!is_from_head(i))
+			return nullptr;
 		const int source = is_carried(i)        ? source_of_carried(i)
 		                   : i == last_price_at ? static_cast<int>(price_at)
 		                                        : static_cast<int>(price_value);
-		appendStringInfo(&out, ", p.%s::%s AS %s", column_name(attachment, source),
-		                 type_name(attachment.column[i]), target_name(i));
-	}
-	appendStringInfo(&out, " %s%s ORDER BY %s LIMIT 1", prices_of(attachment, key),
-	                 attachment.skip_null ? psprintf(" AND %s", is_known(attachment)) : "",
-	                 latest_first(attachment, "p."));
-	return out.data;
+		return psprintf(", p.%s::%s AS %s", column_name(attachment, source),
+		                type_name(attachment.column[i]), target_name(i));
+	});
+
+	return psprintf("SELECT true AS found, p.%s AS value%s %s%s ORDER BY %s LIMIT 1",
+	                column_name(attachment, price_value), kept, prices_of(attachment, key),
+	                attachment.skip_null ? psprintf(" AND %s", is_known(attachment)) : "",
+	                latest_first(attachment, "p."));
 }
 
 // The latest known price that is not that of the head: at most one row.
@@ -271,22 +292,18 @@ whole(const Attachment &attachment, Key key)
 {
 	const char *value = psprintf("p.%s::%s", column_name(attachment, price_value),
 	                             full_type_name(getBaseType(attachment.column[price_value].type)));
-	StringInfoData out;
-
-	initStringInfo(&out);
-	for (int i = lowest_price; i <= price_total; ++i)
-	{
+	const char *kept = for_targets(attachment, ", ", [&attachment, value](int i) -> const char * {
 		const char *expression = i == lowest_price    ? "pg_catalog.min(%s)"
 		                         : i == highest_price ? "pg_catalog.max(%s)"
 		                         : i == price_count   ? "pg_catalog.count(%s)"
 		                                              : "coalesce(pg_catalog.sum(%s), 0)";
-		if (keeps(attachment, i))
-			appendStringInfo(&out, "%s %s::%s AS %s", out.len > 0 ? "," : "SELECT",
-			                 psprintf(expression, value), type_name(attachment.column[i]),
-			                 target_name(i));
-	}
-	appendStringInfo(&out, " %s", prices_of(attachment, key));
-	return out.data;
+		if (i < lowest_price || i > price_total)
+			return nullptr;
+		return psprintf("%s::%s AS %s", psprintf(expression, value),
+		                type_name(attachment.column[i]), target_name(i));
+	});
+
+	return psprintf("SELECT %s %s", kept, prices_of(attachment, key));
 }
 
 // The joins that compute the targets of the listing with this key.
@@ -343,11 +360,12 @@ same_latest(const Attachment &attachment)
 
 // A partitioned table has no rows of its own; a table's inheritance children are other listings.
 const char *
-from_listing(const Attachment &attachment)
+from_listing(const Attachment &attachment, const char *alias = "l")
 {
 	const bool partitioned = get_rel_relkind(attachment.listing) == RELKIND_PARTITIONED_TABLE;
 
-	return psprintf("%s%s AS l", partitioned ? "" : "ONLY ", qualified_name(attachment.listing));
+	return psprintf("%s%s AS %s", partitioned ? "" : "ONLY ", qualified_name(attachment.listing),
+	                alias);
 }
 
 // The lower of what is stored and what was added, or the higher.
@@ -392,30 +410,23 @@ const char *
 read_query(const Attachment &attachment, bool added, bool with_whole)
 {
 	const bool joins_listing = added && keeps(attachment, previous_price);
-	StringInfoData out;
-
-	initStringInfo(&out);
-	appendStringInfo(&out, "SELECT %s, %s AS found", for_key(attachment, ", ", taken_key),
-	                 is_found(attachment));
-	for (int i = first_target; i < end_of_targets; ++i)
-	{
-		if (!keeps(attachment, i) || (!with_whole && needs_all(i)))
-			continue;
+	const char *targets = for_targets(attachment, "", [&](int i) -> const char * {
+		if (!with_whole && needs_all(i))
+			return nullptr;
 		if (added && i == previous_price)
-			appendStringInfo(&out, ", CASE WHEN %s THEN l.%s::%s ELSE (%s) END",
-			                 same_latest(attachment), column_name(attachment, i),
-			                 type_name(attachment.column[i]), previous(attachment, taken_key));
-		else
-			appendStringInfo(&out, ", %s", recomputed_target(i));
-	}
-	if (added)
-		appendStringInfoString(&out, ", u.added, u.lowest, u.highest, u.total");
-	appendStringInfo(&out, " FROM %s AS u", keys_name);
-	if (joins_listing)
-		appendStringInfo(&out, " JOIN %s ON %s", from_listing(attachment),
-		                 listing_has_key(attachment));
-	appendStringInfoString(&out, recomputed(attachment, taken_key, !added, with_whole));
-	return out.data;
+			return psprintf(", CASE WHEN %s THEN l.%s::%s ELSE (%s) END", same_latest(attachment),
+			                column_name(attachment, i), type_name(attachment.column[i]),
+			                previous(attachment, taken_key));
+		return psprintf(", %s", recomputed_target(i));
+	});
+
+	return psprintf("SELECT %s, %s AS found%s%s FROM %s AS u%s%s",
+	                for_key(attachment, ", ", taken_key), is_found(attachment), targets,
+	                added ? ", u.added, u.lowest, u.highest, u.total" : "", keys_name,
+	                joins_listing ? psprintf(" JOIN %s ON %s", from_listing(attachment),
+	                                         listing_has_key(attachment))
+	                              : "",
+	                recomputed(attachment, taken_key, !added, with_whole));
 }
 
 // A listing's own key, to look for its prices by.
@@ -427,65 +438,25 @@ key_of_listing(const Attachment &attachment)
 	};
 }
 
-// That the listing has a key: nothing is kept for one without.
-const char *
-has_a_key(const Attachment &attachment)
-{
-	return for_key(attachment, " AND ", [&attachment](int i) {
-		return psprintf("l.%s IS NOT NULL",
-		                column_name(attachment, list_place(ColumnList::listing_key, i)));
-	});
-}
-
-const char *
-read_all_query(const Attachment &attachment)
-{
-	StringInfoData out;
-
-	initStringInfo(&out);
-	appendStringInfo(&out, "SELECT %s, %s AS found",
-	                 held_key(attachment, ColumnList::listing_key, "l"), is_found(attachment));
-	for (int i = first_target; i < end_of_targets; ++i)
-	{
-		if (keeps(attachment, i))
-			appendStringInfo(&out, ", %s", recomputed_target(i));
-	}
-	appendStringInfo(&out, " FROM %s%s WHERE %s", from_listing(attachment),
-	                 recomputed(attachment, key_of_listing(attachment), true, true),
-	                 has_a_key(attachment));
-	return out.data;
-}
-
 const char *
 write_query(const Attachment &attachment, bool added)
 {
-	StringInfoData set;
-	StringInfoData differs;
-
 	// Where known prices were added their number differs, and where none was, nothing does that the
 	// latest price does not decide.
 	const bool counted = added && keeps(attachment, price_count) &&
 	                     (keeps(attachment, last_price) || !keeps(attachment, previous_price));
+	const char *set = for_targets(attachment, ", ", [&attachment, added](int i) {
+		return psprintf("%s = %s", column_name(attachment, i), taken_target(attachment, i, added));
+	});
+	const char *differs = for_targets(attachment, " OR ", [&](int i) -> const char * {
+		if (counted && (needs_all(i) || i == previous_price))
+			return i == price_count ? "u.added OPERATOR(pg_catalog.>) 0" : nullptr;
+		return differs_from(attachment, i, taken_target(attachment, i, added));
+	});
 
-	initStringInfo(&set);
-	initStringInfo(&differs);
-	for (int i = first_target; i < end_of_targets; ++i)
-	{
-		if (!keeps(attachment, i))
-			continue;
-		const char *value = taken_target(attachment, i, added);
-		appendStringInfo(&set, "%s%s = %s", set.len > 0 ? ", " : "", column_name(attachment, i),
-		                 value);
-		if (!counted || !(needs_all(i) || i == previous_price))
-			appendStringInfo(&differs, "%s%s", differs.len > 0 ? " OR " : "",
-			                 differs_from(attachment, i, value));
-	}
-	if (counted)
-		appendStringInfo(&differs, "%su.added OPERATOR(pg_catalog.>) 0",
-		                 differs.len > 0 ? " OR " : "");
 	return psprintf("UPDATE %s SET %s FROM %s AS u WHERE %s%s AND (%s)", from_listing(attachment),
-	                set.data, rows_name, listing_has_key(attachment),
-	                attachment.own_rows ? " AND u.found" : "", differs.data);
+	                set, rows_name, listing_has_key(attachment),
+	                attachment.own_rows ? " AND u.found" : "", differs);
 }
 
 // Joins rows of the listings that there are.
@@ -538,7 +509,7 @@ keys_of_listings(const Attachment &attachment)
 {
 	return psprintf("SELECT %s FROM %s WHERE %s",
 	                held_key(attachment, ColumnList::listing_key, "l"), from_listing(attachment),
-	                has_a_key(attachment));
+	                has_a_key(attachment, ColumnList::listing_key, "l"));
 }
 
 const char *
@@ -553,45 +524,31 @@ keys_of_prices(const Attachment &attachment)
 {
 	return psprintf("SELECT DISTINCT %s FROM %s WHERE %s",
 	                held_key(attachment, ColumnList::key, "p"), counted_prices(attachment),
-	                for_key(attachment, " AND ", [&attachment](int i) {
-						return psprintf("p.%s IS NOT NULL",
-		                                column_name(attachment, list_place(ColumnList::key, i)));
-					}));
+	                has_a_key(attachment, ColumnList::key, "p"));
 }
 
 const char *
 check_query(const Attachment &attachment, bool added)
 {
-	StringInfoData out;
-	const char *separator = "";
+	const char *values = for_targets(attachment, ", ", [&attachment, added](int i) -> const char * {
+		if (added && needs_all(i))
+			return nullptr;
+		return psprintf("(%s, %s%s)", quote_literal_cstr(NameStr(attachment.column[i].name)),
+		                attachment.own_rows ? "u.found AND " : "",
+		                differs_from(attachment, i, taken_target(attachment, i, false)));
+	});
 
-	initStringInfo(&out);
-	appendStringInfo(&out, "SELECT d.c FROM %s AS u %s %s ON %s CROSS JOIN LATERAL (VALUES ",
-	                 rows_name, attachment.own_rows ? "LEFT JOIN" : "JOIN",
-	                 from_listing(attachment), listing_has_key(attachment));
 	// A transaction sees a row of before beside one that it has inserted.
 	if (attachment.own_rows)
-	{
-		appendStringInfo(
-			&out,
-			"(%s, (SELECT pg_catalog.count(*) FROM %s WHERE %s) OPERATOR(pg_catalog.<>) "
-			"CASE WHEN u.found THEN 1 ELSE 0 END)",
-			quote_literal_cstr(NameStr(attachment.column[listing_key].name)),
-			from_listing(attachment), listing_has_key(attachment));
-		separator = ", ";
-	}
-	for (int i = first_target; i < end_of_targets; ++i)
-	{
-		if (!keeps(attachment, i) || (added && needs_all(i)))
-			continue;
-		appendStringInfo(&out, "%s(%s, %s%s)", separator,
-		                 quote_literal_cstr(NameStr(attachment.column[i].name)),
-		                 attachment.own_rows ? "u.found AND " : "",
-		                 differs_from(attachment, i, taken_target(attachment, i, false)));
-		separator = ", ";
-	}
-	appendStringInfoString(&out, ") AS d (c, differs) WHERE d.differs LIMIT 1");
-	return out.data;
+		values =
+			psprintf("(%s, (SELECT pg_catalog.count(*) FROM %s WHERE %s) OPERATOR(pg_catalog.<>) "
+		             "CASE WHEN u.found THEN 1 ELSE 0 END), %s",
+		             quote_literal_cstr(NameStr(attachment.column[listing_key].name)),
+		             from_listing(attachment), listing_has_key(attachment), values);
+	return psprintf("SELECT d.c FROM %s AS u %s %s ON %s CROSS JOIN LATERAL (VALUES %s) AS d (c, "
+	                "differs) WHERE d.differs LIMIT 1",
+	                rows_name, attachment.own_rows ? "LEFT JOIN" : "JOIN", from_listing(attachment),
+	                listing_has_key(attachment), values);
 }
 
 const char *
@@ -615,8 +572,6 @@ statement_text(const Attachment &attachment, Statement statement)
 	case Statement::read_head:
 		return read_query(attachment, statement == Statement::read_added,
 		                  statement == Statement::read);
-	case Statement::read_all:
-		return read_all_query(attachment);
 	case Statement::write:
 	case Statement::write_all:
 	case Statement::write_added:
@@ -745,8 +700,8 @@ plan_of(Attachment *attachment, Statement statement)
 	// The plans live as long as the session and are made when tables may still be small: they must
 	// not rest on a table being small.
 	const int guc_level = NewGUCNestLevel();
-	if (statement != Statement::read_all && statement != Statement::read_keys &&
-	    statement != Statement::read_listings && statement != Statement::write_all)
+	if (statement != Statement::read_keys && statement != Statement::read_listings &&
+	    statement != Statement::write_all)
 	{
 		set_meanwhile("enable_seqscan", "off");
 		set_meanwhile("enable_bitmapscan", "off");
@@ -771,22 +726,33 @@ plan_of(Attachment *attachment, Statement statement)
 
 namespace {
 
-// Keys of one of the tables, for the union of both.
+// The rows that are not there, as rows whose key should be.
 const char *
-own_keys_query(const Attachment &attachment, ColumnList list, bool after, int limit)
+missing_rows(const Attachment &attachment)
 {
-	const char *keys = keys_in_order(attachment, list, "t");
+	const char *key = for_key(attachment, ", ", taken_key);
 
 	return psprintf(
-		"SELECT %s FROM %s WHERE %s%s%s GROUP BY %s ORDER BY %s LIMIT %d",
-		held_key(attachment, list, "t"),
-		list == ColumnList::key ? counted_prices(attachment, "t")
-								: psprintf("%s AS t", qualified_name(attachment.listing)),
-		for_key(attachment, " AND ",
-	            [&attachment, list](int i) {
-					return psprintf("%s IS NOT NULL", key_expression(attachment, list, i, "t"));
-				}),
-		after ? " AND " : "", after ? is_beyond(attachment, list, 0) : "", keys, keys, limit);
+		" UNION ALL SELECT %s::pg_catalog.text, %s, NULL, u.k1::pg_catalog.text FROM (%s) AS u "
+		"LEFT JOIN LATERAL (%s) AS h ON true WHERE h.found AND NOT EXISTS (SELECT FROM %s WHERE "
+		"%s)",
+		attachment.key_columns > 1 ? psprintf("ROW(%s)", key) : key,
+		quote_literal_cstr(NameStr(attachment.column[listing_key].name)),
+		keys_of_prices(attachment), head(attachment, taken_key), from_listing(attachment),
+		listing_has_key(attachment));
+}
+
+// Keys of the rows t in their order, of prices each once.
+char *
+ordered_keys(const Attachment &attachment, ColumnList list, const char *from, const char *order,
+             bool after, int limit)
+{
+	const bool of_prices = list == ColumnList::key;
+
+	return psprintf("SELECT %s FROM %s WHERE %s%s%s%s%s ORDER BY %s LIMIT %d",
+	                held_key(attachment, list, "t"), from, has_a_key(attachment, list, "t"),
+	                after ? " AND " : "", after ? is_beyond(attachment, list, 0) : "",
+	                of_prices ? " GROUP BY " : "", of_prices ? order : "", order, limit);
 }
 
 }  // namespace
@@ -794,31 +760,27 @@ own_keys_query(const Attachment &attachment, ColumnList list, bool after, int li
 char *
 keys_query(const Attachment &attachment, Oid table_of_prices, bool after, int limit)
 {
-	const bool of_prices = OidIsValid(table_of_prices);
-	const ColumnList list = of_prices ? ColumnList::key : ColumnList::listing_key;
-	// By number, or postgres_fdw may send what is ambiguous: SELECT k::bigint, k ... ORDER BY k.
-	const char *keys = of_prices && get_rel_relkind(table_of_prices) == RELKIND_FOREIGN_TABLE
-	                       ? for_key(attachment, ", ", [](int i) { return psprintf("%d", i + 1); })
-	                       : keys_in_order(attachment, list, "t");
-	const char *known = for_key(attachment, " AND ", [&attachment, list](int i) {
-		return psprintf("%s IS NOT NULL", key_expression(attachment, list, i, "t"));
-	});
-	const char *beyond = after ? is_beyond(attachment, list, 0) : "";
+	const char *price_order = keys_in_order(attachment, ColumnList::key, "t");
 
-	if (attachment.own_rows && !of_prices)
-		return psprintf("(%s) UNION (%s) ORDER BY %s LIMIT %d",
-		                own_keys_query(attachment, ColumnList::key, after, limit),
-		                own_keys_query(attachment, ColumnList::listing_key, after, limit),
-		                for_key(attachment, ", ", [](int i) { return psprintf("k%d", i + 1); }),
-		                limit);
-	return psprintf("SELECT %s FROM %s AS t WHERE %s%s%s%s%s ORDER BY %s LIMIT %d",
-	                held_key(attachment, list, "t"),
-	                of_prices ? qualified_name(table_of_prices)
-	                : get_rel_relkind(attachment.listing) == RELKIND_PARTITIONED_TABLE
-	                    ? qualified_name(attachment.listing)
-	                    : psprintf("ONLY %s", qualified_name(attachment.listing)),
-	                known, after ? " AND " : "", beyond, of_prices ? " GROUP BY " : "",
-	                of_prices ? keys : "", keys, limit);
+	if (OidIsValid(table_of_prices))
+		// By number, or postgres_fdw may send what is ambiguous: SELECT k::bigint, k ... ORDER BY
+		// k.
+		return ordered_keys(
+			attachment, ColumnList::key, psprintf("%s AS t", qualified_name(table_of_prices)),
+			get_rel_relkind(table_of_prices) != RELKIND_FOREIGN_TABLE
+				? price_order
+				: for_key(attachment, ", ", [](int i) { return psprintf("%d", i + 1); }),
+			after, limit);
+	char *listings =
+		ordered_keys(attachment, ColumnList::listing_key, from_listing(attachment, "t"),
+	                 keys_in_order(attachment, ColumnList::listing_key, "t"), after, limit);
+	if (!attachment.own_rows)
+		return listings;
+	return psprintf("(%s) UNION (%s) ORDER BY %s LIMIT %d",
+	                ordered_keys(attachment, ColumnList::key, counted_prices(attachment, "t"),
+	                             price_order, after, limit),
+	                listings,
+	                for_key(attachment, ", ", [](int i) { return psprintf("k%d", i + 1); }), limit);
 }
 
 char *
@@ -831,65 +793,37 @@ count_query(const Attachment &attachment, Oid table_of_prices)
 	                qualified_name(table_of_prices), keys);
 }
 
-// The rows that are not there, as rows whose key should be.
-void
-append_missing_rows(const Attachment &attachment, StringInfo out)
-{
-	const char *key = for_key(attachment, ", ", taken_key);
-
-	appendStringInfo(
-		out,
-		" UNION ALL SELECT %s::pg_catalog.text, %s, NULL, u.k1::pg_catalog.text FROM (%s) AS u "
-		"LEFT JOIN LATERAL (%s) AS h ON true WHERE h.found AND NOT EXISTS (SELECT FROM %s WHERE "
-		"%s)",
-		attachment.key_columns > 1 ? psprintf("ROW(%s)", key) : key,
-		quote_literal_cstr(NameStr(attachment.column[listing_key].name)),
-		keys_of_prices(attachment), head(attachment, taken_key), from_listing(attachment),
-		listing_has_key(attachment));
-}
-
 // Without the lengths of the columns: a price that has become too long for one differs.
 char *
 verify_query(const Attachment &kept)
 {
 	Attachment attachment = kept;
-	StringInfoData out;
-	const char *separator = "";
-	const char *key = for_key(attachment, ", ", [&attachment](int i) {
-		return psprintf("l.%s", column_name(attachment, list_place(ColumnList::listing_key, i)));
-	});
+	const char *key = key_names(attachment, "l.");
 
 	for (int i = first_target; i < end_of_targets; ++i)
 		attachment.column[i].typmod = -1;
-	initStringInfo(&out);
-	appendStringInfo(&out, "SELECT %s::pg_catalog.text, d.c, d.stored, d.expected FROM %s%s",
-	                 attachment.key_columns > 1 ? psprintf("ROW(%s)", key) : key,
-	                 from_listing(attachment),
-	                 recomputed(attachment, key_of_listing(attachment), true, true));
-	appendStringInfoString(&out, " CROSS JOIN LATERAL (VALUES ");
-	for (int i = first_target; i < end_of_targets; ++i)
-	{
-		if (!keeps(attachment, i))
-			continue;
+	const char *values = for_targets(attachment, ", ", [&attachment](int i) {
 		const char *differs = differs_from(attachment, i, recomputed_target(i));
-		appendStringInfo(&out, "%s(%s, l.%s::pg_catalog.text, %s::pg_catalog.text, %s)", separator,
-		                 quote_literal_cstr(NameStr(attachment.column[i].name)),
-		                 column_name(attachment, i), recomputed_target(i),
-		                 attachment.own_rows ||
-		                         (attachment.keep_empty && i != price_count && i != price_total)
-		                     ? psprintf("(h.found IS NOT NULL AND %s)", differs)
-		                     : differs);
-		separator = ", ";
-	}
+		return psprintf("(%s, l.%s::pg_catalog.text, %s::pg_catalog.text, %s)",
+		                quote_literal_cstr(NameStr(attachment.column[i].name)),
+		                column_name(attachment, i), recomputed_target(i),
+		                attachment.own_rows ||
+		                        (attachment.keep_empty && i != price_count && i != price_total)
+		                    ? psprintf("(h.found IS NOT NULL AND %s)", differs)
+		                    : differs);
+	});
 	if (attachment.own_rows)
-		appendStringInfo(&out, ", (%s, l.%s::pg_catalog.text, NULL, h.found IS NULL)",
-		                 quote_literal_cstr(NameStr(attachment.column[listing_key].name)),
-		                 column_name(attachment, listing_key));
-	appendStringInfo(&out, ") AS d (c, stored, expected, differs) WHERE d.differs AND %s",
-	                 has_a_key(attachment));
-	if (attachment.own_rows)
-		append_missing_rows(attachment, &out);
-	return out.data;
+		values = psprintf("%s, (%s, l.%s::pg_catalog.text, NULL, h.found IS NULL)", values,
+		                  quote_literal_cstr(NameStr(attachment.column[listing_key].name)),
+		                  column_name(attachment, listing_key));
+	return psprintf("SELECT %s::pg_catalog.text, d.c, d.stored, d.expected FROM %s%s CROSS JOIN "
+	                "LATERAL (VALUES %s) AS d (c, stored, expected, differs) WHERE d.differs AND "
+	                "%s%s",
+	                attachment.key_columns > 1 ? psprintf("ROW(%s)", key) : key,
+	                from_listing(attachment),
+	                recomputed(attachment, key_of_listing(attachment), true, true), values,
+	                has_a_key(attachment, ColumnList::listing_key, "l"),
+	                attachment.own_rows ? missing_rows(attachment) : "");
 }
 
 char *

@@ -30,7 +30,7 @@ is_read(Statement statement)
 	return statement == Statement::read_keys || statement == Statement::read_listings ||
 	       statement == Statement::read_needed || statement == Statement::read_found ||
 	       statement == Statement::read || statement == Statement::read_added ||
-	       statement == Statement::read_head || statement == Statement::read_all;
+	       statement == Statement::read_head;
 }
 
 const CachedPlanSource *
@@ -201,8 +201,6 @@ read_rows(Attachment *attachment, Statement statement, Shape shape, const Rows &
 Rows
 read_all(Attachment *attachment, Sees sees)
 {
-	if (!reads_directly(attachment, Statement::read))
-		return read_rows(attachment, Statement::read_all, Shape::rows, Rows{}, sees);
 	const Rows keys = read_rows(attachment, Statement::read_listings, Shape::keys, Rows{}, sees);
 	const Rows rows = read_rows(attachment, Statement::read, Shape::rows, keys, sees);
 	tuplestore_end(keys.store);
