@@ -303,11 +303,10 @@ struct Write
 	MemoryContext lifetime;  // of all this
 	MemoryContext context;   // reset for each listing
 	const Keys *keys;
-	const PendingKey *const *added;  // nullptr: recompute
-	Size next;                       // of the keys
-	uint64 changed;                  // how many so far
-	bool has_price;                  // the listing at hand
-	bool stopped;                    // the rest is left to SQL
+	Size next;       // of the keys
+	uint64 changed;  // how many so far
+	bool has_price;  // the listing at hand
+	bool stopped;    // the rest is left to SQL
 	// For inserting into indexes, made when first needed.
 	EState *executor_state;
 	ResultRelInfo *result_relation;
@@ -611,7 +610,7 @@ write_listing(Write *write, const Latest *latest)
 	const Size i = write->next++;
 	const Datum key = write->keys->key[i];
 	ItemPointerData *tid = write->keys->tid == nullptr ? nullptr : &write->keys->tid[i];
-	const PendingKey *added = write->added == nullptr ? nullptr : write->added[i];
+	const PendingKey *added = write->keys->added == nullptr ? nullptr : write->keys->added[i];
 
 	CHECK_FOR_INTERRUPTS();
 	MemoryContextReset(write->context);
@@ -846,8 +845,7 @@ lock_directly(const Attachment &attachment, const Keys &wanted, Keys *found)
 }
 
 uint64
-write_directly(const Attachment &attachment, const Keys &keys, const PendingKey *const *added,
-               Size *written)
+write_directly(const Attachment &attachment, const Keys &keys, Size *written)
 {
 	Write write = {};
 
@@ -866,7 +864,6 @@ write_directly(const Attachment &attachment, const Keys &keys, const PendingKey 
 	write.context =
 		AllocSetContextCreate(CurrentMemoryContext, "listing_stats listing", ALLOCSET_SMALL_SIZES);
 	write.keys = &keys;
-	write.added = added;
 	if (is_lost(*write.prices))
 		write.stopped = true;
 	else if (keeps_values_of_rows(attachment) && reads_many(write.path->prices, keys.count))

@@ -16,12 +16,13 @@ namespace listing_stats {
 // uninterrupted.
 constexpr Size batch = 50000;
 
-// Keys of listings, and where their rows are: "tid" is nullptr if that is not known.
 struct Keys
 {
 	Datum *key;
-	ItemPointerData *tid;
+	ItemPointerData *tid;  // where the listings' rows are; nullptr: it is not known
 	Size count;
+	const PendingKey **added = nullptr;  // what was added to each since its columns were right;
+	                                     // nullptr: they are recomputed
 };
 
 // Sorts the keys and leaves each once.
@@ -43,11 +44,10 @@ bool read_directly(Attachment *attachment, Tuplestorestate *keys, Shape taken,
                    Tuplestorestate *rows, Shape given);
 
 // Recomputes the columns of the locked listings with a new snapshot, and writes those that differ;
-// with "added", by what was added to each since they were right.  Returns how many it has changed.
+// or by what was added to each.  Returns how many it has changed.
 //
 // From *written on they are left to SQL: where listing's rows are the attachment's own, one without
 // a price, and what has prices in a partition that cannot be read so.
-uint64 write_directly(const Attachment &attachment, const Keys &keys,
-                      const PendingKey *const *added, Size *written);
+uint64 write_directly(const Attachment &attachment, const Keys &keys, Size *written);
 
 }  // namespace listing_stats

@@ -44,18 +44,6 @@ is_ascending(const ComparedType &type, const Keys &keys)
 	return true;
 }
 
-// The same of what a statement has collected.
-bool
-is_ascending(const ComparedType &type, const PendingKey *key, Size count)
-{
-	for (Size i = 1; i < count; ++i)
-	{
-		if (compare_key(type, key[i - 1].key, key[i].key) >= 0)
-			return false;
-	}
-	return true;
-}
-
 // Whether both tables are locked as a flush locks them, or more strongly.
 bool
 is_locked(const Attachment &attachment)
@@ -232,36 +220,36 @@ insert_own_rows(Attachment *attachment, const Keys *keys, const Rows &wanted)
 // very listings.  Their own flush may then find the columns right that the write is about to
 // change by what it saw before: then once more, of all prices.  They can also drop each other.
 uint64
-write_by_sql(Attachment *attachment, const Keys *keys, const PendingKey *const *added)
+write_by_sql(Attachment *attachment, const Keys *keys)
 {
 	Assert(keys == nullptr ? keeps_writers_out(*attachment) : is_locked(*attachment));
-	Assert(added == nullptr || keys != nullptr);
 	const bool all = keys == nullptr;
+	const bool adds = !all && keys->added != nullptr;
 	const Statement write = all ? Statement::write_all : Statement::write;
-	Rows wanted = all ? Rows{} : rows_of_keys(attachment, *keys, added);
+	Rows wanted = all ? Rows{} : rows_of_keys(attachment, *keys);
 	bool again = false;
 	bool must_check = can_be_undone(*attachment);
 	if (all && attachment->own_rows)
 		lock_keys_of_prices(attachment);
 	Rows rows = read_wanted(attachment, wanted);
 	const uint64 changed =
-		write_rows(attachment, added == nullptr ? write : Statement::write_added, rows, &again);
+		write_rows(attachment, adds ? Statement::write_added : write, rows, &again);
 	AsOwner as_owner;
 
 	must_check = must_check || can_be_undone(*attachment);
 	// An additive write trusts the stored value.  If an outer statement has not yet corrected it,
 	// the check may find it wrong.
-	if (!again && must_check && added != nullptr)
+	if (!again && must_check && adds)
 	{
 		again = wrong_column(attachment, wanted, Sees::latest) != nullptr;
 		must_check = again;
 	}
 	if (again)
 	{
-		if (added != nullptr)
+		if (adds)
 		{
 			tuplestore_end(wanted.store);
-			wanted = rows_of_keys(attachment, *keys, nullptr);
+			wanted = rows_of_keys(attachment, {keys->key, keys->tid, keys->count});
 		}
 		again = false;
 		if (wrong_column(attachment, wanted, Sees::latest) != nullptr)
@@ -288,20 +276,27 @@ write_by_sql(Attachment *attachment, const Keys *keys, const PendingKey *const *
 	return changed;
 }
 
-// Calls "handle" with the keys, and what was added to each, a batch at a time; returns the sum of
-// what it returns.
+// The keys from this one on.
+Keys
+keys_from(const Keys &keys, Size first)
+{
+	return {keys.key + first, keys.tid == nullptr ? nullptr : keys.tid + first, keys.count - first,
+	        keys.added == nullptr ? nullptr : keys.added + first};
+}
+
+// Calls "handle" with the keys, a batch at a time; returns the sum of what it returns.
 template <typename Handle>
 uint64
-batched(const Keys &keys, PendingKey *const *added, Handle handle)
+batched(const Keys &keys, Handle handle)
 {
 	uint64 sum = 0;
 
 	for (Size done = 0; done < keys.count; done += batch)
 	{
 		CHECK_FOR_INTERRUPTS();
-		const Size count = Min(batch, keys.count - done);
-		const Keys some = {keys.key + done, keys.tid == nullptr ? nullptr : keys.tid + done, count};
-		sum += handle(some, added == nullptr ? nullptr : added + done);
+		Keys some = keys_from(keys, done);
+		some.count = Min(batch, some.count);
+		sum += handle(some);
 	}
 	return sum;
 }
@@ -356,8 +351,8 @@ lock_own_rows(Attachment *attachment, const Rows &keys, Sees sees, Keys *found)
 void
 lock_by_sql(Attachment *attachment, const Keys &wanted, Sees sees, Keys *found)
 {
-	batched(wanted, nullptr, [attachment, sees, found](const Keys &some, PendingKey *const *) {
-		const Rows keys = rows_of_keys(attachment, some, nullptr);
+	batched(wanted, [attachment, sees, found](const Keys &some) {
+		const Rows keys = rows_of_keys(attachment, some);
 		Keys locked = {found->key + found->count, nullptr, 0};
 		// A key that is not unique, or not yet, comes once for each listing that has it, one behind
 		// the other: so there are no more keys than were asked for.
@@ -413,9 +408,9 @@ lock_listings(Attachment *attachment, const Keys &wanted)
 	return found;
 }
 
-// Writes locked listings directly; with "added", what was added to them.
+// Writes locked listings directly.
 uint64
-write_as_owner(Attachment *attachment, const Keys &keys, PendingKey *const *added, Size *written)
+write_as_owner(Attachment *attachment, const Keys &keys, Size *written)
 {
 	AsOwner as_owner;
 
@@ -423,27 +418,19 @@ write_as_owner(Attachment *attachment, const Keys &keys, PendingKey *const *adde
 	Assert(is_ascending(attachment->key, keys));
 	begin_as_owner(&as_owner, attachment);
 	begin_own_write(*attachment, nullptr);
-	const uint64 changed = write_directly(*attachment, keys, added, written);
+	const uint64 changed = write_directly(*attachment, keys, written);
 	end_own_write();
-	if (added == nullptr)
+	if (keys.added == nullptr)
 		recomputed_before = GetCurrentCommandId(false);
 	if (IsolationUsesXactSnapshot())
-		batched({keys.key, keys.tid, *written}, added,
-		        [attachment](const Keys &some, PendingKey *const *some_added) {
-					const Rows rows = rows_of_keys(attachment, some, some_added);
-					check_seen(attachment, rows);
-					tuplestore_end(rows.store);
-					return uint64{0};
-				});
+		batched({keys.key, keys.tid, *written, keys.added}, [attachment](const Keys &some) {
+			const Rows rows = rows_of_keys(attachment, some);
+			check_seen(attachment, rows);
+			tuplestore_end(rows.store);
+			return uint64{0};
+		});
 	end_as_owner(as_owner);
 	return changed;
-}
-
-// The keys from this one on.
-Keys
-keys_from(const Keys &keys, Size first)
-{
-	return {keys.key + first, keys.tid == nullptr ? nullptr : keys.tid + first, keys.count - first};
 }
 
 // Says by DEBUG1 that the listings behind the first "written" ones cannot be written directly,
@@ -456,30 +443,13 @@ say_what_is_left(const Attachment &attachment, const Keys &keys, Size written)
 		     keys.count - written, keys.count, NameStr(attachment.listing_name));
 }
 
-// Returns how many listings it has changed.
-uint64
-recompute(Attachment *attachment, const Keys &keys)
-{
-	Size written = 0;
-	uint64 changed = 0;
-
-	const bool possible = goes_directly(*attachment, keys);
-	const bool direct = keys.count > 0 && possible && writes_directly(attachment, false);
-	if (direct)
-		changed = write_as_owner(attachment, keys, nullptr, &written);
-	if (direct || !possible)
-		say_what_is_left(*attachment, keys, written);
-	return changed + batched(keys_from(keys, written), nullptr,
-	                         [attachment](const Keys &some, PendingKey *const *) {
-								 return write_by_sql(attachment, &some, nullptr);
-							 });
-}
-
 void
-append(Keys *keys, const PendingKey &key)
+append(Keys *keys, const PendingKey *key)
 {
-	keys->key[keys->count] = key.key;
-	keys->tid[keys->count++] = key.tid;
+	if (keys->added != nullptr)
+		keys->added[keys->count] = key;
+	keys->key[keys->count] = key->key;
+	keys->tid[keys->count++] = key->tid;
 }
 
 // Whether prices were only added, and no recomputation has counted them.
@@ -489,64 +459,57 @@ can_be_added(const PendingKey &key)
 	return !key.recompute && key.command >= recomputed_before;
 }
 
-// Adds what statements have added to the columns that depend on all prices of a listing.  What
-// cannot be added any more, because of what the writes before it have set off, goes to "other".
+// Leaves those to which what was added still can be, after what the writes before have set off; the
+// rest goes to "other".
+Keys
+still_to_add(Keys keys, Keys *other)
+{
+	const Size count = keys.count;
+
+	keys.count = 0;
+	for (Size i = 0; i < count; ++i)
+		append(can_be_added(*keys.added[i]) ? &keys : other, keys.added[i]);
+	return keys;
+}
+
+// Writes the columns of locked listings; returns how many it has changed.  What was to be added and
+// cannot be any more goes to "other".
 uint64
-add_to_stored(Attachment *attachment, const Keys &keys, PendingKey **key, Keys *other)
+write_locked(Attachment *attachment, const Keys &keys, Keys *other)
 {
 	Size written = 0;
 	uint64 changed = 0;
 
-	if (keys.count > 0 && writes_directly(attachment, true))
-	{
-		changed = write_as_owner(attachment, keys, key, &written);
+	const bool possible = goes_directly(*attachment, keys);
+	const bool direct =
+		keys.count > 0 && possible && writes_directly(attachment, keys.added != nullptr);
+	if (direct)
+		changed = write_as_owner(attachment, keys, &written);
+	if (direct || !possible)
 		say_what_is_left(*attachment, keys, written);
-	}
-	return changed +
-	       batched(keys_from(keys, written), key + written,
-	               [attachment, other](const Keys &some, PendingKey *const *added) {
-					   Keys addable = {some.key, some.tid, 0};
-					   PendingKey **still = const_cast<PendingKey **>(added);
-					   for (Size i = 0; i < some.count; ++i)
-					   {
-						   if (!can_be_added(*added[i]))
-						   {
-							   append(other, *added[i]);
-							   continue;
-						   }
-						   addable.key[addable.count] = some.key[i];
-						   still[addable.count++] = added[i];
-					   }
-					   return addable.count == 0 ? 0 : write_by_sql(attachment, &addable, still);
-				   });
+	return changed + batched(keys_from(keys, written), [attachment, other](const Keys &some) {
+			   const Keys now = some.added == nullptr ? some : still_to_add(some, other);
+			   return now.count == 0 ? 0 : write_by_sql(attachment, &now);
+		   });
 }
 
-// Writes the columns of locked listings; returns how many it has changed.
+// Writes what a statement has changed.
 uint64
 write_listings(const Work &work)
 {
 	const bool adds = adds_inserted(*work.attachment);
-	PendingKey **added = allocate<PendingKey *>(work.count);
 	Keys to_add = allocate_keys(work.count);
 	Keys other = allocate_keys(work.count);
 
+	to_add.added = allocate<const PendingKey *>(work.count);
 	for (Size i = 0; i < work.count; ++i)
-	{
-		PendingKey *key = &work.key[i];
-		if (adds && can_be_added(*key))
-		{
-			added[to_add.count] = key;
-			append(&to_add, *key);
-		}
-		else
-			append(&other, *key);
-	}
+		append(adds && can_be_added(work.key[i]) ? &to_add : &other, &work.key[i]);
 	// In this order: a recomputation counts what has been added.
-	uint64 changed = add_to_stored(work.attachment, to_add, added, &other);
-	changed += recompute(work.attachment, other);
+	uint64 changed = write_locked(work.attachment, to_add, &other);
+	changed += write_locked(work.attachment, other, nullptr);
+	pfree(to_add.added);
 	free_keys(to_add);
 	free_keys(other);
-	pfree(added);
 	return changed;
 }
 
@@ -641,6 +604,16 @@ lock_arrivals(const Attachment &attachment, LOCKMODE mode)
 	                   static_cast<uint16>(attachment.column[price_key].attnum), mode);
 }
 
+Keys
+keys_of(const PendingKey *key, Size count)
+{
+	Keys keys = {allocate<Datum>(count), nullptr, count};
+
+	for (Size i = 0; i < count; ++i)
+		keys.key[i] = key[i].key;
+	return keys;
+}
+
 // Leaves in "work" the keys that are among "found"; the others are returned, except those of
 // listings that are gone.  Also where prices were only taken away: the listing may have been
 // deleted and inserted again by a transaction that still saw them.
@@ -651,7 +624,7 @@ split_missing(Work *work, const Keys &found, Size *missing_count)
 	Size kept = 0;
 	Size next = 0;
 
-	Assert(is_ascending(work->attachment->key, work->key, work->count));
+	Assert(is_ascending(work->attachment->key, keys_of(work->key, work->count)));
 	Assert(is_ascending(work->attachment->key, found));
 	*missing_count = 0;
 	for (Size i = 0; i < work->count; ++i)
@@ -671,16 +644,6 @@ split_missing(Work *work, const Keys &found, Size *missing_count)
 	}
 	work->count = kept;
 	return missing;
-}
-
-Keys
-keys_of(const PendingKey *key, Size count)
-{
-	Keys keys = {allocate<Datum>(count), nullptr, count};
-
-	for (Size i = 0; i < count; ++i)
-		keys.key[i] = key[i].key;
-	return keys;
 }
 
 // Prices that came before their listing: it is looked for once more where another transaction may
@@ -703,7 +666,7 @@ handle_missing(const Work &work, const PendingKey *missing, Size count)
 		lock_arrivals(*attachment, RowExclusiveLock);
 		const Keys found = lock_listings(attachment, keys_of(missing, count));
 		if (found.count > 0)
-			recompute(attachment, found);
+			write_locked(attachment, found, nullptr);
 		missing = split_missing(&late, found, &count);
 	}
 	// Otherwise the lock has whoever brings a listing see these prices.
@@ -727,7 +690,7 @@ leave_out_unpriced(Work *work)
 	for (Size i = 0; i < work->count; ++i)
 	{
 		if (work->key[i].empty)
-			append(&priced, work->key[i]);
+			append(&priced, &work->key[i]);
 	}
 	if (priced.count > 0)
 	{
@@ -835,7 +798,7 @@ defer(Level *level)
 void
 check_came_in_time(Attachment *attachment, const Keys &keys)
 {
-	const Rows rows = rows_of_keys(attachment, keys, nullptr);
+	const Rows rows = rows_of_keys(attachment, keys);
 	const char *wrong = wrong_column(attachment, rows, Sees::latest);
 
 	tuplestore_end(rows.store);
@@ -967,11 +930,10 @@ check_late_keys()
 		if (attachment == nullptr)
 			continue;
 		sort_keys(*attachment, pending->key, &pending->count);
-		batched(keys_of(pending->key, pending->count), nullptr,
-		        [attachment](const Keys &some, PendingKey *const *) {
-					check_came_in_time(attachment, some);
-					return uint64{0};
-				});
+		batched(keys_of(pending->key, pending->count), [attachment](const Keys &some) {
+			check_came_in_time(attachment, some);
+			return uint64{0};
+		});
 	}
 	PopActiveSnapshot();
 }
@@ -982,14 +944,13 @@ recompute_keys(Attachment *attachment, Datum *key, Size count)
 	Keys wanted = {key, nullptr, count};
 
 	sort_unique(attachment->key, &wanted);
-	return recompute(attachment, lock_listings(attachment, wanted));
+	return write_locked(attachment, lock_listings(attachment, wanted), nullptr);
 }
 
 void
 recompute_all(Attachment *attachment)
 {
-	keep_hidden(hides_listings(*attachment),
-	            [attachment] { write_by_sql(attachment, nullptr, nullptr); });
+	keep_hidden(hides_listings(*attachment), [attachment] { write_by_sql(attachment, nullptr); });
 }
 
 void

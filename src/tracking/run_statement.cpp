@@ -208,9 +208,9 @@ read_all(Attachment *attachment, Sees sees)
 }
 
 Rows
-rows_of_keys(Attachment *attachment, const Keys &keys, const PendingKey *const *added)
+rows_of_keys(Attachment *attachment, const Keys &keys)
 {
-	Rows rows = make_rows(added == nullptr ? Shape::keys : Shape::keys_added);
+	Rows rows = make_rows(keys.added == nullptr ? Shape::keys : Shape::keys_added);
 	TupleDesc shape = shape_of(attachment, rows.shape);
 	const int columns = attachment->key_columns;
 	Datum value[most_key_columns + 4];
@@ -220,14 +220,15 @@ rows_of_keys(Attachment *attachment, const Keys &keys, const PendingKey *const *
 	{
 		CHECK_FOR_INTERRUPTS();
 		split_key(*attachment, keys.key[i], value);
-		if (added != nullptr)
+		if (keys.added != nullptr)
 		{
-			value[columns] = Int64GetDatum(added[i]->added);
-			value[columns + 1] = added[i]->lowest;
-			value[columns + 2] = added[i]->highest;
-			value[columns + 3] = added[i]->total;
-			null[columns + 1] = null[columns + 2] = added[i]->added == 0;
-			null[columns + 3] = DatumGetPointer(added[i]->total) == nullptr;
+			const PendingKey &added = *keys.added[i];
+			value[columns] = Int64GetDatum(added.added);
+			value[columns + 1] = added.lowest;
+			value[columns + 2] = added.highest;
+			value[columns + 3] = added.total;
+			null[columns + 1] = null[columns + 2] = added.added == 0;
+			null[columns + 3] = DatumGetPointer(added.total) == nullptr;
 		}
 		tuplestore_putvalues(rows.store, shape, value, null);
 	}

@@ -42,8 +42,8 @@ void end_as_owner(const AsOwner &as_owner);
 // Rows without any yet.
 Rows make_rows(Shape shape);
 
-// The keys as rows; with "added", of what statements have added to each.
-Rows rows_of_keys(Attachment *attachment, const Keys &keys, const PendingKey *const *added);
+// The keys as rows, with what was added to each if that is known.
+Rows rows_of_keys(Attachment *attachment, const Keys &keys);
 
 // What is called with each row.
 struct RowTaker

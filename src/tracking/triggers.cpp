@@ -21,26 +21,17 @@ wrong_use(const char *function, const char *use)
 	pg_unreachable();
 }
 
-// The event, if this is a call by an AFTER ROW trigger for one of the events.
+// The event, if this is a call by an AFTER trigger for each row or statement, deferrable or not.
 const TriggerData *
-row_event(FunctionCallInfo fcinfo, const char *function, bool deletes, const char *use)
+event_of(FunctionCallInfo fcinfo, bool for_row, const char *function, const char *use,
+         bool deferrable = false)
 {
 	if (!CALLED_AS_TRIGGER(fcinfo))
 		wrong_use(function, use);
 	const TriggerData *event = reinterpret_cast<TriggerData *>(fcinfo->context);
-	if (!TRIGGER_FIRED_AFTER(event->tg_event) || !TRIGGER_FIRED_FOR_ROW(event->tg_event) ||
-	    event->tg_trigger->tgdeferrable || (!deletes && TRIGGER_FIRED_BY_DELETE(event->tg_event)))
-		wrong_use(function, use);
-	return event;
-}
-
-const TriggerData *
-statement_event(FunctionCallInfo fcinfo, const char *function, const char *use)
-{
-	if (!CALLED_AS_TRIGGER(fcinfo))
-		wrong_use(function, use);
-	const TriggerData *event = reinterpret_cast<TriggerData *>(fcinfo->context);
-	if (!TRIGGER_FIRED_AFTER(event->tg_event) || !TRIGGER_FIRED_FOR_STATEMENT(event->tg_event))
+	if (!TRIGGER_FIRED_AFTER(event->tg_event) ||
+	    (TRIGGER_FIRED_FOR_ROW(event->tg_event) != 0) != for_row ||
+	    event->tg_trigger->tgdeferrable != deferrable)
 		wrong_use(function, use);
 	return event;
 }
@@ -255,18 +246,6 @@ key_changed(const TriggerData *event, const TriggerColumns *columns, Side side)
 	return false;
 }
 
-bool
-new_row_has_no_key(const TriggerData *event, const TriggerColumns *columns)
-{
-	for (int i = 0; i < columns->attachment->key_columns; ++i)
-	{
-		if (slot_attisnull(event->tg_newslot,
-		                   columns->attnum[list_place(ColumnList::listing_key, i)]))
-			return true;
-	}
-	return false;
-}
-
 PendingKey
 to_recompute(bool arrived)
 {
@@ -378,7 +357,7 @@ Datum
 truncated(FunctionCallInfo fcinfo, const char *function, Side side)
 {
 	constexpr const char *use = "AFTER TRUNCATE FOR EACH STATEMENT";
-	const TriggerData *event = statement_event(fcinfo, function, use);
+	const TriggerData *event = event_of(fcinfo, false, function, use);
 	if (!TRIGGER_FIRED_BY_TRUNCATE(event->tg_event))
 		wrong_use(function, use);
 	const TriggerColumns *columns = columns_of_trigger(event, side);
@@ -404,7 +383,7 @@ using namespace listing_stats;
 LISTING_STATS_FUNCTION(listing_stats_price_changed)
 {
 	const TriggerData *event =
-		row_event(fcinfo, price_changed, true, "AFTER INSERT OR UPDATE OR DELETE FOR EACH ROW");
+		event_of(fcinfo, true, price_changed, "AFTER INSERT OR UPDATE OR DELETE FOR EACH ROW");
 	const TriggerColumns *columns = columns_of_trigger(event, Side::price);
 
 	if (columns == nullptr)
@@ -439,7 +418,7 @@ LISTING_STATS_FUNCTION(listing_stats_price_changed)
 LISTING_STATS_FUNCTION(listing_stats_listing_changed)
 {
 	const TriggerData *event =
-		row_event(fcinfo, listing_changed, true, "AFTER INSERT OR UPDATE FOR EACH ROW");
+		event_of(fcinfo, true, listing_changed, "AFTER INSERT OR UPDATE FOR EACH ROW");
 	const TriggerColumns *columns = columns_of_trigger(event, Side::listing);
 
 	look_for_unseen_change(InvalidOid, false);
@@ -462,9 +441,10 @@ LISTING_STATS_FUNCTION(listing_stats_listing_changed)
 	const bool written = columns->attachment->guard != Guard::off &&
 	                     !is_own_write(event, columns) &&
 	                     any_changed(event, columns, first_target, end_of_targets);
+	Datum key = 0;
 	// A listing may lose its key only if its prices go with it.
 	if (written && columns->attachment->guard == Guard::error &&
-	    !(moved && new_row_has_no_key(event, columns)))
+	    !(moved && !read_key(event, columns, Side::listing, event->tg_newslot, &key)))
 		check_guard(event, columns);
 	if (moved || written)
 		add_key(event, columns, Side::listing, event->tg_newslot, to_recompute(moved));
@@ -490,11 +470,8 @@ LISTING_STATS_FUNCTION(listing_stats_late)
 	const char *use = "of its own";
 	bool is_null = false;
 
-	if (!CALLED_AS_TRIGGER(fcinfo))
-		wrong_use("_late", use);
-	const TriggerData *event = reinterpret_cast<TriggerData *>(fcinfo->context);
-	if (!TRIGGER_FIRED_AFTER(event->tg_event) || !TRIGGER_FIRED_FOR_ROW(event->tg_event) ||
-	    !TRIGGER_FIRED_BY_INSERT(event->tg_event) || !event->tg_trigger->tgdeferrable)
+	const TriggerData *event = event_of(fcinfo, true, "_late", use, true);
+	if (!TRIGGER_FIRED_BY_INSERT(event->tg_event))
 		wrong_use("_late", use);
 	const int32 step = DatumGetInt32(slot_getattr(event->tg_trigslot, 1, &is_null));
 	if (step == static_cast<int32>(LateStep::first))
@@ -506,7 +483,7 @@ LISTING_STATS_FUNCTION(listing_stats_late)
 
 LISTING_STATS_FUNCTION(listing_stats_flush)
 {
-	statement_event(fcinfo, "_flush", "of its own");
+	event_of(fcinfo, false, "_flush", "of its own");
 	Level *level = take_level(trigger_depth());
 
 	if (level != nullptr)
