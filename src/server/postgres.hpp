@@ -466,6 +466,18 @@ array_length(PlannerInfo *root, Node *array)
 #endif
 }
 
+// A hash table whose entries begin with their key, compared by its bytes.
+inline HTAB *
+make_cache(const char *name, Size key, Size entry, MemoryContext context)
+{
+	HASHCTL control = {};
+
+	control.keysize = key;
+	control.entrysize = entry;
+	control.hcxt = context;
+	return hash_create(name, 16, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+}
+
 // Until the level of settings that was begun before ends.
 inline void
 set_meanwhile(const char *name, const char *value)

@@ -372,13 +372,23 @@ has_tids_of_keys(Relation index, const ResolvedColumn &key)
 	       is_sorted_by(index, 0, key, false);
 }
 
+TransactionId
+serves_since(Relation index)
+{
+	return index->rd_index->indcheckxmin ? HeapTupleHeaderGetXmin(index->rd_indextuple->t_data)
+	                                     : InvalidTransactionId;
+}
+
+bool
+serves(TransactionId since)
+{
+	return !TransactionIdIsValid(since) || TransactionIdPrecedes(since, TransactionXmin);
+}
+
 bool
 index_is_usable(Relation index)
 {
-	return index->rd_index->indisvalid &&
-	       (!index->rd_index->indcheckxmin ||
-	        TransactionIdPrecedes(HeapTupleHeaderGetXmin(index->rd_indextuple->t_data),
-	                              TransactionXmin));
+	return index->rd_index->indisvalid && serves(serves_since(index));
 }
 
 }  // namespace listing_stats

@@ -66,8 +66,12 @@ Indexed find_indexed(const PriceTable &table, int *order);
 // column.
 bool has_tids_of_keys(Relation index, const ResolvedColumn &key);
 
-// Whether the index serves the transaction's snapshots: a query waits for one that was made over
-// broken HOT chains.
+// The transactions that must be over before a snapshot may use the index, which was made over
+// broken HOT chains, see pg_index.indcheckxmin; and whether they are.
+TransactionId serves_since(Relation index);
+bool serves(TransactionId since);
+
+// Whether the index serves the transaction's snapshots.
 bool index_is_usable(Relation index);
 
 }  // namespace listing_stats

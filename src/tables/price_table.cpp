@@ -81,15 +81,10 @@ forget_relation(Datum, Oid relation)
 void
 start_cache()
 {
-	HASHCTL control = {};
-
 	if (answers != nullptr)
 		return;
-	control.keysize = sizeof(Question);
-	control.entrysize = sizeof(Answer);
-	control.hcxt = CacheMemoryContext;
-	answers = hash_create("listing_stats price tables", 16, &control,
-	                      HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	answers = make_cache("listing_stats price tables", sizeof(Question), sizeof(Answer),
+	                     CacheMemoryContext);
 	CacheRegisterRelcacheCallback(forget_relation, 0);
 }
 
@@ -488,15 +483,11 @@ known_answer(Oid relation, const ColumnNames &names)
 HTAB *
 partitions_of(const PriceTable &table)
 {
-	HASHCTL control = {};
-
-	if (table.kept == nullptr || table.kept->partitions != nullptr)
-		return table.kept == nullptr ? nullptr : table.kept->partitions;
-	control.keysize = sizeof(Oid);
-	control.entrysize = sizeof(Partition);
-	control.hcxt = CacheMemoryContext;
-	table.kept->partitions = hash_create("listing_stats partitions", 16, &control,
-	                                     HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	if (table.kept == nullptr)
+		return nullptr;
+	if (table.kept->partitions == nullptr)
+		table.kept->partitions = make_cache("listing_stats partitions", sizeof(Oid),
+		                                    sizeof(Partition), CacheMemoryContext);
 	return table.kept->partitions;
 }
 

@@ -117,15 +117,10 @@ is_used(const Attachment *attachment)
 void
 start_cache()
 {
-	HASHCTL control = {};
-
 	if (triggers != nullptr)
 		return;
-	control.keysize = sizeof(Oid);
-	control.entrysize = sizeof(TriggerColumns);
-	control.hcxt = CacheMemoryContext;
-	triggers =
-		hash_create("listing_stats triggers", 16, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	triggers = make_cache("listing_stats triggers", sizeof(Oid), sizeof(TriggerColumns),
+	                      CacheMemoryContext);
 	stale_conditions = AllocSetContextCreate(CacheMemoryContext, "listing_stats stale conditions",
 	                                         ALLOCSET_SMALL_SIZES);
 	CacheRegisterRelcacheCallback(forget_relation, 0);

@@ -318,17 +318,10 @@ keeps(const Write &write, int target)
 	return write.attachment->column[target].attnum != 0;
 }
 
-bool
-equal_values(TypeCacheEntry *type, Oid collation, Datum a, Datum b)
-{
-	return DatumGetInt32(FunctionCall2Coll(&type->cmp_proc_finfo, collation, a, b)) == 0;
-}
-
 int
 compare_prices(const Write &write, Datum a, Datum b)
 {
-	return DatumGetInt32(FunctionCall2Coll(&write.path->value_type->cmp_proc_finfo,
-	                                       write.attachment->column[price_value].collation, a, b));
+	return compare_key(write.attachment->value, a, b);
 }
 
 bool
@@ -345,9 +338,11 @@ same_target(const Write &write, int target, const Columns &a, const Columns &b)
 		return datum_image_eq(a.value[target], b.value[target], attribute->attbyval,
 		                      attribute->attlen);
 	}
-	return equal_values(target == last_price_at ? write.path->at_type : write.path->value_type,
-	                    write.attachment->column[target].collation, a.value[target],
-	                    b.value[target]);
+	if (target != last_price_at)
+		return compare_prices(write, a.value[target], b.value[target]) == 0;
+	return DatumGetInt32(FunctionCall2Coll(&write.path->at_type->cmp_proc_finfo,
+	                                       write.attachment->column[target].collation,
+	                                       a.value[target], b.value[target])) == 0;
 }
 
 // The value of a column of the price that the lookup is at, as a copy.

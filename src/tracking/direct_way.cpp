@@ -273,9 +273,6 @@ find_path(const Attachment &attachment, DirectPath *path)
 		obstacle = path->prices_obstacle;
 	if (path->prices_obstacle == nullptr && reads_only_latest_price(attachment))
 		path->prices = prices_of(attachment, price);
-	if (OidIsValid(attachment.value.type))
-		path->value_type =
-			lookup_type_cache(attachment.column[price_value].type, TYPECACHE_CMP_PROC_FINFO);
 	path->at_type = lookup_type_cache(attachment.column[price_at].type, TYPECACHE_CMP_PROC_FINFO);
 	table_close(price, AccessShareLock);
 	table_close(listing, AccessShareLock);

@@ -25,7 +25,6 @@ struct DirectPath
 	Oid listing_index;
 	TransactionId listing_index_since;
 	IndexKeys listing_keys;
-	TypeCacheEntry *value_type;  // nullptr: nothing is computed from values
 	TypeCacheEntry *at_type;
 	// Where many keys are read from the leaves of the indexes instead: whether they can be that of
 	// listing, and what is read of price.

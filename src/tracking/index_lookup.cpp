@@ -51,19 +51,6 @@ make_scan_keys(Relation index, const Attachment &attachment, ColumnList list, In
 	return true;
 }
 
-TransactionId
-serves_since(Relation index)
-{
-	return index->rd_index->indcheckxmin ? HeapTupleHeaderGetXmin(index->rd_indextuple->t_data)
-	                                     : InvalidTransactionId;
-}
-
-bool
-serves(TransactionId since)
-{
-	return !TransactionIdIsValid(since) || TransactionIdPrecedes(since, TransactionXmin);
-}
-
 Lookup
 begin_lookup(Relation table, Oid index, const IndexKeys &keys, const Attachment &attachment)
 {

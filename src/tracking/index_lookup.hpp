@@ -23,11 +23,6 @@ struct IndexKeys
 // allow it.
 bool make_scan_keys(Relation index, const Attachment &attachment, ColumnList list, IndexKeys *keys);
 
-// The transactions that must be over before the index serves a snapshot, see
-// pg_index.indcheckxmin; and whether they are.
-TransactionId serves_since(Relation index);
-bool serves(TransactionId since);
-
 // The index may keep what it allocates on the way until the end: so it runs in the context in which
 // the lookup began.
 struct Lookup

@@ -210,16 +210,10 @@ path_of(const Attachment &attachment, Relation relation)
 {
 	const Oid oid = RelationGetRelid(relation);
 	bool known = false;
-	HASHCTL control = {};
 
 	if (attachment.price_tables == nullptr)
-	{
-		control.keysize = sizeof(Oid);
-		control.entrysize = sizeof(PriceTablePath);
-		control.hcxt = attachment.context;
-		attachment.price_tables = hash_create("listing_stats paths to prices", 16, &control,
-		                                      HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-	}
+		attachment.price_tables = make_cache("listing_stats paths to prices", sizeof(Oid),
+		                                     sizeof(PriceTablePath), attachment.context);
 	PriceTablePath *entry = static_cast<PriceTablePath *>(
 		hash_search(attachment.price_tables, &oid, HASH_ENTER, &known));
 	if (known && entry->valid)
