@@ -602,29 +602,27 @@ is_beyond(const Attachment &attachment, ColumnList list, int number)
 	                number + 1, greater, is_beyond(attachment, list, number + 1));
 }
 
-struct ShapeColumn
-{
-	const char *name;
-	Oid type;
-	int32 typmod;
-	Oid collation;
-};
-
+// As BuildDescFromLists() takes them.
 struct ShapeColumns
 {
-	ShapeColumn column[most_key_columns + 5 + end_of_targets];
-	int count;
+	List *name;
+	List *type;
+	List *typmod;
+	List *collation;
 };
 
 void
 add_column(ShapeColumns *columns, const char *name, Oid type, int32 typmod = -1,
            Oid collation = InvalidOid)
 {
-	columns->column[columns->count++] = {name, type, typmod, collation};
+	columns->name = lappend(columns->name, makeString(pstrdup(name)));
+	columns->type = lappend_oid(columns->type, type);
+	columns->typmod = lappend_int(columns->typmod, typmod);
+	columns->collation = lappend_oid(columns->collation, collation);
 }
 
-ShapeColumns
-columns_of(const Attachment &attachment, Shape shape)
+TupleDesc
+make_shape(const Attachment &attachment, Shape shape)
 {
 	const bool rows = shape != Shape::keys && shape != Shape::keys_added;
 	ShapeColumns columns = {};
@@ -650,22 +648,8 @@ columns_of(const Attachment &attachment, Shape shape)
 		add_column(&columns, "highest", attachment.value.type);
 		add_column(&columns, "total", NUMERICOID);
 	}
-	return columns;
-}
-
-TupleDesc
-make_shape(const Attachment &attachment, Shape shape)
-{
-	const ShapeColumns columns = columns_of(attachment, shape);
-	TupleDesc description = CreateTemplateTupleDesc(columns.count);
-
-	for (int i = 0; i < columns.count; ++i)
-	{
-		const ShapeColumn &column = columns.column[i];
-		const AttrNumber attnum = static_cast<AttrNumber>(i + 1);
-		TupleDescInitEntry(description, attnum, column.name, column.type, column.typmod, 0);
-		TupleDescInitEntryCollation(description, attnum, column.collation);
-	}
+	TupleDesc description =
+		BuildDescFromLists(columns.name, columns.type, columns.typmod, columns.collation);
 	finish_description(description);
 	return description;
 }
