@@ -58,9 +58,13 @@ CREATE TRIGGER keep_deleted AFTER DELETE ON correct.price REFERENCING OLD TABLE 
 
 CREATE FUNCTION floor.collect() RETURNS trigger AS :'floor', 'floor_collect' LANGUAGE C;
 CREATE FUNCTION floor.keep() RETURNS trigger AS :'floor', 'floor_keep' LANGUAGE C;
-CREATE TRIGGER collect AFTER INSERT OR DELETE ON floor.price FOR EACH ROW EXECUTE FUNCTION floor.collect();
+CREATE FUNCTION floor.look() RETURNS trigger AS :'floor', 'floor_look' LANGUAGE C;
+CREATE TRIGGER collect AFTER INSERT OR DELETE ON floor.price FOR EACH ROW EXECUTE FUNCTION floor.collect(2);
+CREATE TRIGGER collect AFTER INSERT ON floor.listing FOR EACH ROW EXECUTE FUNCTION floor.collect(1);
 SELECT format('CREATE TRIGGER keep AFTER INSERT OR DELETE ON floor.price FOR EACH STATEMENT EXECUTE FUNCTION floor.keep(%s, %s, %s, %s)',
 	'floor.listing'::regclass::oid, 'floor.listing_pkey'::regclass::oid, 'floor.price'::regclass::oid,
+	(SELECT indexrelid FROM pg_index WHERE indrelid = 'floor.price'::regclass AND indkey[0] = 2)) \gexec
+SELECT format('CREATE TRIGGER look AFTER INSERT ON floor.listing FOR EACH STATEMENT EXECUTE FUNCTION floor.look(%s, %s)', 'floor.price'::regclass::oid,
 	(SELECT indexrelid FROM pg_index WHERE indrelid = 'floor.price'::regclass AND indkey[0] = 2)) \gexec
 
 CREATE MATERIALIZED VIEW materialised_view.latest AS

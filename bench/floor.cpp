@@ -20,7 +20,6 @@ PG_MODULE_MAGIC;
 namespace {
 
 // The columns in bench/tables.sql.
-constexpr AttrNumber price_listing = 2;
 constexpr AttrNumber price_value = 4;
 constexpr AttrNumber listing_last_price = 4;
 
@@ -217,9 +216,11 @@ LISTING_STATS_FUNCTION(floor_finish)
 		heap_form_tuple(static_cast<TupleDesc>(fcinfo->flinfo->fn_extra), column, null)));
 }
 
+// The argument is the number of the column that has the key.
 LISTING_STATS_FUNCTION(floor_collect)
 {
 	const TriggerData *event = reinterpret_cast<TriggerData *>(fcinfo->context);
+	const int column = event->tg_trigger->tgargs[0][0] - '0';
 	bool null = false;
 
 	if (count == capacity)
@@ -227,8 +228,31 @@ LISTING_STATS_FUNCTION(floor_collect)
 		capacity = Max(2 * capacity, 1024);
 		keys = static_cast<int64 *>(realloc(keys, capacity * sizeof *keys));
 	}
-	keys[count++] = DatumGetInt64(heap_getattr(event->tg_trigtuple, price_listing,
-	                                           RelationGetDescr(event->tg_relation), &null));
+	keys[count++] = DatumGetInt64(
+		heap_getattr(event->tg_trigtuple, column, RelationGetDescr(event->tg_relation), &null));
+	return PointerGetDatum(nullptr);
+}
+
+// Of listings that come: whether prices of theirs are there before them.  The arguments are the
+// OIDs of the prices and their index.
+LISTING_STATS_FUNCTION(floor_look)
+{
+	char **argument = reinterpret_cast<TriggerData *>(fcinfo->context)->tg_trigger->tgargs;
+	Table price = open_table(argument[0], argument[1], AccessShareLock);
+
+	std::sort(keys, keys + count);
+	push_snapshot();
+	begin_scan(&price);
+	for (Size i = 0; i < count; ++i)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (first_row(price, keys[i]))
+			elog(ERROR, "the floor writes no listing here");
+	}
+	index_endscan(price.scan);
+	PopActiveSnapshot();
+	close_table(price);
+	count = 0;
 	return PointerGetDatum(nullptr);
 }
 

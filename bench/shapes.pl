@@ -50,7 +50,7 @@ SQL
 
 sub one_price
 {
-	return statements($quick ? 500 : 2000, $listings, sub {
+	return statements($quick ? 500 : 4000, $listings, sub {
 		my ($side, $n, $listing) = @_;
 		"INSERT INTO $side.price (listing_id, store, created, value, currency, url, seen) VALUES ($listing, 'store $listing', '2026-01-01 00:00Z'::timestamptz + interval '$n seconds', $n % 1000, 'CHF', 'https://example.org/$n', now());";
 	});
