@@ -122,7 +122,10 @@ SQL
 	my $middle = "timestamptz '2025-01-01 00:00Z' + " . 30 * $listings . " * interval '1 second'";
 	my $count = 'latest price of each of ' . readable($listings) . ' listings';
 
-	beside("$count, only an index on the listing", '0.06', [ 'max and join' => $max ], [ ours => $all ], [ 'DISTINCT ON' => $distinct ], [ window => $window ], [ 'the stored column' => $stored ]);
+	# No way reads fewer rows than all of them, as count(*) does.
+	my $pass = beside("$count, only an index on the listing", '', [ 'max and join' => $max ], [ ours => $all ], [ 'DISTINCT ON' => $distinct ], [ window => $window ], [ 'the stored column' => $stored ],
+		[ 'count(*)' => 'SELECT count(*) FROM price' ]);
+	report("$count, only an index on the listing, beside count(*) of the prices", '1.30', $pass, 'ours', 'count(*)') if $pass;
 	$session->run('CREATE INDEX without_value ON price (listing_id, created DESC, id DESC);');
 	beside("$count, index without value", '0.38', [ LATERAL => $lateral ], [ ours => $all ], [ 'recursive skip scan' => $skip ], [ 'the stored column' => $stored ]);
 	$session->run('DROP INDEX without_value; CREATE INDEX covering ON price (listing_id, created DESC, id DESC) INCLUDE (value);');
