@@ -1607,20 +1607,6 @@ template bool read_prices_of_key(const PriceTable &, Relation, UuidKey, int64, R
 template bool read_prices_of_key(const PriceTable &, Relation, TextKey, int64, RowSink);
 
 bool
-read_latest_from_leaves(const PriceTable &table, Relation relation, bool, Datum keys,
-                        bool has_as_of, Datum as_of, RowSink sink)
-{
-	const auto read_keys = [&](auto set) {
-		const bool done = read_latest_of_keys(table, relation, &set, {as_of, !has_as_of}, sink);
-		pfree(set.key);
-		return done;
-	};
-
-	return table.key.base == UUIDOID ? read_keys(keys_of_array<UuidKey>(keys, InvalidOid))
-	                                 : read_keys(keys_of_array<IntegerKey>(keys, InvalidOid));
-}
-
-bool
 read_tids_from_leaves(Relation relation, Relation index, const ResolvedColumn &key, Datum keys,
                       RowSink sink)
 {

@@ -30,10 +30,6 @@ template <typename Key>
 bool read_prices_of_key(const PriceTable &table, Relation relation, Key key, int64 max_rows,
                         RowSink sink);
 
-// The latest price of the keys in an array; "has_keys" is true.
-bool read_latest_from_leaves(const PriceTable &table, Relation relation, bool has_keys, Datum keys,
-                             bool has_as_of, Datum as_of, RowSink sink);
-
 // Gives (key, tid) for each entry of the keys in the array: in the order of keys, and an entry for
 // each version of a row that had to have one.  To be looked up with the snapshot that is active.
 bool read_tids_from_leaves(Relation relation, Relation index, const ResolvedColumn &key, Datum keys,
