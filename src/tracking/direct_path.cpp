@@ -244,7 +244,7 @@ take_latest(void *argument, Datum *value, bool *null)
 bool
 reads_many(const PriceTable &prices, Size keys)
 {
-	return reads_leaves(keys) && can_be_read(prices) && !has_text_key(prices) &&
+	return reads_leaves(keys) && can_be_read(prices) &&
 	       (prices.partitioning == Partitioning::none
 	            ? OidIsValid(prices.index)
 	            : prices.partitioning != Partitioning::otherwise);
