@@ -764,11 +764,9 @@ LeafReader<Column>::is_certain(BlockNumber block)
 		return visible;
 	}
 	const auto *bits = reinterpret_cast<const uint8 *>(PageGetContents(BufferGetPage(map_)));
-	const int shift = static_cast<int>(block % blocks_of_byte) * BITS_PER_HEAPBLOCK;
-	const bool visible =
-		(bits[block % blocks_of_page / blocks_of_byte] >> shift & VISIBILITYMAP_ALL_VISIBLE) != 0;
-	Assert(visible == VM_ALL_VISIBLE(heap_, block, &map_));
-	return visible;
+	const uint8 byte = bits[block % blocks_of_page / blocks_of_byte];
+	const auto shift = block % blocks_of_byte * BITS_PER_HEAPBLOCK;
+	return (byte >> shift & VISIBILITYMAP_ALL_VISIBLE) != 0;
 }
 
 template <typename Column>
