@@ -421,11 +421,10 @@ read_heaps(const PriceTable &table, NullableDatum as_of, RowSink sink, Key any)
 	Heap *heap = static_cast<Heap *>(palloc(sizeof(Heap) * list_length(tables)));
 	int heaps = 0;
 	bool done = true;
-	ListCell *cell = nullptr;
-	foreach (cell, tables)
+	for (const Oid oid : each<Oid>(tables))
 	{
-		Relation relation = relation_open(lfirst_oid(cell), NoLock);
-		const bool is_root = lfirst_oid(cell) == table.relation;
+		Relation relation = relation_open(oid, NoLock);
+		const bool is_root = oid == table.relation;
 		if (is_readable(relation))
 			heap[heaps++] = {is_root ? &table : find_partition(table, relation), relation};
 		else

@@ -524,7 +524,6 @@ size_of(const PriceTable &table, const Parts &parts)
 	const bool own_keys = table.partitioning == Partitioning::by_key;
 	TableSize size = {prices_of(table.relation), -1};
 	double keys = keys_of(table, table.relation, false, size.prices);
-	ListCell *cell = nullptr;
 
 	if (partitioned)
 		size.keys = keys_of(table, table.relation, true, size.prices);
@@ -532,9 +531,8 @@ size_of(const PriceTable &table, const Parts &parts)
 		return {size.prices, Max(size.keys, keys)};
 	if (partitioned)
 		size.prices = -1;
-	foreach (cell, parts.children)
+	for (const Oid part : each<Oid>(parts.children))
 	{
-		const Oid part = lfirst_oid(cell);
 		const double prices = prices_of(part);
 		const double part_keys = keys_of(table, part, false, prices);
 		if (prices >= 0)
@@ -786,7 +784,6 @@ tables_looked_at(const Plan *plan, bool to_the_end)
 {
 	List *parts = NIL;
 	double tables = 0;
-	ListCell *cell = nullptr;
 
 	if (plan == nullptr)
 		return 0;
@@ -814,9 +811,9 @@ tables_looked_at(const Plan *plan, bool to_the_end)
 	default:
 		break;
 	}
-	foreach (cell, parts)
+	for (const Plan *part : each<const Plan *>(parts))
 	{
-		tables += tables_looked_at(static_cast<const Plan *>(lfirst(cell)), to_the_end);
+		tables += tables_looked_at(part, to_the_end);
 		if (!to_the_end && !IsA(plan, MergeAppend))
 			break;
 	}

@@ -37,12 +37,9 @@ forget_columns(Concerned concerned)
 void
 forget_relation(Datum, Oid relation)
 {
-	ListCell *cell = nullptr;
-
 	++invalidations;
-	foreach (cell, attachments)
+	for (Attachment *attachment : each<Attachment *>(attachments))
 	{
-		Attachment *attachment = static_cast<Attachment *>(lfirst(cell));
 		if (!OidIsValid(relation) || attachment->listing == relation ||
 		    attachment->price == relation || attachment->relation == relation)
 			attachment->valid = false;
@@ -59,12 +56,9 @@ forget_relation(Datum, Oid relation)
 void
 forget_conditions(Datum, SysCacheNumber, uint32)
 {
-	ListCell *cell = nullptr;
-
 	++invalidations;
-	foreach (cell, attachments)
+	for (Attachment *attachment : each<Attachment *>(attachments))
 	{
-		Attachment *attachment = static_cast<Attachment *>(lfirst(cell));
 		attachment->valid = attachment->valid && attachment->condition == nullptr;
 	}
 	forget_columns([](const TriggerColumns &columns) {
@@ -134,30 +128,21 @@ start_cache()
 Oid
 original_of_clone(const TriggerData *event, Oid *trigger)
 {
-	Relation catalog = table_open(TriggerRelationId, AccessShareLock);
 	Oid relation = RelationGetRelid(event->tg_relation);
 
 	*trigger = event->tg_trigger->tgoid;
 	for (Oid parent = *trigger; OidIsValid(parent);)
 	{
-		ScanKeyData scan_key;
-		ScanKeyInit(&scan_key, Anum_pg_trigger_oid, BTEqualStrategyNumber, F_OIDEQ,
-		            ObjectIdGetDatum(parent));
-		SysScanDesc scan =
-			systable_beginscan(catalog, TriggerOidIndexId, true, nullptr, 1, &scan_key);
-		HeapTuple tuple = systable_getnext(scan);
 		*trigger = parent;
 		relation = InvalidOid;
 		parent = InvalidOid;
-		if (HeapTupleIsValid(tuple))
-		{
-			const Form_pg_trigger form = reinterpret_cast<Form_pg_trigger>(GETSTRUCT(tuple));
-			relation = form->tgrelid;
-			parent = form->tgparentid;
-		}
-		systable_endscan(scan);
+		for_each_row(TriggerRelationId, TriggerOidIndexId, Anum_pg_trigger_oid, *trigger, nullptr,
+		             [&relation, &parent](HeapTuple row, TupleDesc) {
+						 const auto form = reinterpret_cast<Form_pg_trigger>(GETSTRUCT(row));
+						 relation = form->tgrelid;
+						 parent = form->tgparentid;
+					 });
 	}
-	table_close(catalog, AccessShareLock);
 	return relation;
 }
 
@@ -236,11 +221,8 @@ resolve_now(Relation root, Oid trigger, Side side, bool *gone, Problem *problem)
 Attachment *
 known_attachment(Oid trigger)
 {
-	ListCell *cell = nullptr;
-
-	foreach (cell, attachments)
+	for (Attachment *attachment : each<Attachment *>(attachments))
 	{
-		Attachment *attachment = static_cast<Attachment *>(lfirst(cell));
 		if (attachment->valid && attachment->trigger == trigger)
 			return attachment;
 	}
@@ -401,8 +383,8 @@ free_stale_attachments()
 
 	// No flush runs, which would use them.
 	Assert(!IsTransactionState());
-	foreach (cell, invalid_plans)
-		SPI_freeplan(static_cast<SPIPlanPtr>(lfirst(cell)));
+	for (SPIPlanPtr plan : each<SPIPlanPtr>(invalid_plans))
+		SPI_freeplan(plan);
 	list_free(invalid_plans);
 	invalid_plans = NIL;
 	foreach (cell, attachments)

@@ -32,12 +32,10 @@ is_kept(const Attachment &attachment, AttrNumber attnum)
 bool
 keeps_a_key(Relation listing, const Attachment &attachment)
 {
-	ListCell *cell = nullptr;
-
-	foreach (cell, our_triggers(RelationGetRelid(listing)))
+	for (Trigger *trigger : each<Trigger *>(our_triggers(RelationGetRelid(listing))))
 	{
 		Definition definition;
-		if (read_definition(static_cast<Trigger *>(lfirst(cell)), &definition) != nullptr)
+		if (read_definition(trigger, &definition) != nullptr)
 			continue;
 		for (int i = 0; i < count_list(definition.column, ColumnList::listing_key); ++i)
 		{

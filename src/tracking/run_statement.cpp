@@ -44,12 +44,9 @@ plan_source(SPIPlanPtr plan)
 bool
 updates(SPIPlanPtr plan, Oid table)
 {
-	ListCell *cell = nullptr;
-
 	// None: a trigger has made the plan invalid meanwhile.
-	foreach (cell, plan_source(plan)->query_list)
+	for (const ::Query *query : each<const ::Query *>(plan_source(plan)->query_list))
 	{
-		const ::Query *query = static_cast<const ::Query *>(lfirst(cell));
 		if (query->canSetTag)
 			return query->commandType != CMD_SELECT &&
 			       rt_fetch(query->resultRelation, query->rtable)->relid == table;

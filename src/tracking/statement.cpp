@@ -94,14 +94,13 @@ changes(const ModifyTableState *part, Oid table)
 bool
 changes(const QueryDesc *query, Oid table)
 {
-	ListCell *cell = nullptr;
-
 	if (IsA(query->planstate, ModifyTableState) &&
 	    changes(reinterpret_cast<const ModifyTableState *>(query->planstate), table))
 		return true;
-	foreach (cell, query->estate->es_auxmodifytables)
+	for (const ModifyTableState *state :
+	     each<const ModifyTableState *>(query->estate->es_auxmodifytables))
 	{
-		if (changes(static_cast<const ModifyTableState *>(lfirst(cell)), table))
+		if (changes(state, table))
 			return true;
 	}
 	return false;
