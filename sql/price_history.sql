@@ -478,6 +478,13 @@ SELECT k, step_count(one), bytes(one) = bytes(other) AND all_answers(one) = all_
 	ARRAY(SELECT keeps(k)) = ARRAY[all_answers(one), all_answers(one), all_answers(merge(one, '{2027-01-01=1}')), all_answers(merge(one, '{2027-01-01=1}'))] AS in_variables
 FROM returned ORDER BY k;
 
+-- Prices that are deleted, of which the index has entries still
+CREATE TABLE fallen (k int, at timestamptz, v numeric, id int GENERATED ALWAYS AS IDENTITY);
+CREATE INDEX ON fallen (k, at DESC, id DESC) INCLUDE (v);
+INSERT INTO fallen (k, at, v) SELECT k, '2026-01-01'::timestamptz + i * interval '1 h', i FROM generate_series(1, 300) i, generate_series(1, 3) k;
+VACUUM fallen;
+DELETE FROM fallen WHERE k = 2 AND v IN (1, 120, 121, 300) OR k = 3;
+SELECT k, h::text = (SELECT price_history(at, v) FROM fallen WHERE fallen.k = x.k)::text AS same, step_count(h), lowest(h), highest(h) FROM (SELECT k, read_price_history('fallen', k, 'k', 'at', 'v') AS h FROM generate_series(1, 3) k) x;
 -- Small: bytes a step, at whole seconds and at microseconds
 SELECT bool_and(pg_column_size(seconds) <= 4 * 500) AS four_bytes, bool_and(pg_column_size(micros) <= 8 * 500) AS eight_bytes
 FROM (SELECT price_history(date_trunc('second', t), v) AS seconds, price_history(t, v) AS micros

@@ -74,12 +74,21 @@ with_texts(TextKey a, TextKey b, const Use &use)
 	return result;
 }
 
+inline int
+compare_texts(const void *a, const void *b, void *)
+{
+	const TextKey first = *static_cast<const TextKey *>(a);
+
+	return with_texts(first, *static_cast<const TextKey *>(b),
+	                  [&first](char *text_a, int size_a, char *text_b, int size_b) {
+						  return varstr_cmp(text_a, size_a, text_b, size_b, first.collation);
+					  });
+}
+
 inline bool
 operator<(TextKey a, TextKey b)
 {
-	return with_texts(a, b, [&a](char *text_a, int size_a, char *text_b, int size_b) {
-		return varstr_cmp(text_a, size_a, text_b, size_b, a.collation) < 0;
-	});
+	return compare_texts(&a, &b, nullptr) < 0;
 }
 
 inline bool
@@ -186,7 +195,13 @@ sort_keys(KeySet<Key> *set)
 	Key *end = set->key + set->count;
 
 	if (!std::is_sorted(set->key, end, less))
-		std::sort(set->key, end, less);
+	{
+		// What the server compares may be slow, and may end in an error.
+		if constexpr (std::is_same_v<Key, TextKey>)
+			qsort_interruptible(set->key, set->count, sizeof(Key), compare_texts, nullptr);
+		else
+			std::sort(set->key, end, less);
+	}
 	set->count = static_cast<std::size_t>(std::unique(set->key, end, same) - set->key);
 }
 

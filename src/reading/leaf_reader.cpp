@@ -24,10 +24,10 @@
 //   those without a time, which are the end of a key that is read as of a time.
 // - No page is locked while the heap is read, rows are given or interrupts are served.  There is
 //   room for all entries of a page before it is locked.  What is done under the lock that could
-//   fail or wait is to copy a value of more than 16 bytes, and to read a page of the visibility
-//   map, whose bit says what it does only while the entry cannot be removed.  Prices of a history
-//   are taken where they lie as long as all of the page are certain; those behind the first that is
-//   not are kept, so that their order stays.
+//   fail or wait is to copy a value of more than 16 bytes or a key of text, to compare such keys,
+//   and to read a page of the visibility map, whose bit says what it does only while the entry
+//   cannot be removed.  Prices of a history are taken where they lie as long as all of the page
+//   are certain; those behind the first that is not are kept, so that their order stays.
 // - key_, open_ and kept_ are of the key that the pages are at.  Reading a key again by itself
 //   leaves them as they were.
 #include "reading/leaf_reader.hpp"
@@ -1127,7 +1127,6 @@ LeafReader<Column>::all(KeySet<Key> *given)
 		const BlockNumber next = opaque_->btpo_next;
 		Target<Key> target;
 		bool leaves = false;
-		pass_page();
 		more = !P_RIGHTMOST(opaque_);
 		if (!P_IGNORE(opaque_))
 		{
@@ -1135,6 +1134,7 @@ LeafReader<Column>::all(KeySet<Key> *given)
 			leaves = more && leaves_key(&target);
 		}
 		release_page();
+		pass_page();
 		// A key that goes on on the next page has all its entries in one batch.
 		if (!open_ && (!doubts_ || count_ > rows_at_once))
 			finish_entries();

@@ -302,7 +302,8 @@ can_be_read(const PriceTable &table)
 
 	return table.composite == nullptr && is_time_type(at) &&
 	       (is_readable_key(table.key.base) ||
-	        (has_text_key(table) && collation_is_deterministic(table.key.collation)));
+	        (has_text_key(table) && table.partitioning == Partitioning::none &&
+	         collation_is_deterministic(table.key.collation)));
 }
 
 bool

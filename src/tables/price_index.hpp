@@ -40,7 +40,7 @@ Oid listing_key_index(const Attachment &attachment);
 bool finds_listing(const Attachment &attachment);
 
 // Whether the key is one column, and it and the time have types that are read from leaf pages, see
-// leaf_reader.hpp: those that are equal only if their bytes are.
+// leaf_reader.hpp: those that are equal only if their bytes are.  Texts are not read in partitions.
 bool can_be_read(const PriceTable &table);
 
 // Whether the key is one column of texts.

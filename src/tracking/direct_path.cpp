@@ -862,8 +862,10 @@ write_directly(const Attachment &attachment, const Keys &keys, Size *written)
 	if (is_lost(*write.prices))
 		write.stopped = true;
 	else if (keeps_values_of_rows(attachment) && reads_many(write.path->prices, keys.count))
-		with_latest(attachment, keys,
-		            [&write](Size, const Latest &latest) { write_listing(&write, &latest); });
+		with_latest(attachment, keys, [&write](Size number, const Latest &latest) {
+			Assert(number == write.next && !write.stopped);
+			write_listing(&write, &latest);
+		});
 	while (write.next < keys.count && !write.stopped)
 		write_listing(&write, nullptr);
 	*written = write.next;

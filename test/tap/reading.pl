@@ -17,7 +17,7 @@ my $seconds = $ENV{LISTING_STATS_STRESS_SECONDS} // 12;
 my $seed = $ENV{LISTING_STATS_SEED} // int rand 1e6;
 diag "LISTING_STATS_SEED=$seed";
 my $node = PostgreSQL::Test::Cluster->new('node');
-$node->init(allows_streaming => 1);
+$node->init(allows_streaming => 1, extra => [ '--encoding=UTF8' ]);
 $node->append_conf('postgresql.conf', "autovacuum = off\nlog_min_messages = error\nmax_connections = 20\nsynchronous_commit = off\nshared_buffers = 16MB\nhot_standby_feedback = on");
 $node->start;
 
