@@ -286,6 +286,15 @@ enlarge(HistoryRows *rows, std::size_t bytes)
 	return larger;
 }
 
+void
+begin_scale(HistoryRows *rows, NumericBytes bytes)
+{
+	Assert(rows->count == 0);
+	const Decimal decimal = parse_numeric(bytes);
+	if (decimal.kind == NumberKind::finite)
+		rows = rescale(rows, decimal.scale);
+}
+
 HistoryRows *
 add_price(HistoryRows *rows, int64 at, int64 tie, NumericBytes bytes)
 {

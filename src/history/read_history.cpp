@@ -18,7 +18,7 @@ struct Collector
 	bool has_tie;
 	bool skip_null;
 	MemoryContext context;
-	MemoryContext row_context;
+	MemoryContext row_context;  // nullptr: no price has needed it
 };
 
 // A price that takes more than to be appended.
@@ -28,6 +28,9 @@ collect_slowly(Collector *collector, int64 at, NullableDatum price)
 	NumericBytes bytes = {};
 	if (!price.isnull)
 	{
+		if (collector->row_context == nullptr)
+			collector->row_context = AllocSetContextCreate(
+				collector->context, "listing_stats price", ALLOCSET_SMALL_SIZES);
 		MemoryContextSwitchTo(collector->row_context);
 		bytes = numeric_bytes(NumericGetDatum(numeric_of(collector->value_type, price.value)));
 	}
@@ -41,17 +44,21 @@ collect_slowly(Collector *collector, int64 at, NullableDatum price)
 	collector->expanded->rows = rows;
 	if (rows != before)
 		pfree(before);
-	MemoryContextReset(collector->row_context);
+	if (!price.isnull)
+		MemoryContextReset(collector->row_context);
 }
 
 // Whether the price was appended.
 [[gnu::always_inline]] inline bool
 collect_quickly(const Collector &collector, HistoryRows *rows, int64 at, Datum value)
 {
-	return collector.value_type == NUMERICOID && room_of(rows) >= sizeof(HistoryRow) &&
-	       !VARATT_IS_COMPRESSED(DatumGetPointer(value)) &&
-	       !VARATT_IS_EXTERNAL(DatumGetPointer(value)) &&
-	       append_quickly(rows, at, no_tie, numeric_bytes(value));
+	if (collector.value_type != NUMERICOID || room_of(rows) < sizeof(HistoryRow) ||
+	    VARATT_IS_COMPRESSED(DatumGetPointer(value)) || VARATT_IS_EXTERNAL(DatumGetPointer(value)))
+		return false;
+	const NumericBytes bytes = numeric_bytes(value);
+	if (rows->count == 0)
+		begin_scale(rows, bytes);
+	return append_quickly(rows, at, no_tie, bytes);
 }
 
 // Of rows of one time the first is in force, if there is an order of them.
@@ -134,8 +141,6 @@ history_of_key(FunctionCallInfo fcinfo)
 	collector.has_tie = table->tie.attnum != 0;
 	collector.skip_null = table->skip_null;
 	collector.context = CurrentMemoryContext;
-	collector.row_context =
-		AllocSetContextCreate(CurrentMemoryContext, "listing_stats price", ALLOCSET_SMALL_SIZES);
 	start(&collector);
 	RowSink sink = {collect, &collector, start};
 	if (at_type == TIMESTAMPTZOID)  // others mean an instant in the session's time zone

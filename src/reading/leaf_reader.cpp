@@ -166,7 +166,8 @@ private:
 	MemoryContext values_ = nullptr;  // long values of the entries
 	MemoryContext keys_ = nullptr;    // keys that lay in pages
 	Buffer map_ = InvalidBuffer;
-	BlockNumber map_number_ = InvalidBlockNumber;  // which page of the visibility map it is
+	const uint8 *map_bits_ = nullptr;  // what that page of the visibility map says
+	BlockNumber map_first_ = 0;        // of the block of the table that it begins with
 	IndexFetchTableData *fetch_ = nullptr;
 	TupleTableSlot *slot_ = nullptr;
 
@@ -256,7 +257,7 @@ private:
 	void add_wanted(const Key &key);
 	OffsetNumber collect(OffsetNumber offset, int most);
 	bool is_certain(BlockNumber block);
-	bool put_in_place(IndexTuple tuple);
+	OffsetNumber put_in_place(OffsetNumber offset, OffsetNumber end);
 	void keep(IndexTuple tuple, ItemPointer tid, bool certain);
 	void keep_value(Entry<Key> *entry, Datum value);
 	void make_room(std::size_t entries);
@@ -757,28 +758,43 @@ LeafReader<Column>::is_certain(BlockNumber block)
 
 	if (tids_only_)
 		return false;
-	if (block / blocks_of_page != map_number_)
+	const BlockNumber number = block - map_first_;
+	if (unlikely(map_bits_ == nullptr || number >= blocks_of_page))
 	{
 		const bool visible = VM_ALL_VISIBLE(heap_, block, &map_);
-		map_number_ = BufferIsValid(map_) ? block / blocks_of_page : InvalidBlockNumber;
+		map_bits_ = BufferIsValid(map_)
+		                ? reinterpret_cast<const uint8 *>(PageGetContents(BufferGetPage(map_)))
+		                : nullptr;
+		map_first_ = block - block % blocks_of_page;
 		return visible;
 	}
-	const auto *bits = reinterpret_cast<const uint8 *>(PageGetContents(BufferGetPage(map_)));
-	const uint8 byte = bits[block % blocks_of_page / blocks_of_byte];
-	const auto shift = block % blocks_of_byte * BITS_PER_HEAPBLOCK;
+	const uint8 byte = map_bits_[number / blocks_of_byte];
+	const auto shift = number % blocks_of_byte * BITS_PER_HEAPBLOCK;
 	return (byte >> shift & VISIBILITYMAP_ALL_VISIBLE) != 0;
 }
 
+// Gives entries of the key where they lie: from this one on, up to the first whose row is in doubt,
+// or whose price cannot be taken so.  Returns where it stopped.
 template <typename Column>
-bool
-LeafReader<Column>::put_in_place(IndexTuple tuple)
+OffsetNumber
+LeafReader<Column>::put_in_place(OffsetNumber offset, OffsetNumber end)
 {
-	bool null = at_is_null(tuple);
+	const TupleDesc description = RelationGetDescr(index_);
 
-	if (null)
-		return false;
-	const Datum value = index_getattr(tuple, value_position_, RelationGetDescr(index_), &null);
-	return !null && sink_.put_in_place(sink_.sink, at_of(tuple), value);
+	Assert(!bounded_ && value_position_ != 0);
+	for (; offset < end; ++offset)
+	{
+		IndexTuple tuple = item(offset);
+		bool null = false;
+		if (trust_dead_items_ && ItemIdIsDead(PageGetItemId(page_, offset)))
+			continue;
+		if (IndexTupleHasNulls(tuple) || BTreeTupleIsPosting(tuple) ||
+		    !is_certain(ItemPointerGetBlockNumber(&tuple->t_tid)) ||
+		    !sink_.put_in_place(sink_.sink, at_of(tuple),
+		                        index_getattr(tuple, value_position_, description, &null)))
+			break;
+	}
+	return offset;
 }
 
 template <typename Column>
@@ -871,6 +887,8 @@ LeafReader<Column>::collect(OffsetNumber offset, int most)
 {
 	// Of all entries it is known where they end before any is looked at.
 	const OffsetNumber end = most == 0 ? end_of_key(offset, max_) : 0;
+	if (in_place_)
+		offset = put_in_place(offset, end);
 	for (; open_ && (most == 0 ? offset < end : offset <= max_ && is(offset, key_)); ++offset)
 	{
 		IndexTuple tuple = item(offset);
@@ -891,9 +909,6 @@ LeafReader<Column>::collect(OffsetNumber offset, int most)
 		{
 			ItemPointer tid = posting ? BTreeTupleGetPostingN(tuple, i) : &tuple->t_tid;
 			const bool certain = is_certain(ItemPointerGetBlockNumber(tid));
-			in_place_ = in_place_ && certain && put_in_place(tuple);
-			if (in_place_)
-				continue;
 			keep(tuple, tid, certain);
 			if (most > 0 && (certain || kept_ == most))
 			{
