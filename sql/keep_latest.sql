@@ -104,3 +104,21 @@ SELECT * FROM listing_stats.check() WHERE price = 'price'::regclass;
 INSERT INTO price (product, value) VALUES (5, 51);
 SELECT * FROM latest WHERE product = 5;
 DROP TABLE price, latest;
+
+-- of many keys in one statement, those that have a row are locked where it is, up to the first that has none
+CREATE TABLE price (id serial PRIMARY KEY, product int, created date NOT NULL DEFAULT '2026-01-01', value numeric);
+SELECT last_price, last_price_at FROM listing_stats.keep_latest('price', 'latest', key => 'product');
+CREATE FUNCTION wrong_rows() RETURNS bigint LANGUAGE sql AS $$
+	SELECT count(*) FROM (SELECT DISTINCT ON (product) product, value, created FROM price ORDER BY product, created DESC, id DESC) p
+		FULL JOIN latest l USING (product) WHERE l.product IS NULL OR l.last_price IS DISTINCT FROM value OR l.last_price_at IS DISTINCT FROM created $$;
+SELECT public.try_each('SELECT format(''%s wrong of %s'', wrong_rows(), count(*)) FROM latest', ARRAY[
+	'INSERT INTO price (product, value) SELECT i, i FROM generate_series(2, 100, 2) i',
+	'INSERT INTO price (product, value) SELECT i, 2 * i FROM generate_series(1, 100) i',
+	'INSERT INTO price (product, value) SELECT i, 3 * i FROM generate_series(1, 100) i',
+	'INSERT INTO price (product, value) SELECT i, 4 * i FROM generate_series(90, 190) i',
+	'DELETE FROM price WHERE product % 3 = 0',
+	'INSERT INTO price (product, value) SELECT i, 5 * i FROM generate_series(1, 200) i WHERE i % 30 > 0',
+	'DELETE FROM price WHERE product > 20',
+	'UPDATE price SET product = product + 10',
+	'WITH d AS (DELETE FROM price WHERE product < 15) INSERT INTO price (product, value) SELECT i, i FROM generate_series(10, 60) i']);
+DROP TABLE price, latest;

@@ -131,7 +131,8 @@ lock_row(Lookup *lookup, Datum key)
 	}
 }
 
-// Locking the listings of many keys: these, and which of them is next.
+// Locking the listings of many keys: these, and which of them is next.  Where the next one is not
+// there and would have to be, no more are locked.
 struct Locking
 {
 	const Attachment *attachment;
@@ -139,6 +140,7 @@ struct Locking
 	Keys *found;
 	Lookup *lookup;
 	Size next;
+	bool stopped;
 };
 
 // Takes (key, tid) in the order of keys: where a version of the listing is.
@@ -153,33 +155,43 @@ lock_at_tid(void *argument, Datum *value, bool *)
 
 	CHECK_FOR_INTERRUPTS();
 	// One that has been locked already is past.
-	while (locking->next < wanted.count &&
+	while (locking->next < wanted.count && !locking->stopped &&
 	       compare_key(locking->attachment->key, wanted.key[locking->next], value[0]) < 0)
-		++locking->next;
-	if (locking->next == wanted.count ||
+	{
+		locking->stopped = locking->attachment->own_rows;
+		locking->next += locking->stopped ? 0 : 1;
+	}
+	if (locking->stopped || locking->next == wanted.count ||
 	    compare_key(locking->attachment->key, wanted.key[locking->next], value[0]) != 0 ||
 	    !table_index_fetch_tuple(lookup->scan->xs_heapfetch, &tid, GetActiveSnapshot(),
 	                             lookup->slot, &again, nullptr))
 		return;
-	const Datum key = wanted.key[locking->next++];
-	if (!lock_row(lookup, key))
-		return;
-	locking->found->key[locking->found->count] = key;
-	locking->found->tid[locking->found->count++] = lookup->slot->tts_tid;
+	const Datum key = wanted.key[locking->next];
+	if (lock_row(lookup, key))
+	{
+		locking->found->key[locking->found->count] = key;
+		locking->found->tid[locking->found->count++] = lookup->slot->tts_tid;
+	}
+	else
+		locking->stopped = locking->attachment->own_rows;
+	locking->next += locking->stopped ? 0 : 1;
 }
 
 // Returns how many of the keys it has handled.
 Size
 lock_from_leaves(const Attachment &attachment, const Keys &wanted, Lookup *lookup, Keys *found)
 {
-	Locking locking = {&attachment, &wanted, found, lookup, 0};
-
-	return in_batches(attachment.key, wanted, [&locking](Datum keys, Size, Size) {
+	Locking locking = {&attachment, &wanted, found, lookup, 0, false};
+	const Size handled = in_batches(attachment.key, wanted, [&locking](Datum keys, Size, Size end) {
 		const Lookup &listing = *locking.lookup;
-		return read_tids_from_leaves(listing.table, listing.index,
-		                             locking.attachment->column[listing_key], keys,
-		                             {lock_at_tid, &locking});
+		const bool read = read_tids_from_leaves(listing.table, listing.index,
+		                                        locking.attachment->column[listing_key], keys,
+		                                        {lock_at_tid, &locking});
+		locking.stopped = locking.stopped || (locking.attachment->own_rows && locking.next < end);
+		return read && !locking.stopped;
 	});
+
+	return locking.stopped ? locking.next : handled;
 }
 
 // The latest price of one of many keys.
@@ -813,7 +825,7 @@ keep_priced(const Attachment &attachment, Keys *keys)
 	keys->count = kept;
 }
 
-void
+Size
 lock_directly(const Attachment &attachment, const Keys &wanted, Keys *found)
 {
 	const DirectPath *path = attachment.direct_path;
@@ -829,14 +841,18 @@ lock_directly(const Attachment &attachment, const Keys &wanted, Keys *found)
 	{
 		CHECK_FOR_INTERRUPTS();
 		look_up(&lookup, wanted.key[i]);
-		if (!next_row(&lookup, ForwardScanDirection) || !lock_row(&lookup, wanted.key[i]))
-			continue;
-		found->key[found->count] = wanted.key[i];
-		found->tid[found->count++] = lookup.slot->tts_tid;
+		if (next_row(&lookup, ForwardScanDirection) && lock_row(&lookup, wanted.key[i]))
+		{
+			found->key[found->count] = wanted.key[i];
+			found->tid[found->count++] = lookup.slot->tts_tid;
+		}
+		else if (attachment.own_rows)
+			break;
 	}
 	end_lookup(&lookup);
 	table_close(listing, NoLock);
 	PopActiveSnapshot();
+	return i;
 }
 
 uint64
@@ -863,8 +879,9 @@ write_directly(const Attachment &attachment, const Keys &keys, Size *written)
 		write.stopped = true;
 	else if (keeps_values_of_rows(attachment) && reads_many(write.path->prices, keys.count))
 		with_latest(attachment, keys, [&write](Size number, const Latest &latest) {
-			Assert(number == write.next && !write.stopped);
-			write_listing(&write, &latest);
+			Assert(write.stopped || number == write.next);
+			if (!write.stopped)
+				write_listing(&write, &latest);
 		});
 	while (write.next < keys.count && !write.stopped)
 		write_listing(&write, nullptr);

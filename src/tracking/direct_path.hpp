@@ -35,8 +35,9 @@ void push_new_snapshot();
 void keep_priced(const Attachment &attachment, Keys *keys);
 
 // Locks the listings with these keys FOR NO KEY UPDATE in this order, and appends to "found" those
-// that there are.
-void lock_directly(const Attachment &attachment, const Keys &wanted, Keys *found);
+// that there are.  Returns how many keys it has handled: all, or where rows come and go those
+// before the first that has none.
+Size lock_directly(const Attachment &attachment, const Keys &wanted, Keys *found);
 
 // Takes keys and gives rows as the statement does, with the active snapshot; false: a partition
 // cannot be read so, and what has been given is not to be used.

@@ -363,7 +363,7 @@ way_of(Attachment *attachment)
 	if (obstacle != nullptr)
 		return psprintf("by SQL: %s", obstacle);
 	if (attachment->own_rows)
-		return "direct for a price of a key that has others, by SQL otherwise";
+		return "direct for prices of keys that have others, by SQL otherwise";
 	if (target != 0)
 		return psprintf("direct for new prices, by SQL for changed ones: column \"%s\" depends on "
 		                "all prices",

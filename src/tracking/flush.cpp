@@ -30,6 +30,14 @@ CommandId recomputed_before = FirstCommandId;
 
 bool flushing_late_keys = false;
 
+// How many rows that come and go are locked directly, as far as they are there, and then inserted
+// from the first on that is not.  Few for assertions, so that few rows come to the limit.
+#ifdef USE_ASSERT_CHECKING
+constexpr Size own_rows_at_once = 20;
+#else
+constexpr Size own_rows_at_once = 1000;
+#endif
+
 #ifdef USE_ASSERT_CHECKING
 
 // Whether the keys are in ascending order, each once.
@@ -372,39 +380,40 @@ lock_by_sql(Attachment *attachment, const Keys &wanted, Sees sees, Keys *found)
 							  }
 						  });
 		tuplestore_end(keys.store);
+		for (Size i = 0; found->tid != nullptr && i < locked.count; ++i)
+			ItemPointerSetInvalid(&found->tid[found->count + i]);
 		found->count += locked.count;
 		return static_cast<uint64>(locked.count);
 	});
 }
 
-// Rows that come and go are inserted by SQL.  Of several keys that has to be done in the order in
-// which the others are locked, so that only a single one can go directly.
-bool
-goes_directly(const Attachment &attachment, const Keys &keys)
-{
-	return !attachment.own_rows || keys.count == 1;
-}
-
-// Locks the listings with these sorted keys; returns those that there are, sorted.
+// Locks the listings with these sorted keys; returns those that there are, sorted.  Rows that come
+// and go are inserted by SQL, in the order in which the others are locked.
 Keys
 lock_listings(Attachment *attachment, const Keys &wanted)
 {
 	Keys found = allocate_keys(wanted.count);
+	Size handled = 0;
 
 	Assert(is_locked(*attachment));
 	Assert(is_ascending(attachment->key, wanted));
-	if (goes_directly(*attachment, wanted) && locks_directly(attachment))
+	while (handled < wanted.count)
 	{
-		AsOwner as_owner;
-		begin_as_owner(&as_owner, attachment);
-		lock_directly(*attachment, wanted, &found);
-		end_as_owner(as_owner);
-		if (!attachment->own_rows || found.count > 0)
-			return found;
+		Keys some = keys_from(wanted, handled);
+		Size locked = 0;
+		CHECK_FOR_INTERRUPTS();
+		if (attachment->own_rows)
+			some.count = Min(own_rows_at_once, some.count);
+		if (locks_directly(attachment))
+		{
+			AsOwner as_owner;
+			begin_as_owner(&as_owner, attachment);
+			locked = lock_directly(*attachment, some, &found);
+			end_as_owner(as_owner);
+		}
+		lock_by_sql(attachment, keys_from(some, locked), Sees::latest, &found);
+		handled += some.count;
 	}
-	for (Size i = 0; i < wanted.count; ++i)
-		ItemPointerSetInvalid(&found.tid[i]);
-	lock_by_sql(attachment, wanted, Sees::latest, &found);
 	return found;
 }
 
@@ -480,13 +489,11 @@ write_locked(Attachment *attachment, const Keys &keys, Keys *other)
 	Size written = 0;
 	uint64 changed = 0;
 
-	const bool possible = goes_directly(*attachment, keys);
-	const bool direct =
-		keys.count > 0 && possible && writes_directly(attachment, keys.added != nullptr);
-	if (direct)
+	if (keys.count > 0 && writes_directly(attachment, keys.added != nullptr))
+	{
 		changed = write_as_owner(attachment, keys, &written);
-	if (direct || !possible)
 		say_what_is_left(*attachment, keys, written);
+	}
 	return changed + batched(keys_from(keys, written), [attachment, other](const Keys &some) {
 			   const Keys now = some.added == nullptr ? some : still_to_add(some, other);
 			   return now.count == 0 ? 0 : write_by_sql(attachment, &now);
