@@ -23,7 +23,9 @@ constexpr int64 last_written_day = 2921900;
 char *
 write_two_digits(char *out, uint32 number)
 {
-	return pg_ultostr_zeropad(out, number, 2);
+	*out++ = static_cast<char>('0' + number / 10);
+	*out++ = static_cast<char>('0' + number % 10);
+	return out;
 }
 
 char *
@@ -34,7 +36,8 @@ write_date(char *out, int64 day)
 	int day_of_month = 0;
 
 	j2date(static_cast<int>(day) + POSTGRES_EPOCH_JDATE, &year, &month, &day_of_month);
-	out = pg_ultostr_zeropad(out, static_cast<uint32>(year), 4);
+	out = write_two_digits(out, static_cast<uint32>(year) / 100);
+	out = write_two_digits(out, static_cast<uint32>(year) % 100);
 	*out++ = '-';
 	out = write_two_digits(out, static_cast<uint32>(month));
 	*out++ = '-';
@@ -56,7 +59,9 @@ write_time(char *out, int64 microseconds)
 	if (fraction == 0)
 		return out;
 	*out++ = '.';
-	out = pg_ultostr_zeropad(out, fraction, 6);
+	out = write_two_digits(out, fraction / 10000);
+	out = write_two_digits(out, fraction / 100 % 100);
+	out = write_two_digits(out, fraction % 100);
 	while (out[-1] == '0')
 		--out;
 	return out;
@@ -213,7 +218,7 @@ append_number_text(StringInfo out, const char *text)
 void
 append_scaled(StringInfo out, int64 value, int scale)
 {
-	enlargeStringInfo(out, 2 * max_integer_text);
+	reserve(out, 2 * max_integer_text);
 	char *start = out->data + out->len;
 	char *end = write_scaled(start, value, scale);
 
@@ -247,7 +252,7 @@ append_json_instant(StringInfo out, Oid type, Datum value)
 		append_json_number(out, type, value);
 		return;
 	}
-	enlargeStringInfo(out, MAXDATELEN + 3);
+	reserve(out, MAXDATELEN + 3);
 	char *start = out->data + out->len;
 	*start = '"';
 	char *end = write_usual_instant(start + 1, type, value);

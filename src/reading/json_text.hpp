@@ -6,6 +6,14 @@
 
 namespace listing_stats {
 
+// Room for so many bytes and a NUL, asked for without a call where it is there.
+inline void
+reserve(StringInfo out, int bytes)
+{
+	if (unlikely(out->maxlen - out->len <= bytes))
+		enlargeStringInfo(out, bytes);
+}
+
 // The type is a base type: timestamptz, timestamp or date, or that of a number.
 void append_json_instant(StringInfo out, Oid type, Datum value);
 

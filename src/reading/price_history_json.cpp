@@ -25,25 +25,33 @@ struct Writer
 };
 
 void
+append(StringInfo out, const char *text, int length)
+{
+	reserve(out, length);
+	memcpy(out->data + out->len, text, static_cast<Size>(length));
+	out->len += length;
+}
+
+void
 write_row(void *state, Datum *value, bool *null)
 {
 	Writer *writer = static_cast<Writer *>(state);
 	StringInfo out = &writer->out;
 
 	if (writer->any)
-		appendStringInfoCharMacro(out, ',');
+		append(out, ",", 1);
 	writer->any = true;
-	appendBinaryStringInfo(out, writer->before_at, writer->before_at_length);
+	append(out, writer->before_at, writer->before_at_length);
 	if (null[1])
-		appendBinaryStringInfo(out, "null", 4);
+		append(out, "null", 4);
 	else
 		append_json_instant(out, writer->at_type, value[1]);
-	appendBinaryStringInfo(out, writer->before_value, writer->before_value_length);
+	append(out, writer->before_value, writer->before_value_length);
 	if (null[2])
-		appendBinaryStringInfo(out, "null", 4);
+		append(out, "null", 4);
 	else
 		append_json_number(out, writer->value_type, value[2]);
-	appendStringInfoCharMacro(out, '}');
+	append(out, "}", 1);
 }
 
 void
