@@ -122,3 +122,23 @@ SELECT public.try_each('SELECT format(''%s wrong of %s'', wrong_rows(), count(*)
 	'UPDATE price SET product = product + 10',
 	'WITH d AS (DELETE FROM price WHERE product < 15) INSERT INTO price (product, value) SELECT i, i FROM generate_series(10, 60) i']);
 DROP TABLE price, latest;
+
+-- a trigger that keeps a row from being inserted, or inserts another one: an error, of one key as of many
+CREATE TABLE price (id serial PRIMARY KEY, product int, created date NOT NULL DEFAULT '2026-01-01', value numeric);
+SELECT last_price FROM listing_stats.keep_latest('price', 'latest', key => 'product');
+CREATE FUNCTION meddle() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	IF new.product = 3 THEN new.product := 4; RETURN new; END IF;
+	RETURN NULL;
+END $$;
+CREATE TRIGGER meddle BEFORE INSERT ON latest FOR EACH ROW WHEN (new.product > 1) EXECUTE FUNCTION meddle();
+\set VERBOSITY sqlstate
+INSERT INTO price (product, value) VALUES (2, 2);
+INSERT INTO price (product, value) VALUES (3, 3);
+INSERT INTO price (product, value) VALUES (1, 1), (2, 2);
+INSERT INTO price (product, value) VALUES (1, 1), (3, 3);
+INSERT INTO price (product, value) SELECT i % 3, i FROM generate_series(1, 100) i;
+\set VERBOSITY default
+INSERT INTO price (product, value) VALUES (0, 1), (1, 1);
+TABLE latest;
+DROP TABLE price, latest;

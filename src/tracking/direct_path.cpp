@@ -628,12 +628,14 @@ write_listing(Write *write, const Latest *latest)
 		const Columns now = computed(write, key, stored, added, latest);
 		write->stopped =
 			is_lost(*write->prices) || (write->attachment->own_rows && !write->has_price);
-		if (write->stopped)
-			write->next = i;
-		else
+		if (!write->stopped)
 			write->changed += write_row(write, stored, now);
 		ExecClearTuple(write->stored);
 	}
+	else  // of rows of its own, a trigger may have kept one from being inserted
+		write->stopped = write->attachment->own_rows;
+	if (write->stopped)
+		write->next = i;
 	MemoryContextSwitchTo(old);
 }
 

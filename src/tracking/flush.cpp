@@ -30,14 +30,6 @@ CommandId recomputed_before = FirstCommandId;
 
 bool flushing_late_keys = false;
 
-// How many rows that come and go are locked directly, as far as they are there, and then inserted
-// from the first on that is not.  Few for assertions, so that few rows come to the limit.
-#ifdef USE_ASSERT_CHECKING
-constexpr Size own_rows_at_once = 20;
-#else
-constexpr Size own_rows_at_once = 1000;
-#endif
-
 #ifdef USE_ASSERT_CHECKING
 
 // Whether the keys are in ascending order, each once.
@@ -397,23 +389,15 @@ lock_listings(Attachment *attachment, const Keys &wanted)
 
 	Assert(is_locked(*attachment));
 	Assert(is_ascending(attachment->key, wanted));
-	while (handled < wanted.count)
+	if (locks_directly(attachment))
 	{
-		Keys some = keys_from(wanted, handled);
-		Size locked = 0;
-		CHECK_FOR_INTERRUPTS();
-		if (attachment->own_rows)
-			some.count = Min(own_rows_at_once, some.count);
-		if (locks_directly(attachment))
-		{
-			AsOwner as_owner;
-			begin_as_owner(&as_owner, attachment);
-			locked = lock_directly(*attachment, some, &found);
-			end_as_owner(as_owner);
-		}
-		lock_by_sql(attachment, keys_from(some, locked), Sees::latest, &found);
-		handled += some.count;
+		AsOwner as_owner;
+		begin_as_owner(&as_owner, attachment);
+		handled = lock_directly(*attachment, wanted, &found);
+		end_as_owner(as_owner);
 	}
+	// All the others at once: triggers that an INSERT fires are to find the later ones locked too.
+	lock_by_sql(attachment, keys_from(wanted, handled), Sees::latest, &found);
 	return found;
 }
 
