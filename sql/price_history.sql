@@ -485,6 +485,14 @@ INSERT INTO fallen (k, at, v) SELECT k, '2026-01-01'::timestamptz + i * interval
 VACUUM fallen;
 DELETE FROM fallen WHERE k = 2 AND v IN (1, 120, 121, 300) OR k = 3;
 SELECT k, h::text = (SELECT price_history(at, v) FROM fallen WHERE fallen.k = x.k)::text AS same, step_count(h), lowest(h), highest(h) FROM (SELECT k, read_price_history('fallen', k, 'k', 'at', 'v') AS h FROM generate_series(1, 3) k) x;
+-- Prices with more decimals than a scaled one can have: the same bytes, whichever way they were collected
+CREATE TABLE fine (k int, at timestamptz, v numeric(38, 20));
+CREATE INDEX ON fine (k, at DESC) INCLUDE (v);
+INSERT INTO fine SELECT k, '2026-01-01'::timestamptz + i * interval '1 h', i * 0.05 FROM generate_series(1, 3) k, generate_series(1, k) i;
+VACUUM fine;
+SELECT k, bytes(h) = bytes(h::text::price_history) AS as_text, bytes(h) = bytes(c) AS as_collected, bytes(c) = bytes(c::text::price_history) AS collected_as_text, h
+	FROM (SELECT k, read_price_history('fine', k, 'k', 'at', 'v') AS h, (SELECT price_history(at, v) FROM fine WHERE fine.k = g.k) AS c FROM generate_series(1, 3) g(k)) x;
+
 -- Small: bytes a step, at whole seconds and at microseconds
 SELECT bool_and(pg_column_size(seconds) <= 4 * 500) AS four_bytes, bool_and(pg_column_size(micros) <= 8 * 500) AS eight_bytes
 FROM (SELECT price_history(date_trunc('second', t), v) AS seconds, price_history(t, v) AS micros

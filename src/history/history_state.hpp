@@ -89,7 +89,8 @@ void begin_scale(HistoryRows *rows, NumericBytes price);
 append_quickly(HistoryRows *rows, int64 at, int64 tie, NumericBytes bytes)
 {
 	int64 price = 0;
-	if (unlikely(!scaled_value_quick(bytes.data, bytes.size, rows->scale, price) ||
+	if (unlikely(rows->scale > max_scale ||
+	             !scaled_value_quick(bytes.data, bytes.size, rows->scale, price) ||
 	             price > largest_scaled_price || price < -largest_scaled_price))
 		return false;
 	append_row(rows, at, tie, price);
