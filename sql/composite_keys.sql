@@ -87,17 +87,19 @@ BEGIN
             ORDER BY a, b, at DESC NULLS LAST, id DESC
         ), answer AS MATERIALIZED (
             SELECT (%2$s) AS k, x::text AS row FROM listing_stats.latest_rows(NULL::%1$s, as_of => $1, key => %2$L, at => 'at', value => 'v') x
+        ), chosen AS MATERIALIZED (
+            SELECT k, row FROM (SELECT *, row_number() OVER (ORDER BY hashtext(k::text)) AS n FROM expected) _ WHERE n %% 3 = 1
         ), few AS MATERIALIZED (
-            SELECT (%2$s) AS k, x::text AS row FROM listing_stats.latest_rows(NULL::%1$s, (SELECT array_agg(k) FROM expected WHERE hashtext(k::text) %% 3 = 0), $1, %2$L, 'at', 'v') x
+            SELECT (%2$s) AS k, x::text AS row FROM listing_stats.latest_rows(NULL::%1$s, (SELECT array_agg(k) FROM chosen), $1, %2$L, 'at', 'v') x
         ), prices AS MATERIALIZED (
             SELECT * FROM listing_stats.latest_prices(%1$L, NULL::text[], $1, %2$L, 'at', 'v')
         ), few_prices AS MATERIALIZED (
-            SELECT * FROM listing_stats.latest_prices(%1$L, (SELECT array_agg(k::text) FROM expected WHERE hashtext(k::text) %% 3 = 0), $1, %2$L, 'at', 'v')
+            SELECT * FROM listing_stats.latest_prices(%1$L, (SELECT array_agg(k::text) FROM chosen), $1, %2$L, 'at', 'v')
         )
         SELECT (SELECT count(*) FROM (TABLE expected EXCEPT ALL TABLE answer) _) + (SELECT count(*) FROM (TABLE answer EXCEPT ALL TABLE expected) _)
-            + (SELECT count(*) FROM (SELECT * FROM expected WHERE hashtext(k::text) %% 3 = 0 EXCEPT ALL TABLE few) _) + (SELECT count(*) FROM (TABLE few EXCEPT ALL TABLE expected) _)
-            + (SELECT count(*) FROM ((SELECT k::text, (row::%1$s).at, (row::%1$s).v::numeric FROM expected) EXCEPT ALL TABLE prices) _) + (SELECT count(*) FROM prices) - (SELECT count(*) FROM expected)
-            + (SELECT count(*) FROM (SELECT k::text, (row::%1$s).at, (row::%1$s).v::numeric FROM few EXCEPT ALL TABLE few_prices) _) + (SELECT count(*) FROM few_prices) - (SELECT count(*) FROM few)
+            + (SELECT count(*) FROM (TABLE chosen EXCEPT ALL TABLE few) _) + (SELECT count(*) FROM (TABLE few EXCEPT ALL TABLE chosen) _)
+            + (SELECT count(*) FROM ((SELECT k::text, (row::%1$s).at, (row::%1$s).v::numeric FROM expected) EXCEPT ALL TABLE prices) _) + abs((SELECT count(*) FROM prices) - (SELECT count(*) FROM expected))
+            + (SELECT count(*) FROM (SELECT k::text, (row::%1$s).at, (row::%1$s).v::numeric FROM few EXCEPT ALL TABLE few_prices) _) + abs((SELECT count(*) FROM few_prices) - (SELECT count(*) FROM few))
             + (SELECT count(*) FROM expected WHERE listing_stats.latest_price(%1$L, k, $1, %2$L, 'at', 'v') IS DISTINCT FROM (row::%1$s).v)
     $sql$, price, key) INTO result USING as_of;
     RETURN result;

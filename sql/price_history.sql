@@ -479,14 +479,14 @@ SELECT k, step_count(one), bytes(one) = bytes(other) AND all_answers(one) = all_
 FROM returned ORDER BY k;
 
 -- Prices that are deleted, of which the index has entries still
-CREATE TABLE fallen (k int, at timestamptz, v numeric, id int GENERATED ALWAYS AS IDENTITY);
+CREATE TABLE fallen (k int, at timestamptz NOT NULL, v numeric, id int GENERATED ALWAYS AS IDENTITY);
 CREATE INDEX ON fallen (k, at DESC, id DESC) INCLUDE (v);
 INSERT INTO fallen (k, at, v) SELECT k, '2026-01-01'::timestamptz + i * interval '1 h', i FROM generate_series(1, 300) i, generate_series(1, 3) k;
 VACUUM fallen;
 DELETE FROM fallen WHERE k = 2 AND v IN (1, 120, 121, 300) OR k = 3;
 SELECT k, h::text = (SELECT price_history(at, v) FROM fallen WHERE fallen.k = x.k)::text AS same, step_count(h), lowest(h), highest(h) FROM (SELECT k, read_price_history('fallen', k, 'k', 'at', 'v') AS h FROM generate_series(1, 3) k) x;
 -- Prices with more decimals than a scaled one can have: the same bytes, whichever way they were collected
-CREATE TABLE fine (k int, at timestamptz, v numeric(38, 20));
+CREATE TABLE fine (k int, at timestamptz NOT NULL, v numeric(38, 20));
 CREATE INDEX ON fine (k, at DESC) INCLUDE (v);
 INSERT INTO fine SELECT k, '2026-01-01'::timestamptz + i * interval '1 h', i * 0.05 FROM generate_series(1, 3) k, generate_series(1, k) i;
 VACUUM fine;

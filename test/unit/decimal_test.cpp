@@ -153,5 +153,5 @@ main()
 	test_encode_known();
 	test_round_trip();
 	test_order_keys();
-	return failures;
+	return failures != 0;
 }

@@ -157,5 +157,5 @@ main()
 	test_moments_of_runs(random);
 	test_quartiles();
 	test_rescaling();
-	return failures;
+	return failures != 0;
 }

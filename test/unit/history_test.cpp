@@ -566,5 +566,5 @@ main()
 	test_pauses();
 	test_codes();
 	test_decimal_forms();
-	return failures;
+	return failures != 0;
 }

@@ -232,5 +232,5 @@ main()
 	test_pauses();
 	test_refusals();
 	free_memory();
-	return failures;
+	return failures != 0;
 }
