@@ -291,8 +291,8 @@ begin_scale(HistoryRows *rows, NumericBytes bytes)
 {
 	Assert(rows->count == 0);
 	const Decimal decimal = parse_numeric(bytes);
-	if (decimal.kind == NumberKind::finite)
-		rows = rescale(rows, decimal.scale);
+	if (decimal.kind == NumberKind::finite && decimal.scale > rows->scale)
+		rows->scale = static_cast<uint16>(decimal.scale);
 }
 
 HistoryRows *

@@ -82,8 +82,6 @@ make_room(HistoryRows *rows, std::size_t bytes)
 	return room_of(rows) >= bytes ? rows : enlarge(rows, bytes);
 }
 [[nodiscard]] HistoryRows *add_price(HistoryRows *rows, int64 at, int64 tie, NumericBytes price);
-// As the first price of all has it, which the rows are to be without yet.
-void begin_scale(HistoryRows *rows, NumericBytes price);
 // The same in short, where there is room for a row.  False: it is not that simple.
 [[nodiscard, gnu::always_inline]] inline bool
 append_quickly(HistoryRows *rows, int64 at, int64 tie, NumericBytes bytes)
@@ -96,6 +94,9 @@ append_quickly(HistoryRows *rows, int64 at, int64 tie, NumericBytes bytes)
 	append_row(rows, at, tie, price);
 	return true;
 }
+
+// Gives rows that have no price yet the scale of their first one, by which it can be appended so.
+void begin_scale(HistoryRows *rows, NumericBytes price);
 
 [[nodiscard]] HistoryRows *merge(HistoryRows *into, const History &unpacked);
 

@@ -167,7 +167,7 @@ private:
 	MemoryContext keys_ = nullptr;    // keys that lay in pages
 	Buffer map_ = InvalidBuffer;
 	const uint8 *map_bits_ = nullptr;  // what that page of the visibility map says
-	BlockNumber map_first_ = 0;        // of the block of the table that it begins with
+	BlockNumber map_first_ = 0;        // the first block of the table that it is about
 	IndexFetchTableData *fetch_ = nullptr;
 	TupleTableSlot *slot_ = nullptr;
 

@@ -24,6 +24,7 @@ struct Writer
 	bool any;
 };
 
+// Without the NUL behind it, which the end of all writes.
 void
 append(StringInfo out, const char *text, int length)
 {

@@ -131,8 +131,8 @@ lock_row(Lookup *lookup, Datum key)
 	}
 }
 
-// Locking the listings of many keys: these, and which of them is next.  Where the next one is not
-// there and would have to be, no more are locked.
+// Locking the listings of many keys: these, and which of them is next.  Rows that come and go are
+// locked without a gap: one that is not there stays the next, so that none behind it is.
 struct Locking
 {
 	const Attachment *attachment;
@@ -140,7 +140,6 @@ struct Locking
 	Keys *found;
 	Lookup *lookup;
 	Size next;
-	bool stopped;
 };
 
 // Takes (key, tid) in the order of keys: where a version of the listing is.
@@ -151,47 +150,44 @@ lock_at_tid(void *argument, Datum *value, bool *)
 	const Keys &wanted = *locking->wanted;
 	Lookup *lookup = locking->lookup;
 	ItemPointerData tid = *reinterpret_cast<ItemPointer>(DatumGetPointer(value[1]));
+	const bool own_rows = locking->attachment->own_rows;
 	bool again = false;
 
 	CHECK_FOR_INTERRUPTS();
 	// One that has been locked already is past.
-	while (locking->next < wanted.count && !locking->stopped &&
+	while (!own_rows && locking->next < wanted.count &&
 	       compare_key(locking->attachment->key, wanted.key[locking->next], value[0]) < 0)
-	{
-		locking->stopped = locking->attachment->own_rows;
-		locking->next += locking->stopped ? 0 : 1;
-	}
-	if (locking->stopped || locking->next == wanted.count ||
+		++locking->next;
+	if (locking->next == wanted.count ||
 	    compare_key(locking->attachment->key, wanted.key[locking->next], value[0]) != 0 ||
 	    !table_index_fetch_tuple(lookup->scan->xs_heapfetch, &tid, GetActiveSnapshot(),
 	                             lookup->slot, &again, nullptr))
 		return;
 	const Datum key = wanted.key[locking->next];
-	if (lock_row(lookup, key))
+	const bool locked = lock_row(lookup, key);
+	if (locked)
 	{
 		locking->found->key[locking->found->count] = key;
 		locking->found->tid[locking->found->count++] = lookup->slot->tts_tid;
 	}
-	else
-		locking->stopped = locking->attachment->own_rows;
-	locking->next += locking->stopped ? 0 : 1;
+	if (locked || !own_rows)
+		++locking->next;
 }
 
 // Returns how many of the keys it has handled.
 Size
 lock_from_leaves(const Attachment &attachment, const Keys &wanted, Lookup *lookup, Keys *found)
 {
-	Locking locking = {&attachment, &wanted, found, lookup, 0, false};
+	Locking locking = {&attachment, &wanted, found, lookup, 0};
 	const Size handled = in_batches(attachment.key, wanted, [&locking](Datum keys, Size, Size end) {
 		const Lookup &listing = *locking.lookup;
-		const bool read = read_tids_from_leaves(listing.table, listing.index,
-		                                        locking.attachment->column[listing_key], keys,
-		                                        {lock_at_tid, &locking});
-		locking.stopped = locking.stopped || (locking.attachment->own_rows && locking.next < end);
-		return read && !locking.stopped;
+		return read_tids_from_leaves(listing.table, listing.index,
+		                             locking.attachment->column[listing_key], keys,
+		                             {lock_at_tid, &locking}) &&
+		       (!locking.attachment->own_rows || locking.next == end);
 	});
 
-	return locking.stopped ? locking.next : handled;
+	return attachment.own_rows ? locking.next : handled;
 }
 
 // The latest price of one of many keys.

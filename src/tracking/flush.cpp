@@ -372,7 +372,7 @@ lock_by_sql(Attachment *attachment, const Keys &wanted, Sees sees, Keys *found)
 							  }
 						  });
 		tuplestore_end(keys.store);
-		for (Size i = 0; found->tid != nullptr && i < locked.count; ++i)
+		for (Size i = 0; i < locked.count; ++i)
 			ItemPointerSetInvalid(&found->tid[found->count + i]);
 		found->count += locked.count;
 		return static_cast<uint64>(locked.count);
