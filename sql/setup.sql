@@ -21,6 +21,20 @@ BEGIN
 	END LOOP;
 	RETURN NEXT format('%s statements', array_length(statements, 1));
 END $$;
+-- How a query reads the prices of a table
+CREATE FUNCTION public.way_of(price regclass, query text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	passes bigint := pg_stat_get_xact_numscans(price);
+	scans bigint := (SELECT sum(pg_stat_get_xact_numscans(indexrelid)) FROM pg_index WHERE indrelid = price);
+	-- What the access method gives, which we do not ask: since 17 it counts one scan for an array of keys.
+	given bigint := (SELECT sum(pg_stat_get_xact_tuples_returned(indexrelid)) FROM pg_index WHERE indrelid = price);
+BEGIN
+	EXECUTE query;
+	passes := pg_stat_get_xact_numscans(price) - passes;
+	scans := (SELECT sum(pg_stat_get_xact_numscans(indexrelid)) FROM pg_index WHERE indrelid = price) - scans;
+	given := (SELECT sum(pg_stat_get_xact_tuples_returned(indexrelid)) FROM pg_index WHERE indrelid = price) - given;
+	RETURN CASE WHEN passes = 1 AND scans = 0 THEN 'by one pass' WHEN passes = 0 AND scans = 1 AND given = 0 THEN 'directly' ELSE 'by query' END;
+END $$;
 -- Put a new table in the place of listing or price, as tools do that change a table by filling another one
 CREATE PROCEDURE public.replace_listing() LANGUAGE plpgsql AS $$
 BEGIN

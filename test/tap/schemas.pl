@@ -31,8 +31,9 @@ sub latest_of_each
 }
 
 # by: what serves it, and missing why nothing does.  calls: made once; kept: what they keep; expected: the same by plain SQL.
-# fill: the listings, where what is drawn would have few prices; values: of columns that the catalog does not explain; unique: times of one listing are never the same, because what the
-# application means where they are is not known; kinds: of statements that are not tried.
+# fill: the listings, where those that are drawn would have few prices; values: of columns that the catalog does not
+# explain; unique: times of one listing are never the same, because what the application means where they are is not
+# known; kinds: of statements that are not tried.
 my @schemas = (
 	{ n => 1, by => 'keep_latest', price => 'price_history', listing => 'product',
 		calls => [q{keep_latest('price_history', 'latest_prices', key => 'product_id, source_id', at => 'timestamp', value => 'price')}],
