@@ -91,7 +91,7 @@ collect_in_place(void *state, int64 at, Datum value)
 }
 
 void
-collect(void *state, Datum *value, bool *null)
+collect(void *state, const Datum *value, const bool *null)
 {
 	auto *collector = static_cast<Collector *>(state);
 	HistoryRows *rows = collector->expanded->rows;
@@ -148,7 +148,7 @@ history_of_key(FunctionCallInfo fcinfo)
 		sink.put_in_place = collect_in_place;
 		sink.make_room = make_room_for;
 	}
-	read_history(*table, kind, key.value, -1, sink);
+	read_key(*table, kind, Reading::history, key.value, {0, true}, sink);
 	PG_RETURN_DATUM(return_history(collector.expanded));
 }
 

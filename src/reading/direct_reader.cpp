@@ -22,19 +22,6 @@ namespace {
 // Of a table of listings so many keys are looked for at once.
 constexpr std::size_t listings_at_once = 100000;
 
-// What is asked for: the latest price of the keys that are wanted, or of all, or the history of a
-// key.
-template <typename Key>
-struct Search
-{
-	KeySet<Key> *wanted;  // without those that have been found
-	KeySet<Key> *given;   // of all: which have been found; nullptr: nobody asks
-	NullableDatum as_of;
-	const Key *history;
-	int64 rows;  // how many of it are left to give; negative: all
-	RowSink sink;
-};
-
 // Whether nothing is left to look for.
 template <typename Key>
 bool
@@ -45,16 +32,6 @@ is_over(const Search<Key> &search)
 	                                  : false;
 }
 
-template <typename Key>
-void
-count_row(void *state, Datum *value, bool *null)
-{
-	auto *search = static_cast<Search<Key> *>(state);
-
-	--search->rows;
-	search->sink.put(search->sink.sink, value, null);
-}
-
 // Whether the rows are where they are in an ordinary table.
 bool
 is_readable(Relation relation)
@@ -63,21 +40,6 @@ is_readable(Relation relation)
 	       relation->rd_tableam == GetHeapamTableAmRoutine() && !relation->rd_rel->relhassubclass &&
 	       !RELATION_IS_OTHER_TEMP(relation) &&
 	       (!RecoveryInProgress() || relation->rd_rel->relpersistence == RELPERSISTENCE_PERMANENT);
-}
-
-template <typename Key>
-bool
-read_table(const PriceTable &table, Relation relation, Search<Key> *search)
-{
-	if (!OidIsValid(table.index) || !is_readable(relation))
-		return false;
-	if (search->history != nullptr)
-		return read_prices_of_key(table, relation, *search->history, search->rows,
-		                          search->rows < 0 ? search->sink
-		                                           : RowSink{count_row<Key>, search});
-	if (search->wanted != nullptr)
-		return read_latest_of_keys(table, relation, search->wanted, search->as_of, search->sink);
-	return read_latest_of_all(table, relation, search->given, search->as_of, search->sink);
 }
 
 template <typename Key>
@@ -268,7 +230,7 @@ bool
 read_search(const PriceTable &table, Relation relation, Search<Key> *search)
 {
 	if (table.partitioning == Partitioning::none)
-		return read_table(table, relation, search);
+		return is_readable(relation) && read_leaves(table, relation, search);
 	if constexpr (std::is_same_v<Key, TextKey>)
 		return false;
 	else
@@ -299,7 +261,7 @@ read_listings(Listings<Key> *listings)
 
 template <typename Key>
 void
-take_listing(void *state, Datum *value, bool *null)
+take_listing(void *state, const Datum *value, const bool *null)
 {
 	auto *listings = static_cast<Listings<Key> *>(state);
 
@@ -413,11 +375,9 @@ read_as_caller(const PriceTable &table, const RowSink &sink, const Run &run)
 
 template <typename Key>
 bool
-read_heaps(const PriceTable &table, NullableDatum as_of, RowSink sink, Key any)
+read_heaps(const PriceTable &table, NullableDatum as_of, RowSink sink)
 {
-	List *tables = table.partitioning == Partitioning::none
-	                   ? list_make1_oid(table.relation)
-	                   : find_all_inheritors(table.relation, AccessShareLock, nullptr);
+	List *tables = find_all_inheritors(table.relation, AccessShareLock, nullptr);
 	Heap *heap = static_cast<Heap *>(palloc(sizeof(Heap) * list_length(tables)));
 	int heaps = 0;
 	bool done = true;
@@ -433,7 +393,7 @@ read_heaps(const PriceTable &table, NullableDatum as_of, RowSink sink, Key any)
 			relation_close(relation, NoLock);
 		}
 	}
-	done = done && read_latest_from_heaps(table, heap, heaps, as_of, sink, any);
+	done = done && read_latest_from_heaps<Key>(table, heap, heaps, as_of, sink);
 	for (int i = 0; i < heaps; ++i)
 		relation_close(heap[i].relation, NoLock);
 	return done;
@@ -459,29 +419,24 @@ read_latest_directly(const PriceTable &table, const LatestRequest &request, RowS
 }
 
 bool
-read_latest_of_key_directly(const PriceTable &table, Datum key, NullableDatum as_of, RowSink sink)
+read_key_directly(const PriceTable &table, Reading reading, Datum key, NullableDatum parameter,
+                  RowSink sink)
 {
 	return read_as_caller(table, sink, [&](Relation relation, auto one) {
 		Search<decltype(one)> search = {};
 		KeySet<decltype(one)> keys = {&one, 1};
 		set_key(&one, INT8OID, table.key.collation, key);
-		search.wanted = &keys;
-		search.as_of = as_of;
 		search.sink = sink;
-		return read_search(table, relation, &search);
-	});
-}
-
-bool
-read_history_directly(const PriceTable &table, Datum key, int64 max_rows, RowSink sink)
-{
-	return read_as_caller(table, sink, [&](Relation relation, auto one) {
-		Search<decltype(one)> search = {};
-		set_key(&one, INT8OID, table.key.collation, key);
-		search.history = &one;
-		search.rows = max_rows;
-		search.as_of = {0, true};
-		search.sink = sink;
+		if (reading == Reading::history)
+		{
+			search.history = &one;
+			search.rows = parameter.isnull ? -1 : DatumGetInt64(parameter.value);
+		}
+		else
+		{
+			search.wanted = &keys;
+			search.as_of = parameter;
+		}
 		return read_search(table, relation, &search);
 	});
 }
@@ -493,7 +448,7 @@ read_latest_in_a_pass(const PriceTable &table, NullableDatum as_of, RowSink sink
 		if constexpr (std::is_same_v<decltype(any), TextKey>)
 			return false;
 		else
-			return read_heaps(table, as_of, sink, any);
+			return read_heaps<decltype(any)>(table, as_of, sink);
 	});
 }
 

@@ -15,11 +15,8 @@ bool read_latest_directly(const PriceTable &table, const LatestRequest &request,
 // Of all, by one pass over all rows: where no index serves.
 bool read_latest_in_a_pass(const PriceTable &table, NullableDatum as_of, RowSink sink);
 
-// The key's latest price as of a time of the type of the column at, or ever.
-bool read_latest_of_key_directly(const PriceTable &table, Datum key, NullableDatum as_of,
-                                 RowSink sink);
-
-// Its prices, newest first, at most so many if max_rows is not negative.
-bool read_history_directly(const PriceTable &table, Datum key, int64 max_rows, RowSink sink);
+// One key, as read_one() does it.
+bool read_key_directly(const PriceTable &table, Reading reading, Datum key, NullableDatum parameter,
+                       RowSink sink);
 
 }  // namespace listing_stats

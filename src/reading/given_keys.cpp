@@ -8,12 +8,6 @@ namespace listing_stats {
 
 namespace {
 
-bool
-is_integer(Oid type)
-{
-	return type == INT2OID || type == INT4OID || type == INT8OID;
-}
-
 // Without asking the catalogue for those that most keys have: one key takes less than a
 // microsecond.
 Oid

@@ -595,12 +595,14 @@ HeapReader<Key>::read(double keys)
 	return true;
 }
 
+}  // namespace
+
 template <typename Key>
 bool
-read_heaps(const PriceTable &table, const Heap *heap, int heaps, NullableDatum as_of, RowSink sink)
+read_latest_from_heaps(const PriceTable &table, const Heap *heap, int heaps, NullableDatum as_of,
+                       RowSink sink)
 {
-	if (table.tie.attnum != 0 && table.tie.base != INT2OID && table.tie.base != INT4OID &&
-	    table.tie.base != INT8OID)
+	if (table.tie.attnum != 0 && !is_integer(table.tie.base))
 		return false;
 	for (int i = 0; i < heaps; ++i)
 	{
@@ -617,20 +619,9 @@ read_heaps(const PriceTable &table, const Heap *heap, int heaps, NullableDatum a
 	return HeapReader<Key>(table, heap, heaps, as_of, sink).read(estimate_size(table).keys);
 }
 
-}  // namespace
-
-bool
-read_latest_from_heaps(const PriceTable &table, const Heap *heap, int heaps, NullableDatum as_of,
-                       RowSink sink, IntegerKey)
-{
-	return read_heaps<IntegerKey>(table, heap, heaps, as_of, sink);
-}
-
-bool
-read_latest_from_heaps(const PriceTable &table, const Heap *heap, int heaps, NullableDatum as_of,
-                       RowSink sink, UuidKey)
-{
-	return read_heaps<UuidKey>(table, heap, heaps, as_of, sink);
-}
+template bool read_latest_from_heaps<IntegerKey>(const PriceTable &, const Heap *, int,
+                                                 NullableDatum, RowSink);
+template bool read_latest_from_heaps<UuidKey>(const PriceTable &, const Heap *, int, NullableDatum,
+                                              RowSink);
 
 }  // namespace listing_stats

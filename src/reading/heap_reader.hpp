@@ -14,12 +14,10 @@ struct Heap
 	Relation relation;
 };
 
-// As somebody who may read the table, with the snapshot that is active.  The last argument says
-// which keys it has.  false: it has to be asked by query, which can sort on disk; what has been
-// given so far is not to be used.
+// As somebody who may read the table, with the snapshot that is active.  false: it has to be asked
+// by query, which can sort on disk; what has been given so far is not to be used.
+template <typename Key>
 bool read_latest_from_heaps(const PriceTable &table, const Heap *heap, int heaps,
-                            NullableDatum as_of, RowSink sink, IntegerKey keys);
-bool read_latest_from_heaps(const PriceTable &table, const Heap *heap, int heaps,
-                            NullableDatum as_of, RowSink sink, UuidKey keys);
+                            NullableDatum as_of, RowSink sink);
 
 }  // namespace listing_stats

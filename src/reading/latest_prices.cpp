@@ -24,22 +24,26 @@ struct Result
 	Oid at_type;
 	Oid value_type;
 	MemoryContext row_context;
+	Datum *row;  // a whole one
+	bool *row_null;
 };
 
 // The time is NULL for a number: nothing says which one it means.
 void
-take_row(void *state, Datum *value, bool *null)
+take_row(void *state, const Datum *value, const bool *null)
 {
 	const Result *result = static_cast<const Result *>(state);
+	const bool no_time = null[1] || !is_time_type(result->at_type);
+	Datum row[] = {value[0], 0, 0};
+	bool row_null[] = {null[0], no_time, null[2]};
 	MemoryContext old = MemoryContextSwitchTo(result->row_context);
 
-	null[1] = null[1] || !is_time_type(result->at_type);
-	if (!null[1])
-		value[1] = TimestampTzGetDatum(instant_of(result->at_type, value[1]));
+	if (!no_time)
+		row[1] = TimestampTzGetDatum(instant_of(result->at_type, value[1]));
 	if (!null[2])
-		value[2] = NumericGetDatum(numeric_of(result->value_type, value[2]));
+		row[2] = NumericGetDatum(numeric_of(result->value_type, value[2]));
 	MemoryContextSwitchTo(old);
-	tuplestore_putvalues(result->store, result->description, value, null);
+	tuplestore_putvalues(result->store, result->description, row, row_null);
 	MemoryContextReset(result->row_context);
 }
 
@@ -50,7 +54,7 @@ drop_rows(void *result)
 }
 
 void
-take_value(void *state, Datum *value, bool *null)
+take_value(void *state, const Datum *value, const bool *null)
 {
 	Result *result = static_cast<Result *>(state);
 
@@ -130,34 +134,21 @@ latest_prices(FunctionCallInfo fcinfo)
 	PG_RETURN_NULL();
 }
 
-struct Rows
-{
-	Tuplestorestate *store;
-	TupleDesc description;
-	Datum *value;
-	bool *null;
-};
-
 // The places of columns that have been dropped are left out.
 void
-take_whole_row(void *state, Datum *value, bool *null)
+take_whole_row(void *state, const Datum *value, const bool *null)
 {
-	Rows *rows = static_cast<Rows *>(state);
+	const Result *result = static_cast<const Result *>(state);
 	int next = 0;
 
-	for (int i = 0; i < rows->description->natts; ++i)
+	for (int i = 0; i < result->description->natts; ++i)
 	{
-		rows->null[i] = TupleDescAttr(rows->description, i)->attisdropped || null[next];
-		if (!TupleDescAttr(rows->description, i)->attisdropped)
-			rows->value[i] = value[next++];
+		const bool dropped = TupleDescAttr(result->description, i)->attisdropped;
+		result->row_null[i] = dropped || null[next];
+		if (!dropped)
+			result->row[i] = value[next++];
 	}
-	tuplestore_putvalues(rows->store, rows->description, rows->value, rows->null);
-}
-
-void
-drop_whole_rows(void *rows)
-{
-	tuplestore_clear(static_cast<const Rows *>(rows)->store);
+	tuplestore_putvalues(result->store, result->description, result->row, result->row_null);
 }
 
 // The table whose rows are of the type of the first argument, whatever that is.
@@ -188,10 +179,12 @@ latest_rows(FunctionCallInfo fcinfo)
 	InitMaterializedSRF(fcinfo, 0);
 	ReturnSetInfo *set = reinterpret_cast<ReturnSetInfo *>(fcinfo->resultinfo);
 	const auto columns = static_cast<Size>(set->setDesc->natts);
-	Rows rows = {set->setResult, set->setDesc,
-	             static_cast<Datum *>(palloc0(columns * sizeof(Datum))),
-	             static_cast<bool *>(palloc0(columns * sizeof(bool)))};
-	read_latest(*table, kind, request, {take_whole_row, &rows, drop_whole_rows, true});
+	Result result = {};
+	result.store = set->setResult;
+	result.description = set->setDesc;
+	result.row = static_cast<Datum *>(palloc0(columns * sizeof(Datum)));
+	result.row_null = static_cast<bool *>(palloc0(columns * sizeof(bool)));
+	read_latest(*table, kind, request, {take_whole_row, &result, drop_rows, true});
 	PG_RETURN_NULL();
 }
 
@@ -208,7 +201,8 @@ latest_price(FunctionCallInfo fcinfo)
 		PG_RETURN_NULL();
 	result.value_type = table->value.base;
 	result.value_context = CurrentMemoryContext;
-	read_latest_of_key(*table, kind, key.value, as_of, {take_value, &result, drop_value});
+	read_key(*table, kind, as_of.isnull ? Reading::latest_ever : Reading::latest, key.value, as_of,
+	         {take_value, &result, drop_value});
 	if (!result.has_value)
 		PG_RETURN_NULL();
 	PG_RETURN_DATUM(result.value);

@@ -146,17 +146,9 @@ public:
 
 	LeafReader(const PriceTable &table, Relation heap, Relation index, RowSink sink);
 
-	// For the places of rows alone.
-	LeafReader(Relation heap, Relation index, RowSink sink);
-
-	// false: the index has an older format.
-	bool open();
+	// false: the index has an older format, or there is not enough memory.
+	bool read(Search<Key> *search);
 	void close();
-
-	void bound(Datum as_of);
-	bool all(KeySet<Key> *given);
-	void wanted(KeySet<Key> *keys);
-	void history(Key key, int64 max_rows, bool known_only);
 
 private:
 	Relation heap_;
@@ -173,8 +165,6 @@ private:
 
 	bool tids_only_;
 	bool whole_rows_;
-	Datum *row_value_ = nullptr;  // of a whole row
-	bool *row_null_ = nullptr;
 	Oid collation_;  // of the keys
 	bool at_is_date_;
 	int at_offset_;  // where all keys have one size
@@ -224,6 +214,11 @@ private:
 	int64 seen_ = 0;          // how many entries it has so far
 	int64 length_ = 8;        // and the one before had
 
+	bool open();
+	void bound(Datum as_of);
+	bool all(KeySet<Key> *given);
+	void wanted(KeySet<Key> *keys);
+	int64 history(Key key, int64 max_rows);
 	void set_page(Buffer buffer);
 	void lock_page(Buffer buffer);
 	void get_page(BlockNumber block);
@@ -251,7 +246,6 @@ private:
 	void start_key_of_page(const Key &key);
 	void copy_key();
 	void forget_keys();
-	void hold_key();
 	bool was_given(const Key &key);
 	void add_given(const Key &key);
 	void add_wanted(const Key &key);
@@ -285,7 +279,7 @@ LeafReader<Column>::LeafReader(const PriceTable &table, Relation heap, Relation 
 	  index_(index),
 	  sink_(sink),
 	  snapshot_(GetActiveSnapshot()),
-	  tids_only_(false),
+	  tids_only_(sink.tids_only),
 	  whole_rows_(sink.whole_rows),
 	  collation_(index->rd_indcollation[0]),
 	  at_is_date_(table.at.base == DATEOID),
@@ -294,12 +288,6 @@ LeafReader<Column>::LeafReader(const PriceTable &table, Relation heap, Relation 
 	  value_attnum_(table.value.attnum),
 	  trust_dead_items_(!TransactionStartedDuringRecovery())
 {
-	if (whole_rows_)
-	{
-		const auto columns = static_cast<Size>(RelationGetDescr(heap)->natts);
-		row_value_ = static_cast<Datum *>(palloc(columns * sizeof(Datum)));
-		row_null_ = static_cast<bool *>(palloc(columns * sizeof(bool)));
-	}
 	if (table.value.attnum == 0)
 		return;
 	const FormData_pg_attribute *value =
@@ -315,20 +303,23 @@ LeafReader<Column>::LeafReader(const PriceTable &table, Relation heap, Relation 
 }
 
 template <typename Column>
-LeafReader<Column>::LeafReader(Relation heap, Relation index, RowSink sink)
-	: heap_(heap),
-	  index_(index),
-	  sink_(sink),
-	  snapshot_(GetActiveSnapshot()),
-	  tids_only_(true),
-	  whole_rows_(false),
-	  collation_(index->rd_indcollation[0]),
-	  at_is_date_(false),
-	  at_offset_(0),
-	  skip_null_(false),
-	  value_attnum_(InvalidAttrNumber),
-	  trust_dead_items_(!TransactionStartedDuringRecovery())
+bool
+LeafReader<Column>::read(Search<Key> *search)
 {
+	if (!open())
+		return false;
+	if (!search->as_of.isnull)
+		bound(search->as_of.value);
+	if (search->history != nullptr)
+	{
+		skip_null_ = false;  // it has them
+		search->rows -= history(*search->history, search->rows);
+	}
+	else if (search->wanted != nullptr)
+		wanted(search->wanted);
+	else
+		return all(search->given);
+	return true;
 }
 
 template <typename Column>
@@ -359,11 +350,6 @@ LeafReader<Column>::close()
 		MemoryContextDelete(values_);
 	if (keys_ != nullptr)
 		MemoryContextDelete(keys_);
-	if (row_value_ != nullptr)
-	{
-		pfree(row_value_);
-		pfree(row_null_);
-	}
 	if (entries_ != nullptr)
 	{
 		pfree(entries_);
@@ -1002,7 +988,8 @@ LeafReader<Column>::put(Entry<Key> *entry)
 	sink_.put(sink_.sink, value, null);
 }
 
-// Without the columns that have been dropped.
+// Without the columns that have been dropped: the slot's values are moved over them, and then
+// cleared.
 template <typename Column>
 void
 LeafReader<Column>::put_row(const Entry<Key> &entry)
@@ -1022,10 +1009,10 @@ LeafReader<Column>::put_row(const Entry<Key> &entry)
 	{
 		if (TupleDescAttr(description, i)->attisdropped)
 			continue;
-		row_value_[count] = slot_->tts_values[i];
-		row_null_[count++] = slot_->tts_isnull[i];
+		slot_->tts_values[count] = slot_->tts_values[i];
+		slot_->tts_isnull[count++] = slot_->tts_isnull[i];
 	}
-	sink_.put(sink_.sink, row_value_, row_null_);
+	sink_.put(sink_.sink, slot_->tts_values, slot_->tts_isnull);
 	ExecClearTuple(slot_);
 }
 
@@ -1108,7 +1095,7 @@ LeafReader<Column>::finish_entries()
 		else if (entry->more)
 		{
 			// Appends its entries behind, and takes them away again.
-			history(entry->key, 1, skip_null_);
+			history(entry->key, 1);
 			given = true;
 		}
 	}
@@ -1452,14 +1439,14 @@ LeafReader<Column>::give_all(std::size_t start, int64 max_rows)
 	return rows;
 }
 
-// The entries of one key, page by page.  They stand behind those that are there, and are gone again
-// when it returns, and so is what it has read of the key.
+// Gives the prices of one key, page by page, at most so many if max_rows is not negative; returns
+// how many.  Their entries stand behind those that are there, and are gone again when it returns,
+// and so is what it has read of the key.
 template <typename Column>
-void
-LeafReader<Column>::history(Key key, int64 max_rows, bool known_only)
+int64
+LeafReader<Column>::history(Key key, int64 max_rows)
 {
 	const std::size_t start = count_;
-	const bool skip_null = skip_null_;
 	const Key key_before = key_;
 	const bool open_before = open_;
 	const int kept_before = kept_;
@@ -1469,15 +1456,14 @@ LeafReader<Column>::history(Key key, int64 max_rows, bool known_only)
 	const std::size_t room_before = room_for_page_;
 
 	if (max_rows == 0)
-		return;
+		return 0;
 	const bool in_place = sink_.put_in_place != nullptr && max_rows < 0 && value_position_ != 0;
 	room_for_page_ = entries_of_page;
 	if (!descend(&target, 0))
 	{
 		room_for_page_ = room_before;
-		return;
+		return 0;
 	}
-	skip_null_ = known_only;
 	start_key(key);
 	OffsetNumber offset = first_at_least(P_FIRSTDATAKEY(opaque_), target);
 	for (bool more = true; more;)
@@ -1506,18 +1492,17 @@ LeafReader<Column>::history(Key key, int64 max_rows, bool known_only)
 		}
 	}
 	room_for_page_ = room_before;
-	skip_null_ = skip_null;
 	key_ = key_before;
 	open_ = open_before;
 	kept_ = kept_before;
+	return rows;
 }
 
 // Reading a table.
 
-// Opens the index for "run", which takes a LeafReader.  false: it does not serve.
-template <typename Column, typename Run>
+template <typename Column>
 bool
-read_index(const PriceTable &table, Relation relation, RowSink sink, const Run &run)
+read_index(const PriceTable &table, Relation relation, Search<typename Column::Key> *search)
 {
 	Assert(CheckRelationLockedByMe(relation, AccessShareLock, true));
 	if (!OidIsValid(table.index))
@@ -1526,112 +1511,54 @@ read_index(const PriceTable &table, Relation relation, RowSink sink, const Run &
 	bool done = false;
 	if (index_is_usable(index))
 	{
-		LeafReader<Column> reader(table, relation, index, sink);
-		done = reader.open() && run(&reader);
+		LeafReader<Column> reader(table, relation, index, search->sink);
+		done = reader.read(search);
 		reader.close();
 	}
 	index_close(index, NoLock);  // until the transaction ends, as a query's
 	return done;
 }
 
-// By the column's format.
-template <typename Key, typename Run>
-bool
-read_table(const PriceTable &table, Relation relation, RowSink sink, const Run &run)
-{
-	if constexpr (std::is_same_v<Key, UuidKey>)
-		return read_index<UuidColumn>(table, relation, sink, run);
-	else if constexpr (std::is_same_v<Key, TextKey>)
-		return read_index<TextColumn>(table, relation, sink, run);
-	else if (table.key.base == INT4OID)
-		return read_index<SmallIntegerColumn>(table, relation, sink, run);
-	else
-		return read_index<IntegerColumn>(table, relation, sink, run);
-}
-
-template <typename Column>
-bool
-read_tids(Relation relation, Relation index, Datum array, RowSink sink)
-{
-	LeafReader<Column> reader(relation, index, sink);
-	KeySet<typename Column::Key> keys =
-		keys_of_array<typename Column::Key>(array, index->rd_indcollation[0]);
-	const bool done = reader.open();
-
-	if (done)
-		reader.wanted(&keys);
-	reader.close();
-	pfree(keys.key);
-	return done;
-}
-
 }  // namespace
 
-template <typename Key>
 bool
-read_latest_of_keys(const PriceTable &table, Relation relation, KeySet<Key> *keys,
-                    NullableDatum as_of, RowSink sink)
+read_leaves(const PriceTable &table, Relation relation, Search<IntegerKey> *search)
 {
-	return read_table<Key>(table, relation, sink, [keys, as_of](auto *reader) {
-		if (!as_of.isnull)
-			reader->bound(as_of.value);
-		reader->wanted(keys);
-		return true;
-	});
+	return table.key.base == INT4OID ? read_index<SmallIntegerColumn>(table, relation, search)
+	                                 : read_index<IntegerColumn>(table, relation, search);
 }
 
-template <typename Key>
 bool
-read_latest_of_all(const PriceTable &table, Relation relation, KeySet<Key> *given,
-                   NullableDatum as_of, RowSink sink)
+read_leaves(const PriceTable &table, Relation relation, Search<UuidKey> *search)
 {
-	return read_table<Key>(table, relation, sink, [given, as_of](auto *reader) {
-		if (!as_of.isnull)
-			reader->bound(as_of.value);
-		return reader->all(given);
-	});
+	return read_index<UuidColumn>(table, relation, search);
 }
 
-template <typename Key>
 bool
-read_prices_of_key(const PriceTable &table, Relation relation, Key key, int64 max_rows,
-                   RowSink sink)
+read_leaves(const PriceTable &table, Relation relation, Search<TextKey> *search)
 {
-	return read_table<Key>(table, relation, sink, [key, max_rows](auto *reader) {
-		reader->history(key, max_rows, false);
-		return true;
-	});
+	return read_index<TextColumn>(table, relation, search);
 }
 
-template bool read_latest_of_keys(const PriceTable &, Relation, KeySet<IntegerKey> *, NullableDatum,
-                                  RowSink);
-template bool read_latest_of_keys(const PriceTable &, Relation, KeySet<UuidKey> *, NullableDatum,
-                                  RowSink);
-template bool read_latest_of_keys(const PriceTable &, Relation, KeySet<TextKey> *, NullableDatum,
-                                  RowSink);
-template bool read_latest_of_all(const PriceTable &, Relation, KeySet<IntegerKey> *, NullableDatum,
-                                 RowSink);
-template bool read_latest_of_all(const PriceTable &, Relation, KeySet<UuidKey> *, NullableDatum,
-                                 RowSink);
-template bool read_latest_of_all(const PriceTable &, Relation, KeySet<TextKey> *, NullableDatum,
-                                 RowSink);
-template bool read_prices_of_key(const PriceTable &, Relation, IntegerKey, int64, RowSink);
-template bool read_prices_of_key(const PriceTable &, Relation, UuidKey, int64, RowSink);
-template bool read_prices_of_key(const PriceTable &, Relation, TextKey, int64, RowSink);
-
 bool
-read_tids_from_leaves(Relation relation, Relation index, const ResolvedColumn &key, Datum keys,
+read_tids_from_leaves(Relation relation, Relation index, const ResolvedColumn &key, Datum array,
                       RowSink sink)
 {
-	switch (key.base)
-	{
-	case INT4OID:
-		return read_tids<SmallIntegerColumn>(relation, index, keys, sink);
-	case INT8OID:
-		return read_tids<IntegerColumn>(relation, index, keys, sink);
-	default:
-		return read_tids<UuidColumn>(relation, index, keys, sink);
-	}
+	PriceTable listings = {};
+	listings.key = key;
+	listings.index = RelationGetRelid(index);
+	sink.tids_only = true;
+	const auto read = [&](auto any) {
+		Search<decltype(any)> search = {};
+		auto keys = keys_of_array<decltype(any)>(array, InvalidOid);
+		search.wanted = &keys;
+		search.sink = sink;
+		const bool done = read_leaves(listings, relation, &search);
+		pfree(keys.key);
+		return done;
+	};
+
+	return key.base == UUIDOID ? read(UuidKey{}) : read(IntegerKey{});
 }
 
 }  // namespace listing_stats

@@ -13,26 +13,26 @@
 
 namespace listing_stats {
 
-// The latest price of the keys as of a time of the type of the column at, or ever.  Those that have
-// none are left in *keys.
+// What is asked for: the latest price of the keys that are wanted, or of all, or the history of a
+// key.
 template <typename Key>
-bool read_latest_of_keys(const PriceTable &table, Relation relation, KeySet<Key> *keys,
-                         NullableDatum as_of, RowSink sink);
+struct Search
+{
+	KeySet<Key> *wanted;  // those that have been found are taken out
+	KeySet<Key> *given;   // of all: which have been found, and are left out; nullptr: nobody asks
+	NullableDatum as_of = {0, true};  // of the type of the column at
+	const Key *history;
+	int64 rows;  // how many of it are left to give, newest first; negative: all
+	RowSink sink;
+};
 
-// Of all keys.  Where "given" is not nullptr, those in it are left out, and those that are given
-// are added.
-template <typename Key>
-bool read_latest_of_all(const PriceTable &table, Relation relation, KeySet<Key> *given,
-                        NullableDatum as_of, RowSink sink);
-
-// The prices of one key, newest first, at most so many if max_rows is not negative.
-template <typename Key>
-bool read_prices_of_key(const PriceTable &table, Relation relation, Key key, int64 max_rows,
-                        RowSink sink);
+bool read_leaves(const PriceTable &table, Relation relation, Search<IntegerKey> *search);
+bool read_leaves(const PriceTable &table, Relation relation, Search<UuidKey> *search);
+bool read_leaves(const PriceTable &table, Relation relation, Search<TextKey> *search);
 
 // Gives (key, tid) for each entry of the keys in the array: in the order of keys, and an entry for
 // each version of a row that had to have one.  To be looked up with the snapshot that is active.
-bool read_tids_from_leaves(Relation relation, Relation index, const ResolvedColumn &key, Datum keys,
-                           RowSink sink);
+bool read_tids_from_leaves(Relation relation, Relation index, const ResolvedColumn &key,
+                           Datum array, RowSink sink);
 
 }  // namespace listing_stats

@@ -34,7 +34,7 @@ append(StringInfo out, const char *text, int length)
 }
 
 void
-write_row(void *state, Datum *value, bool *null)
+write_row(void *state, const Datum *value, const bool *null)
 {
 	Writer *writer = static_cast<Writer *>(state);
 	StringInfo out = &writer->out;
@@ -87,7 +87,8 @@ write_json(const PriceTable &table, KeyKind kind, Datum key, int64 max_rows)
 	writer.value_type = table.value.base;
 	initStringInfo(&writer.out);
 	start(&writer);
-	read_history(table, kind, key, max_rows, {write_row, &writer, start});
+	read_key(table, kind, Reading::history, key, {Int64GetDatum(max_rows), max_rows < 0},
+	         {write_row, &writer, start});
 	appendStringInfoChar(&writer.out, ']');
 	SET_VARSIZE(writer.out.data, writer.out.len);
 	return PointerGetDatum(writer.out.data);

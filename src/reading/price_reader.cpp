@@ -37,30 +37,16 @@ is_by_query(const PriceTable &table, KeyKind kind)
 	return kind == KeyKind::row || (kind == KeyKind::text && !has_text_key(table));
 }
 
+// Tries one way.
 template <typename Run>
 bool
-read_pages(const PriceTable &table, KeyKind kind, RowSink sink, const Run &run)
+gave(const PriceTable &table, KeyKind kind, RowSink sink, const char *way, const Run &run)
 {
 	if (is_by_query(table, kind))
 		return false;
 	if (run())
 	{
-		say_way(table, "from index pages");
-		return true;
-	}
-	sink.drop(sink.sink);
-	return false;
-}
-
-bool
-read_in_a_pass(const PriceTable &table, KeyKind kind, const LatestRequest &request, RowSink sink)
-{
-	if (is_by_query(table, kind) || request.has_keys || sink.whole_rows ||
-	    skipping_pays(table, prices_worth_reading))
-		return false;
-	if (read_latest_in_a_pass(table, request.as_of, sink))
-	{
-		say_way(table, "by a pass over its rows");
+		say_way(table, way);
 		return true;
 	}
 	sink.drop(sink.sink);
@@ -123,35 +109,29 @@ read_latest(const PriceTable &table, KeyKind kind, const LatestRequest &request,
 		        skipping_pays(table, prices_worth_fetching)) &&
 		       read_latest_directly(table, request, sink);
 	};
+	const auto in_a_pass = [&] {
+		return !request.has_keys && !sink.whole_rows &&
+		       !skipping_pays(table, prices_worth_reading) &&
+		       read_latest_in_a_pass(table, request.as_of, sink);
+	};
 
-	if (read_pages(table, kind, sink, directly) || read_in_a_pass(table, kind, request, sink))
+	if (gave(table, kind, sink, "from index pages", directly) ||
+	    gave(table, kind, sink, "by a pass over its rows", in_a_pass))
 		return;
 	say_way(table, "by query");
 	read_latest_by_query(table, kind, request, sink);
 }
 
 void
-read_latest_of_key(const PriceTable &table, KeyKind kind, Datum key, NullableDatum as_of,
-                   RowSink sink)
+read_key(const PriceTable &table, KeyKind kind, Reading reading, Datum key, NullableDatum parameter,
+         RowSink sink)
 {
-	if (!read_pages(table, kind, sink,
-	                [&] { return read_latest_of_key_directly(table, key, as_of, sink); }))
-	{
-		say_way(table, "by query");
-		read_one(table, kind, as_of.isnull ? Reading::latest_ever : Reading::latest, key, as_of,
-		         sink);
-	}
-}
+	const auto directly = [&] { return read_key_directly(table, reading, key, parameter, sink); };
 
-void
-read_history(const PriceTable &table, KeyKind kind, Datum key, int64 max_rows, RowSink sink)
-{
-	if (!read_pages(table, kind, sink,
-	                [&] { return read_history_directly(table, key, max_rows, sink); }))
-	{
-		say_way(table, "by query");
-		read_one(table, kind, Reading::history, key, {Int64GetDatum(max_rows), max_rows < 0}, sink);
-	}
+	if (gave(table, kind, sink, "from index pages", directly))
+		return;
+	say_way(table, "by query");
+	read_one(table, kind, reading, key, parameter, sink);
 }
 
 }  // namespace listing_stats

@@ -22,11 +22,9 @@ NullableDatum key_argument(FunctionCallInfo fcinfo, const PriceTable &table, Key
 // The latest price of the keys asked for, or of all.
 void read_latest(const PriceTable &table, KeyKind kind, const LatestRequest &request, RowSink sink);
 
-// One key's latest price as of a time of the type of the column at, or ever.
-void read_latest_of_key(const PriceTable &table, KeyKind kind, Datum key, NullableDatum as_of,
-                        RowSink sink);
-
-// One key's prices, newest first, at most so many if max_rows is not negative.
-void read_history(const PriceTable &table, KeyKind kind, Datum key, int64 max_rows, RowSink sink);
+// One key, as read_one() does it: its latest price as of the time "parameter", or ever, or its
+// prices, newest first, at most so many as "parameter" says if it is not NULL.
+void read_key(const PriceTable &table, KeyKind kind, Reading reading, Datum key,
+              NullableDatum parameter, RowSink sink);
 
 }  // namespace listing_stats

@@ -36,18 +36,6 @@ column_of(const ResolvedColumn &column)
 	return psprintf("p.%s", quote_identifier(NameStr(column.name)));
 }
 
-const char *
-type_name(Oid type)
-{
-	return format_type_extended(type, -1, FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY);
-}
-
-bool
-is_integer(Oid type)
-{
-	return type == INT2OID || type == INT4OID || type == INT8OID;
-}
-
 // Partitions and inheritance children included.
 const char *
 from_prices(const PriceTable &table)
@@ -55,28 +43,24 @@ from_prices(const PriceTable &table)
 	return psprintf("FROM %s AS p", qualified_name(table.relation));
 }
 
+// Of the column's type, with what is on the right: a value of the same type, or of the one given.
 const char *
-key_compares(const PriceTable &table, KeyKind kind, StrategyNumber strategy, const char *key)
-{
-	const Oid base = table.key.base;
-	const TypeCacheEntry *entry = lookup_type_cache(base, TYPECACHE_BTREE_OPFAMILY);
-	const Oid right = kind == KeyKind::integer ? INT8OID : entry->btree_opintype;
-	const Oid left = kind == KeyKind::integer ? base : entry->btree_opintype;
-	const Oid operator_oid =
-		get_opfamily_member(entry->btree_opf, left, right, static_cast<int16>(strategy));
-
-	return psprintf("%s %s %s", column_of(table.key), qualified_operator(operator_oid), key);
-}
-
-// The operator of the type itself.
-const char *
-operator_of(const ResolvedColumn &column, StrategyNumber strategy)
+operator_of(const ResolvedColumn &column, StrategyNumber strategy, Oid right = InvalidOid)
 {
 	const TypeCacheEntry *entry = lookup_type_cache(column.base, TYPECACHE_BTREE_OPFAMILY);
+	const Oid type = entry->btree_opintype;
 
-	return qualified_operator(get_opfamily_member(entry->btree_opf, entry->btree_opintype,
-	                                              entry->btree_opintype,
-	                                              static_cast<int16>(strategy)));
+	return qualified_operator(get_opfamily_member(
+		entry->btree_opf, type, OidIsValid(right) ? right : type, static_cast<int16>(strategy)));
+}
+
+const char *
+key_is(const PriceTable &table, KeyKind kind, const char *key)
+{
+	const Oid right = kind == KeyKind::integer ? INT8OID : InvalidOid;
+
+	return psprintf("%s %s %s", column_of(table.key),
+	                operator_of(table.key, BTEqualStrategyNumber, right), key);
 }
 
 // "p.a, p.b".
@@ -120,7 +104,7 @@ const char *
 key_is_of_u(const PriceTable &table, KeyKind kind)
 {
 	if (kind != KeyKind::row)
-		return key_compares(table, kind, BTEqualStrategyNumber, "u.k");
+		return key_is(table, kind, "u.k");
 	return key_equals(table, [&](int i) { return given_column(table, "u", i); });
 }
 
@@ -130,7 +114,7 @@ given_rows(const PriceTable &table, const char *name)
 {
 	return psprintf("pg_catalog.unnest($1) AS %s (%s)", name,
 	                joined(key_columns(table), ", ", [&](int i) {
-						return psprintf("k%d %s", i + 1, type_name(key_column(table, i).base));
+						return psprintf("k%d %s", i + 1, qualified_type(key_column(table, i).base));
 					}));
 }
 
@@ -138,21 +122,13 @@ given_rows(const PriceTable &table, const char *name)
 const char *
 conditions(const PriceTable &table, bool as_of)
 {
-	StringInfoData out;
+	const char *time = as_of ? psprintf(" AND %s %s $2", column_of(table.at),
+	                                    operator_of(table.at, BTLessEqualStrategyNumber))
+	                         : "";
+	const char *value =
+		table.skip_null ? psprintf(" AND %s IS DISTINCT FROM NULL", column_of(table.value)) : "";
 
-	initStringInfo(&out);
-	if (as_of)
-	{
-		const TypeCacheEntry *entry = lookup_type_cache(table.at.base, TYPECACHE_BTREE_OPFAMILY);
-		const Oid operator_oid =
-			get_opfamily_member(entry->btree_opf, entry->btree_opintype, entry->btree_opintype,
-		                        BTLessEqualStrategyNumber);
-		appendStringInfo(&out, " AND %s %s $2", column_of(table.at),
-		                 qualified_operator(operator_oid));
-	}
-	if (table.skip_null)
-		appendStringInfo(&out, " AND %s IS DISTINCT FROM NULL", column_of(table.value));
-	return out.data;
+	return psprintf("%s%s", time, value);
 }
 
 // The key as it was asked for.  A key of several columns is given as these, called by their
@@ -211,7 +187,8 @@ given_key(const PriceTable &table, KeyKind kind, const char *key)
 {
 	if (kind != KeyKind::text)
 		return key;
-	return in_collation(psprintf("%s::%s", key, type_name(table.key.base)), table.key.collation);
+	return in_collation(psprintf("%s::%s", key, qualified_type(table.key.base)),
+	                    table.key.collation);
 }
 
 // The keys of the array $1, each once.
@@ -314,9 +291,9 @@ latest_by_grouping(const PriceTable &table, KeyKind kind, const char *from, cons
 
 	return psprintf("SELECT %s, pg_catalog.max(%s::%s) AS a, listing_stats.latest(%s::%s, "
 	                "%s%s)::%s AS v %s WHERE %s GROUP BY %s",
-	                answered_key(table, kind), column_of(table.at), type_name(table.at.base),
+	                answered_key(table, kind), column_of(table.at), qualified_type(table.at.base),
 	                column_of(table.value), aggregated_type(value), instant_of(table), tie,
-	                type_name(value), from, condition, key_list(table));
+	                qualified_type(value), from, condition, key_list(table));
 }
 
 // Whether keys that compare as equal are the same bytes.
@@ -370,7 +347,7 @@ latest_by_pass(const PriceTable &table, KeyKind kind, const char *columns, bool 
 	// Where the rows are elsewhere, a comparison with an array is made there.
 	if (keys && (kind == KeyKind::integer || kind == KeyKind::uuid) &&
 	    (table.distributed || relkind == RELKIND_FOREIGN_TABLE))
-		condition = key_compares(table, kind, BTEqualStrategyNumber, "ANY ($1)");
+		condition = key_is(table, kind, "ANY ($1)");
 	else if (keys)
 	{
 		from = psprintf("%s CROSS JOIN %s", from, given_keys(table, kind));
@@ -388,26 +365,23 @@ latest_by_skipping(const PriceTable &table, const char *columns, bool as_of)
 {
 	const char *list = key_list(table);
 	const char *greater = operator_of(table.key, BTGreaterStrategyNumber);
-	StringInfoData named;
-	StringInfoData previous;
+	const auto name = [](int i) { return psprintf("u.k%d", i + 1); };
+	const char *previous = joined(key_columns(table), ", ", name);
+	const char *named = joined(key_columns(table), ", ", [&](int i) {
+		return psprintf("%s AS k%d", column_of(key_column(table, i)), i + 1);
+	});
 
-	initStringInfo(&named);
-	initStringInfo(&previous);
-	for (int i = 0; i < key_columns(table); ++i)
+	for (int i = 1; i < key_columns(table); ++i)
 	{
-		const ResolvedColumn &key = key_column(table, i);
-		if (strcmp(greater, operator_of(key, BTGreaterStrategyNumber)) != 0)
+		if (strcmp(greater, operator_of(key_column(table, i), BTGreaterStrategyNumber)) != 0)
 			return nullptr;
-		appendStringInfo(&named, "%s%s AS k%d", i > 0 ? ", " : "", column_of(key), i + 1);
-		appendStringInfo(&previous, "%su.k%d", i > 0 ? ", " : "", i + 1);
 	}
 	return psprintf("WITH RECURSIVE u AS ((SELECT %s %s WHERE %s ORDER BY %s LIMIT 1) UNION ALL "
 	                "SELECT n.* FROM u CROSS JOIN LATERAL (SELECT %s %s WHERE %s AND (%s) %s (%s) "
 	                "ORDER BY %s LIMIT 1) AS n) SELECT l.* FROM u CROSS JOIN LATERAL (%s) AS l",
-	                named.data, from_prices(table), key_is_known(table), list, named.data,
-	                from_prices(table), key_is_known(table), list, greater, previous.data, list,
-	                head(table, columns,
-	                     key_equals(table, [](int i) { return psprintf("u.k%d", i + 1); }), as_of));
+	                named, from_prices(table), key_is_known(table), list, named, from_prices(table),
+	                key_is_known(table), list, greater, previous, list,
+	                head(table, columns, key_equals(table, name), as_of));
 }
 
 const char *
@@ -417,8 +391,7 @@ query_of(const PriceTable &table, KeyKind kind, Reading reading)
 	const char *select = row ? psprintf("NULL::pg_catalog.text AS k, %s", time_and_value(table))
 	                         : columns(table, kind);
 	const char *condition =
-		row ? key_is_of_u(table, kind)
-			: key_compares(table, kind, BTEqualStrategyNumber, given_key(table, kind, "$1"));
+		row ? key_is_of_u(table, kind) : key_is(table, kind, given_key(table, kind, "$1"));
 	const char *query = reading == Reading::history
 	                        ? psprintf("SELECT %s %s WHERE %s ORDER BY %s LIMIT $2", select,
 	                                   from_prices(table), condition, latest_first(table, "p."))
@@ -431,8 +404,9 @@ query_of(const PriceTable &table, KeyKind kind, Reading reading)
 
 // How large a table is.
 
+// Negative: nobody knows, or there is no such table.
 double
-prices_of(Oid relation)
+rows_of(Oid relation)
 {
 	HeapTuple tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
 	if (!HeapTupleIsValid(tuple))
@@ -479,68 +453,34 @@ keys_of(const PriceTable &table, Oid relation, bool inherited, double prices)
 	                                             : keys;
 }
 
-// The partitions of a table, or its inheritance children.  The planner asks for them, which has not
-// locked the table.
-struct Parts
+// Sets how many partitions or inheritance children the table has, which it returns, and in how many
+// the latest price of a key is looked for.  The planner asks for them, which has not locked the
+// table.
+List *
+parts_of(const PriceTable &table, TableSize *size)
 {
-	List *children;
-	double count;   // with the table itself where it has rows; 1 where there are no children
-	double of_key;  // in so many the latest price of a key is looked for
-};
-
-Parts
-parts_of(const PriceTable &table)
-{
-	Parts parts = {NIL, 1, 1};
-
+	size->parts = size->parts_of_key = 1;
 	if (!has_subclass(table.relation))
-		return parts;
-	parts.children = find_inheritance_children(table.relation, NoLock);
-	parts.count = Max(list_length(parts.children), 1);
+		return NIL;
+	List *children = find_inheritance_children(table.relation, NoLock);
+	size->has_children = children != NIL;
+	size->parts = Max(list_length(children), 1);
 	switch (table.partitioning)
 	{
 	case Partitioning::none:
-		parts.of_key = ++parts.count;
+		size->parts_of_key = ++size->parts;
 		break;
 	case Partitioning::by_key:
 		break;
 	case Partitioning::by_time:
 		// From the newest on, which may have none.
-		parts.of_key = Min(parts.count, 2);
+		size->parts_of_key = Min(size->parts, 2);
 		break;
 	case Partitioning::by_time_and_default:  // the planner does not order them
 	case Partitioning::otherwise:
-		parts.of_key = parts.count;
+		size->parts_of_key = size->parts;
 	}
-	return parts;
-}
-
-// By what has been found out of the table with its parts, or else of each part: parts that do not
-// have keys of their own are said to have the same ones.
-TableSize
-size_of(const PriceTable &table, const Parts &parts)
-{
-	const bool partitioned = table.partitioning != Partitioning::none;
-	const bool own_keys = table.partitioning == Partitioning::by_key;
-	TableSize size = {prices_of(table.relation), -1};
-	double keys = keys_of(table, table.relation, false, size.prices);
-
-	if (partitioned)
-		size.keys = keys_of(table, table.relation, true, size.prices);
-	if (parts.children == NIL || (size.prices >= 0 && size.keys >= 0))
-		return {size.prices, Max(size.keys, keys)};
-	if (partitioned)
-		size.prices = -1;
-	for (const Oid part : each<Oid>(parts.children))
-	{
-		const double prices = prices_of(part);
-		const double part_keys = keys_of(table, part, false, prices);
-		if (prices >= 0)
-			size.prices = Max(size.prices, 0) + prices;
-		keys = own_keys && part_keys > 0 ? Max(keys, 0) + part_keys : Max(keys, part_keys);
-	}
-	size.keys = keys_of(table, table.relation, true, size.prices);
-	return {size.prices, size.keys < 0 ? keys : size.keys};
+	return children;
 }
 
 // Whether the current user sees all keys in the table of listings.  In a transaction that writes,
@@ -571,13 +511,13 @@ struct Pass
 };
 
 Pass
-plan_pass(const PriceTable &table, Indexed indexed, const Parts &parts, const TableSize &size,
-          bool as_of, bool whole_rows)
+plan_pass(const PriceTable &table, Indexed indexed, const TableSize &size, bool as_of,
+          bool whole_rows)
 {
 	if (whole_rows)
 		return {false, size.prices * cost_of_row};
 	if (indexed == Indexed::in_order)
-		return {false, size.prices * (parts.count > 1 ? cost_of_merging : cost_in_order)};
+		return {false, size.prices * (size.parts > 1 ? cost_of_merging : cost_in_order)};
 	const bool grouping = groups(table, as_of, size);
 	return {grouping, size.prices * (grouping ? cost_of_grouping : 1)};
 }
@@ -636,23 +576,10 @@ struct SinkReceiver
 bool
 receive(TupleTableSlot *slot, DestReceiver *self)
 {
-	constexpr int most_columns = 3;  // that a sink may change
 	const RowSink &sink = reinterpret_cast<SinkReceiver *>(self)->sink;
-	Datum value[most_columns];
-	bool null[most_columns];
 
 	slot_getallattrs(slot);
-	if (slot->tts_tupleDescriptor->natts > most_columns)
-	{
-		sink.put(sink.sink, slot->tts_values, slot->tts_isnull);
-		return true;
-	}
-	for (int i = 0; i < slot->tts_tupleDescriptor->natts; ++i)
-	{
-		value[i] = slot->tts_values[i];
-		null[i] = slot->tts_isnull[i];
-	}
-	sink.put(sink.sink, value, null);
+	sink.put(sink.sink, slot->tts_values, slot->tts_isnull);
 	return true;
 }
 
@@ -745,17 +672,6 @@ plan_of(const PriceTable &table, KeyKind kind, Reading reading, Oid *type)
 	return *kept;
 }
 
-bool
-is_kept(const PriceTable &table, SPIPlanPtr plan)
-{
-	for (SPIPlanPtr kept : table.kept->plan)
-	{
-		if (kept == plan)
-			return true;
-	}
-	return false;
-}
-
 // Nothing frees a kept plan while it is used.
 template <typename Use>
 void
@@ -828,51 +744,51 @@ tables_looked_at(const Plan *plan, bool to_the_end)
 // plan for one key is asked in how many it begins.  It goes on until it finds a price, and where
 // prices of a key lie anywhere that takes more parts, the fewer it has.
 double
-parts_looked_at(const PriceTable &table, KeyKind kind, const Parts &parts, const TableSize &size)
+parts_looked_at(const PriceTable &table, KeyKind kind, const TableSize &size)
 {
 	Oid type[] = {kind == KeyKind::row ? RECORDARRAYOID : key_kind_type(kind), table.at.base};
 	double tables = 0;
 
-	if (table.partitioning != Partitioning::none || parts.children == NIL || table.kept == nullptr)
-		return parts.of_key;
+	// While others run the kept plans, this call's own would not be one.
+	if (table.partitioning != Partitioning::none || !size.has_children || table.kept == nullptr ||
+	    table.kept->users > 0)
+		return size.parts_of_key;
 	with_plan(table, kind, Reading::latest_ever, type, [&](SPIPlanPtr plan) {
-		CachedPlan *cached = is_kept(table, plan) ? SPI_plan_get_cached_plan(plan) : nullptr;
+		CachedPlan *cached = SPI_plan_get_cached_plan(plan);
 		if (cached == nullptr)
 			return;
 		tables = tables_looked_at(linitial_node(PlannedStmt, cached->stmt_list)->planTree, false);
 		ReleaseCachedPlan(cached, CurrentResourceOwner);
 	});
 	if (tables <= 0 || size.prices <= 0 || size.keys <= 0)
-		return parts.of_key;
-	const double prices_there = size.prices / size.keys / parts.count;
-	return Min(parts.of_key, tables / -expm1(-prices_there));
+		return size.parts_of_key;
+	const double prices_there = size.prices / size.keys / size.parts;
+	return Min(size.parts_of_key, tables / -expm1(-prices_there));
 }
 
 double
-cost_of_lookups(const PriceTable &table, KeyKind kind, const Parts &parts, const TableSize &size,
-                double keys)
+cost_of_lookups(const PriceTable &table, KeyKind kind, const TableSize &size, double keys)
 {
-	return keys * (cost_of_lookup + cost_of_part * (parts_looked_at(table, kind, parts, size) - 1));
+	return keys * (cost_of_lookup + cost_of_part * (parts_looked_at(table, kind, size) - 1));
 }
 
 const char *
 latest_of_all(const PriceTable &as_given, KeyKind kind, const char *columns, bool as_of,
               bool whole_rows)
 {
-	const Parts parts = parts_of(as_given);
-	const TableSize size = size_of(as_given, parts);
+	const TableSize size = estimate_size(as_given);
 	int order[most_key_columns];
 	const Indexed indexed = find_indexed(as_given, order);
 	const PriceTable table = in_order_of(as_given, order);
-	const Pass pass = plan_pass(table, indexed, parts, size, as_of, whole_rows);
+	const Pass pass = plan_pass(table, indexed, size, as_of, whole_rows);
 
 	if (!table.distributed && indexed >= Indexed::by_time)
 	{
-		const double listings = OidIsValid(table.listing) ? prices_of(table.listing) : -1;
-		if (listings >= 0 && pass.cost > cost_of_lookups(as_given, kind, parts, size, listings) &&
+		const double listings = rows_of(table.listing);
+		if (listings >= 0 && pass.cost > cost_of_lookups(as_given, kind, size, listings) &&
 		    sees_listings(table))
 			return latest_of_listings(table, columns, as_of);
-		const char *skipping = size.keys >= 0 && pass.cost > cost_of_skip * parts.count * size.keys
+		const char *skipping = size.keys >= 0 && pass.cost > cost_of_skip * size.parts * size.keys
 		                           ? latest_by_skipping(table, columns, as_of)
 		                           : nullptr;
 		if (skipping != nullptr)
@@ -885,18 +801,16 @@ const char *
 latest_of_given(const PriceTable &table, KeyKind kind, const char *columns, int keys, bool as_of,
                 bool whole_rows)
 {
-	const Parts parts = parts_of(table);
-	const TableSize size = size_of(table, parts);
+	const TableSize size = estimate_size(table);
 	int order[most_key_columns];
 	const Indexed indexed = find_indexed(table, order);
 	// Joined with the keys, prices do not come in an index's order.
-	const Pass pass = plan_pass(table, Indexed::by_time, parts, size, as_of, whole_rows);
+	const Pass pass = plan_pass(table, Indexed::by_time, size, as_of, whole_rows);
 
 	// Where the rows are elsewhere one key in an array goes the way of many: Citus cannot join it.
 	if (table.distributed ||
-	    (keys > 1 &&
-	     (indexed == Indexed::not_at_all ||
-	      (size.prices >= 0 && cost_of_lookups(table, kind, parts, size, keys) > pass.cost))))
+	    (keys > 1 && (indexed == Indexed::not_at_all ||
+	                  (size.prices >= 0 && cost_of_lookups(table, kind, size, keys) > pass.cost))))
 		return latest_by_pass(table, kind, columns, true, as_of, pass.grouping);
 	return latest_by_lookups(table, kind, columns, as_of);
 }
@@ -912,10 +826,38 @@ key_kind_type(KeyKind kind)
 	                                : RECORDOID;
 }
 
+// By what has been found out of the table with its parts, or else of each part: parts that do not
+// have keys of their own are said to have the same ones.
 TableSize
 estimate_size(const PriceTable &table)
 {
-	return size_of(table, parts_of(table));
+	const bool partitioned = table.partitioning != Partitioning::none;
+	const bool own_keys = table.partitioning == Partitioning::by_key;
+	TableSize size = {rows_of(table.relation), -1};
+	List *parts = parts_of(table, &size);
+	double keys = keys_of(table, table.relation, false, size.prices);
+
+	if (partitioned)
+		size.keys = keys_of(table, table.relation, true, size.prices);
+	if (parts == NIL || (size.prices >= 0 && size.keys >= 0))
+	{
+		size.keys = Max(size.keys, keys);
+		return size;
+	}
+	if (partitioned)
+		size.prices = -1;
+	for (const Oid part : each<Oid>(parts))
+	{
+		const double prices = rows_of(part);
+		const double part_keys = keys_of(table, part, false, prices);
+		if (prices >= 0)
+			size.prices = Max(size.prices, 0) + prices;
+		keys = own_keys && part_keys > 0 ? Max(keys, 0) + part_keys : Max(keys, part_keys);
+	}
+	size.keys = keys_of(table, table.relation, true, size.prices);
+	if (size.keys < 0)
+		size.keys = keys;
+	return size;
 }
 
 bool
@@ -931,12 +873,11 @@ skipping_pays(const PriceTable &table, double prices)
 bool
 listings_pay(const PriceTable &table)
 {
-	const Parts parts = parts_of(table);
-	const TableSize size = size_of(table, parts);
-	const double listings = OidIsValid(table.listing) ? prices_of(table.listing) : -1;
+	const TableSize size = estimate_size(table);
+	const double listings = rows_of(table.listing);
 
 	return listings >= 0 &&
-	       Min(size.prices, size.keys * parts.count) > passed_keys * parts.of_key * listings &&
+	       Min(size.prices, size.keys * size.parts) > passed_keys * size.parts_of_key * listings &&
 	       sees_listings(table);
 }
 

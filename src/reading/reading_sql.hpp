@@ -21,10 +21,11 @@ enum class KeyKind
 // for the call.
 struct RowSink
 {
-	void (*put)(void *sink, Datum *value, bool *null) = nullptr;  // key, at, value
+	void (*put)(void *sink, const Datum *value, const bool *null) = nullptr;  // key, at, value
 	void *sink = nullptr;
 	void (*drop)(void *sink) = nullptr;  // all that it has taken
 	bool whole_rows = false;
+	bool tids_only = false;  // (key, tid) of entries of an index, visible or not
 
 	// One that can take a price of a history where it lies, in a page that is locked: without an
 	// error, and without memory but what make_room() has made for so many.  false: put() has to.
@@ -61,6 +62,9 @@ struct TableSize
 {
 	double prices;
 	double keys;
+	double parts = 1;         // partitions; inheritance children and the table itself
+	double parts_of_key = 1;  // in so many the latest price of a key is looked for
+	bool has_children = false;
 };
 TableSize estimate_size(const PriceTable &table);
 

@@ -7,12 +7,6 @@ namespace listing_stats {
 
 namespace {
 
-bool
-is_integer(Oid type)
-{
-	return type == INT2OID || type == INT4OID || type == INT8OID;
-}
-
 // Types that hold the same bytes, up to a length.
 bool
 is_text(Oid type)

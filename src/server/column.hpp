@@ -31,6 +31,19 @@ struct ComparedType
 	int32 record;  // of a record of several columns, which one: its type modifier
 };
 
+inline bool
+is_integer(Oid type)
+{
+	return type == INT2OID || type == INT4OID || type == INT8OID;
+}
+
+// As SQL has it whatever the search_path is, without a type modifier.
+inline char *
+qualified_type(Oid type)
+{
+	return format_type_extended(type, -1, FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY);
+}
+
 // Tells apart types whose values are not laid out alike.
 inline uint64
 layout_of(const ComparedType &type)

@@ -144,7 +144,7 @@ struct Locking
 
 // Takes (key, tid) in the order of keys: where a version of the listing is.
 void
-lock_at_tid(void *argument, Datum *value, bool *)
+lock_at_tid(void *argument, const Datum *value, const bool *)
 {
 	Locking *locking = static_cast<Locking *>(argument);
 	const Keys &wanted = *locking->wanted;
@@ -216,7 +216,7 @@ struct Many
 
 // Takes the latest price of a key: key, time and value.
 void
-take_latest(void *argument, Datum *value, bool *null)
+take_latest(void *argument, const Datum *value, const bool *null)
 {
 	Many *many = static_cast<Many *>(argument);
 	const ComparedType &type = *many->key_type;
