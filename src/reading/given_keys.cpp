@@ -132,9 +132,9 @@ record_of_row(const PriceTable &table, Datum row, Datum *record)
 {
 	HeapTupleHeader header = DatumGetHeapTupleHeader(row);
 	HeapTupleData tuple = {};
-	TupleDesc given = lookup_rowtype_tupdesc_copy(HeapTupleHeaderGetTypeId(header),
-	                                              HeapTupleHeaderGetTypMod(header));
-	TupleDesc own = lookup_rowtype_tupdesc_copy(RECORDOID, table.composite->row_type);
+	TupleDesc given =
+		lookup_rowtype_tupdesc(HeapTupleHeaderGetTypeId(header), HeapTupleHeaderGetTypMod(header));
+	TupleDesc own = lookup_rowtype_tupdesc(RECORDOID, table.composite->row_type);
 	Datum *value = static_cast<Datum *>(palloc(sizeof(Datum) * given->natts));
 	bool *null = static_cast<bool *>(palloc(sizeof(bool) * given->natts));
 	Datum field[most_key_columns];
@@ -159,6 +159,8 @@ record_of_row(const PriceTable &table, Datum row, Datum *record)
 	}
 	if (is_key)
 		*record = HeapTupleGetDatum(heap_form_tuple(own, field, known));
+	ReleaseTupleDesc(own);
+	ReleaseTupleDesc(given);
 	return is_key;
 }
 
@@ -269,18 +271,27 @@ given_keys(const PriceTable &table, KeyKind kind, Oid type, Datum keys)
 	bool *null = nullptr;
 	int count = 0;
 	int known = 0;
+	Datum result = 0;
 
 	if (type == key_kind_type(kind) && kind != KeyKind::row)
 		return keys;
 	get_typlenbyvalalign(type, &length, &by_value, &alignment);
 	deconstruct_array(DatumGetArrayTypeP(keys), type, length, by_value, alignment, &key, &null,
 	                  &count);
+	get_typlenbyval(key_kind_type(kind), &length, &by_value);
+	MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext, "listing_stats given key",
+	                                              ALLOCSET_DEFAULT_SIZES);
 	for (int i = 0; i < count; ++i)
 	{
 		CHECK_FOR_INTERRUPTS();
-		if (!null[i] && convert(table, kind, type, key[i], &key[known]))
-			++known;
+		MemoryContext old = MemoryContextSwitchTo(scratch);
+		const bool is_key = !null[i] && convert(table, kind, type, key[i], &result);
+		MemoryContextSwitchTo(old);
+		if (is_key)
+			key[known++] = copy_value(result, by_value, length);
+		MemoryContextReset(scratch);
 	}
+	MemoryContextDelete(scratch);
 	return make_array(kind, key, known);
 }
 

@@ -176,5 +176,38 @@ for my $question ('length(sparkline(s, 1000))', '(SELECT count(*) FROM histogram
 	cmp_ok($bytes, '<', 25e6, $question);
 }
 undef $session;
+
+# Keys of several columns are given as rows, which are converted one after the other.
+$session = Psql->new('-h', $node->host, '-p', $node->port, 'postgres');
+$session->run(q{CREATE TABLE quote (shop int NOT NULL, item int NOT NULL, created date NOT NULL, value int);
+	CREATE INDEX ON quote (shop, item, created DESC);
+	CREATE TYPE place AS (shop int, item int);
+	CREATE TEMPORARY TABLE given AS SELECT array_agg((i, i)::place) AS keys FROM generate_series(1, 100000) i;
+	SELECT count(*) FROM given, listing_stats.latest_rows(NULL::quote, keys, key => 'shop, item', at => 'created', value => 'value');});
+my $of_rows = growth(q{SELECT count(*) FROM given, listing_stats.latest_rows(NULL::quote, keys, key => 'shop, item', at => 'created', value => 'value');});
+note sprintf 'of 100,000 rows: %.1f MB', $of_rows / 1e6;
+cmp_ok($of_rows, '<', 50e6, 'rows that name listings leave nothing behind');
+
+# A plan that could not be made is not kept.  The policy's division is computed when it is made.
+$session->run(q{CREATE TABLE guarded (id int, created date, value int); CREATE INDEX ON guarded (id, created DESC);
+	ALTER TABLE guarded ENABLE ROW LEVEL SECURITY; CREATE POLICY broken ON guarded USING (1 / 0 = 1);
+	CREATE ROLE reader; GRANT SELECT ON guarded TO reader;
+	CREATE PROCEDURE fail(rounds int) LANGUAGE plpgsql AS $$
+	BEGIN
+		FOR i IN 1..rounds LOOP
+			BEGIN
+				PERFORM listing_stats.latest_price('guarded', 1, key_column => 'id', at => 'created', value => 'value');
+				RAISE 'it did not fail';
+			EXCEPTION WHEN division_by_zero THEN NULL;
+			END;
+		END LOOP;
+	END $$;});
+my $plans = q{SELECT count(*) FROM pg_backend_memory_contexts WHERE name LIKE 'CachedPlan%';};
+my $fail = sub { $session->run("SET ROLE reader; CALL fail($_[0]); RESET ROLE;") };
+$fail->(1);
+$before = $session->run($plans);
+$fail->(100);
+cmp_ok($session->run($plans), '<', $before + 10, 'nor is anything left of a plan that could not be made');
+undef $session;
 $node->stop;
 done_testing();
