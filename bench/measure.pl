@@ -17,6 +17,7 @@ our $session;
 my @parts = grep { !/^--/ } @options;
 @parts = qw(writing concurrency shapes backfill reading page statistics history) unless @parts;
 my $started = time;
+my ($busy_before, $waited_before) = time_of_processors();
 $| = 1;
 $SIG{PIPE} = 'IGNORE';
 
@@ -60,8 +61,8 @@ sub section
 	printf "\n%s: %s\n%-90s %6s %6s %15s %6s %6s\n", $title, $text, '', qw(CPU goal spread wall WAL);
 }
 
-# A row has name, ratio, goal, spread, wall, wal, others (label and ratio of what else was measured, relative
-# to the same), absolute (it is not a ratio); what there is not is left out.
+# A row has name, ratio, goal, spread, quartiles (of the rounds' ratios), wall, wal, others (label and ratio of what
+# else was measured, relative to the same), absolute (it is not a ratio); what there is not is left out.
 sub row
 {
 	my %row = (ratio => '', goal => '', spread => '', wall => '', wal => '', others => [], @_);
@@ -112,13 +113,14 @@ sub costs
 	return \%cost;
 }
 
-# The median of one side's cost relative to the other's, and its spread over the rounds.
+# The median of one side's cost relative to the other's, its spread over the rounds, and their quartiles.
 sub relative
 {
 	my ($cost, $what, $side, $base) = @_;
 	my ($ours, $theirs) = map { [ map { $_->{$what} // () } @{ $cost->{$_} } ] } $side, $base;
 	return ('', '') unless @$ours && min @$theirs;
-	return (ratio(median(@$ours) / median(@$theirs)), spread(map { $ours->[$_] / $theirs->[$_] } 0 .. $#$ours));
+	my @ratio = sort { $a <=> $b } map { $ours->[$_] / $theirs->[$_] } 0 .. $#$ours;
+	return (ratio(median(@$ours) / median(@$theirs)), spread(@ratio), [ @ratio[ $#ratio / 4, -1 - int($#ratio / 4) ] ]);
 }
 
 # A row of what the first side costs relative to the second, and the others beside it.
@@ -127,8 +129,8 @@ sub report
 	my ($name, $goal, $cost, $ours, $base, @others) = @_;
 	my $what = defined $cost->{$ours}[0]{cpu} ? 'cpu' : 'wall';
 	my $has_wal = median(map { $_->{wal} // 0 } @{ $cost->{$base} }) > 10_000;
-	row(name => $name, goal => $goal, ratio => (relative($cost, 'cpu', $ours, $base))[0],
-		spread => (relative($cost, $what, $ours, $base))[1], wall => (relative($cost, 'wall', $ours, $base))[0],
+	my (undef, $spread, $quartiles) = relative($cost, $what, $ours, $base);
+	row(name => $name, goal => $goal, ratio => (relative($cost, 'cpu', $ours, $base))[0], spread => $spread, quartiles => $quartiles, wall => (relative($cost, 'wall', $ours, $base))[0],
 		wal => $has_wal ? (relative($cost, 'wal', $ours, $base))[0] : '',
 		others => [ map { [ $_, (relative($cost, $what, $_, $base))[0] ] } @others ]);
 }
@@ -172,13 +174,33 @@ sub ratio_of { my ($row) = @_; return $row->{ratio} ne '' ? $row->{ratio} : $row
 
 sub is_missed { my ($row) = @_; return $row->{goal} ne '' && ratio_of($row) > $row->{goal} }
 
+# Whether the rounds lie on both sides of the goal.
+sub is_close
+{
+	my ($row) = @_;
+	my $quartiles = $row->{quartiles} or return 0;
+	return $quartiles->[0] <= $row->{goal} && $row->{goal} <= $quartiles->[1];
+}
+
+# How long the processors have been busy, and for how long a virtual machine has waited for them.
+sub time_of_processors
+{
+	my (undef, $user, $nice, $system, undef, undef, @others) = split ' ', do { local @ARGV = '/proc/stat'; scalar <> };
+	my $waited = $others[2] // 0;
+	return ($user + $nice + $system + $others[0] + $others[1], $waited);
+}
+
 sub write_results
 {
 	my ($machine, $settings) = @_;
 	my @with_goal = grep { $_->{goal} ne '' } map { @{ $_->{rows} } } @sections;
+	my ($busy, $waited) = time_of_processors();
+	$busy -= $busy_before;
+	$waited -= $waited_before;
 	open my $file, '>', "$directory/RESULTS.md" or die "$directory/RESULTS.md: $!\n";
-	printf $file "# What it costs\n\nWritten by `bench/run%s` in %d minutes. %s\n\nSettings: %s.\n\n", join('', map { " $_" } @options),
-		(time - $started) / 60 + 0.5, $machine, $settings;
+	printf $file "# What it costs\n\nWritten by `bench/run%s` in %d minutes. %s\n\nOf the time in which it could have run, other machines on the same "
+		. "host took %.0f %%.\n\nSettings: %s.\n\n", join('', map { " $_" } @options),
+		(time - $started) / 60 + 0.5, $machine, 100 * $waited / max($busy + $waited, 1), $settings;
 	print $file <<'TEXT';
 All figures are ratios; smaller is better. `ratio` is the processor time of the server's process for the work, relative to
 that of what the row names after "beside"; without it, to the same work on the same tables where nothing keeps the column.
@@ -187,8 +209,11 @@ of a round. Where several processes take part there is wall time only. `WAL` is 
 further ways to get the same, relative to the same base.
 
 TEXT
-	printf $file "%d of %d goals are met; those that are missed are in bold.\n\n![The ratios and their goals](chart.svg)\n",
-		scalar(grep { !is_missed($_) } @with_goal), scalar @with_goal;
+	my @missed = grep { is_missed($_) } @with_goal;
+	my @met = grep { !is_missed($_) } @with_goal;
+	printf $file "%d of %d goals are met; those that are missed are in bold. Of %d that are met and of %d that are missed the rounds lie on both\n"
+		. "sides of the goal: a quarter of them or more on each.\n\n![The ratios and their goals](chart.svg)\n",
+		scalar @met, scalar @with_goal, scalar(grep { is_close($_) } @met), scalar(grep { is_close($_) } @missed);
 	for my $section (@sections)
 	{
 		print $file "\n## $section->{title}\n\n$section->{text}\n\n| work | ratio | goal | spread | wall time | WAL | others |\n|---|---|---|---|---|---|---|\n";
