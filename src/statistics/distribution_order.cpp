@@ -8,12 +8,36 @@ namespace listing_stats {
 
 namespace {
 
+// A sort, and an index that is built, call these in a context that lives as long as they work: what
+// an answer takes is given back.
+template <class Question>
+auto
+answer(Question question)
+{
+	MemoryContext scratch = AllocSetContextCreate(CurrentMemoryContext, "listing_stats comparison",
+	                                              ALLOCSET_DEFAULT_SIZES);
+	MemoryContext before = MemoryContextSwitchTo(scratch);
+	const auto result = question();
+	MemoryContextSwitchTo(before);
+	MemoryContextDelete(scratch);
+	return result;
+}
+
 int
 compare(FunctionCallInfo fcinfo)
 {
-	const Ranking a = rank(PG_GETARG_DATUM(0));
-	const Ranking b = rank(PG_GETARG_DATUM(1));
-	return compare_rankings(a, b, server.check_interrupts);
+	return answer([&] {
+		const Ranking a = rank(PG_GETARG_DATUM(0));
+		const Ranking b = rank(PG_GETARG_DATUM(1));
+		return compare_rankings(a, b, server.check_interrupts);
+	});
+}
+
+uint64
+hash(FunctionCallInfo fcinfo, uint64 seed)
+{
+	return answer(
+		[&] { return hash_ranking(rank(PG_GETARG_DATUM(0)), seed, server.check_interrupts); });
 }
 
 }  // namespace
@@ -55,15 +79,13 @@ LISTING_STATS_FUNCTION(listing_stats_distribution_ge)
 
 LISTING_STATS_FUNCTION(listing_stats_distribution_hash)
 {
-	PG_RETURN_INT32(
-		static_cast<int32>(hash_ranking(rank(PG_GETARG_DATUM(0)), 0, server.check_interrupts)));
+	PG_RETURN_INT32(static_cast<int32>(hash(fcinfo, 0)));
 }
 
 // With seed 0 its low half is what the other answers, as hash partitioning requires.
 LISTING_STATS_FUNCTION(listing_stats_distribution_hash_extended)
 {
-	PG_RETURN_UINT64(hash_ranking(rank(PG_GETARG_DATUM(0)), static_cast<uint64>(PG_GETARG_INT64(1)),
-	                              server.check_interrupts));
+	PG_RETURN_UINT64(hash(fcinfo, static_cast<uint64>(PG_GETARG_INT64(1))));
 }
 
 }  // namespace listing_stats

@@ -209,5 +209,16 @@ $before = $session->run($plans);
 $fail->(100);
 cmp_ok($session->run($plans), '<', $before + 10, 'nor is anything left of a plan that could not be made');
 undef $session;
+# Distributions that are sorted and hashed, of which each comparison reads two.
+$node->safe_psql('postgres', 'CREATE TABLE sets AS SELECT listing_stats.price_stats(i * g % 9973) AS s FROM generate_series(1, 1000) i, generate_series(1, 3000) g GROUP BY g');
+for my $statement ('SELECT count(*) FROM (SELECT s FROM sets ORDER BY s OFFSET 0) o', 'CREATE INDEX ON sets USING hash (s)')
+{
+	$session = Psql->new('-h', $node->host, '-p', $node->port, 'postgres');
+	$session->run(q{SELECT count(DISTINCT s) FROM (SELECT s FROM sets LIMIT 2) few;});
+	my $bytes = growth("$statement;");
+	note sprintf '%s: %.1f MB', $statement, $bytes / 1e6;
+	cmp_ok($bytes, '<', 25e6, $statement);
+	undef $session;
+}
 $node->stop;
 done_testing();
