@@ -25,7 +25,7 @@ least_scale(const Decimal &decimal) noexcept
 	for (int last = digit_at(decimal, decimal.digit_count - 1); last != 0 && last % 10 == 0;
 	     last /= 10)
 		--scale;
-	return std::min(scale, max_display_scale);
+	return scale;
 }
 
 std::size_t
@@ -44,9 +44,8 @@ is_well_formed(const Decimal &decimal) noexcept
 	for (std::size_t i = 0; i < decimal.digit_count; ++i)
 		if (digit_at(decimal, i) >= 10000)
 			return false;
-	const int groups = static_cast<int>(decimal.digit_count) - 1 - decimal.weight;
 	return digit_at(decimal, 0) != 0 && digit_at(decimal, decimal.digit_count - 1) != 0 &&
-	       4 * groups - 3 <= max_display_scale && least_scale(decimal) <= decimal.scale;
+	       least_scale(decimal) <= decimal.scale;
 }
 
 double

@@ -13,7 +13,8 @@ namespace listing_stats {
 // bytes, at most 4 + 2 * digit_count.
 std::size_t encode_least(const Decimal &decimal, unsigned char *out) noexcept;
 
-// Whether the server could have made it: digits below 10000, none of them zero at either end.
+// Whether the server could have made it: digits below 10000, none of them zero at either end, and
+// no decimals that are not shown.
 [[nodiscard]] bool is_well_formed(const Decimal &decimal) noexcept;
 
 // The nearest double or so, for drawing.

@@ -1,6 +1,8 @@
 // The stored form; it is described in the header.
 #include "core/stored_form.hpp"
 
+#include "core/decimal_form.hpp"
+
 namespace listing_stats {
 
 namespace {
@@ -40,24 +42,6 @@ read_count(ByteReader &reader, std::int64_t &count) noexcept
 	return !reader.failed() && value <= static_cast<std::uint64_t>(max_count);
 }
 
-// How many zeros end the decimals of a digit that is not zero.
-int
-trailing_zeros(unsigned digit) noexcept
-{
-	return digit % 10 != 0 ? 0 : digit % 100 != 0 ? 1 : digit % 1000 != 0 ? 2 : 3;
-}
-
-// Whether the decimals of a number are no more than a display scale.
-bool
-fits_display_scale(const Decimal &decimal, int scale) noexcept
-{
-	if (decimal.digit_count == 0)
-		return true;
-	const unsigned last = load_uint16(decimal.digits + 2 * (decimal.digit_count - 1));
-	const int exponent = 4 * (decimal.weight + 1 - static_cast<int>(decimal.digit_count));
-	return exponent + trailing_zeros(last) + scale >= 0;
-}
-
 bool
 read_scaled_runs(ByteReader &reader, const StoredHeader &header, const Environment &environment,
                  Ranking &ranking) noexcept
@@ -83,8 +67,7 @@ read_wide_runs(ByteReader &reader, const StoredHeader &header, const Environment
 	for (std::size_t i = 0; i < header.run_count; ++i)
 	{
 		std::int64_t value = 0;
-		if (!read_entry(reader, runs[i], digits) ||
-		    !fits_display_scale(runs[i].decimal, header.scale) ||
+		if (!read_entry(reader, runs[i], digits) || least_scale(runs[i].decimal) > header.scale ||
 		    (i > 0 && compare_decimals(runs[i - 1].decimal, runs[i].decimal) >= 0))
 			return false;
 		must_be_wide |= !scaled_value(runs[i].decimal, header.scale, value);

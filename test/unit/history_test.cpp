@@ -522,6 +522,22 @@ test_decimal_forms()
 	}
 }
 
+// 10^-16383 is the least number that a numeric shows.
+void
+test_hidden_decimals()
+{
+	for (const std::uint16_t digit : {std::uint16_t{10}, std::uint16_t{1}})
+	{
+		const std::uint16_t words[] = {max_display_scale, static_cast<std::uint16_t>(-4096), digit};
+		unsigned char numeric[sizeof words];
+		std::memcpy(numeric, words, sizeof words);
+		Collection collection;
+		collection.scale = max_display_scale;
+		collection.rows.push_back({0, 0, collection.add_wide(numeric, sizeof numeric)});
+		CHECK(holds_steps(pack_all(collection), collection) == (digit == 10));
+	}
+}
+
 void
 test_codes()
 {
@@ -566,5 +582,6 @@ main()
 	test_pauses();
 	test_codes();
 	test_decimal_forms();
+	test_hidden_decimals();
 	return failures != 0;
 }
