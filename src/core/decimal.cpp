@@ -67,23 +67,6 @@ split_into_digits(UInt128 magnitude, int scale, std::uint16_t *digits) noexcept
 	return count;
 }
 
-int
-kind_order(const Decimal &decimal) noexcept
-{
-	switch (decimal.kind)
-	{
-	case NumberKind::negative_infinity:
-		return -1;
-	case NumberKind::finite:
-		return 0;
-	case NumberKind::positive_infinity:
-		return 1;
-	case NumberKind::not_a_number:
-		break;
-	}
-	return 2;
-}
-
 }  // namespace
 
 bool
@@ -176,7 +159,7 @@ int
 compare_decimals(const Decimal &a, const Decimal &b) noexcept
 {
 	if (a.kind != NumberKind::finite || b.kind != NumberKind::finite)
-		return kind_order(a) - kind_order(b);
+		return static_cast<int>(a.kind) - static_cast<int>(b.kind);
 	const int sign_a = a.digit_count == 0 ? 0 : a.negative ? -1 : 1;
 	const int sign_b = b.digit_count == 0 ? 0 : b.negative ? -1 : 1;
 	if (sign_a != sign_b)

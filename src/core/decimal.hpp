@@ -19,12 +19,13 @@ static_assert(sizeof(std::size_t) == 8, "sizes of up to four gigabytes are multi
 using Int128 = __int128;
 using UInt128 = unsigned __int128;
 
-enum class NumberKind : std::uint8_t
+// As the server orders them.
+enum class NumberKind : std::int8_t
 {
+	negative_infinity = -1,
 	finite,
-	not_a_number,
 	positive_infinity,
-	negative_infinity
+	not_a_number
 };
 
 struct Decimal
