@@ -20,39 +20,6 @@ bit_length(std::uint64_t value) noexcept
 	return value == 0 ? 0 : 64 - static_cast<unsigned>(__builtin_clzll(value));
 }
 
-inline std::size_t
-varint_size(std::uint64_t value) noexcept
-{
-	return value == 0 ? 1 : (bit_length(value) + 6) / 7;
-}
-
-// Returns the byte behind it.
-inline unsigned char *
-write_varint(unsigned char *out, std::uint64_t value) noexcept
-{
-	for (; value >= 0x80; value >>= 7)
-		*out++ = static_cast<unsigned char>(value | 0x80);
-	*out++ = static_cast<unsigned char>(value);
-	return out;
-}
-
-// The byte behind it; nullptr: there is no number of 64 bits before the end.
-inline const unsigned char *
-read_varint(const unsigned char *next, const unsigned char *end, std::uint64_t &value) noexcept
-{
-	value = 0;
-	for (unsigned shift = 0; next != end && shift < 64; shift += 7)
-	{
-		const std::uint64_t part = *next++;
-		if (shift == 63 && part > 1)
-			return nullptr;
-		value |= (part & 0x7F) << shift;
-		if (part < 0x80)
-			return next;
-	}
-	return nullptr;
-}
-
 // Signed numbers of small magnitude as small unsigned ones: 0, -1, 1, -2, 2 ...  Both are given as
 // their 64 bits.
 inline std::uint64_t
@@ -75,7 +42,12 @@ public:
 
 	void put_byte(unsigned value) noexcept { *next_++ = static_cast<unsigned char>(value); }
 
-	void put_varint(std::uint64_t value) noexcept { next_ = write_varint(next_, value); }
+	void put_varint(std::uint64_t value) noexcept
+	{
+		for (; value >= 0x80; value >>= 7)
+			put_byte(static_cast<unsigned>(value) | 0x80);
+		put_byte(static_cast<unsigned>(value));
+	}
 
 	void put_uint16(unsigned value) noexcept
 	{
@@ -117,11 +89,14 @@ public:
 	std::uint64_t get_varint() noexcept
 	{
 		std::uint64_t value = 0;
-		const unsigned char *behind = read_varint(next_, end_, value);
-		if (behind != nullptr)
+		for (unsigned shift = 0; next_ != end_ && shift < 64; shift += 7)
 		{
-			next_ = behind;
-			return value;
+			const std::uint64_t part = *next_++;
+			if (shift == 63 && part > 1)
+				break;
+			value |= (part & 0x7F) << shift;
+			if (part < 0x80)
+				return value;
 		}
 		failed_ = true;
 		next_ = end_;

@@ -185,19 +185,27 @@ write_steps(const HistoryRow *rows, std::size_t count, const PackingPlan &plan,
 		});
 }
 
-std::size_t
-header_size(const PackingPlan &plan, std::int64_t first_at, int scale) noexcept
+// What comes before the bits.
+void
+write_header(ByteWriter &writer, const PackingPlan &plan, const HistoryRow *rows,
+             int scale) noexcept
 {
-	std::size_t size = fixed_size + varint_size(static_cast<std::uint64_t>(scale)) +
-	                   varint_size(plan.count) + varint_size(plan.times_size) +
-	                   varint_size(plan.prices_size);
+	writer.put_byte(history_version);
+	writer.put_byte((plan.specials ? flag_specials : 0U) | (plan.ties ? flag_ties : 0U) |
+	                byte_order_flag(plan.wide_size));
+	writer.put_byte(plan.time_order);
+	writer.put_byte(plan.price_order);
+	writer.put_byte(plan.tie_order);
+	writer.put_varint(static_cast<std::uint64_t>(scale));
+	writer.put_varint(plan.count);
+	writer.put_varint(plan.times_size);
+	writer.put_varint(plan.prices_size);
 	if (plan.specials)
-		size += varint_size(plan.wide_size);
+		writer.put_varint(plan.wide_size);
 	if (plan.count > 0)
-		size += varint_size(zigzag(static_cast<std::uint64_t>(first_at)));
+		writer.put_varint(zigzag(static_cast<std::uint64_t>(rows[0].at)));
 	if (plan.count > 1)
-		size += varint_size(plan.unit);
-	return size;
+		writer.put_varint(plan.unit);
 }
 
 }  // namespace
@@ -298,7 +306,6 @@ plan_packing(const HistoryRow *rows, std::size_t count, const Prices &prices,
              void (*check_interrupts)()) noexcept
 {
 	PackingPlan plan = {};
-	const std::int64_t first_at = count > 0 ? rows[0].at : 0;
 	Lengths price_lengths;
 	Unit unit(0);
 	for_each_step(
@@ -350,8 +357,11 @@ plan_packing(const HistoryRow *rows, std::size_t count, const Prices &prices,
 	plan.times_size = times.bytes();
 	plan.prices_size = price_codes.bytes();
 	plan.ties_size = ties.bytes();
-	plan.size = header_size(plan, first_at, prices.scale) + plan.times_size + plan.prices_size +
-	            plan.ties_size + plan.wide_size;
+	unsigned char bytes[fixed_size + 7 * max_varint_size];
+	ByteWriter header(bytes);
+	write_header(header, plan, rows, prices.scale);
+	plan.size =
+		header.size() + plan.times_size + plan.prices_size + plan.ties_size + plan.wide_size;
 	return plan;
 }
 
@@ -359,25 +369,9 @@ void
 pack(const HistoryRow *rows, std::size_t count, const Prices &prices, const PackingPlan &plan,
      unsigned char *out, void (*check_interrupts)()) noexcept
 {
-	unsigned char *next = out;
-	*next++ = history_version;
-	*next++ =
-		static_cast<unsigned char>((plan.specials ? flag_specials : 0U) |
-	                               (plan.ties ? flag_ties : 0U) | byte_order_flag(plan.wide_size));
-	*next++ = static_cast<unsigned char>(plan.time_order);
-	*next++ = static_cast<unsigned char>(plan.price_order);
-	*next++ = static_cast<unsigned char>(plan.tie_order);
-	next = write_varint(next, static_cast<std::uint64_t>(prices.scale));
-	next = write_varint(next, plan.count);
-	next = write_varint(next, plan.times_size);
-	next = write_varint(next, plan.prices_size);
-	if (plan.specials)
-		next = write_varint(next, plan.wide_size);
-	if (plan.count > 0)
-		next = write_varint(next, zigzag(static_cast<std::uint64_t>(rows[0].at)));
-	if (plan.count > 1)
-		next = write_varint(next, plan.unit);
-
+	ByteWriter header(out);
+	write_header(header, plan, rows, prices.scale);
+	unsigned char *next = out + header.size();
 	BitWriter times(next);
 	BitWriter price_codes(next + plan.times_size);
 	BitWriter ties(next + plan.times_size + plan.prices_size);
@@ -406,7 +400,6 @@ parse_history(const void *data, std::size_t size, void (*check_interrupts)(),
               History &history) noexcept
 {
 	const auto *bytes = static_cast<const unsigned char *>(data);
-	const unsigned char *end = bytes + size;
 	history = History{};
 	history.check_interrupts = check_interrupts;
 	if (size < fixed_size || bytes[0] != history_version || (bytes[1] & ~all_flags) != 0)
@@ -420,28 +413,18 @@ parse_history(const void *data, std::size_t size, void (*check_interrupts)(),
 	    history.tie_order > largest_order)
 		return false;
 
-	std::uint64_t scale = 0;
-	std::uint64_t count = 0;
-	std::uint64_t times_size = 0;
-	std::uint64_t prices_size = 0;
-	std::uint64_t wide_size = 0;
-	std::uint64_t first_at = 0;
-	const unsigned char *next = read_varint(bytes + fixed_size, end, scale);
-	if (next != nullptr)
-		next = read_varint(next, end, count);
-	if (next != nullptr)
-		next = read_varint(next, end, times_size);
-	if (next != nullptr)
-		next = read_varint(next, end, prices_size);
-	if (next != nullptr && history.specials)
-		next = read_varint(next, end, wide_size);
-	if (next != nullptr && count > 0)
-		next = read_varint(next, end, first_at);
-	if (next != nullptr && count > 1)
-		next = read_varint(next, end, history.unit);
-	if (next == nullptr || scale > max_display_scale)
+	ByteReader reader(bytes + fixed_size, size - fixed_size);
+	const std::uint64_t scale = reader.get_varint();
+	const std::uint64_t count = reader.get_varint();
+	const std::uint64_t times_size = reader.get_varint();
+	const std::uint64_t prices_size = reader.get_varint();
+	const std::uint64_t wide_size = history.specials ? reader.get_varint() : 0;
+	const std::uint64_t first_at = count > 0 ? reader.get_varint() : 0;
+	history.unit = count > 1 ? reader.get_varint() : 0;
+	if (reader.failed() || scale > max_display_scale)
 		return false;
-	std::size_t left = static_cast<std::size_t>(end - next);
+	const unsigned char *next = reader.position();
+	std::size_t left = reader.left();
 	for (const std::uint64_t size_of_part : {wide_size, times_size, prices_size})
 	{
 		if (size_of_part > left)
@@ -457,7 +440,8 @@ parse_history(const void *data, std::size_t size, void (*check_interrupts)(),
 	history.tie_codes = Bytes{next + times_size + prices_size, left};
 	history.count = static_cast<std::uint32_t>(count);
 	history.first_at = static_cast<std::int64_t>(unzigzag(first_at));
-	history.prices = Prices{static_cast<int>(scale), end, static_cast<std::uint32_t>(wide_size)};
+	history.prices =
+		Prices{static_cast<int>(scale), bytes + size, static_cast<std::uint32_t>(wide_size)};
 	return true;
 }
 
