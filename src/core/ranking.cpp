@@ -119,22 +119,31 @@ runs_of_values(const std::int64_t *values, std::size_t count,
 	return result;
 }
 
-// Sorted, with one run for each value; false: too many.
+struct IsLess
+{
+	bool operator()(const Run &a, const Run &b) const noexcept { return a.value < b.value; }
+	bool operator()(const WideRun &a, const WideRun &b) const noexcept
+	{
+		return a.key != b.key ? a.key < b.key : compare_decimals(a.decimal, b.decimal) < 0;
+	}
+};
+
+// Leaves of sorted runs one for each value, and sets how many; false: too many.
+template <class AnyRun>
 bool
-join_equal_runs(Runs &result, const Environment &environment) noexcept
+join_equal_runs(AnyRun *runs, std::size_t &count, const Environment &environment) noexcept
 {
 	std::size_t kept = 0;
 	bool overflow = false;
-	in_parts(result.count, environment.check_interrupts, [&](std::size_t begin, std::size_t end) {
+	in_parts(count, environment.check_interrupts, [&](std::size_t begin, std::size_t end) {
 		for (std::size_t i = begin; i < end; ++i)
-			if (kept == 0 || result.runs[kept - 1].value != result.runs[i].value)
-				result.runs[kept++] = result.runs[i];
+			if (kept == 0 || IsLess()(runs[kept - 1], runs[i]))
+				runs[kept++] = runs[i];
 			else
-				overflow |=
-					__builtin_add_overflow(result.runs[kept - 1].count, result.runs[i].count,
-				                           &result.runs[kept - 1].count);
+				overflow |= __builtin_add_overflow(runs[kept - 1].count, runs[i].count,
+				                                   &runs[kept - 1].count);
 	});
-	result.count = kept;
+	count = kept;
 	return !overflow;
 }
 
@@ -145,11 +154,10 @@ sort_runs(const Run *runs, std::size_t count, const Environment &environment) no
 	std::memcpy(copy, runs, count * sizeof *copy);
 	if (count <= few_values)
 	{
-		std::sort(copy, copy + count, [](const Run &a, const Run &b) { return a.value < b.value; });
+		std::sort(copy, copy + count, IsLess());
 		return Runs{copy, count};
 	}
-	const auto [least, greatest] = std::minmax_element(
-		copy, copy + count, [](const Run &a, const Run &b) { return a.value < b.value; });
+	const auto [least, greatest] = std::minmax_element(copy, copy + count, IsLess());
 	const std::int64_t min = least->value;
 	const std::int64_t max = greatest->value;
 	auto *scratch = allocate<Run>(count, environment);
@@ -170,23 +178,17 @@ rank_scaled(const Block &block, const Environment &environment, Ranking &ranking
 		Runs runs = sort_runs(block.runs(), distribution.run_count, environment);
 		Runs merged{allocate<Run>(all.count + runs.count, environment), all.count + runs.count};
 		std::merge(all.runs, all.runs + all.count, runs.runs, runs.runs + runs.count, merged.runs,
-		           [](const Run &a, const Run &b) { return a.value < b.value; });
+		           IsLess());
 		environment.release(runs.runs);
 		if (all.runs != nullptr)
 			environment.release(all.runs);
 		all = merged;
-		if (!join_equal_runs(all, environment))
+		if (!join_equal_runs(all.runs, all.count, environment))
 			return false;
 	}
 	ranking.runs = all.runs;
 	ranking.run_count = all.count;
 	return true;
-}
-
-bool
-is_less(const WideRun &a, const WideRun &b) noexcept
-{
-	return a.key != b.key ? a.key < b.key : compare_decimals(a.decimal, b.decimal) < 0;
 }
 
 bool
@@ -201,25 +203,15 @@ rank_wide(const Block &block, const Environment &environment, Ranking &ranking) 
 		if (++count % values_between_checks == 0)
 			environment.check_interrupts();
 	const auto sort = [](WideRun *some, std::size_t some_count) {
-		std::sort(some, some + some_count, is_less);
+		std::sort(some, some + some_count, IsLess());
 	};
 	sort_in_place(
 		runs, count, [](const WideRun &run) { return run.key; }, sort, sort,
 		environment.check_interrupts);
 
-	std::size_t kept = 0;
-	for (std::size_t i = 0; i < count; ++i)
-	{
-		if (i % values_between_checks == 0)
-			environment.check_interrupts();
-		if (kept == 0 || is_less(runs[kept - 1], runs[i]))
-			runs[kept++] = runs[i];
-		else if (__builtin_add_overflow(runs[kept - 1].count, runs[i].count, &runs[kept - 1].count))
-			return false;
-	}
 	ranking.wide_runs = runs;
-	ranking.run_count = kept;
-	return true;
+	ranking.run_count = count;
+	return join_equal_runs(runs, ranking.run_count, environment);
 }
 
 constexpr unsigned bucket_bits = 12;
