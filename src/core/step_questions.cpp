@@ -1,37 +1,9 @@
 // The questions on a history, each one pass over its steps.
 #include "core/step_questions.hpp"
 
-#include <algorithm>
-
 namespace listing_stats {
 
 namespace {
-
-bool
-extreme_in(const History &history, const Window &window, int sign, Step &step) noexcept
-{
-	bool found = false;
-	const auto take = [&](const Step &next) {
-		if (next.price == no_price)
-			return;
-		if (!found || sign * compare_prices(history.prices, next.price, step.price) > 0)
-			step = next;
-		found = true;
-	};
-	if (window.since == always.since && !window.has_end)
-	{
-		StepReader reader(history);
-		Step next = {};
-		while (reader.next(next))
-			take(next);
-		return found;
-	}
-	PieceReader reader(history, window);
-	Piece piece = {};
-	while (reader.next(piece))
-		take(piece.step);
-	return found;
-}
 
 double
 approximate_price(const Prices &prices, std::int64_t price) noexcept
@@ -126,15 +98,27 @@ first_known(const History &history, Step &step) noexcept
 }
 
 bool
-lowest_in(const History &history, const Window &window, Step &step) noexcept
+extreme_in(const History &history, const Window &window, int sign, Step &step) noexcept
 {
-	return extreme_in(history, window, -1, step);
-}
-
-bool
-highest_in(const History &history, const Window &window, Step &step) noexcept
-{
-	return extreme_in(history, window, 1, step);
+	bool found = false;
+	const auto take = [&](const Step &next) {
+		if (next.price == no_price)
+			return;
+		if (!found || sign * compare_prices(history.prices, next.price, step.price) > 0)
+			step = next;
+		found = true;
+	};
+	if (window.since == always.since && !window.has_end)
+	{
+		StepReader reader(history);
+		Step next = {};
+		while (reader.next(next))
+			take(next);
+		return found;
+	}
+	for_each_piece(history, window,
+	               [&](const Step &next, std::int64_t, std::int64_t) { take(next); });
+	return found;
 }
 
 LatestAndPrevious

@@ -9,6 +9,8 @@
 
 #include "core/history.hpp"
 
+#include <algorithm>
+
 namespace listing_stats {
 
 struct Window
@@ -20,55 +22,28 @@ struct Window
 
 constexpr Window always = {INT64_MIN, 0, false};
 
-// A step as far as it is in a window.
-struct Piece
+// Calls take(step, from, to) for each step that is in the window: from the later of its time and
+// "since" to the earlier of the next step's time and "until", which is INT64_MAX if there is
+// neither.
+template <class Take>
+[[gnu::always_inline]] inline void
+for_each_piece(const History &history, const Window &window, Take take) noexcept
 {
-	Step step;
-	std::int64_t from;  // the later of the step's time and "since"
-	std::int64_t to;    // the earlier of the next step's time and "until"
-	bool has_end;       // false: in force for ever
-};
-
-class PieceReader
-{
-public:
-	PieceReader(const History &history, const Window &window) noexcept
-		: reader_(history), window_(window), has_next_(reader_.next(next_))
+	StepReader reader(history);
+	Step next = {};
+	for (bool more = reader.next(next); more;)
 	{
+		const Step step = next;
+		more = reader.next(next);
+		if (more && next.at <= window.since)
+			continue;
+		const std::int64_t from = std::max(step.at, window.since);
+		const std::int64_t until = window.has_end ? window.until : INT64_MAX;
+		if (window.has_end && from >= until)
+			return;
+		take(step, from, more ? std::min(next.at, until) : until);
 	}
-
-	[[gnu::always_inline]] bool next(Piece &piece) noexcept
-	{
-		while (has_next_)
-		{
-			piece.step = next_;
-			has_next_ = reader_.next(next_);
-			if (window_.has_end && piece.step.at >= window_.until)
-			{
-				has_next_ = false;
-				return false;
-			}
-			if (has_next_ && next_.at <= window_.since)
-				continue;
-			piece.from = piece.step.at < window_.since ? window_.since : piece.step.at;
-			piece.to = next_.at;
-			piece.has_end = has_next_;
-			if (window_.has_end && (!has_next_ || next_.at > window_.until))
-			{
-				piece.to = window_.until;
-				piece.has_end = true;
-			}
-			return !window_.has_end || piece.from < window_.until;
-		}
-		return false;
-	}
-
-private:
-	StepReader reader_;
-	Window window_;
-	Step next_ = {};
-	bool has_next_;
-};
+}
 
 // Each is false if there is no such step or price.
 [[nodiscard]] bool first_step(const History &history, Step &step) noexcept;
@@ -77,8 +52,9 @@ private:
 [[nodiscard]] std::int64_t last_time(const History &history) noexcept;
 [[nodiscard]] bool step_at(const History &history, std::int64_t time, Step &step) noexcept;
 [[nodiscard]] bool first_known(const History &history, Step &step) noexcept;
-[[nodiscard]] bool lowest_in(const History &history, const Window &window, Step &step) noexcept;
-[[nodiscard]] bool highest_in(const History &history, const Window &window, Step &step) noexcept;
+// The first with the lowest price in the window where the sign is -1, or the highest where it is 1.
+[[nodiscard]] bool extreme_in(const History &history, const Window &window, int sign,
+                              Step &step) noexcept;
 
 // The last price, and the last known one that differs from it.
 struct LatestAndPrevious

@@ -19,12 +19,6 @@ namespace {
 
 constexpr UInt128 microseconds_per_day = USECS_PER_DAY;
 
-Numeric
-call(PGFunction function, Numeric a, Numeric b)
-{
-	return DatumGetNumeric(DirectFunctionCall2(function, NumericGetDatum(a), NumericGetDatum(b)));
-}
-
 Datum
 answer_price(FunctionCallInfo fcinfo, const History &history, int64 price)
 {
@@ -61,16 +55,14 @@ ended_window_argument(FunctionCallInfo fcinfo, const History &history)
 	return window;
 }
 
-using Extreme = bool (*)(const History &, const Window &, Step &) noexcept;
-
 Datum
-answer_extreme(FunctionCallInfo fcinfo, Extreme extreme, bool wants_time)
+answer_extreme(FunctionCallInfo fcinfo, int sign, bool wants_time)
 {
 	if (PG_ARGISNULL(0))
 		PG_RETURN_NULL();
 	const History history = history_of(PG_GETARG_DATUM(0));
 	Step step = {};
-	if (!extreme(history, window_argument(fcinfo), step))
+	if (!extreme_in(history, window_argument(fcinfo), sign, step))
 		PG_RETURN_NULL();
 	if (wants_time)
 		PG_RETURN_TIMESTAMPTZ(step.at);
@@ -85,14 +77,14 @@ scale_of_lengths(const History &history, const Window &window)
 {
 	constexpr int digits = 20;
 	constexpr int greatest_weight = (131072 - digits) / 4 - 1;
-	PieceReader reader(history, window);
-	Piece piece = {};
-	unsigned char scratch[max_encoded_size];
-	while (reader.next(piece))
-		if (is_wide(piece.step.price) &&
-		    decimal_of(history.prices, piece.step.price, scratch).weight > greatest_weight)
-			return digits;
-	return 0;
+	int scale = 0;
+	for_each_piece(history, window, [&](const Step &step, int64, int64) {
+		unsigned char scratch[max_encoded_size];
+		if (is_wide(step.price) &&
+		    decimal_of(history.prices, step.price, scratch).weight > greatest_weight)
+			scale = digits;
+	});
+	return scale;
 }
 
 // The mean where one of the prices is wide.
@@ -100,27 +92,21 @@ Numeric
 wide_average(const History &history, const Window &window, UInt128 known)
 {
 	const int scale = scale_of_lengths(history, window);
-	PieceReader reader(history, window);
-	Piece piece = {};
 	Numeric sum = make_numeric(0, 0);
-	while (reader.next(piece))
-	{
+	for_each_piece(history, window, [&](const Step &step, int64 from, int64 to) {
 		CHECK_FOR_INTERRUPTS();
-		if (piece.step.price == no_price)
-			continue;
-		Numeric length = make_numeric(static_cast<Int128>(piece.to) - piece.from, scale);
-		Numeric part = call(numeric_mul, price_numeric(history.prices, piece.step.price), length);
+		if (step.price == no_price)
+			return;
+		Numeric length = make_numeric(static_cast<Int128>(to) - from, scale);
+		Numeric part = multiply(price_numeric(history.prices, step.price), length);
 		Numeric next = add(sum, part);
 		pfree(sum);
 		pfree(part);
 		pfree(length);
 		sum = next;
-	}
+	});
 	Numeric average = divide(sum, make_numeric(static_cast<Int128>(known), scale));
-	if (scale > 0)  // decimals that only the weights have had
-		average =
-			DatumGetNumeric(DirectFunctionCall1(numeric_trim_scale, NumericGetDatum(average)));
-	return average;
+	return scale > 0 ? trim_scale(average) : average;  // decimals that only the weights have had
 }
 
 Numeric
@@ -128,7 +114,7 @@ price_difference(const Prices &prices, int64 from, int64 to)
 {
 	if (is_scaled(from) && is_scaled(to))
 		return make_numeric(static_cast<Int128>(from) - to, prices.scale);
-	return call(numeric_sub, price_numeric(prices, from), price_numeric(prices, to));
+	return subtract(price_numeric(prices, from), price_numeric(prices, to));
 }
 
 // Days of 24 hours since a time.
@@ -199,22 +185,22 @@ LISTING_STATS_FUNCTION(listing_stats_history_price_at)
 
 LISTING_STATS_FUNCTION(listing_stats_history_lowest)
 {
-	return answer_extreme(fcinfo, lowest_in, false);
+	return answer_extreme(fcinfo, -1, false);
 }
 
 LISTING_STATS_FUNCTION(listing_stats_history_lowest_at)
 {
-	return answer_extreme(fcinfo, lowest_in, true);
+	return answer_extreme(fcinfo, -1, true);
 }
 
 LISTING_STATS_FUNCTION(listing_stats_history_highest)
 {
-	return answer_extreme(fcinfo, highest_in, false);
+	return answer_extreme(fcinfo, 1, false);
 }
 
 LISTING_STATS_FUNCTION(listing_stats_history_highest_at)
 {
-	return answer_extreme(fcinfo, highest_in, true);
+	return answer_extreme(fcinfo, 1, true);
 }
 
 LISTING_STATS_FUNCTION(listing_stats_history_average)
@@ -274,7 +260,7 @@ LISTING_STATS_FUNCTION(listing_stats_history_price_drop_percent)
 	if (compare(previous, make_numeric(0, 0)) == 0)
 		PG_RETURN_NULL();
 	Numeric difference = price_difference(history.prices, prices.previous, prices.latest);
-	PG_RETURN_NUMERIC(divide(call(numeric_mul, make_numeric(100, 0), difference), previous));
+	PG_RETURN_NUMERIC(divide(multiply(make_numeric(100, 0), difference), previous));
 }
 
 LISTING_STATS_FUNCTION(listing_stats_history_is_lowest)

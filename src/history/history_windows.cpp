@@ -459,7 +459,7 @@ LISTING_STATS_FUNCTION(listing_stats_history_prior_price)
 
 	Step lowest = {};
 	Step first = {};
-	const bool found = lowest_in(history, {since, reduced_at, true}, lowest);
+	const bool found = extreme_in(history, {since, reduced_at, true}, -1, lowest);
 	const bool covered = first_step(history, first) && first.at <= since;
 	Datum values[4] = {0, TimestampTzGetDatum(lowest.at), BoolGetDatum(covered),
 	                   TimestampTzGetDatum(reduced_at)};

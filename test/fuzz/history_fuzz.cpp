@@ -23,7 +23,7 @@ check_reading(const unsigned char *bytes, std::size_t size)
 	double prices[7];
 	unsigned char cells[7];
 	(void) last_step(history, step);
-	(void) highest_in(history, {-1000, 1000, true}, step);
+	(void) extreme_in(history, {-1000, 1000, true}, 1, step);
 	(void) latest_and_previous(history);
 	(void) last_reduction(history);
 	(void) durations_in(history, {-1000, 1000, true});

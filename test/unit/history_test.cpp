@@ -49,13 +49,13 @@ test_known_steps()
 	CHECK(!step_at(history, -1, step));
 	CHECK(step_at(history, INT64_MAX, step) && step.price == 9000);
 	// The price in force when a window begins counts.
-	CHECK(lowest_in(history, {20 * day, 50 * day, true}, step) && step.price == 8000 &&
+	CHECK(extreme_in(history, {20 * day, 50 * day, true}, -1, step) && step.price == 8000 &&
 	      step.at == 10 * day);
-	CHECK(lowest_in(history, {30 * day, 50 * day, true}, step) && step.price == 9000);
-	CHECK(highest_in(history, always, step) && step.price == 12000);
-	CHECK(!lowest_in(history, {5 * day, 5 * day, true}, step));
-	CHECK(!lowest_in(history, {-5 * day, 0, true}, step));
-	CHECK(lowest_in(history, {50 * day, 0, false}, step) && step.price == 9000);
+	CHECK(extreme_in(history, {30 * day, 50 * day, true}, -1, step) && step.price == 9000);
+	CHECK(extreme_in(history, always, 1, step) && step.price == 12000);
+	CHECK(!extreme_in(history, {5 * day, 5 * day, true}, -1, step));
+	CHECK(!extreme_in(history, {-5 * day, 0, true}, -1, step));
+	CHECK(extreme_in(history, {50 * day, 0, false}, -1, step) && step.price == 9000);
 	CHECK(latest_and_previous(history).latest == 9000 &&
 	      latest_and_previous(history).previous == 12000);
 	CHECK(changes_of(history, false).count == 3 && changes_of(history, false).last_at == 40 * day);
@@ -112,9 +112,9 @@ test_extremes()
 	const Packed packed = pack_all(collection);
 	CHECK(holds_steps(packed, collection));
 	Step step;
-	CHECK(highest_in(packed.history, always, step) && step.at == 2);
-	CHECK(highest_in(packed.history, {INT64_MIN, 2, true}, step) && step.at == 1);
-	CHECK(lowest_in(packed.history, always, step) && step.at == 3);
+	CHECK(extreme_in(packed.history, always, 1, step) && step.at == 2);
+	CHECK(extreme_in(packed.history, {INT64_MIN, 2, true}, 1, step) && step.at == 1);
+	CHECK(extreme_in(packed.history, always, -1, step) && step.at == 3);
 	CHECK(durations_in(packed.history, always).endless);
 	CHECK(durations_in(packed.history, {1, 4, true}).wide);
 	CHECK(durations_in(packed.history, {INT64_MIN, 1, true}).endless);
@@ -125,7 +125,7 @@ test_extremes()
 
 	const Packed none = pack_all(collect({}));
 	CHECK(none.history.count == 0 && holds_steps(none, collect({})));
-	CHECK(!last_step(none.history, step) && !lowest_in(none.history, always, step));
+	CHECK(!last_step(none.history, step) && !extreme_in(none.history, always, -1, step));
 	CHECK(latest_and_previous(none.history).previous == no_price);
 	double prices[3];
 	unsigned char cells[3] = {9, 9, 9};
@@ -269,8 +269,8 @@ answers(const History &history, std::int64_t a, std::int64_t b)
 	add(last_step(history, step), step.at, step.price);
 	add(history.count > 0, history.count > 0 ? last_time(history) : 0, history.count);
 	add(step_at(history, a, step), step.at, step.price);
-	add(lowest_in(history, window, step), step.at, step.price);
-	add(highest_in(history, window, step), step.at, step.price);
+	add(extreme_in(history, window, -1, step), step.at, step.price);
+	add(extreme_in(history, window, 1, step), step.at, step.price);
 	add(start_of_latest(history, step), step.at, step.price);
 	add(true, 0, latest_and_previous(history).latest);
 	add(true, 0, latest_and_previous(history).previous);
@@ -333,7 +333,7 @@ test_random()
 		}
 		CHECK(answers(packed.history, a, b) == answers(packed.unpacked, a, b));
 		Step step;
-		const bool found = lowest_in(packed.history, {a, b, true}, step);
+		const bool found = extreme_in(packed.history, {a, b, true}, -1, step);
 		CHECK(found == (lowest != nullptr) && (!found || step.at == lowest->at));
 		const Durations durations = durations_in(packed.history, {a, b, true});
 		CHECK(durations.known == known && durations.total == total && durations.wide == wide);
@@ -369,7 +369,7 @@ test_damage()
 			Step step;
 			double prices[4];
 			unsigned char cells[4];
-			(void) lowest_in(history, always, step);
+			(void) extreme_in(history, always, -1, step);
 			(void) latest_and_previous(history);
 			draw(history, INT64_MIN, INT64_MAX, prices, cells, 4, 8);
 			if (read_steps(history, rows.data()) &&
@@ -464,7 +464,7 @@ test_pauses()
 	paused("last_step", steps, [&] { (void) last_step(history, step); });
 	paused("last_time", steps, [&] { (void) last_time(history); });
 	paused("step_at", steps, [&] { (void) step_at(history, count, step); });
-	paused("lowest_in", steps, [&] { (void) lowest_in(history, window, step); });
+	paused("extreme_in", steps, [&] { (void) extreme_in(history, window, -1, step); });
 	paused("latest_and_previous", steps, [&] { (void) latest_and_previous(history); });
 	paused("start_of_latest", steps, [&] { (void) start_of_latest(history, step); });
 	paused("lowest_and_latest", steps, [&] { (void) lowest_and_latest(history); });
@@ -472,7 +472,7 @@ test_pauses()
 	paused("last_reduction", steps, [&] { (void) last_reduction(history); });
 	paused("durations_in", steps, [&] { (void) durations_in(history, window); });
 	paused("draw", steps, [&] { draw(history, 0, count, cells, levels, 3, 8); });
-	paused("unpacked", steps, [&] { (void) lowest_in(packed.unpacked, window, step); });
+	paused("unpacked", steps, [&] { (void) extreme_in(packed.unpacked, window, -1, step); });
 }
 
 Decimal
