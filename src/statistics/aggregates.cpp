@@ -248,11 +248,7 @@ LISTING_STATS_FUNCTION(listing_stats_finish_median)
 	Block block = {};
 	Ranking ranking = {};
 	Extent extent = {};
-	bool ranked = true;
-	if (is_growing(PG_GETARG_DATUM(0), block))
-		ranked = rank_if_short(block, ranking, extent);
-	else
-		ranking = rank(PG_GETARG_DATUM(0));
+	const bool ranked = rank_if_short(PG_GETARG_DATUM(0), block, ranking, extent);
 	if (ranking.count() == 0)
 		PG_RETURN_NULL();
 	const Quartile place = quartile_of(ranking.count(), 2);

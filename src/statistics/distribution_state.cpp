@@ -83,7 +83,7 @@ add_count(int64 &count, int64 times)
 	count += times;
 }
 
-// Copies a block into a larger one: its runs are where that ends.
+// Copies what is in a block into another: its runs are where that ends.
 void
 copy_block(const Block &from, const Block &to)
 {
@@ -179,22 +179,13 @@ flat_size(ExpandedObjectHeader *header)
 void
 flatten(ExpandedObjectHeader *header, void *result, Size size)
 {
-	const Block &block = reinterpret_cast<ExpandedDistribution *>(header)->block;
-	auto *flat = static_cast<Distribution *>(result);
-	const std::size_t front = sizeof(Distribution) + block.distribution->front_size();
 	memset(static_cast<char *>(result) + size - sizeof(int64), 0, sizeof(int64));
-	memcpy(flat, block.distribution, front);
-	SET_VARSIZE(flat, size);
-	memcpy(Block{flat, size}.runs(), block.runs(), flat->run_count * sizeof(Run));
+	copy_block(reinterpret_cast<ExpandedDistribution *>(header)->block,
+	           Block{static_cast<Distribution *>(result), size});
+	SET_VARSIZE(result, size);
 }
 
 const ExpandedObjectMethods methods = {flat_size, flatten};
-
-struct varlena *
-detoast(Datum datum)
-{
-	return pg_detoast_datum_packed(reinterpret_cast<struct varlena *>(DatumGetPointer(datum)));
-}
 
 Form
 form_of(const struct varlena *flat)
@@ -221,8 +212,9 @@ flat_block(struct varlena *flat)
 }
 
 Ranking
-rank_stored(const struct varlena *stored)
+rank_stored(Datum datum)
 {
+	const auto *stored = reinterpret_cast<struct varlena *>(DatumGetPointer(datum));
 	Ranking ranking = {};
 	if (!read_stored(VARDATA_ANY(stored), VARSIZE_ANY_EXHDR(stored), server, ranking))
 		report_corrupt_distribution();
@@ -245,9 +237,18 @@ read_header(Datum datum, StoredHeader &header)
 	return true;
 }
 
+// Whether the datum is a block that grows, and which.  If not it is stored: detoasted from then on.
 bool
-is_growing(struct varlena *flat, Block &block)
+is_growing(Datum &datum, Block &block)
 {
+	if (VARATT_IS_EXTERNAL_EXPANDED(DatumGetPointer(datum)))
+	{
+		block = expanded_distribution(datum)->block;
+		return true;
+	}
+	struct varlena *flat =
+		pg_detoast_datum_packed(reinterpret_cast<struct varlena *>(DatumGetPointer(datum)));
+	datum = PointerGetDatum(flat);
 	if (form_of(flat) != Form::growing)
 		return false;
 	block = flat_block(flat);
@@ -265,15 +266,6 @@ report_corrupt_distribution()
 	pg_unreachable();
 }
 
-bool
-is_growing(Datum datum, Block &block)
-{
-	if (!VARATT_IS_EXTERNAL_EXPANDED(DatumGetPointer(datum)))
-		return is_growing(detoast(datum), block);
-	block = expanded_distribution(datum)->block;
-	return true;
-}
-
 Ranking
 rank(const Block &block)
 {
@@ -284,8 +276,13 @@ rank(const Block &block)
 }
 
 bool
-rank_if_short(const Block &block, Ranking &ranking, Extent &extent)
+rank_if_short(Datum datum, Block &block, Ranking &ranking, Extent &extent)
 {
+	if (!is_growing(datum, block))
+	{
+		ranking = rank_stored(datum);
+		return true;
+	}
 	const ShortWay way = rank_if_short(block, server, ranking, extent);
 	if (way == ShortWay::too_many)
 		report_too_many();
@@ -296,10 +293,7 @@ Ranking
 rank(Datum datum)
 {
 	Block block = {};
-	if (VARATT_IS_EXTERNAL_EXPANDED(DatumGetPointer(datum)))
-		return rank(expanded_distribution(datum)->block);
-	struct varlena *flat = detoast(datum);
-	return is_growing(flat, block) ? rank(block) : rank_stored(flat);
+	return is_growing(datum, block) ? rank(block) : rank_stored(datum);
 }
 
 Datum
@@ -348,7 +342,7 @@ DistributionState::DistributionState(NullableDatum datum, MemoryContext context)
 	Pointer pointer = DatumGetPointer(datum.value);
 	if (VARATT_IS_EXTERNAL_EXPANDED_RW(pointer))
 		expanded_ = expanded_distribution(datum.value);
-	else if (VARATT_IS_EXTERNAL_EXPANDED(pointer) || !is_growing(detoast(datum.value), flat_))
+	else if (VARATT_IS_EXTERNAL_EXPANDED(pointer) || !is_growing(datum.value, flat_))
 	{
 		start();
 		merge(datum.value);
@@ -598,15 +592,16 @@ DistributionState::merge_block(const Block &other)
 }
 
 void
-DistributionState::merge_stored(const struct varlena *stored)
+DistributionState::merge_stored(Datum datum)
 {
+	const auto *stored = reinterpret_cast<struct varlena *>(DatumGetPointer(datum));
 	ByteReader reader(VARDATA_ANY(stored), VARSIZE_ANY_EXHDR(stored));
 	StoredHeader header;
 	if (!read_stored_header(reader, header) || header.run_count > reader.left())
 		report_corrupt_distribution();
 	if (header.wide)
 	{
-		const Ranking ranking = rank_stored(stored);
+		const Ranking ranking = rank_stored(datum);
 		merge_counts(ranking.counts);
 		make_wide();
 		(void) reach_scale(ranking.scale);
@@ -652,18 +647,13 @@ void
 DistributionState::merge(Datum other)
 {
 	Block block = {};
-	if (VARATT_IS_EXTERNAL_EXPANDED(DatumGetPointer(other)))
-	{
-		merge_block(expanded_distribution(other)->block);
-		return;
-	}
-	struct varlena *flat = detoast(other);
+	Datum flat = other;
 	if (is_growing(flat, block))
 		merge_block(block);
 	else
 		merge_stored(flat);
-	if (reinterpret_cast<Pointer>(flat) != DatumGetPointer(other))
-		pfree(flat);
+	if (flat != other)
+		pfree(DatumGetPointer(flat));
 }
 
 }  // namespace listing_stats

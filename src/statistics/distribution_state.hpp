@@ -66,7 +66,7 @@ private:
 	bool reach_scale(int scale) const;
 	void merge_counts(const Counts &counts) const;
 	void merge_block(const Block &other);
-	void merge_stored(const struct varlena *stored);
+	void merge_stored(Datum datum);
 
 	MemoryContext context_;
 	ExpandedDistribution *expanded_ = nullptr;
@@ -75,16 +75,13 @@ private:
 
 static_assert(std::is_trivially_destructible_v<DistributionState>);
 
-// Whether the datum is a block that grows, and which.  Detoasts.
-bool is_growing(Datum datum, Block &block);
-
 // Any distribution in order.  Error 54000: there are more than max_count values.
 Ranking rank(Datum datum);
 Ranking rank(const Block &block);
 
-// False: select_ranks() is a shorter way to a few ranks.  Then the extent is set, and what the
-// ranking says except its runs.
-bool rank_if_short(const Block &block, Ranking &ranking, Extent &extent);
+// False: it is a block that grows, and select_ranks() is a shorter way to a few ranks.  Then block
+// and extent are set, and what the ranking says except its runs.
+bool rank_if_short(Datum datum, Block &block, Ranking &ranking, Extent &extent);
 
 // The stored form.  Error 54000 when it would take more than a gigabyte.
 Datum store(const Ranking &ranking);

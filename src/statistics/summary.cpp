@@ -14,64 +14,7 @@ const char *const field_names[Summary::fields] = {"min", "q1",   "median", "q3",
 constexpr int quartile_count = 3;
 constexpr int rank_count = 2 + 2 * quartile_count;
 
-void
-ask_sums(Summary *summary, Sums sums)
-{
-	summary->numbers[Summary::total] = sums[Sum::total];
-	summary->numbers[Summary::mean] = sums[Sum::mean];
-	summary->numbers[Summary::stddev] = sums[Sum::sample_deviation];
-}
-
-void
-ask_order(Summary *summary, Order order)
-{
-	if (summary->count == 0)
-		return;
-	summary->numbers[Summary::lowest] = order.at(0);
-	for (int i = 0; i < quartile_count; ++i)
-	{
-		const Quartile place = quartile_of(summary->count, i + 1);
-		summary->numbers[Summary::first_quartile + i] = order.between(place.rank, place.quarters);
-	}
-	summary->numbers[Summary::highest] = order.at(summary->count - 1);
-}
-
 constexpr std::initializer_list<Sum> wanted_sums = {Sum::total, Sum::mean, Sum::sample_deviation};
-
-Summary
-summarize_ranked(const Ranking &ranking)
-{
-	Summary summary = {};
-	summary.count = ranking.count();
-	summary.nulls = ranking.counts.nulls;
-	ask_sums(&summary, sums_of(ranking, wanted_sums));
-	ask_order(&summary, Order(ranking));
-	return summary;
-}
-
-// The ranking has no runs.
-Summary
-summarize_unranked(const Ranking &ranking, const Block &block, const Extent &extent)
-{
-	Summary summary = {};
-	summary.count = ranking.count();
-	summary.nulls = ranking.counts.nulls;
-	int64 ranks[rank_count] = {0, summary.count - 1};
-	for (int i = 0; i < quartile_count; ++i)
-	{
-		ranks[2 + 2 * i] = quartile_of(summary.count, i + 1).rank;
-		ranks[3 + 2 * i] = ranks[2 + 2 * i] + 1;
-	}
-	const Distribution *distribution = block.distribution;
-	ask_sums(&summary, summary.count > ranking.finite_count
-	                       ? sums_of(ranking, wanted_sums)
-	                       : sums_of(moments_of(distribution->values(), distribution->used, extent,
-	                                            server.check_interrupts),
-	                                 summary.count, ranking.scale, wanted_sums));
-	CHECK_FOR_INTERRUPTS();
-	ask_order(&summary, Order(ranking, block, extent, ranks, rank_count));
-	return summary;
-}
 
 // The row type of the result, looked up once per query.
 TupleDesc
@@ -129,12 +72,41 @@ Summary
 summarize(Datum datum)
 {
 	Block block = {};
-	if (!is_growing(datum, block))
-		return summarize_ranked(rank(datum));
 	Ranking ranking = {};
 	Extent extent = {};
-	return rank_if_short(block, ranking, extent) ? summarize_ranked(ranking)
-	                                             : summarize_unranked(ranking, block, extent);
+	const bool ranked = rank_if_short(datum, block, ranking, extent);
+	Summary summary = {};
+	summary.count = ranking.count();
+	summary.nulls = ranking.counts.nulls;
+	if (summary.count == 0)
+		return summary;
+
+	const Distribution *distribution = block.distribution;
+	Sums sums = ranked || summary.count > ranking.finite_count
+	                ? sums_of(ranking, wanted_sums)
+	                : sums_of(moments_of(distribution->values(), distribution->used, extent,
+	                                     server.check_interrupts),
+	                          summary.count, ranking.scale, wanted_sums);
+	summary.numbers[Summary::total] = sums[Sum::total];
+	summary.numbers[Summary::mean] = sums[Sum::mean];
+	summary.numbers[Summary::stddev] = sums[Sum::sample_deviation];
+	CHECK_FOR_INTERRUPTS();
+
+	Quartile quartiles[quartile_count];
+	int64 ranks[rank_count] = {0, summary.count - 1};
+	for (int i = 0; i < quartile_count; ++i)
+	{
+		quartiles[i] = quartile_of(summary.count, i + 1);
+		ranks[2 + 2 * i] = quartiles[i].rank;
+		ranks[3 + 2 * i] = quartiles[i].rank + 1;
+	}
+	Order order = ranked ? Order(ranking) : Order(ranking, block, extent, ranks, rank_count);
+	summary.numbers[Summary::lowest] = order.at(0);
+	for (int i = 0; i < quartile_count; ++i)
+		summary.numbers[Summary::first_quartile + i] =
+			order.between(quartiles[i].rank, quartiles[i].quarters);
+	summary.numbers[Summary::highest] = order.at(summary.count - 1);
+	return summary;
 }
 
 Datum

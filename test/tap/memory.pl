@@ -220,5 +220,17 @@ for my $statement ('SELECT count(*) FROM (SELECT s FROM sets ORDER BY s OFFSET 0
 	cmp_ok($bytes, '<', 25e6, $statement);
 	undef $session;
 }
+
+# A large one is read once: 14 MB as it is stored, and 16 bytes for each value in order.
+$node->safe_psql('postgres', 'CREATE TABLE large AS SELECT listing_stats.price_stats(hashint8extended(i, 0)) AS s FROM generate_series(1, 2000000) i');
+for my $question ('listing_stats.summarize(s)', 's::json', 's::jsonb')
+{
+	$session = Psql->new('-h', $node->host, '-p', $node->port, 'postgres');
+	$session->run('SELECT count(s) FROM sets;');
+	my $bytes = growth("SELECT length(($question)::text) FROM large;");
+	note sprintf '%s: %.1f MB', $question, $bytes / 1e6;
+	cmp_ok($bytes, '<', 52e6, $question);
+	undef $session;
+}
 $node->stop;
 done_testing();
