@@ -43,39 +43,41 @@ read_count(ByteReader &reader, std::int64_t &count) noexcept
 }
 
 bool
-read_scaled_runs(ByteReader &reader, const StoredHeader &header, const Environment &environment,
-                 Ranking &ranking) noexcept
+read_scaled_runs(ByteReader &reader, const Environment &environment, Ranking &ranking) noexcept
 {
-	auto *runs = static_cast<Run *>(environment.allocate((header.run_count + 1) * sizeof(Run)));
-	RunReader run_reader(reader, header);
-	std::size_t count = 0;
-	while (run_reader.next(runs[count]))
-		if (++count % values_between_checks == 0)
+	auto *runs = static_cast<Run *>(environment.allocate((ranking.run_count + 1) * sizeof(Run)));
+	Run run = {};
+	for (std::size_t i = 0; i < ranking.run_count; ++i)
+	{
+		if (!read_run(reader, run))
+			return false;
+		runs[i] = run;
+		if (i % values_between_checks == 0)
 			environment.check_interrupts();
+	}
 	ranking.runs = runs;
-	return !run_reader.failed();
+	return true;
 }
 
 bool
-read_wide_runs(ByteReader &reader, const StoredHeader &header, const Environment &environment,
-               Ranking &ranking) noexcept
+read_wide_runs(ByteReader &reader, const Environment &environment, Ranking &ranking) noexcept
 {
 	auto *runs =
-		static_cast<WideRun *>(environment.allocate((header.run_count + 1) * sizeof(WideRun)));
+		static_cast<WideRun *>(environment.allocate((ranking.run_count + 1) * sizeof(WideRun)));
 	auto *digits = static_cast<std::uint16_t *>(environment.allocate(reader.left() + 2));
 	bool must_be_wide = false;
-	for (std::size_t i = 0; i < header.run_count; ++i)
+	for (std::size_t i = 0; i < ranking.run_count; ++i)
 	{
 		std::int64_t value = 0;
-		if (!read_entry(reader, runs[i], digits) || least_scale(runs[i].decimal) > header.scale ||
+		if (!read_entry(reader, runs[i], digits) || least_scale(runs[i].decimal) > ranking.scale ||
 		    (i > 0 && compare_decimals(runs[i - 1].decimal, runs[i].decimal) >= 0))
 			return false;
-		must_be_wide |= !scaled_value(runs[i].decimal, header.scale, value);
+		must_be_wide |= !scaled_value(runs[i].decimal, ranking.scale, value);
 		if (i % values_between_checks == 0)
 			environment.check_interrupts();
 	}
 	ranking.wide_runs = runs;
-	return must_be_wide || header.scale > max_scale;
+	return must_be_wide || ranking.scale > max_scale;
 }
 
 // A scaled value as a decimal, whose digits lie in the buffer.
@@ -175,80 +177,65 @@ write_stored(const Ranking &ranking, unsigned char *out, const Environment &envi
 }
 
 bool
-read_stored_header(ByteReader &reader, StoredHeader &header) noexcept
+read_stored_header(ByteReader &reader, Ranking &ranking) noexcept
 {
-	header = StoredHeader{};
+	ranking = Ranking{};
 	const unsigned version = reader.get_byte();
 	const unsigned flags = reader.get_byte();
 	const std::uint64_t scale = reader.get_varint();
 	if (reader.failed() || version != static_cast<unsigned>(Form::stored) ||
 	    (flags & ~(stored_wide | stored_counts)) != 0)
 		return false;
-	header.wide = (flags & stored_wide) != 0;
-	if (scale > static_cast<std::uint64_t>(header.wide ? max_display_scale : max_scale))
+	ranking.wide = (flags & stored_wide) != 0;
+	if (scale > static_cast<std::uint64_t>(ranking.wide ? max_display_scale : max_scale))
 		return false;
-	header.scale = static_cast<int>(scale);
+	ranking.scale = static_cast<int>(scale);
 
 	std::int64_t runs = 0;
-	Counts &counts = header.counts;
+	Counts &counts = ranking.counts;
 	if ((flags & stored_counts) != 0 &&
 	    (!read_count(reader, counts.nulls) || !read_count(reader, counts.not_a_numbers) ||
 	     !read_count(reader, counts.positive_infinities) ||
 	     !read_count(reader, counts.negative_infinities) || !has_counts(counts)))
 		return false;
-	if (!read_count(reader, header.finite_count) || !read_count(reader, runs))
+	if (!read_count(reader, ranking.finite_count) || !read_count(reader, runs))
 		return false;
-	header.run_count = static_cast<std::size_t>(runs);
-	Int128 total = header.finite_count;
+	ranking.run_count = static_cast<std::size_t>(runs);
+	Int128 total = ranking.finite_count;
 	for (const std::int64_t count : {counts.nulls, counts.not_a_numbers, counts.positive_infinities,
 	                                 counts.negative_infinities})
 		total += count;
 	// Without finite values there is nothing to scale, and nothing wide.
-	return total <= max_count && runs <= header.finite_count &&
-	       (runs == 0) == (header.finite_count == 0) &&
-	       (runs > 0 || (header.scale == 0 && !header.wide));
+	return total <= max_count && runs <= ranking.finite_count &&
+	       (runs == 0) == (ranking.finite_count == 0) &&
+	       (runs > 0 || (ranking.scale == 0 && !ranking.wide));
 }
 
 bool
-RunReader::next(Run &run) noexcept
+read_run(ByteReader &reader, Run &run) noexcept
 {
-	if (left_ == 0 || failed_)
-		return false;
-	--left_;
-	const unsigned byte = reader_.get_byte();
+	const bool first = run.count == 0;
+	const unsigned byte = reader.get_byte();
 	std::uint64_t step = byte & (is_repeated - 1);
 	if ((byte & is_continued) != 0)
 	{
-		const std::uint64_t rest = reader_.get_varint();
-		failed_ |= rest > UINT64_MAX >> first_bits;
+		const std::uint64_t rest = reader.get_varint();
+		if (rest > UINT64_MAX >> first_bits)
+			return false;
 		step |= rest << first_bits;
 	}
 	run.count = 1;
 	if ((byte & is_repeated) != 0)
 	{
-		if (!read_count(reader_, run.count))
-		{
-			failed_ = true;
+		if (!read_count(reader, run.count))
 			return false;
-		}
 		run.count += 2;
 	}
-	if (first_)
-	{
-		value_ = static_cast<std::int64_t>(unzigzag(step));
-		first_ = false;
-		failed_ |= value_ == INT64_MIN;
-	}
-	else
-	{
-		const std::uint64_t room =
-			static_cast<std::uint64_t>(INT64_MAX) - static_cast<std::uint64_t>(value_);
-		failed_ |= step >= room;
-		value_ = static_cast<std::int64_t>(static_cast<std::uint64_t>(value_) + step + 1);
-	}
-	run.value = value_;
-	failed_ |= reader_.failed();
-	return !failed_;
+	const auto before = static_cast<std::uint64_t>(run.value);
+	if (!first && step >= static_cast<std::uint64_t>(INT64_MAX) - before)
+		return false;
+	run.value = static_cast<std::int64_t>(first ? unzigzag(step) : before + step + 1);
+	return run.value != INT64_MIN && !reader.failed();
 }
 
 bool
@@ -256,17 +243,14 @@ read_stored(const void *data, std::size_t size, const Environment &environment,
             Ranking &ranking) noexcept
 {
 	ByteReader reader(data, size);
-	StoredHeader header;
 	// Nothing is allocated for runs that cannot be there.
-	if (!read_stored_header(reader, header) ||
-	    header.run_count > reader.left() / (header.wide ? min_entry_size : 1))
+	if (!read_stored_header(reader, ranking) ||
+	    ranking.run_count > reader.left() / (ranking.wide ? min_entry_size : 1))
 		return false;
-	ranking =
-		Ranking{header.wide, header.scale, header.counts, header.run_count, nullptr, nullptr, 0};
-	return (header.wide ? read_wide_runs(reader, header, environment, ranking)
-	                    : read_scaled_runs(reader, header, environment, ranking)) &&
-	       reader.left() == 0 && count_values(ranking) &&
-	       ranking.finite_count == header.finite_count;
+	const std::int64_t finite_count = ranking.finite_count;
+	return (ranking.wide ? read_wide_runs(reader, environment, ranking)
+	                     : read_scaled_runs(reader, environment, ranking)) &&
+	       reader.left() == 0 && count_values(ranking) && ranking.finite_count == finite_count;
 }
 
 void

@@ -34,38 +34,13 @@ constexpr std::size_t max_header_size = 2 + 7 * max_varint_size;
 std::size_t write_stored(const Ranking &ranking, unsigned char *out,
                          const Environment &environment) noexcept;
 
-struct StoredHeader
-{
-	bool wide;
-	int scale;
-	Counts counts;
-	std::int64_t finite_count;
-	std::size_t run_count;
-};
+// Reads a ranking except its runs.  False: the bytes do not begin with such a header.  The first
+// max_header_size of them suffice.
+[[nodiscard]] bool read_stored_header(ByteReader &reader, Ranking &ranking) noexcept;
 
-// False: the bytes do not begin with such a header.  The first max_header_size of them suffice.
-[[nodiscard]] bool read_stored_header(ByteReader &reader, StoredHeader &header) noexcept;
-
-// Reads the runs behind a header that is not wide.
-class RunReader
-{
-public:
-	RunReader(ByteReader &reader, const StoredHeader &header) noexcept
-		: reader_(reader), left_(header.run_count)
-	{
-	}
-
-	// False: there are no more, or the bytes of the next one are no run.
-	[[nodiscard]] bool next(Run &run) noexcept;
-	bool failed() const noexcept { return failed_ || reader_.failed(); }
-
-private:
-	ByteReader &reader_;
-	std::size_t left_;
-	std::int64_t value_ = 0;
-	bool first_ = true;
-	bool failed_ = false;
-};
+// Reads one of the runs behind a header that is not wide.  The run is the one before; its count is
+// 0 for the first.  False: these are not the bytes of the next one.
+[[nodiscard]] bool read_run(ByteReader &reader, Run &run) noexcept;
 
 // False: these bytes are not exactly one multiset.
 [[nodiscard]] bool read_stored(const void *data, std::size_t size, const Environment &environment,

@@ -92,6 +92,20 @@ copy_block(const Block &from, const Block &to)
 	memcpy(to.runs(), from.runs(), from.distribution->run_count * sizeof(Run));
 }
 
+// Needs room for it.
+void
+put_run(const Block &block, Run run)
+{
+	Distribution *distribution = block.distribution;
+	if (run.count == 1)
+		distribution->values()[distribution->used++] = run.value;
+	else
+	{
+		++distribution->run_count;
+		*block.runs() = run;
+	}
+}
+
 bool
 has_many_runs(const Block &block)
 {
@@ -144,13 +158,8 @@ compact(ExpandedDistribution *expanded)
 		for (std::size_t i = begin; i < end; ++i)
 			if (ranking.wide)
 				write_entry(writer, ranking.wide_runs[i].decimal, ranking.wide_runs[i].count);
-			else if (ranking.runs[i].count == 1)
-				distribution->values()[distribution->used++] = ranking.runs[i].value;
 			else
-			{
-				++distribution->run_count;
-				*expanded->block.runs() = ranking.runs[i];
-			}
+				put_run(expanded->block, ranking.runs[i]);
 	});
 	if (ranking.wide)
 		distribution->used = static_cast<uint32>(writer.size());
@@ -223,7 +232,7 @@ rank_stored(Datum datum)
 
 // False: it is no stored form, but one that grows.
 bool
-read_header(Datum datum, StoredHeader &header)
+read_header(Datum datum, Ranking &header)
 {
 	if (VARATT_IS_EXTERNAL_EXPANDED(DatumGetPointer(datum)))
 		return false;
@@ -316,7 +325,7 @@ Counts
 counts_of(Datum datum)
 {
 	Block block = {};
-	StoredHeader header = {};
+	Ranking header = {};
 	if (read_header(datum, header))
 		return header.counts;
 	return is_growing(datum, block) ? block.distribution->counts : Counts{};
@@ -325,11 +334,8 @@ counts_of(Datum datum)
 int64
 value_count_of(Datum datum)
 {
-	StoredHeader header = {};
-	if (!read_header(datum, header))
-		return rank(datum).count();
-	return header.finite_count + header.counts.negative_infinities +
-	       header.counts.positive_infinities + header.counts.not_a_numbers;
+	Ranking header = {};
+	return read_header(datum, header) ? header.count() : rank(datum).count();
 }
 
 DistributionState::DistributionState(NullableDatum datum, MemoryContext context) : context_(context)
@@ -439,14 +445,7 @@ void
 DistributionState::add_run(Run run)
 {
 	make_room(sizeof(Run));
-	Distribution *distribution = this->distribution();
-	if (run.count == 1)
-		distribution->values()[distribution->used++] = run.value;
-	else
-	{
-		++distribution->run_count;
-		*block().runs() = run;
-	}
+	put_run(block(), run);
 }
 
 void
@@ -596,7 +595,7 @@ DistributionState::merge_stored(Datum datum)
 {
 	const auto *stored = reinterpret_cast<struct varlena *>(DatumGetPointer(datum));
 	ByteReader reader(VARDATA_ANY(stored), VARSIZE_ANY_EXHDR(stored));
-	StoredHeader header;
+	Ranking header = {};
 	if (!read_stored_header(reader, header) || header.run_count > reader.left())
 		report_corrupt_distribution();
 	if (header.wide)
@@ -614,33 +613,22 @@ DistributionState::merge_stored(Datum datum)
 		return;
 	}
 	merge_counts(header.counts);
-	RunReader runs(reader, header);
-	Run run = {};
-	if (header.run_count > 0 && reach_scale(header.scale) && header.scale == distribution()->scale)
-	{
+	const bool plain =
+		header.run_count > 0 && reach_scale(header.scale) && header.scale == distribution()->scale;
+	if (plain)
 		make_room(header.run_count * sizeof(Run));
-		Distribution *into = distribution();
-		int64 *values = into->values();
-		Run *next_run = block().runs();
-		for (std::size_t i = 0; runs.next(run); ++i)
-		{
-			if (i % values_between_checks == 0)
-				CHECK_FOR_INTERRUPTS();
-			if (run.count == 1)
-				values[into->used++] = run.value;
-			else
-				*--next_run = run, ++into->run_count;
-		}
-	}
-	else
-		for (std::size_t i = 0; runs.next(run); ++i)
-		{
-			if (i % values_between_checks == 0)
-				CHECK_FOR_INTERRUPTS();
+	Run run = {};
+	for (std::size_t i = 0; i < header.run_count; ++i)
+	{
+		if (i % values_between_checks == 0)
+			CHECK_FOR_INTERRUPTS();
+		if (!read_run(reader, run))
+			report_corrupt_distribution();
+		if (plain)
+			put_run(block(), run);
+		else
 			add(run.value, header.scale, run.count);
-		}
-	if (runs.failed())
-		report_corrupt_distribution();
+	}
 }
 
 void
