@@ -12,14 +12,6 @@ namespace listing_stats {
 
 namespace {
 
-void
-require_aggregate(FunctionCallInfo fcinfo)
-{
-	if (AggCheckCallContext(fcinfo, nullptr) == 0)
-		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-		                errmsg("function called outside of an aggregate")));
-}
-
 // The rows collected so far, to be changed in place.
 HistoryRows *
 collected(FunctionCallInfo fcinfo)
@@ -58,7 +50,7 @@ template <class Accumulate>
 Datum
 accumulate(FunctionCallInfo fcinfo, Accumulate accumulate_value)
 {
-	require_aggregate(fcinfo);
+	(void) aggregate_context(fcinfo);
 	if (PG_ARGISNULL(1))
 	{
 		if (PG_ARGISNULL(0))
@@ -114,7 +106,7 @@ LISTING_STATS_FUNCTION(listing_stats_history_accumulate_real)
 
 LISTING_STATS_FUNCTION(listing_stats_history_combine)
 {
-	require_aggregate(fcinfo);
+	(void) aggregate_context(fcinfo);
 	if (PG_ARGISNULL(1))
 	{
 		if (PG_ARGISNULL(0))
@@ -126,7 +118,7 @@ LISTING_STATS_FUNCTION(listing_stats_history_combine)
 
 LISTING_STATS_FUNCTION(listing_stats_history_finish)
 {
-	require_aggregate(fcinfo);
+	(void) aggregate_context(fcinfo);
 	PG_RETURN_POINTER(
 		pack_history(PG_ARGISNULL(0) ? new_history_rows() : history_rows_of(PG_GETARG_DATUM(0))));
 }

@@ -169,14 +169,6 @@ state_argument(FunctionCallInfo fcinfo, int argument)
 	           : reinterpret_cast<LatestState *>(PG_DETOAST_DATUM(PG_GETARG_DATUM(argument)));
 }
 
-void
-require_aggregate(FunctionCallInfo fcinfo)
-{
-	if (AggCheckCallContext(fcinfo, nullptr) == 0)
-		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-		                errmsg("function called outside of an aggregate")));
-}
-
 // That the values are of the state's type.  Engines that call the transition themselves do not say
 // of what type they are; they take them from the aggregate's arguments.
 void
@@ -196,7 +188,7 @@ require_value_type(FunctionCallInfo fcinfo, ValueType type)
 Datum
 finish(FunctionCallInfo fcinfo, ValueType type)
 {
-	require_aggregate(fcinfo);
+	(void) aggregate_context(fcinfo);
 	LatestState *state = state_argument(fcinfo, 0);
 	if (state != nullptr && state->type != type)
 		report_other_state();
@@ -315,7 +307,7 @@ state_text(LatestState *state)
 // Arguments: state, value, time and, in one form, a tie.
 LISTING_STATS_FUNCTION(listing_stats_latest_accumulate)
 {
-	require_aggregate(fcinfo);
+	(void) aggregate_context(fcinfo);
 	LatestState *state = state_argument(fcinfo, 0);
 	if (state == nullptr)
 		report_other_state();
@@ -336,7 +328,7 @@ LISTING_STATS_FUNCTION(listing_stats_latest_accumulate)
 
 LISTING_STATS_FUNCTION(listing_stats_latest_combine)
 {
-	require_aggregate(fcinfo);
+	(void) aggregate_context(fcinfo);
 	LatestState *state = state_argument(fcinfo, 0);
 	LatestState *other = state_argument(fcinfo, 1);
 	if (state == nullptr)

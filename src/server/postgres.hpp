@@ -207,6 +207,17 @@ pushJsonbValue(JsonbParseState **state, JsonbIteratorToken token, JsonbValue *va
 
 namespace listing_stats {
 
+// Where an aggregate's state lives.  Error 0A000: nothing else may call the function.
+inline MemoryContext
+aggregate_context(FunctionCallInfo fcinfo)
+{
+	MemoryContext context = nullptr;
+	if (AggCheckCallContext(fcinfo, &context) == 0)
+		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+		                errmsg("function called outside of an aggregate")));
+	return context;
+}
+
 // The elements of a list, which is not added to meanwhile: "for (const Oid table :
 // each<Oid>(list))", "for (const Trigger *trigger : each<Trigger *>(list))".
 template <typename Element>

@@ -19,16 +19,6 @@ namespace listing_stats {
 
 namespace {
 
-MemoryContext
-aggregate_context(FunctionCallInfo fcinfo)
-{
-	MemoryContext context = nullptr;
-	if (AggCheckCallContext(fcinfo, &context) == 0)
-		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-		                errmsg("function called outside of an aggregate")));
-	return context;
-}
-
 // What AggCheckCallContext() says, here where it is inlined: each row asks.
 bool
 is_aggregate_call(FunctionCallInfo fcinfo)
