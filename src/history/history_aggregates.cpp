@@ -91,7 +91,7 @@ LISTING_STATS_FUNCTION(listing_stats_history_accumulate_integer)
 LISTING_STATS_FUNCTION(listing_stats_history_accumulate_double)
 {
 	return accumulate(fcinfo, [](HistoryRows *rows, int64 at, int64 tie, Datum value) {
-		Numeric price = shortest_decimal(DatumGetFloat8(value));
+		Numeric price = numeric_of(FLOAT8OID, value);
 		return add_price(rows, at, tie, numeric_bytes(NumericGetDatum(price)));
 	});
 }
@@ -99,7 +99,7 @@ LISTING_STATS_FUNCTION(listing_stats_history_accumulate_double)
 LISTING_STATS_FUNCTION(listing_stats_history_accumulate_real)
 {
 	return accumulate(fcinfo, [](HistoryRows *rows, int64 at, int64 tie, Datum value) {
-		Numeric price = shortest_decimal(DatumGetFloat4(value));
+		Numeric price = numeric_of(FLOAT4OID, value);
 		return add_price(rows, at, tie, numeric_bytes(NumericGetDatum(price)));
 	});
 }

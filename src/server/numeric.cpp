@@ -76,24 +76,9 @@ text_of(Numeric number)
 }
 
 Numeric
-shortest_decimal(float8 number)
-{
-	char text[DOUBLE_SHORTEST_DECIMAL_LEN];
-	double_to_shortest_decimal_buf(number, text);
-	return read_numeric(text);
-}
-
-Numeric
-shortest_decimal(float4 number)
-{
-	char text[FLOAT_SHORTEST_DECIMAL_LEN];
-	float_to_shortest_decimal_buf(number, text);
-	return read_numeric(text);
-}
-
-Numeric
 numeric_of(Oid type, Datum value)
 {
+	char text[DOUBLE_SHORTEST_DECIMAL_LEN];
 	switch (type)
 	{
 	case INT2OID:
@@ -103,9 +88,11 @@ numeric_of(Oid type, Datum value)
 	case INT8OID:
 		return int64_to_numeric(DatumGetInt64(value));
 	case FLOAT4OID:
-		return shortest_decimal(DatumGetFloat4(value));
+		float_to_shortest_decimal_buf(DatumGetFloat4(value), text);
+		return read_numeric(text);
 	case FLOAT8OID:
-		return shortest_decimal(DatumGetFloat8(value));
+		double_to_shortest_decimal_buf(DatumGetFloat8(value), text);
+		return read_numeric(text);
 	default:
 		return reinterpret_cast<Numeric>(PG_DETOAST_DATUM_PACKED(value));
 	}

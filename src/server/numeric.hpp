@@ -30,12 +30,8 @@ Decimal parse_numeric(NumericBytes bytes);
 Numeric read_numeric(const char *text);
 char *text_of(Numeric number);
 
-// A double or real as its shortest decimal, as it is shown.
-Numeric shortest_decimal(float8 number);
-Numeric shortest_decimal(float4 number);
-
-// A value of a type that a price can have; of a real or double as above.  A long numeric may be
-// stored beside its table: what is answered is not.
+// A value of a type that a price can have; a real or double as its shortest decimal, as it is
+// shown.  A long numeric may be stored beside its table: what is answered is not.
 Numeric numeric_of(Oid type, Datum value);
 
 Numeric make_numeric(Int128 value, int scale);

@@ -49,9 +49,12 @@ find_room(FunctionCallInfo fcinfo)
 	return block.room() >= sizeof(int64) ? distribution : nullptr;
 }
 
-// What a transition does with values of a type: try() appends what is simple to append, add() any.
+// What a transition takes: values of a type.  try_value() reads those that are simple to read at a
+// scale, which is at most max_scale.
 struct NumericInput
 {
+	static constexpr Oid type = NUMERICOID;
+
 	static pg_attribute_always_inline bool try_value(Datum datum, int scale, int64 &value)
 	{
 		const auto *numeric = reinterpret_cast<struct varlena *>(DatumGetPointer(datum));
@@ -59,39 +62,27 @@ struct NumericInput
 			return false;
 		return scaled_value_quick(VARDATA_ANY(numeric), VARSIZE_ANY_EXHDR(numeric), scale, value);
 	}
-	static void add(DistributionState &state, Datum datum)
-	{
-		state.add(parse_numeric(numeric_bytes(datum)), 1);
-	}
 };
 
 struct BigintInput
 {
+	static constexpr Oid type = INT8OID;
+
 	static bool try_value(Datum datum, int scale, int64 &value)
 	{
 		value = DatumGetInt64(datum);
 		return scale == 0 && value != INT64_MIN;
 	}
-	static void add(DistributionState &state, Datum datum)
-	{
-		const int64 value = DatumGetInt64(datum);
-		if (value != INT64_MIN)
-			state.add(value, 0, 1);
-		else
-			state.add(parse_numeric(numeric_bytes(NumericGetDatum(make_numeric(value, 0)))), 1);
-	}
 };
 
 struct IntegerInput
 {
+	static constexpr Oid type = INT4OID;
+
 	static bool try_value(Datum datum, int scale, int64 &value)
 	{
 		value = DatumGetInt32(datum);
 		return scale == 0;
-	}
-	static void add(DistributionState &state, Datum datum)
-	{
-		state.add(DatumGetInt32(datum), 0, 1);
 	}
 };
 
@@ -102,6 +93,8 @@ static_assert(std::numeric_limits<double>::is_iec559 && FLT_EVAL_METHOD == 0,
 // is the only one that short which is read as that double.
 struct DoubleInput
 {
+	static constexpr Oid type = FLOAT8OID;
+
 	static bool try_value(Datum datum, int scale, int64 &value)
 	{
 		const double number = DatumGetFloat8(datum);
@@ -112,25 +105,19 @@ struct DoubleInput
 		value = static_cast<int64>(scaled);
 		return true;
 	}
-	static void add(DistributionState &state, Datum datum)
-	{
-		NumericInput::add(state, NumericGetDatum(shortest_decimal(DatumGetFloat8(datum))));
-	}
 };
 
 // So does a real.  It is not added as the double of that decimal: of a decimal halfway between two
 // doubles the server shows more digits.
 struct RealInput
 {
+	static constexpr Oid type = FLOAT4OID;
+
 	static bool try_value(Datum datum, int scale, int64 &value)
 	{
 		char text[FLOAT_SHORTEST_DECIMAL_LEN];
 		float_to_shortest_decimal_buf(DatumGetFloat4(datum), text);
 		return DoubleInput::try_value(Float8GetDatum(strtod(text, nullptr)), scale, value);
-	}
-	static void add(DistributionState &state, Datum datum)
-	{
-		NumericInput::add(state, NumericGetDatum(shortest_decimal(DatumGetFloat4(datum))));
 	}
 };
 
@@ -152,10 +139,15 @@ Datum
 append(FunctionCallInfo fcinfo)
 {
 	DistributionState state(fcinfo->args[0], aggregate_context(fcinfo));
+	const Distribution *distribution = state.distribution();
+	const Datum datum = PG_GETARG_DATUM(1);
+	int64 value = 0;
 	if (PG_ARGISNULL(1))
 		state.add_nulls(1);
+	else if (distribution->wide == 0 && Input::try_value(datum, distribution->scale, value))
+		state.add(value, distribution->scale, 1);
 	else
-		Input::add(state, PG_GETARG_DATUM(1));
+		state.add(parse_numeric(numeric_bytes(NumericGetDatum(numeric_of(Input::type, datum)))), 1);
 	return state.datum();
 }
 
