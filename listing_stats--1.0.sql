@@ -834,19 +834,19 @@ CREATE FUNCTION listing_stats._latest_combine(listing_stats._latest_state, listi
 COMMENT ON FUNCTION listing_stats._latest_combine(listing_stats._latest_state, listing_stats._latest_state) IS
 	'the combine of latest() and earliest(); error 0A000 outside of an aggregate, 42804 with states of different ones';
 CREATE FUNCTION listing_stats._latest_finish_numeric(listing_stats._latest_state) RETURNS numeric
-	AS 'MODULE_PATHNAME', 'listing_stats_latest_finish_numeric' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+	AS 'MODULE_PATHNAME', 'listing_stats_latest_finish' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._latest_finish_numeric(listing_stats._latest_state) IS
 	'the final function of latest() and earliest(); error 0A000 outside of an aggregate, 42804 with a state of values of another type';
 CREATE FUNCTION listing_stats._latest_finish_bigint(listing_stats._latest_state) RETURNS bigint
-	AS 'MODULE_PATHNAME', 'listing_stats_latest_finish_bigint' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+	AS 'MODULE_PATHNAME', 'listing_stats_latest_finish' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._latest_finish_bigint(listing_stats._latest_state) IS
 	'the final function of latest() and earliest(); error 0A000 outside of an aggregate, 42804 with a state of values of another type';
 CREATE FUNCTION listing_stats._latest_finish_integer(listing_stats._latest_state) RETURNS integer
-	AS 'MODULE_PATHNAME', 'listing_stats_latest_finish_integer' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+	AS 'MODULE_PATHNAME', 'listing_stats_latest_finish' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._latest_finish_integer(listing_stats._latest_state) IS
 	'the final function of latest() and earliest(); error 0A000 outside of an aggregate, 42804 with a state of values of another type';
 CREATE FUNCTION listing_stats._latest_finish_double(listing_stats._latest_state) RETURNS double precision
-	AS 'MODULE_PATHNAME', 'listing_stats_latest_finish_double' LANGUAGE C IMMUTABLE PARALLEL SAFE;
+	AS 'MODULE_PATHNAME', 'listing_stats_latest_finish' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._latest_finish_double(listing_stats._latest_state) IS
 	'the final function of latest() and earliest(); error 0A000 outside of an aggregate, 42804 with a state of values of another type';
 

@@ -169,33 +169,19 @@ state_argument(FunctionCallInfo fcinfo, int argument)
 	           : reinterpret_cast<LatestState *>(PG_DETOAST_DATUM(PG_GETARG_DATUM(argument)));
 }
 
-// That the values are of the state's type.  Engines that call the transition themselves do not say
-// of what type they are; they take them from the aggregate's arguments.
+// That the values that a function takes or returns are of the state's type.  Engines that call the
+// transition themselves do not say of what type they are; they take them from the aggregate's
+// arguments.
 void
-require_value_type(FunctionCallInfo fcinfo, ValueType type)
+require_value_type(FmgrInfo *function, ValueType type, Oid (*type_of)(FmgrInfo *))
 {
-	FmgrInfo *function = fcinfo->flinfo;
 	const NamedType *wanted = &value_types[static_cast<int>(type)];
 	if (likely(function->fn_extra == wanted))
 		return;
-	const Oid given = get_fn_expr_argtype(function, 1);
+	const Oid given = type_of(function);
 	if (OidIsValid(given) && given != wanted->oid)
 		report_other_state();
 	function->fn_extra = const_cast<NamedType *>(wanted);
-}
-
-// The value, of the type that was collected.
-Datum
-finish(FunctionCallInfo fcinfo, ValueType type)
-{
-	(void) aggregate_context(fcinfo);
-	LatestState *state = state_argument(fcinfo, 0);
-	if (state != nullptr && state->type != type)
-		report_other_state();
-	if (state == nullptr || !state->has_value)
-		PG_RETURN_NULL();
-	return type == ValueType::integer ? Int32GetDatum(static_cast<int32>(state->fixed))
-	                                  : value_of(state);
 }
 
 void
@@ -311,7 +297,8 @@ LISTING_STATS_FUNCTION(listing_stats_latest_accumulate)
 	LatestState *state = state_argument(fcinfo, 0);
 	if (state == nullptr)
 		report_other_state();
-	require_value_type(fcinfo, state->type);
+	require_value_type(fcinfo->flinfo, state->type,
+	                   [](FmgrInfo *function) { return get_fn_expr_argtype(function, 1); });
 	if (PG_ARGISNULL(2))
 		PG_RETURN_POINTER(state);
 	Candidate candidate = {};
@@ -345,24 +332,19 @@ LISTING_STATS_FUNCTION(listing_stats_latest_combine)
 	PG_RETURN_POINTER(state);
 }
 
-LISTING_STATS_FUNCTION(listing_stats_latest_finish_numeric)
+// The value, of the type that was collected.
+LISTING_STATS_FUNCTION(listing_stats_latest_finish)
 {
-	return finish(fcinfo, ValueType::numeric);
-}
-
-LISTING_STATS_FUNCTION(listing_stats_latest_finish_bigint)
-{
-	return finish(fcinfo, ValueType::bigint);
-}
-
-LISTING_STATS_FUNCTION(listing_stats_latest_finish_integer)
-{
-	return finish(fcinfo, ValueType::integer);
-}
-
-LISTING_STATS_FUNCTION(listing_stats_latest_finish_double)
-{
-	return finish(fcinfo, ValueType::double_precision);
+	(void) aggregate_context(fcinfo);
+	LatestState *state = state_argument(fcinfo, 0);
+	if (state == nullptr)
+		PG_RETURN_NULL();
+	require_value_type(fcinfo->flinfo, state->type,
+	                   [](FmgrInfo *function) { return get_func_rettype(function->fn_oid); });
+	if (!state->has_value)
+		PG_RETURN_NULL();
+	return state->type == ValueType::integer ? Int32GetDatum(static_cast<int32>(state->fixed))
+	                                         : value_of(state);
 }
 
 LISTING_STATS_FUNCTION(listing_stats_latest_state_in)
