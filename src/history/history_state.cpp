@@ -322,14 +322,12 @@ pack_history(HistoryRows *rows)
 	return pack_steps(rows);
 }
 
-Bytes
-packed_bytes_of(Datum datum)
+struct varlena *
+packed_history_of(Datum datum)
 {
-	struct varlena *flat = flat_value(datum);
-	if (are_rows(flat))
-		flat = pack_history(checked_rows(pg_detoast_datum_copy(flat)));
-	return Bytes{reinterpret_cast<const unsigned char *>(VARDATA_ANY(flat)),
-	             VARSIZE_ANY_EXHDR(flat)};
+	struct varlena *flat =
+		pg_detoast_datum_copy(reinterpret_cast<struct varlena *>(DatumGetPointer(datum)));
+	return are_rows(flat) ? pack_history(checked_rows(flat)) : flat;
 }
 
 History

@@ -103,8 +103,8 @@ void begin_scale(HistoryRows *rows, NumericBytes price);
 // Sorts the rows, as history_of() does where it finds any, in a copy.
 struct varlena *pack_history(HistoryRows *rows);
 
-// The packed steps.
-Bytes packed_bytes_of(Datum datum);
+// The packed steps, in memory of their own.
+struct varlena *packed_history_of(Datum datum);
 
 // The steps, where the datum has them.
 History history_of(Datum datum);

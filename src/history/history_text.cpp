@@ -123,12 +123,7 @@ LISTING_STATS_FUNCTION(listing_stats_history_out)
 // The packed bytes, accepted back only in the one form that their steps have.
 LISTING_STATS_FUNCTION(listing_stats_history_send)
 {
-	const Bytes bytes = packed_bytes_of(PG_GETARG_DATUM(0));
-	StringInfoData message;
-	pq_begintypsend(&message);
-	pq_sendbytes(&message, reinterpret_cast<const char *>(bytes.data),
-	             static_cast<int>(bytes.size));
-	PG_RETURN_BYTEA_P(pq_endtypsend(&message));
+	PG_RETURN_BYTEA_P(packed_history_of(PG_GETARG_DATUM(0)));
 }
 
 LISTING_STATS_FUNCTION(listing_stats_history_recv)

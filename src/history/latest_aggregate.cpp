@@ -366,11 +366,7 @@ LISTING_STATS_FUNCTION(listing_stats_latest_state_recv)
 
 LISTING_STATS_FUNCTION(listing_stats_latest_state_send)
 {
-	const char *text = state_text(state_argument(fcinfo, 0));
-	StringInfoData message;
-	pq_begintypsend(&message);
-	pq_sendtext(&message, text, static_cast<int>(strlen(text)));
-	PG_RETURN_BYTEA_P(pq_endtypsend(&message));
+	PG_RETURN_BYTEA_P(cstring_to_text(state_text(state_argument(fcinfo, 0))));
 }
 
 }  // namespace listing_stats
