@@ -384,10 +384,8 @@ price_numeric(const Prices &prices, int64 price)
 	const Bytes bytes = wide_bytes(prices, price);
 	if (bytes.size == 0)
 		report_damaged_history();
-	auto *numeric = static_cast<char *>(palloc(VARHDRSZ + bytes.size));
-	SET_VARSIZE(numeric, VARHDRSZ + bytes.size);
-	memcpy(VARDATA(numeric), bytes.data, bytes.size);
-	return show_scale(reinterpret_cast<Numeric>(numeric), prices.scale);
+	const NumericBytes numeric = {reinterpret_cast<const char *>(bytes.data), bytes.size};
+	return make_numeric(parse_numeric(numeric), prices.scale);
 }
 
 }  // namespace listing_stats

@@ -164,16 +164,13 @@ LISTING_STATS_FUNCTION(listing_stats_percent_rank)
 	int64 below = 0;
 	if (decimal.kind != NumberKind::negative_infinity)
 		below += ranking.counts.negative_infinities;
-	if (decimal.kind == NumberKind::positive_infinity || decimal.kind == NumberKind::not_a_number)
-		below += ranking.finite_count;
 	if (decimal.kind == NumberKind::not_a_number)
 		below += ranking.counts.positive_infinities;
-	if (decimal.kind == NumberKind::finite)
-		in_parts(runs_below(ranking, number), server.check_interrupts,
-		         [&](std::size_t begin, std::size_t end) {
-					 for (std::size_t i = begin; i < end; ++i)
-						 below += ranking.count_of(i);
-				 });
+	in_parts(runs_below(ranking, number), server.check_interrupts,
+	         [&](std::size_t begin, std::size_t end) {
+				 for (std::size_t i = begin; i < end; ++i)
+					 below += ranking.count_of(i);
+			 });
 	PG_RETURN_FLOAT8(static_cast<float8>(below) / static_cast<float8>(ranking.count()));
 }
 

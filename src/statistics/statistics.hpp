@@ -23,7 +23,6 @@ public:
 	      int rank_count);
 
 	int64 count() const { return ranking_.count(); }
-	int scale() const { return ranking_.scale; }
 	Numeric at(int64 rank);
 
 	// value(rank) + (value(rank + 1) - value(rank)) * quarters / 4, or fraction: the rank after
@@ -56,7 +55,7 @@ Percentile place_of(Numeric part, int64 count);
 // The numeric of a run, shown with the ranking's scale.
 Numeric value_of(const Ranking &ranking, std::size_t run);
 
-// How many of the runs are below the number.  It is finite.
+// How many of the runs are below the number, as the server orders numbers.
 std::size_t runs_below(const Ranking &ranking, Numeric number);
 
 // PostgreSQL's own answers, digit for digit, and its error 22003.  Null pointers where one is not
