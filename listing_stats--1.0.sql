@@ -95,186 +95,30 @@ CREATE FUNCTION listing_stats._finish_median(listing_stats.price_distribution) R
 COMMENT ON FUNCTION listing_stats._finish_median(listing_stats.price_distribution) IS
 	'the result of the aggregate median(); NULL is the empty set; error 0A000 outside of an aggregate';
 
-CREATE AGGREGATE listing_stats.price_stats(v numeric) (
-	SFUNC = listing_stats._accumulate,
-	STYPE = listing_stats.price_distribution,
-	SSPACE = 256,
-	FINALFUNC = listing_stats._finish_stats,
-	COMBINEFUNC = listing_stats._combine,
-	PARALLEL = SAFE);
-COMMENT ON AGGREGATE listing_stats.price_stats(numeric) IS
-	'the exact distribution of the values as one value, which can be stored, merged and asked; NULLs are counted apart; of no rows the empty distribution; error 54000 when it takes more than a gigabyte';
-CREATE AGGREGATE listing_stats.price_stats(v bigint) (
-	SFUNC = listing_stats._accumulate,
-	STYPE = listing_stats.price_distribution,
-	SSPACE = 256,
-	FINALFUNC = listing_stats._finish_stats,
-	COMBINEFUNC = listing_stats._combine,
-	PARALLEL = SAFE);
-COMMENT ON AGGREGATE listing_stats.price_stats(bigint) IS
-	'the exact distribution of the values as one value, which can be stored, merged and asked; NULLs are counted apart; of no rows the empty distribution; error 54000 when it takes more than a gigabyte';
-CREATE AGGREGATE listing_stats.price_stats(v integer) (
-	SFUNC = listing_stats._accumulate,
-	STYPE = listing_stats.price_distribution,
-	SSPACE = 256,
-	FINALFUNC = listing_stats._finish_stats,
-	COMBINEFUNC = listing_stats._combine,
-	PARALLEL = SAFE);
-COMMENT ON AGGREGATE listing_stats.price_stats(integer) IS
-	'the exact distribution of the values as one value, which can be stored, merged and asked; NULLs are counted apart; of no rows the empty distribution; error 54000 when it takes more than a gigabyte';
-CREATE AGGREGATE listing_stats.price_stats(v double precision) (
-	SFUNC = listing_stats._accumulate,
-	STYPE = listing_stats.price_distribution,
-	SSPACE = 256,
-	FINALFUNC = listing_stats._finish_stats,
-	COMBINEFUNC = listing_stats._combine,
-	PARALLEL = SAFE);
-COMMENT ON AGGREGATE listing_stats.price_stats(double precision) IS
-	'the exact distribution of the values as one value, which can be stored, merged and asked; NULLs are counted apart; of no rows the empty distribution; error 54000 when it takes more than a gigabyte; doubles count as their shortest decimals, -0 as 0';
-CREATE AGGREGATE listing_stats.price_stats(v real) (
-	SFUNC = listing_stats._accumulate,
-	STYPE = listing_stats.price_distribution,
-	SSPACE = 256,
-	FINALFUNC = listing_stats._finish_stats,
-	COMBINEFUNC = listing_stats._combine,
-	PARALLEL = SAFE);
-COMMENT ON AGGREGATE listing_stats.price_stats(real) IS
-	'the exact distribution of the values as one value, which can be stored, merged and asked; NULLs are counted apart; of no rows the empty distribution; error 54000 when it takes more than a gigabyte; reals count as their shortest decimals, -0 as 0';
-CREATE AGGREGATE listing_stats.price_summary(v numeric) (
-	SFUNC = listing_stats._accumulate,
-	STYPE = listing_stats.price_distribution,
-	SSPACE = 256,
-	FINALFUNC = listing_stats._finish_summary,
-	COMBINEFUNC = listing_stats._combine,
-	PARALLEL = SAFE);
-COMMENT ON AGGREGATE listing_stats.price_summary(numeric) IS
-	'count, nulls, min, quartiles, max, mean, stddev and sum of the values, in their unit and exact; NULLs are counted and left out; of no rows: counts of 0, all else NULL; error 22003 where sum() has it, 54000 beyond four gigabytes of values';
-CREATE AGGREGATE listing_stats.price_summary(v bigint) (
-	SFUNC = listing_stats._accumulate,
-	STYPE = listing_stats.price_distribution,
-	SSPACE = 256,
-	FINALFUNC = listing_stats._finish_summary,
-	COMBINEFUNC = listing_stats._combine,
-	PARALLEL = SAFE);
-COMMENT ON AGGREGATE listing_stats.price_summary(bigint) IS
-	'count, nulls, min, quartiles, max, mean, stddev and sum of the values, in their unit and exact; NULLs are counted and left out; of no rows: counts of 0, all else NULL; error 22003 where sum() has it, 54000 beyond four gigabytes of values';
-CREATE AGGREGATE listing_stats.price_summary(v integer) (
-	SFUNC = listing_stats._accumulate,
-	STYPE = listing_stats.price_distribution,
-	SSPACE = 256,
-	FINALFUNC = listing_stats._finish_summary,
-	COMBINEFUNC = listing_stats._combine,
-	PARALLEL = SAFE);
-COMMENT ON AGGREGATE listing_stats.price_summary(integer) IS
-	'count, nulls, min, quartiles, max, mean, stddev and sum of the values, in their unit and exact; NULLs are counted and left out; of no rows: counts of 0, all else NULL; error 22003 where sum() has it, 54000 beyond four gigabytes of values';
-CREATE AGGREGATE listing_stats.price_summary(v double precision) (
-	SFUNC = listing_stats._accumulate,
-	STYPE = listing_stats.price_distribution,
-	SSPACE = 256,
-	FINALFUNC = listing_stats._finish_summary,
-	COMBINEFUNC = listing_stats._combine,
-	PARALLEL = SAFE);
-COMMENT ON AGGREGATE listing_stats.price_summary(double precision) IS
-	'count, nulls, min, quartiles, max, mean, stddev and sum of the values, in their unit and exact; NULLs are counted and left out; of no rows: counts of 0, all else NULL; error 22003 where sum() has it, 54000 beyond four gigabytes of values; doubles count as their shortest decimals, -0 as 0';
-CREATE AGGREGATE listing_stats.price_summary(v real) (
-	SFUNC = listing_stats._accumulate,
-	STYPE = listing_stats.price_distribution,
-	SSPACE = 256,
-	FINALFUNC = listing_stats._finish_summary,
-	COMBINEFUNC = listing_stats._combine,
-	PARALLEL = SAFE);
-COMMENT ON AGGREGATE listing_stats.price_summary(real) IS
-	'count, nulls, min, quartiles, max, mean, stddev and sum of the values, in their unit and exact; NULLs are counted and left out; of no rows: counts of 0, all else NULL; error 22003 where sum() has it, 54000 beyond four gigabytes of values; reals count as their shortest decimals, -0 as 0';
-CREATE AGGREGATE listing_stats.price_stats_json(v numeric) (
-	SFUNC = listing_stats._accumulate,
-	STYPE = listing_stats.price_distribution,
-	SSPACE = 256,
-	FINALFUNC = listing_stats._finish_stats_json,
-	COMBINEFUNC = listing_stats._combine,
-	PARALLEL = SAFE);
-COMMENT ON AGGREGATE listing_stats.price_stats_json(numeric) IS
-	'price_summary() as a JSON object: exact numbers in the unit of the values, NaN and infinities as strings, null where there is no answer; of no rows: counts of 0, all else null; error 22003 where sum() has it, 54000 beyond four gigabytes of values';
-CREATE AGGREGATE listing_stats.price_stats_json(v bigint) (
-	SFUNC = listing_stats._accumulate,
-	STYPE = listing_stats.price_distribution,
-	SSPACE = 256,
-	FINALFUNC = listing_stats._finish_stats_json,
-	COMBINEFUNC = listing_stats._combine,
-	PARALLEL = SAFE);
-COMMENT ON AGGREGATE listing_stats.price_stats_json(bigint) IS
-	'price_summary() as a JSON object: exact numbers in the unit of the values, NaN and infinities as strings, null where there is no answer; of no rows: counts of 0, all else null; error 22003 where sum() has it, 54000 beyond four gigabytes of values';
-CREATE AGGREGATE listing_stats.price_stats_json(v integer) (
-	SFUNC = listing_stats._accumulate,
-	STYPE = listing_stats.price_distribution,
-	SSPACE = 256,
-	FINALFUNC = listing_stats._finish_stats_json,
-	COMBINEFUNC = listing_stats._combine,
-	PARALLEL = SAFE);
-COMMENT ON AGGREGATE listing_stats.price_stats_json(integer) IS
-	'price_summary() as a JSON object: exact numbers in the unit of the values, NaN and infinities as strings, null where there is no answer; of no rows: counts of 0, all else null; error 22003 where sum() has it, 54000 beyond four gigabytes of values';
-CREATE AGGREGATE listing_stats.price_stats_json(v double precision) (
-	SFUNC = listing_stats._accumulate,
-	STYPE = listing_stats.price_distribution,
-	SSPACE = 256,
-	FINALFUNC = listing_stats._finish_stats_json,
-	COMBINEFUNC = listing_stats._combine,
-	PARALLEL = SAFE);
-COMMENT ON AGGREGATE listing_stats.price_stats_json(double precision) IS
-	'price_summary() as a JSON object: exact numbers in the unit of the values, NaN and infinities as strings, null where there is no answer; of no rows: counts of 0, all else null; error 22003 where sum() has it, 54000 beyond four gigabytes of values; doubles count as their shortest decimals, -0 as 0';
-CREATE AGGREGATE listing_stats.price_stats_json(v real) (
-	SFUNC = listing_stats._accumulate,
-	STYPE = listing_stats.price_distribution,
-	SSPACE = 256,
-	FINALFUNC = listing_stats._finish_stats_json,
-	COMBINEFUNC = listing_stats._combine,
-	PARALLEL = SAFE);
-COMMENT ON AGGREGATE listing_stats.price_stats_json(real) IS
-	'price_summary() as a JSON object: exact numbers in the unit of the values, NaN and infinities as strings, null where there is no answer; of no rows: counts of 0, all else null; error 22003 where sum() has it, 54000 beyond four gigabytes of values; reals count as their shortest decimals, -0 as 0';
-CREATE AGGREGATE listing_stats.median(v numeric) (
-	SFUNC = listing_stats._accumulate,
-	STYPE = listing_stats.price_distribution,
-	SSPACE = 256,
-	FINALFUNC = listing_stats._finish_median,
-	COMBINEFUNC = listing_stats._combine,
-	PARALLEL = SAFE);
-COMMENT ON AGGREGATE listing_stats.median(numeric) IS
-	'the middle value, or what lies halfway between the middle two, exact; NULLs are left out; NULL of no values, NaN between infinities; error 54000 beyond four gigabytes of values';
-CREATE AGGREGATE listing_stats.median(v bigint) (
-	SFUNC = listing_stats._accumulate,
-	STYPE = listing_stats.price_distribution,
-	SSPACE = 256,
-	FINALFUNC = listing_stats._finish_median,
-	COMBINEFUNC = listing_stats._combine,
-	PARALLEL = SAFE);
-COMMENT ON AGGREGATE listing_stats.median(bigint) IS
-	'the middle value, or what lies halfway between the middle two, exact; NULLs are left out; NULL of no values, NaN between infinities; error 54000 beyond four gigabytes of values';
-CREATE AGGREGATE listing_stats.median(v integer) (
-	SFUNC = listing_stats._accumulate,
-	STYPE = listing_stats.price_distribution,
-	SSPACE = 256,
-	FINALFUNC = listing_stats._finish_median,
-	COMBINEFUNC = listing_stats._combine,
-	PARALLEL = SAFE);
-COMMENT ON AGGREGATE listing_stats.median(integer) IS
-	'the middle value, or what lies halfway between the middle two, exact; NULLs are left out; NULL of no values, NaN between infinities; error 54000 beyond four gigabytes of values';
-CREATE AGGREGATE listing_stats.median(v double precision) (
-	SFUNC = listing_stats._accumulate,
-	STYPE = listing_stats.price_distribution,
-	SSPACE = 256,
-	FINALFUNC = listing_stats._finish_median,
-	COMBINEFUNC = listing_stats._combine,
-	PARALLEL = SAFE);
-COMMENT ON AGGREGATE listing_stats.median(double precision) IS
-	'the middle value, or what lies halfway between the middle two, exact; NULLs are left out; NULL of no values, NaN between infinities; error 54000 beyond four gigabytes of values; doubles count as their shortest decimals, -0 as 0';
-CREATE AGGREGATE listing_stats.median(v real) (
-	SFUNC = listing_stats._accumulate,
-	STYPE = listing_stats.price_distribution,
-	SSPACE = 256,
-	FINALFUNC = listing_stats._finish_median,
-	COMBINEFUNC = listing_stats._combine,
-	PARALLEL = SAFE);
-COMMENT ON AGGREGATE listing_stats.median(real) IS
-	'the middle value, or what lies halfway between the middle two, exact; NULLs are left out; NULL of no values, NaN between infinities; error 54000 beyond four gigabytes of values; reals count as their shortest decimals, -0 as 0';
+-- Of a set's values, for each type that a price has; see latest() below.
+DO LANGUAGE plpgsql $do$
+DECLARE
+	aggregate record;
+BEGIN
+	FOR aggregate IN
+		SELECT * FROM (VALUES
+			('price_stats', '_finish_stats',
+				'the exact distribution of the values as one value, which can be stored, merged and asked; NULLs are counted apart; of no rows the empty distribution; error 54000 when it takes more than a gigabyte'),
+			('price_summary', '_finish_summary',
+				'count, nulls, min, quartiles, max, mean, stddev and sum of the values, in their unit and exact; NULLs are counted and left out; of no rows: counts of 0, all else NULL; error 22003 where sum() has it, 54000 beyond four gigabytes of values'),
+			('price_stats_json', '_finish_stats_json',
+				'price_summary() as a JSON object: exact numbers in the unit of the values, NaN and infinities as strings, null where there is no answer; of no rows: counts of 0, all else null; error 22003 where sum() has it, 54000 beyond four gigabytes of values'),
+			('median', '_finish_median',
+				'the middle value, or what lies halfway between the middle two, exact; NULLs are left out; NULL of no values, NaN between infinities; error 54000 beyond four gigabytes of values')) n(name, finish, comment),
+			(VALUES ('numeric', ''), ('bigint', ''), ('integer', ''),
+				('double precision', '; doubles count as their shortest decimals, -0 as 0'),
+				('real', '; reals count as their shortest decimals, -0 as 0')) t(type, remark)
+	LOOP
+		EXECUTE format($$CREATE AGGREGATE listing_stats.%s(v %s) (SFUNC = listing_stats._accumulate, STYPE = listing_stats.price_distribution,
+			SSPACE = 256, FINALFUNC = listing_stats.%s, COMBINEFUNC = listing_stats._combine, PARALLEL = SAFE)$$, aggregate.name, aggregate.type, aggregate.finish);
+		EXECUTE format('COMMENT ON AGGREGATE listing_stats.%s(%s) IS %L', aggregate.name, aggregate.type, aggregate.comment || aggregate.remark);
+	END LOOP;
+END $do$;
 CREATE AGGREGATE listing_stats.price_stats_merge(s listing_stats.price_distribution) (
 	SFUNC = listing_stats._combine,
 	STYPE = listing_stats.price_distribution,
@@ -537,136 +381,35 @@ CREATE FUNCTION listing_stats._history_finish(listing_stats.price_history) RETUR
 	AS 'MODULE_PATHNAME', 'listing_stats_history_finish' LANGUAGE C IMMUTABLE PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._history_finish(listing_stats.price_history) IS
 	'the aggregates'' final function: the steps in order; NULL is the empty history; error 0A000 outside of an aggregate';
-CREATE FUNCTION listing_stats._history_accumulate(listing_stats.price_history, timestamptz, numeric) RETURNS listing_stats.price_history
-	AS 'MODULE_PATHNAME', 'listing_stats_history_accumulate' LANGUAGE C IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION listing_stats._history_accumulate(listing_stats.price_history, timestamptz, numeric) IS
-	'the aggregates'' transition: one more price; error 0A000 outside of an aggregate, 54000 beyond a gigabyte';
-CREATE FUNCTION listing_stats._history_accumulate(listing_stats.price_history, timestamptz, numeric, bigint) RETURNS listing_stats.price_history
-	AS 'MODULE_PATHNAME', 'listing_stats_history_accumulate' LANGUAGE C IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION listing_stats._history_accumulate(listing_stats.price_history, timestamptz, numeric, bigint) IS
-	'the aggregates'' transition: one more price; error 0A000 outside of an aggregate, 22003 where the tie is the least bigint, 54000 beyond a gigabyte';
-CREATE FUNCTION listing_stats._history_accumulate(listing_stats.price_history, timestamptz, bigint) RETURNS listing_stats.price_history
-	AS 'MODULE_PATHNAME', 'listing_stats_history_accumulate_bigint' LANGUAGE C IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION listing_stats._history_accumulate(listing_stats.price_history, timestamptz, bigint) IS
-	'the aggregates'' transition: one more price; error 0A000 outside of an aggregate, 54000 beyond a gigabyte';
-CREATE FUNCTION listing_stats._history_accumulate(listing_stats.price_history, timestamptz, bigint, bigint) RETURNS listing_stats.price_history
-	AS 'MODULE_PATHNAME', 'listing_stats_history_accumulate_bigint' LANGUAGE C IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION listing_stats._history_accumulate(listing_stats.price_history, timestamptz, bigint, bigint) IS
-	'the aggregates'' transition: one more price; error 0A000 outside of an aggregate, 22003 where the tie is the least bigint, 54000 beyond a gigabyte';
-CREATE FUNCTION listing_stats._history_accumulate(listing_stats.price_history, timestamptz, integer) RETURNS listing_stats.price_history
-	AS 'MODULE_PATHNAME', 'listing_stats_history_accumulate_integer' LANGUAGE C IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION listing_stats._history_accumulate(listing_stats.price_history, timestamptz, integer) IS
-	'the aggregates'' transition: one more price; error 0A000 outside of an aggregate, 54000 beyond a gigabyte';
-CREATE FUNCTION listing_stats._history_accumulate(listing_stats.price_history, timestamptz, integer, bigint) RETURNS listing_stats.price_history
-	AS 'MODULE_PATHNAME', 'listing_stats_history_accumulate_integer' LANGUAGE C IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION listing_stats._history_accumulate(listing_stats.price_history, timestamptz, integer, bigint) IS
-	'the aggregates'' transition: one more price; error 0A000 outside of an aggregate, 22003 where the tie is the least bigint, 54000 beyond a gigabyte';
-CREATE FUNCTION listing_stats._history_accumulate(listing_stats.price_history, timestamptz, double precision) RETURNS listing_stats.price_history
-	AS 'MODULE_PATHNAME', 'listing_stats_history_accumulate_double' LANGUAGE C IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION listing_stats._history_accumulate(listing_stats.price_history, timestamptz, double precision) IS
-	'the aggregates'' transition: one more price; error 0A000 outside of an aggregate, 54000 beyond a gigabyte';
-CREATE FUNCTION listing_stats._history_accumulate(listing_stats.price_history, timestamptz, double precision, bigint) RETURNS listing_stats.price_history
-	AS 'MODULE_PATHNAME', 'listing_stats_history_accumulate_double' LANGUAGE C IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION listing_stats._history_accumulate(listing_stats.price_history, timestamptz, double precision, bigint) IS
-	'the aggregates'' transition: one more price; error 0A000 outside of an aggregate, 22003 where the tie is the least bigint, 54000 beyond a gigabyte';
-CREATE FUNCTION listing_stats._history_accumulate(listing_stats.price_history, timestamptz, real) RETURNS listing_stats.price_history
-	AS 'MODULE_PATHNAME', 'listing_stats_history_accumulate_real' LANGUAGE C IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION listing_stats._history_accumulate(listing_stats.price_history, timestamptz, real) IS
-	'the aggregates'' transition: one more price; error 0A000 outside of an aggregate, 54000 beyond a gigabyte';
-CREATE FUNCTION listing_stats._history_accumulate(listing_stats.price_history, timestamptz, real, bigint) RETURNS listing_stats.price_history
-	AS 'MODULE_PATHNAME', 'listing_stats_history_accumulate_real' LANGUAGE C IMMUTABLE PARALLEL SAFE;
-COMMENT ON FUNCTION listing_stats._history_accumulate(listing_stats.price_history, timestamptz, real, bigint) IS
-	'the aggregates'' transition: one more price; error 0A000 outside of an aggregate, 22003 where the tie is the least bigint, 54000 beyond a gigabyte';
-CREATE AGGREGATE listing_stats.price_history(at timestamptz, v numeric) (
-	SFUNC = listing_stats._history_accumulate,
-	STYPE = listing_stats.price_history,
-	SSPACE = 1024,
-	FINALFUNC = listing_stats._history_finish,
-	COMBINEFUNC = listing_stats._history_combine,
-	PARALLEL = SAFE);
-COMMENT ON AGGREGATE listing_stats.price_history(timestamptz, numeric) IS
-	'the prices v as a step function of time, each in force from its time at until the next one''s, NULL where unavailable; in any order; of equal times the greatest price (NULL is least); rows without a time are left out; the empty history of no rows; error 54000 beyond a gigabyte';
-CREATE AGGREGATE listing_stats.price_history(at timestamptz, v numeric, tie bigint) (
-	SFUNC = listing_stats._history_accumulate,
-	STYPE = listing_stats.price_history,
-	SSPACE = 1024,
-	FINALFUNC = listing_stats._history_finish,
-	COMBINEFUNC = listing_stats._history_combine,
-	PARALLEL = SAFE);
-COMMENT ON AGGREGATE listing_stats.price_history(timestamptz, numeric, bigint) IS
-	'the prices v as a step function of time, each in force from its time at until the next one''s, NULL where unavailable; in any order; of equal times the greatest tie is in force (NULL is least), of equal ties the greatest price (NULL is least); rows without a time are left out; the empty history of no rows; error 22003 where a tie is the least bigint, 54000 beyond a gigabyte';
-CREATE AGGREGATE listing_stats.price_history(at timestamptz, v bigint) (
-	SFUNC = listing_stats._history_accumulate,
-	STYPE = listing_stats.price_history,
-	SSPACE = 1024,
-	FINALFUNC = listing_stats._history_finish,
-	COMBINEFUNC = listing_stats._history_combine,
-	PARALLEL = SAFE);
-COMMENT ON AGGREGATE listing_stats.price_history(timestamptz, bigint) IS
-	'the prices v as a step function of time, each in force from its time at until the next one''s, NULL where unavailable; in any order; of equal times the greatest price (NULL is least); rows without a time are left out; the empty history of no rows; error 54000 beyond a gigabyte';
-CREATE AGGREGATE listing_stats.price_history(at timestamptz, v bigint, tie bigint) (
-	SFUNC = listing_stats._history_accumulate,
-	STYPE = listing_stats.price_history,
-	SSPACE = 1024,
-	FINALFUNC = listing_stats._history_finish,
-	COMBINEFUNC = listing_stats._history_combine,
-	PARALLEL = SAFE);
-COMMENT ON AGGREGATE listing_stats.price_history(timestamptz, bigint, bigint) IS
-	'the prices v as a step function of time, each in force from its time at until the next one''s, NULL where unavailable; in any order; of equal times the greatest tie is in force (NULL is least), of equal ties the greatest price (NULL is least); rows without a time are left out; the empty history of no rows; error 22003 where a tie is the least bigint, 54000 beyond a gigabyte';
-CREATE AGGREGATE listing_stats.price_history(at timestamptz, v integer) (
-	SFUNC = listing_stats._history_accumulate,
-	STYPE = listing_stats.price_history,
-	SSPACE = 1024,
-	FINALFUNC = listing_stats._history_finish,
-	COMBINEFUNC = listing_stats._history_combine,
-	PARALLEL = SAFE);
-COMMENT ON AGGREGATE listing_stats.price_history(timestamptz, integer) IS
-	'the prices v as a step function of time, each in force from its time at until the next one''s, NULL where unavailable; in any order; of equal times the greatest price (NULL is least); rows without a time are left out; the empty history of no rows; error 54000 beyond a gigabyte';
-CREATE AGGREGATE listing_stats.price_history(at timestamptz, v integer, tie bigint) (
-	SFUNC = listing_stats._history_accumulate,
-	STYPE = listing_stats.price_history,
-	SSPACE = 1024,
-	FINALFUNC = listing_stats._history_finish,
-	COMBINEFUNC = listing_stats._history_combine,
-	PARALLEL = SAFE);
-COMMENT ON AGGREGATE listing_stats.price_history(timestamptz, integer, bigint) IS
-	'the prices v as a step function of time, each in force from its time at until the next one''s, NULL where unavailable; in any order; of equal times the greatest tie is in force (NULL is least), of equal ties the greatest price (NULL is least); rows without a time are left out; the empty history of no rows; error 22003 where a tie is the least bigint, 54000 beyond a gigabyte';
-CREATE AGGREGATE listing_stats.price_history(at timestamptz, v double precision) (
-	SFUNC = listing_stats._history_accumulate,
-	STYPE = listing_stats.price_history,
-	SSPACE = 1024,
-	FINALFUNC = listing_stats._history_finish,
-	COMBINEFUNC = listing_stats._history_combine,
-	PARALLEL = SAFE);
-COMMENT ON AGGREGATE listing_stats.price_history(timestamptz, double precision) IS
-	'the prices v as a step function of time, each in force from its time at until the next one''s, NULL where unavailable; in any order; of equal times the greatest price (NULL is least); rows without a time are left out; the shortest decimal of each double; the empty history of no rows; error 54000 beyond a gigabyte';
-CREATE AGGREGATE listing_stats.price_history(at timestamptz, v double precision, tie bigint) (
-	SFUNC = listing_stats._history_accumulate,
-	STYPE = listing_stats.price_history,
-	SSPACE = 1024,
-	FINALFUNC = listing_stats._history_finish,
-	COMBINEFUNC = listing_stats._history_combine,
-	PARALLEL = SAFE);
-COMMENT ON AGGREGATE listing_stats.price_history(timestamptz, double precision, bigint) IS
-	'the prices v as a step function of time, each in force from its time at until the next one''s, NULL where unavailable; in any order; of equal times the greatest tie is in force (NULL is least), of equal ties the greatest price (NULL is least); rows without a time are left out; the shortest decimal of each double; the empty history of no rows; error 22003 where a tie is the least bigint, 54000 beyond a gigabyte';
-CREATE AGGREGATE listing_stats.price_history(at timestamptz, v real) (
-	SFUNC = listing_stats._history_accumulate,
-	STYPE = listing_stats.price_history,
-	SSPACE = 1024,
-	FINALFUNC = listing_stats._history_finish,
-	COMBINEFUNC = listing_stats._history_combine,
-	PARALLEL = SAFE);
-COMMENT ON AGGREGATE listing_stats.price_history(timestamptz, real) IS
-	'the prices v as a step function of time, each in force from its time at until the next one''s, NULL where unavailable; in any order; of equal times the greatest price (NULL is least); rows without a time are left out; the shortest decimal of each real; the empty history of no rows; error 54000 beyond a gigabyte';
-CREATE AGGREGATE listing_stats.price_history(at timestamptz, v real, tie bigint) (
-	SFUNC = listing_stats._history_accumulate,
-	STYPE = listing_stats.price_history,
-	SSPACE = 1024,
-	FINALFUNC = listing_stats._history_finish,
-	COMBINEFUNC = listing_stats._history_combine,
-	PARALLEL = SAFE);
-COMMENT ON AGGREGATE listing_stats.price_history(timestamptz, real, bigint) IS
-	'the prices v as a step function of time, each in force from its time at until the next one''s, NULL where unavailable; in any order; of equal times the greatest tie is in force (NULL is least), of equal ties the greatest price (NULL is least); rows without a time are left out; the shortest decimal of each real; the empty history of no rows; error 22003 where a tie is the least bigint, 54000 beyond a gigabyte';
+-- price_history(at, v [, tie]) and its transition for each type that a price has.
+DO LANGUAGE plpgsql $do$
+DECLARE
+	aggregate record;
+	arguments text;
+BEGIN
+	FOR aggregate IN
+		SELECT * FROM (VALUES
+				('numeric', $$'MODULE_PATHNAME', 'listing_stats_history_accumulate'$$, ''),
+				('bigint', $$'MODULE_PATHNAME', 'listing_stats_history_accumulate_bigint'$$, ''),
+				('integer', $$'MODULE_PATHNAME', 'listing_stats_history_accumulate_integer'$$, ''),
+				('double precision', $$'MODULE_PATHNAME', 'listing_stats_history_accumulate_double'$$, ' the shortest decimal of each double;'),
+				('real', $$'MODULE_PATHNAME', 'listing_stats_history_accumulate_real'$$, ' the shortest decimal of each real;')) t(type, symbol, remark),
+			(VALUES ('', '', '', ''),
+				(', tie bigint', ', bigint', 'tie is in force (NULL is least), of equal ties the greatest ', '22003 where %s tie is the least bigint, ')) w(tie, tie_type, first, error)
+	LOOP
+		arguments := format('listing_stats.price_history, timestamptz, %s%s', aggregate.type, aggregate.tie_type);
+		EXECUTE format('CREATE FUNCTION listing_stats._history_accumulate(%s) RETURNS listing_stats.price_history
+			AS %s LANGUAGE C IMMUTABLE PARALLEL SAFE', arguments, aggregate.symbol);
+		EXECUTE format($$COMMENT ON FUNCTION listing_stats._history_accumulate(%s) IS
+			'the aggregates'' transition: one more price; error 0A000 outside of an aggregate, %s54000 beyond a gigabyte'$$, arguments, format(aggregate.error, 'the'));
+		arguments := format('at timestamptz, v %s%s', aggregate.type, aggregate.tie);
+		EXECUTE format('CREATE AGGREGATE listing_stats.price_history(%s) (SFUNC = listing_stats._history_accumulate, STYPE = listing_stats.price_history,
+			SSPACE = 1024, FINALFUNC = listing_stats._history_finish, COMBINEFUNC = listing_stats._history_combine, PARALLEL = SAFE)', arguments);
+		EXECUTE format($$COMMENT ON AGGREGATE listing_stats.price_history(%s) IS
+			'the prices v as a step function of time, each in force from its time at until the next one''s, NULL where unavailable; in any order; of equal times the greatest %sprice (NULL is least); rows without a time are left out;%s the empty history of no rows; error %s54000 beyond a gigabyte'$$,
+			arguments, aggregate.first, aggregate.remark, format(aggregate.error, 'a'));
+	END LOOP;
+END $do$;
 CREATE AGGREGATE listing_stats.price_history_merge(history listing_stats.price_history) (
 	SFUNC = listing_stats._history_combine,
 	STYPE = listing_stats.price_history,
