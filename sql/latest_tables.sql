@@ -94,4 +94,11 @@ CREATE TABLE wide (a int, b int, c int, d int, e int, f int, g int, h int, i int
 CREATE TABLE wide_price (id serial PRIMARY KEY, a int, b int, c int, d int, e int, f int, g int, h int, i int, created date, value int, FOREIGN KEY (a, b, c, d, e, f, g, h, i) REFERENCES wide);
 SELECT key FROM listing_stats.keep_latest('wide_price', 'latest');
 \echo :SQLSTATE
+SELECT listing_stats.latest_price('wide_price', 1);
+\echo :SQLSTATE
+-- and two foreign keys on the same ones are one key
+CREATE TABLE two_listings (id int PRIMARY KEY);
+CREATE TABLE other_two (id int PRIMARY KEY);
+CREATE TABLE twice (id serial PRIMARY KEY, listing_id int REFERENCES two_listings REFERENCES other_two, created date, value int);
+SELECT key FROM listing_stats.keep_latest('twice', 'of_twice');
 DROP SCHEMA latest_tables CASCADE;

@@ -9,6 +9,7 @@
 #include "attaching/open_tables.hpp"
 #include "server/roles.hpp"
 #include "tables/attachment.hpp"
+#include "tables/price_table.hpp"
 
 namespace listing_stats {
 
@@ -20,26 +21,13 @@ constexpr const char *usual_last_price_at = "last_price_at";
 void
 find_key(Relation price, Request *request)
 {
-	const List *all = RelationGetFKeyList(price);
-	const int count = list_length(all);
+	const KeyColumns key = only_foreign_key(
+		price, "Name the columns whose latest row is to be kept: keep_latest(..., key => '...'). "
+			   "See \"No table of listings\" in docs/fitting-your-tables.md.");
 
-	if (count != 1)
-		ereport(ERROR,
-		        (errcode(count == 0 ? ERRCODE_UNDEFINED_COLUMN : ERRCODE_AMBIGUOUS_COLUMN),
-		         errmsg(count == 0 ? "table \"%s\" has no foreign key"
-		                           : "table \"%s\" has several foreign keys",
-		                RelationGetRelationName(price)),
-		         errhint("Name the columns whose latest row is to be kept: keep_latest(..., key => "
-		                 "'...'). See \"No table of listings\" in docs/fitting-your-tables.md.")));
-	const ForeignKeyCacheInfo *foreign_key = static_cast<ForeignKeyCacheInfo *>(linitial(all));
-	if (foreign_key->nkeys > most_key_columns)
-		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-		                errmsg("the foreign key of table \"%s\" has %d columns",
-		                       RelationGetRelationName(price), foreign_key->nkeys),
-		                errhint("Keys have at most %d columns.", most_key_columns)));
-	for (int i = 0; i < foreign_key->nkeys; ++i)
+	for (int i = 0; i < key.count; ++i)
 		request->column[list_place(ColumnList::key, i)] =
-			get_attname(RelationGetRelid(price), foreign_key->conkey[i], false);
+			get_attname(RelationGetRelid(price), key.attnum[i], false);
 }
 
 // Creates the table with the columns of the key, as price has them, for the owner of price.

@@ -105,13 +105,6 @@ named_column(Relation relation, const char *name, const char *argument)
 	return read_column(relation, attnum);
 }
 
-// The columns of a key in the order in which the caller gives their values.
-struct KeyColumns
-{
-	int count;
-	AttrNumber attnum[most_key_columns + 1];  // and one for the time
-};
-
 bool
 same_columns(const KeyColumns &a, const KeyColumns &b)
 {
@@ -149,37 +142,6 @@ named_columns(Relation relation, const char *list)
 			named_column(relation, column[list_place(ColumnList::key, key.count)], key_argument)
 				.attnum;
 	return key;
-}
-
-// Those of the only foreign key.
-KeyColumns
-foreign_key_columns(Relation relation)
-{
-	KeyColumns found = {};
-	bool several = false;
-	const char relkind = relation->rd_rel->relkind;
-	const bool is_table = relkind == RELKIND_RELATION || relkind == RELKIND_PARTITIONED_TABLE;
-
-	for (const ForeignKeyCacheInfo *foreign_key : foreign_keys(relation))
-	{
-		KeyColumns key = {};
-		key.count = Min(foreign_key->nkeys, most_key_columns);
-		for (int i = 0; i < key.count; ++i)
-			key.attnum[i] = foreign_key->conkey[i];
-		if (found.count > 0 && same_columns(found, key))
-			continue;
-		several = several || found.count > 0;
-		found = key;
-	}
-	if (found.count == 0 || several)
-		ereport(ERROR,
-		        (errcode(several ? ERRCODE_AMBIGUOUS_COLUMN : ERRCODE_UNDEFINED_COLUMN),
-		         errmsg(several ? "table \"%s\" has several foreign keys"
-		                        : "table \"%s\" has no foreign key",
-		                RelationGetRelationName(relation)),
-		         errhint("Name the columns that refer to the listing: %s%s.", key_argument,
-		                 is_table ? "; or attach the table with listing_stats.attach()" : "")));
-	return found;
 }
 
 KeyColumns
@@ -321,6 +283,17 @@ refers_to_listings(Relation relation, const PriceTable &table)
 	return false;
 }
 
+KeyColumns
+only_key(Relation relation)
+{
+	const char relkind = relation->rd_rel->relkind;
+	const bool is_table = relkind == RELKIND_RELATION || relkind == RELKIND_PARTITIONED_TABLE;
+
+	return only_foreign_key(
+		relation, psprintf("Name the columns that refer to the listing: %s%s.", key_argument,
+	                       is_table ? "; or attach the table with listing_stats.attach()" : ""));
+}
+
 PriceTable
 resolve_table(Relation relation, const ColumnNames &names)
 {
@@ -330,7 +303,7 @@ resolve_table(Relation relation, const ColumnNames &names)
 	PriceTable table = {};
 
 	if (key.count == 0)
-		key = attachment == nullptr ? foreign_key_columns(relation) : columns_of(*attachment);
+		key = attachment == nullptr ? only_key(relation) : columns_of(*attachment);
 	table.relation = RelationGetRelid(relation);
 	namestrcpy(&table.name, RelationGetRelationName(relation));
 	table.key = read_column(relation, key.attnum[0]);
@@ -492,6 +465,33 @@ partitions_of(const PriceTable &table)
 }
 
 }  // namespace
+
+KeyColumns
+only_foreign_key(Relation price, const char *hint)
+{
+	KeyColumns found = {};
+	bool several = false;
+
+	for (const ForeignKeyCacheInfo *foreign_key : foreign_keys(price))
+	{
+		KeyColumns key = {foreign_key->nkeys, {}};
+		std::copy_n(foreign_key->conkey, key.count, key.attnum);
+		several = several || (found.count > 0 && !same_columns(found, key));
+		found = found.count == 0 ? key : found;
+	}
+	if (found.count == 0 || several)
+		ereport(ERROR, (errcode(several ? ERRCODE_AMBIGUOUS_COLUMN : ERRCODE_UNDEFINED_COLUMN),
+		                errmsg(several ? "table \"%s\" has several foreign keys"
+		                               : "table \"%s\" has no foreign key",
+		                       RelationGetRelationName(price)),
+		                errhint("%s", hint)));
+	if (found.count > most_key_columns)
+		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+		                errmsg("the foreign key of table \"%s\" has %d columns",
+		                       RelationGetRelationName(price), found.count),
+		                errhint("Keys have at most %d columns.", most_key_columns)));
+	return found;
+}
 
 bool
 all_have_listings(const PriceTable &table)

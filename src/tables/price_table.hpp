@@ -94,6 +94,17 @@ struct ColumnNames
 	bool whole_rows;  // are read: the value can be of any type, and need not be there
 };
 
+// Columns of a key in the order in which a caller gives their values.
+struct KeyColumns
+{
+	int count;
+	AttrNumber attnum[INDEX_MAX_KEYS];
+};
+
+// The columns of the only foreign key; an error, with the hint, if there is none, or several that
+// are not on the same columns.
+KeyColumns only_foreign_key(Relation price, const char *hint);
+
 // An error says what cannot be found, or has a type that is no time or no price.  The answer is
 // kept for as long as the table's description stays what it is.
 const PriceTable *find_price_table(Oid relation, const ColumnNames &names);

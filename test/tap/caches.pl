@@ -24,6 +24,12 @@ $node->safe_psql('postgres', q{
 	CREATE INDEX ON parts (k, created DESC);
 	INSERT INTO parts (k, created, value) VALUES (1, '2026-01-01', 1), (1, '2026-03-01', 2), (2, '2026-01-01', 3);
 	SELECT count(*) FROM listing_stats.attach('listing', 'price', last_price_at => 'last_price_at');
+	CREATE TABLE shop (tenant int, id int, PRIMARY KEY (tenant, id));
+	CREATE TABLE shop_price (id bigserial PRIMARY KEY, created timestamptz NOT NULL, tenant int, shop_id int, value int, FOREIGN KEY (tenant, shop_id) REFERENCES shop);
+	INSERT INTO shop VALUES (1, 2);
+	INSERT INTO shop_price (created, tenant, shop_id, value) VALUES ('2026-01-01', 1, 2, 3);
+	CREATE TABLE replica (id int PRIMARY KEY REFERENCES shop_price);
+	CREATE TABLE replica_price (id bigserial PRIMARY KEY, created timestamptz NOT NULL, replica_id int REFERENCES shop_price, value int);
 });
 my @statements = (
 	[ 'writes', q{
@@ -35,6 +41,9 @@ my @statements = (
 	[ 'refresh', q{SET client_min_messages = warning; CALL listing_stats.refresh('listing', 'price')} ],
 	[ 'readers', q{SELECT value FROM listing_stats.latest_prices('price', ARRAY[1]); SELECT listing_stats.price_history_json('price', 1); SELECT listing_stats.latest_price('price', 2)} ],
 	[ 'readers of partitions', q{SELECT listing_stats.latest_price('parts', 1, key_column => 'k'); SELECT listing_stats.price_history_json('parts', 1, 1, 'k'); SELECT count(*) FROM listing_stats.latest_prices('parts', key => 'k')} ],
+	[ 'attach by a foreign key of two columns', q{SET client_min_messages = warning; SELECT count(*) FROM listing_stats.attach('shop', 'shop_price')} ],
+	[ 'attach by way of another table', q{SET client_min_messages = warning; SELECT count(*) FROM listing_stats.attach('replica', 'replica_price', key => 'replica_id')} ],
+	[ 'keep_latest', q{SET client_min_messages = warning; SELECT count(*) FROM listing_stats.keep_latest('shop_price', 'latest'); INSERT INTO shop_price (created, tenant, shop_id, value) VALUES ('2026-01-02', 1, 2, 4)} ],
 );
 for my $statement (@statements)
 {
@@ -42,6 +51,7 @@ for my $statement (@statements)
 	is($error, '', $statement->[0]) or $node->restart('immediate');
 }
 is($node->safe_psql('postgres', 'SELECT id, last_price FROM listing ORDER BY id'), "1|6.00\n2|", 'right');
+is($node->safe_psql('postgres', 'SELECT tenant, shop_id, last_price FROM latest'), '1|2|4', 'rows of keep_latest() are right');
 
 $node->stop;
 done_testing();
