@@ -192,8 +192,10 @@ check_reference(const Request &request)
 		find_column(request.price, request.column[price_key], argument_name(price_key));
 	const AttrNumber listing_column =
 		find_column(request.listing, request.column[listing_key], argument_name(listing_key));
+	// A copy: lookups may have the relation cache free its own.
+	List *keys = static_cast<List *>(copyObjectImpl(RelationGetFKeyList(request.price)));
 
-	for (const ForeignKeyCacheInfo *foreign_key : foreign_keys(request.price))
+	for (const ForeignKeyCacheInfo *foreign_key : each<ForeignKeyCacheInfo *>(keys))
 	{
 		if (foreign_key->nkeys == 1 && foreign_key->conkey[0] == key &&
 		    !is_key_by_way_of(request, listing_column, foreign_key->confrelid,

@@ -41,7 +41,6 @@ my @statements = (
 	[ 'refresh', q{SET client_min_messages = warning; CALL listing_stats.refresh('listing', 'price')} ],
 	[ 'readers', q{SELECT value FROM listing_stats.latest_prices('price', ARRAY[1]); SELECT listing_stats.price_history_json('price', 1); SELECT listing_stats.latest_price('price', 2)} ],
 	[ 'readers of partitions', q{SELECT listing_stats.latest_price('parts', 1, key_column => 'k'); SELECT listing_stats.price_history_json('parts', 1, 1, 'k'); SELECT count(*) FROM listing_stats.latest_prices('parts', key => 'k')} ],
-	[ 'attach by a foreign key of two columns', q{SET client_min_messages = warning; SELECT count(*) FROM listing_stats.attach('shop', 'shop_price')} ],
 	[ 'attach by way of another table', q{SET client_min_messages = warning; SELECT count(*) FROM listing_stats.attach('replica', 'replica_price', key => 'replica_id')} ],
 	[ 'keep_latest', q{SET client_min_messages = warning; SELECT count(*) FROM listing_stats.keep_latest('shop_price', 'latest'); INSERT INTO shop_price (created, tenant, shop_id, value) VALUES ('2026-01-02', 1, 2, 4)} ],
 );
