@@ -8,7 +8,7 @@ SET listing_stats.direct_path = on;
 \pset format unaligned
 \pset null '(none)'
 CREATE VIEW problems AS
-SELECT c.* FROM listing_stats.check() c WHERE 'check'::regnamespace IN (SELECT relnamespace FROM pg_class WHERE oid IN (listing, price)) ORDER BY listing, price, problem COLLATE "C";
+SELECT c.* FROM listing_stats.check() c WHERE 'check'::regnamespace IN (SELECT relnamespace FROM pg_class WHERE oid IN (listing, price)) ORDER BY listing, price, problem COLLATE "C", mend COLLATE "C";
 CREATE FUNCTION way() RETURNS text LANGUAGE sql AS $$ SELECT way FROM listing_stats.attachments WHERE price = to_regclass('price') $$;
 CREATE PROCEDURE setup() LANGUAGE plpgsql AS $$
 BEGIN
@@ -241,6 +241,14 @@ SELECT left_over();
 SELECT way();
 SELECT * FROM listing_stats.verify('all_listings', 'price');
 DROP TABLE all_listings CASCADE;
+
+-- of two attachments the one that only carries columns is named by these
+CALL setup();
+SELECT carry FROM listing_stats.attach('listing', 'price', last_price => 'none', carry => 'created AS seen', condition => 'value > 1');
+DO $$ BEGIN EXECUTE (SELECT string_agg('DROP INDEX ' || index, ';') FROM listing_stats.attachments WHERE price = 'price'::regclass); END $$;
+TABLE problems;
+CALL mend();
+SELECT left_over();
 
 -- what else goes by SQL
 CALL setup();

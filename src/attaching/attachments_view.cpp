@@ -283,14 +283,9 @@ attach_again(const Attachment &attachment)
 {
 	Relation price = relation_open(attachment.price, AccessShareLock);
 	const bool several = list_length(attachments_to(attachment.listing, price)) > 1;
-	const int kept = first_kept(attachment);
 
 	relation_close(price, NoLock);
-	const char *call = attach_call(definition_of(attachment));
-	if (!several || kept >= first_carried)
-		return psprintf("SELECT %s", call);
-	return psprintf("SELECT %.*s, %s => %s)", static_cast<int>(strlen(call) - 1), call,
-	                argument_name(kept), quote_literal_cstr(NameStr(attachment.column[kept].name)));
+	return psprintf("SELECT %s", attach_call(definition_of(attachment), listing_key, several));
 }
 
 void

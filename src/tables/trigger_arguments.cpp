@@ -554,7 +554,7 @@ kept_argument(const Definition &definition)
 }  // namespace
 
 char *
-attach_call(const Definition &definition, int column)
+attach_call(const Definition &definition, int column, bool one_of_several)
 {
 	StringInfoData call;
 
@@ -564,7 +564,7 @@ attach_call(const Definition &definition, int column)
 	if (strcmp(argument_name(column), "key") != 0)
 		appendStringInfo(&call, ", key => %s",
 		                 quote_literal_cstr(format_list(definition.column, ColumnList::key)));
-	if (column == first_of_condition)
+	if (one_of_several || column == first_of_condition)
 		appendStringInfoString(&call, kept_argument(definition));
 	if (column != listing_key)
 		appendStringInfo(&call, ", %s => '...'", argument_name(column));

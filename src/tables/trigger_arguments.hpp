@@ -230,7 +230,9 @@ TriggerArguments arguments_of(const Trigger *trigger);
 char *format_arguments(const TriggerArguments &arguments);
 
 // The call that attaches the two tables anew by the same key, for a hint, with a name to be filled
-// in for a column; not for the listing's key, which is found by itself.
-char *attach_call(const Definition &definition, int column = listing_key);
+// in for a column; not for the listing's key, which is found by itself.  With "one_of_several" it
+// says by a kept column which one of several attachments is meant.
+char *attach_call(const Definition &definition, int column = listing_key,
+                  bool one_of_several = false);
 
 }  // namespace listing_stats
