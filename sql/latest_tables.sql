@@ -43,6 +43,16 @@ SELECT last_price, own_rows FROM listing_stats.attach('alone', 'price', last_pri
 SELECT * FROM alone ORDER BY listing_id;
 DROP TABLE alone;
 
+-- The latest rows of its rows are no other attachment that keeps them
+CREATE TABLE offer (id serial PRIMARY KEY, shop int, product int, created date NOT NULL DEFAULT '2026-01-01', value int);
+INSERT INTO offer (shop, product, value) VALUES (1, 1, 11), (1, 2, 12);
+SELECT key FROM listing_stats.keep_latest('offer', 'newest', key => 'shop, product');
+SELECT key FROM listing_stats.keep_latest('newest', 'by_shop', key => 'shop', at => 'last_price_at', value => 'last_price');
+SELECT key FROM listing_stats.keep_latest('offer', 'newest', key => 'shop, product');
+INSERT INTO offer (shop, product, created, value) VALUES (1, 1, '2026-01-02', 13), (2, 1, '2026-01-01', 21);
+SELECT * FROM by_shop ORDER BY shop;
+DROP TABLE offer, newest, by_shop;
+
 -- What mends one of several names a column of it, and is no other's
 ALTER TABLE price DISABLE TRIGGER USER;
 SELECT mend FROM listing_stats.check() WHERE price = 'price'::regclass;

@@ -34,8 +34,8 @@ reopen_tables(const Attachment &attachment, Request *request)
 	request->price = relation_open(attachment.price, NoLock);
 }
 
-// The name of the price table of another attachment than "own" that keeps this column, as its
-// triggers have it; nullptr: none does.
+// The name of the price table of another attachment than "own" that keeps this column, or with
+// nullptr the rows of listing, as its triggers have it; nullptr: none does.
 const char *
 kept_by_another(Relation listing, const char *name, const Trigger *own)
 {
@@ -46,7 +46,7 @@ kept_by_another(Relation listing, const char *name, const Trigger *own)
 		if (trigger->tgfoid != function || (own != nullptr && same_arguments(trigger, own)))
 			continue;
 		const Definition definition = parse_definition(listing, trigger);
-		if (is_kept(definition.column, name))
+		if (name == nullptr ? definition.own_rows : is_kept(definition.column, name))
 			return definition.price;
 	}
 	return nullptr;
@@ -327,20 +327,13 @@ check_rows(const Attachment &attachment)
 void
 check_rows_are_free(const Request &request, const Trigger *own)
 {
-	for (const Trigger *trigger : each<Trigger *>(our_triggers(RelationGetRelid(request.listing))))
-	{
-		if (own != nullptr && same_arguments(trigger, own))
-			continue;
-		const Definition definition = parse_definition(request.listing, trigger);
-		if (definition.own_rows)
-			ereport(
-				ERROR,
-				(errcode(ERRCODE_DUPLICATE_OBJECT),
-			     errmsg("rows of table \"%s\" are kept by another attachment",
-			            RelationGetRelationName(request.listing)),
-			     errdetail("It is that of table %s.", definition.price),
-			     errhint("Name another table, or keep more columns of its rows with attach().")));
-	}
+	if (const char *other = kept_by_another(request.listing, nullptr, own); other != nullptr)
+		ereport(ERROR,
+		        (errcode(ERRCODE_DUPLICATE_OBJECT),
+		         errmsg("rows of table \"%s\" are kept by another attachment",
+		                RelationGetRelationName(request.listing)),
+		         errdetail("It is that of table %s.", other),
+		         errhint("Name another table, or keep more columns of its rows with attach().")));
 }
 
 // Where one table has taken the place of another, the old one is to be detached.
