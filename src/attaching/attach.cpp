@@ -52,21 +52,6 @@ kept_by_another(Relation listing, const char *name, const Trigger *own)
 	return nullptr;
 }
 
-bool
-in_unique_index(Relation listing, AttrNumber attnum)
-{
-	bool found = false;
-
-	for (const Oid oid : each<Oid>(RelationGetIndexList(listing)))
-	{
-		Relation index = index_open(oid, AccessShareLock);
-		for (int i = 0; index->rd_index->indisunique && i < index->rd_index->indnkeyatts; ++i)
-			found = found || index->rd_index->indkey.values[i] == attnum;
-		index_close(index, AccessShareLock);
-	}
-	return found;
-}
-
 void
 check_target(const Request &request, const ResolvedColumn &target, const ResolvedColumn &source,
              bool keep_empty, bool own_rows, const Trigger *own)
@@ -88,7 +73,8 @@ check_target(const Request &request, const ResolvedColumn &target, const Resolve
 		             "what it has, attach(..., empty => 'keep'): \"Keep what the application "
 		             "wrote\" in docs/fitting-your-tables.md.",
 		             qualified_name(RelationGetRelid(request.listing)), quote_identifier(name))));
-	if (in_unique_index(request.listing, target.attnum))
+	if (bms_is_member(target.attnum - FirstLowInvalidHeapAttributeNumber,
+	                  RelationGetIndexAttrBitmap(request.listing, INDEX_ATTR_BITMAP_KEY)))
 		ereport(
 			ERROR,
 			(errcode(ERRCODE_INVALID_TABLE_DEFINITION),
