@@ -330,9 +330,10 @@ tell_of_other_listing(const Request &request, const Attachment &attachment)
 	{
 		if (!is_attachment(request.price, trigger))
 			continue;
-		const char *key = key_of_price(request.price, trigger);
+		const char *key = format_list(definition_now(request.price, trigger, Side::price).column,
+		                              ColumnList::key);
 		const Oid other = other_half(request.price, trigger, Side::price);
-		if (key == nullptr || strcmp(key, key_list(attachment)) != 0 || !OidIsValid(other) ||
+		if (strcmp(key, key_list(attachment)) != 0 || !OidIsValid(other) ||
 		    other == attachment.listing)
 			continue;
 		ereport(

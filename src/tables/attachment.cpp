@@ -625,25 +625,6 @@ is_orphan_of(Relation relation, const Trigger *trigger, Side side, Oid other)
 	                         record_is_of(definition, relation, Side::price)) == other);
 }
 
-const char *
-key_of_price(Relation price, const Trigger *trigger)
-{
-	const Definition definition = parse_definition(price, trigger);
-	const bool recorded = record_is_of(definition, price, Side::price);
-	const char *name[column_count] = {};
-
-	for (int i = 0; i < count_list(definition.column, ColumnList::key); ++i)
-	{
-		const int place = list_place(ColumnList::key, i);
-		ResolvedColumn column = {};
-		Problem problem = {};
-		if (!resolve_column(definition, place, price, recorded, &column, &problem))
-			return nullptr;
-		name[place] = pstrdup(NameStr(column.name));
-	}
-	return format_list(name, ColumnList::key);
-}
-
 ResolvedColumn
 source_of(const Attachment &attachment, int target)
 {

@@ -143,10 +143,6 @@ List *attachments_to(Oid listing, Relation price);
 // Whether the trigger names "other" as the other table, and that has lost its half.
 bool is_orphan_of(Relation relation, const Trigger *trigger, Side side, Oid other);
 
-// The columns of price that refer to the listing, by the names they have now, as attach() takes
-// them; nullptr: one is gone.
-const char *key_of_price(Relation price, const Trigger *trigger);
-
 // The column of price whose type a target has; the count's is made up.
 ResolvedColumn source_of(const Attachment &attachment, int target);
 
