@@ -8,22 +8,6 @@ namespace listing_stats {
 
 namespace {
 
-const char *
-table_kind(Relation relation)
-{
-	switch (relation->rd_rel->relkind)
-	{
-	case RELKIND_VIEW:
-		return "a view";
-	case RELKIND_MATVIEW:
-		return "a materialized view";
-	case RELKIND_FOREIGN_TABLE:
-		return "a foreign table";
-	default:
-		return "not a table";
-	}
-}
-
 void
 check_table(Relation relation)
 {
@@ -31,8 +15,8 @@ check_table(Relation relation)
 	const char relkind = relation->rd_rel->relkind;
 
 	if (relkind != RELKIND_RELATION && relkind != RELKIND_PARTITIONED_TABLE)
-		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE),
-		                errmsg("cannot attach \"%s\": it is %s", name, table_kind(relation)),
+		ereport(ERROR, (errcode(ERRCODE_WRONG_OBJECT_TYPE), errmsg("cannot attach \"%s\"", name),
+		                errdetail_relkind_not_supported(relkind),
 		                errhint("Attach the tables that hold the rows.")));
 	if (IsCatalogRelation(relation))
 		ereport(ERROR, (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
