@@ -217,20 +217,6 @@ follow_dropped_tables(const List *objects)
 	}
 }
 
-bool
-column_exists(Oid table, const RecordedColumn &record)
-{
-	HeapTuple tuple = SearchSysCacheAttNum(table, record.attnum);
-	bool exists = false;
-
-	if (HeapTupleIsValid(tuple))
-	{
-		exists = reinterpret_cast<Form_pg_attribute>(GETSTRUCT(tuple))->atttypid == record.type;
-		ReleaseSysCache(tuple);
-	}
-	return exists;
-}
-
 // The column that an attachment has lost: found neither by name nor by record, and it was one of
 // those dropped.
 const DroppedObject *
@@ -243,7 +229,8 @@ lost_column(const Affected &affected, const Definition &definition, int column)
 
 	if (is_of_listing(column) != on_listing || definition.column[column] == nullptr ||
 	    get_attnum(affected.table, definition.column[column]) != InvalidAttrNumber ||
-	    (recorded && column_exists(affected.table, record)))
+	    (recorded && record.attnum > 0 &&
+	     get_atttype(affected.table, record.attnum) == record.type))
 		return nullptr;
 	for (const DroppedObject *object : each<DroppedObject *>(affected.dropped))
 	{

@@ -95,12 +95,9 @@ resolve_column(const Definition &definition, int column, Relation relation, bool
 
 	if (by_name < 0)
 		by_name = 0;
-	if (recorded && record.attnum > 0 && record.attnum <= RelationGetNumberOfAttributes(relation))
-	{
-		Form_pg_attribute attribute = TupleDescAttr(RelationGetDescr(relation), record.attnum - 1);
-		if (!attribute->attisdropped && attribute->atttypid == record.type)
-			by_number = record.attnum;
-	}
+	if (recorded && record.attnum > 0 &&
+	    get_atttype(RelationGetRelid(relation), record.attnum) == record.type)
+		by_number = record.attnum;
 	if (by_name != 0 && by_number != 0 && by_name != by_number)
 		return fail(
 			problem, ERRCODE_AMBIGUOUS_COLUMN,
