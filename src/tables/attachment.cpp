@@ -18,15 +18,6 @@ namespace listing_stats {
 
 namespace {
 
-// Whether "relation" carries the other half of the attachment that "trigger" is of.
-bool
-carries_other_half(Oid relation, const Trigger *trigger, Side side)
-{
-	const char *function = side == Side::price ? listing_changed : price_changed;
-
-	return find_trigger(relation, function, trigger, false) != nullptr;
-}
-
 // Whether there is a record, of this very table: inheritance children have that of their parent.
 bool
 record_is_of(const Definition &definition, Relation relation, Side side)
@@ -314,13 +305,6 @@ resolve_columns(Definition definition, Relation listing, Relation price, bool re
 	return definition.condition == nullptr || resolve_condition(as_written, price, result, problem);
 }
 
-// Whether one role owns both relations.
-bool
-same_owner(Oid a, Oid b)
-{
-	return relation_owner(a) == relation_owner(b);
-}
-
 // The table that the key of price refers to where the one that its trigger names does not exist, or
 // is a shard: so it is with tables that Citus has, or has had for a while, and whose names it has
 // changed.  InvalidOid: none.
@@ -550,6 +534,7 @@ Oid
 other_half(Relation relation, const Trigger *trigger, Side side)
 {
 	const Definition definition = parse_definition(relation, trigger);
+	const char *function = side == Side::price ? listing_changed : price_changed;
 	List *candidates = NIL;
 	Oid found = InvalidOid;
 
@@ -568,9 +553,9 @@ other_half(Relation relation, const Trigger *trigger, Side side)
 	int count = 0;
 	for (const Oid candidate : each<Oid>(candidates))
 	{
-		if (!OidIsValid(candidate) || !carries_other_half(candidate, trigger, side))
+		if (!OidIsValid(candidate) || find_trigger(candidate, function, trigger, false) == nullptr)
 			continue;
-		if (!same_owner(candidate, RelationGetRelid(relation)))
+		if (relation_owner(candidate) != relation_owner(RelationGetRelid(relation)))
 			of_others = candidate;
 		else if (++count == 1)
 			found = candidate;
