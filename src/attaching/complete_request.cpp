@@ -125,18 +125,6 @@ order_keys(Attachment *attachment)
 	}
 }
 
-bool
-is_in_given_order(const Request &request, const Attachment &attachment)
-{
-	for (int i = 0; i < attachment.key_columns; ++i)
-	{
-		const int place = list_place(ColumnList::key, i);
-		if (strcmp(request.column[place], NameStr(attachment.column[place].name)) != 0)
-			return false;
-	}
-	return true;
-}
-
 }  // namespace
 
 const char *
@@ -181,7 +169,8 @@ complete_request(Request *request, const Trigger *existing)
 				read_column(relation, find_column(relation, request->column[i], argument_name(i)));
 	}
 	order_keys(&attachment);
-	if (request->key_is_named && !is_in_given_order(*request, attachment))
+	if (request->key_is_named &&
+	    strcmp(format_list(request->column, ColumnList::key), key_list(attachment)) != 0)
 		ereport(NOTICE,
 		        (errmsg("the key is (%s), in the order that the columns of table \"%s\" have",
 		                key_list(attachment), RelationGetRelationName(request->listing)),
