@@ -146,13 +146,9 @@ add_target_column(Request *request, const Attachment &attachment, int target)
 void
 check_named_once(const Request &request, int target)
 {
-	for (int i = first_target; i < target; ++i)
-	{
-		if (request.column[i] != nullptr && strcmp(request.column[i], request.column[target]) == 0)
-			ereport(ERROR,
-			        (errcode(ERRCODE_DUPLICATE_COLUMN),
-			         errmsg("column \"%s\" cannot keep two values", request.column[target])));
-	}
+	if (has_name(request.column, first_target, target, request.column[target]))
+		ereport(ERROR, (errcode(ERRCODE_DUPLICATE_COLUMN),
+		                errmsg("column \"%s\" cannot keep two values", request.column[target])));
 }
 
 bool

@@ -67,20 +67,12 @@ differs(const char *named, const char *now)
 bool
 has_key(const Request &request, const Definition &existing)
 {
-	for (int i = 0; request.key_is_named && i < most_key_columns; ++i)
-	{
-		bool found = request.column[list_place(ColumnList::key, i)] == nullptr;
-		for (int j = 0; j < most_key_columns; ++j)
-		{
-			const char *key = existing.column[list_place(ColumnList::key, j)];
-			found = found || (key != nullptr &&
-			                  strcmp(key, request.column[list_place(ColumnList::key, i)]) == 0);
-		}
-		if (!found)
-			return false;
-	}
-	return !request.key_is_named || count_list(request.column, ColumnList::key) ==
-	                                    count_list(existing.column, ColumnList::key);
+	const int count = count_list(request.column, ColumnList::key);
+	bool same = !request.key_is_named || count == count_list(existing.column, ColumnList::key);
+
+	for (int i = price_key; same && request.key_is_named && i < price_key + count; ++i)
+		same = has_name(existing.column, price_key, price_at, request.column[i]);
+	return same;
 }
 
 bool

@@ -22,18 +22,6 @@ is_in_foreign_key(Relation relation, AttrNumber column)
 	return false;
 }
 
-// Whether the columns of price found so far have this one.
-bool
-is_taken(const Request &request, const char *name)
-{
-	for (int i = first_of_price; i < first_source; ++i)
-	{
-		if (request.column[i] != nullptr && strcmp(request.column[i], name) == 0)
-			return true;
-	}
-	return false;
-}
-
 // A column that attach() was not told of: the one that is usually called so, or the only one of its
 // kind that is nothing else.
 const char *
@@ -55,7 +43,8 @@ find_only_column(const Request &request, Column which, const char *usual)
 			continue;
 		const Oid type = getBaseType(attribute->atttypid);
 		const char *name = NameStr(attribute->attname);
-		if (is_one_of(attribute->attnum, primary, primary_columns) || is_taken(request, name) ||
+		if (is_one_of(attribute->attnum, primary, primary_columns) ||
+		    has_name(request.column, first_of_price, first_source, name) ||
 		    !(which == price_at ? is_time_type(type) : is_number(type)) ||
 		    is_in_foreign_key(request.price, attribute->attnum))
 			continue;

@@ -394,9 +394,9 @@ remove_carried(Definition *definition, int number)
 }
 
 bool
-is_kept(const char *const *column, const char *name)
+has_name(const char *const *column, int first, int end, const char *name)
 {
-	for (int i = first_target; i < end_of_targets; ++i)
+	for (int i = first; i < end; ++i)
 	{
 		if (column[i] != nullptr && strcmp(column[i], name) == 0)
 			return true;

@@ -204,8 +204,15 @@ void remove_carried(Definition *definition, int number);
 // How many columns of the list there are.
 int count_list(const char *const *column, ColumnList list);
 
+// Whether one of these places has the name.
+bool has_name(const char *const *column, int first, int end, const char *name);
+
 // Whether a column of this name is kept.
-bool is_kept(const char *const *column, const char *name);
+inline bool
+is_kept(const char *const *column, const char *name)
+{
+	return has_name(column, first_target, end_of_targets, name);
+}
 
 // Reads the arguments; returns what is wrong with them, a sentence, or nullptr.
 const char *read_definition(const Trigger *trigger, Definition *definition);
