@@ -95,13 +95,8 @@ void
 lock_tables(const Refresh &refresh)
 {
 	check_exists(refresh);
-	check_ownership(refresh.listing);
-	check_ownership(refresh.price);
-	LockRelationOid(refresh.price, AccessShareLock);
-	LockRelationOid(refresh.listing, RowExclusiveLock);
-	check_exists(refresh);
-	check_ownership(refresh.listing);
-	check_ownership(refresh.price);
+	lock_owned(refresh.price, AccessShareLock);
+	lock_owned(refresh.listing, RowExclusiveLock);
 }
 
 // The attachments of the two tables, which are locked.
