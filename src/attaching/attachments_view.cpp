@@ -495,7 +495,7 @@ put_row(ReturnSetInfo *result, Relation relation, Oid oid, bool notices)
 	for (;;)
 	{
 		CHECK_FOR_INTERRUPTS();
-		const Trigger *trigger = trigger_by_oid(RelationGetRelid(relation), oid);
+		const Trigger *trigger = trigger_by_oid(oid);
 		if (trigger == nullptr || !shows_attachment(relation, trigger) ||
 		    put_row_now(result, relation, trigger, notices))
 			return;

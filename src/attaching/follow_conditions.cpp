@@ -101,7 +101,7 @@ read_command(const CollectedCommand &command, NewName *renamed)
 void
 follow(Oid table, Oid oid, const NewName &renamed)
 {
-	const Trigger *trigger = trigger_by_oid(table, oid);
+	const Trigger *trigger = trigger_by_oid(oid);
 
 	if (trigger == nullptr || !ConditionalLockRelationOid(table, AccessShareLock))
 		return;

@@ -282,7 +282,7 @@ remove_lost(const Affected &affected, Definition *definition, const DroppedObjec
 void
 follow_dropped_columns(const Affected &affected)
 {
-	const Trigger *trigger = trigger_by_oid(affected.table, affected.trigger);
+	const Trigger *trigger = trigger_by_oid(affected.trigger);
 	const DroppedObject *lost_target = nullptr;
 
 	if (trigger == nullptr)

@@ -165,7 +165,7 @@ apply_rename(const Followed &followed, Relation relation, Definition *definition
 bool
 follow_once(const Followed &followed)
 {
-	const Trigger *trigger = trigger_by_oid(followed.table, followed.trigger);
+	const Trigger *trigger = trigger_by_oid(followed.trigger);
 
 	if (trigger == nullptr || !ConditionalLockRelationOid(followed.table, AccessShareLock))
 		return false;

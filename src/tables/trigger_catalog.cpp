@@ -168,14 +168,14 @@ our_triggers(Oid table)
 }
 
 const Trigger *
-trigger_by_oid(Oid table, Oid oid)
+trigger_by_oid(Oid oid)
 {
-	for (const Trigger *trigger : each<Trigger *>(triggers_of(table, nullptr)))
-	{
-		if (trigger->tgoid == oid)
-			return trigger;
-	}
-	return nullptr;
+	const Trigger *found = nullptr;
+
+	for_each_row(
+		TriggerRelationId, TriggerOidIndexId, Anum_pg_trigger_oid, oid, nullptr,
+		[&found](HeapTuple row, TupleDesc description) { found = read_trigger(row, description); });
+	return found;
 }
 
 bool
@@ -209,14 +209,9 @@ find_trigger(Oid table, const char *function, const Trigger *like, bool clones)
 const char *
 record_of(Oid trigger)
 {
-	const char *record = nullptr;
+	const Trigger *found = trigger_by_oid(trigger);
 
-	for_each_row(TriggerRelationId, TriggerOidIndexId, Anum_pg_trigger_oid, trigger, nullptr,
-	             [&record](HeapTuple row, TupleDesc description) {
-					 const Trigger *found = read_trigger(row, description);
-					 record = found->tgargs[found->tgnargs];
-				 });
-	return record;
+	return found == nullptr ? nullptr : found->tgargs[found->tgnargs];
 }
 
 void

@@ -23,8 +23,8 @@ Oid trigger_function(const char *name);
 // The triggers of a table that call one of them, as they are now.
 List *our_triggers(Oid table);
 
-// One of the table's triggers, as it is now; nullptr: it is gone.
-const Trigger *trigger_by_oid(Oid table, Oid trigger);
+// A trigger as it is now; nullptr: it is gone.
+const Trigger *trigger_by_oid(Oid trigger);
 
 // The triggers of an attachment, on both tables, have the same arguments.
 bool same_arguments(const Trigger *a, const Trigger *b);

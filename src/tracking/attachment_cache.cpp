@@ -156,7 +156,7 @@ open_root(const TriggerData *event, Side side, Oid *trigger)
 	if (!OidIsValid(relation))
 		return nullptr;
 	// The statement's copy can be older than a rename.
-	const Trigger *now = trigger_by_oid(relation, *trigger);
+	const Trigger *now = trigger_by_oid(*trigger);
 	const Trigger *like = now == nullptr ? event->tg_trigger : now;
 	if (side == Side::price)
 		relation = attached_root(relation, like);
@@ -189,7 +189,7 @@ resolve_now(Relation root, Oid trigger, Side side, bool *gone, Problem *problem)
 			static_cast<Attachment *>(MemoryContextAllocZero(context, sizeof(Attachment)));
 		result->context = context;
 		const uint64 before = invalidations;
-		const Trigger *now = trigger_by_oid(RelationGetRelid(root), trigger);
+		const Trigger *now = trigger_by_oid(trigger);
 		*problem = {};
 		if (now == nullptr)
 		{
