@@ -76,12 +76,10 @@ unknown_option(const char *name, const char *text, const char *hint)
 char
 parse_replication(const char *text)
 {
-	if (strcmp(text, "origin") == 0)
-		return TRIGGER_FIRES_ON_ORIGIN;
-	if (strcmp(text, "replica") == 0)
-		return TRIGGER_FIRES_ON_REPLICA;
-	if (strcmp(text, "always") == 0)
-		return TRIGGER_FIRES_ALWAYS;
+	const int word = find_word(firing_words, text);
+
+	if (word >= 0 && firing[word] != TRIGGER_DISABLED)
+		return firing[word];
 	unknown_option("replication", text,
 	               "It is 'origin' (changes made here), 'replica' (changes that are replicated "
 	               "here) or 'always'.");

@@ -89,17 +89,7 @@ say_warnings(const Row &row)
 const char *
 trigger_state(char enabled)
 {
-	switch (enabled)
-	{
-	case TRIGGER_DISABLED:
-		return "disabled";
-	case TRIGGER_FIRES_ON_REPLICA:
-		return "replica";
-	case TRIGGER_FIRES_ALWAYS:
-		return "always";
-	default:
-		return "origin";
-	}
+	return firing_words[strchr(firing, enabled) - firing];
 }
 
 void

@@ -172,6 +172,11 @@ constexpr const char *null_value_words[] = {"keep", "skip", nullptr};
 constexpr const char *guard_words[] = {"keep", "error", "off", nullptr};
 constexpr const char *empty_words[] = {"null", "keep", nullptr};
 
+// When triggers fire, and how pg_trigger says so.
+constexpr const char *firing_words[] = {"origin", "replica", "always", "disabled", nullptr};
+constexpr char firing[] = {TRIGGER_FIRES_ON_ORIGIN, TRIGGER_FIRES_ON_REPLICA, TRIGGER_FIRES_ALWAYS,
+                           TRIGGER_DISABLED, '\0'};
+
 // Which of the words the text is; -1: none.
 int find_word(const char *const *words, const char *text);
 
