@@ -54,7 +54,7 @@ kept_by_another(Relation listing, const char *name, const Trigger *own)
 
 void
 check_target(const Request &request, const ResolvedColumn &target, const ResolvedColumn &source,
-             bool keep_empty, bool own_rows, const Trigger *own)
+             const Options &options, const Trigger *own)
 {
 	const char *table = RelationGetRelationName(request.listing);
 	const char *name = NameStr(target.name);
@@ -63,7 +63,7 @@ check_target(const Request &request, const ResolvedColumn &target, const Resolve
 		ereport(ERROR, (errcode(ERRCODE_INVALID_TABLE_DEFINITION),
 		                errmsg("column \"%s\" of table \"%s\" is a generated column", name, table),
 		                errhint("Name another column, which attach() creates if it is missing.")));
-	if (target.not_null && source.attnum != 0 && !keep_empty && !own_rows)
+	if (target.not_null && source.attnum != 0 && !options.keep_empty && !options.own_rows)
 		ereport(
 			ERROR,
 			(errcode(ERRCODE_INVALID_TABLE_DEFINITION),
@@ -198,8 +198,8 @@ attach_targets(Request *request, Attachment *attachment, const Trigger *existing
 		attachment->column[i] =
 			read_column(request->listing, find_column(request->listing, name, argument_name(i)));
 		check_is_not_key(*attachment, i);
-		check_target(*request, attachment->column[i], source_of(*attachment, i),
-		             attachment->keep_empty, attachment->own_rows, existing);
+		check_target(*request, attachment->column[i], source_of(*attachment, i), *attachment,
+		             existing);
 		++kept;
 	}
 	if (kept == 0)

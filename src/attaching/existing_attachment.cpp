@@ -234,10 +234,7 @@ take_from_existing(Request *request, const Trigger *trigger, Attachment *attachm
 		const bool on_price = trigger->tgfoid == trigger_function(price_changed);
 		now = definition_now(on_price ? request->price : request->listing, trigger,
 		                     on_price ? Side::price : Side::listing);
-		attachment->skip_null = now.skip_null;
-		attachment->keep_empty = now.keep_empty;
-		attachment->own_rows = now.own_rows;
-		attachment->guard = now.guard;
+		attachment->set_options(now);
 	}
 	check_stays_kept(*request, now);
 	merge_carried(request, now.column);

@@ -290,10 +290,7 @@ resolve_columns(Definition definition, Relation listing, Relation price, bool re
 	// The keys first: the foreign key says what the listing's is.
 	if (!resolve_keys(&definition, listing, price, recorded, result, problem))
 		return false;
-	result->skip_null = definition.skip_null;
-	result->keep_empty = definition.keep_empty;
-	result->own_rows = definition.own_rows;
-	result->guard = definition.guard;
+	result->set_options(definition);
 	for (int i = 0; i < column_count; ++i)
 	{
 		if (definition.column[i] == nullptr || result->column[i].attnum != 0)
@@ -454,10 +451,7 @@ definition_of(const Attachment &attachment)
 		definition.record[i] = {attachment.column[i].attnum, attachment.column[i].type};
 	}
 	definition.condition = attachment.condition;
-	definition.keep_empty = attachment.keep_empty;
-	definition.own_rows = attachment.own_rows;
-	definition.skip_null = attachment.skip_null;
-	definition.guard = attachment.guard;
+	definition.set_options(attachment);
 	return definition;
 }
 

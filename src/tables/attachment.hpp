@@ -41,7 +41,7 @@ enum class Statement
 
 struct DirectPath;  // see direct_way.hpp
 
-struct Attachment
+struct Attachment : Options
 {
 	Oid listing;
 	Oid price;
@@ -50,10 +50,6 @@ struct Attachment
 	Oid owner;  // of both tables
 	ResolvedColumn column[column_count];
 	bool foreign_key;  // from price to listing, checked for all that we see
-	bool skip_null;
-	bool keep_empty;
-	bool own_rows;  // listing has a row for each key with prices, and no other
-	Guard guard;
 
 	// Which prices count, as it reads now; nullptr: all.
 	const char *condition;

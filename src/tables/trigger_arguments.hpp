@@ -150,16 +150,23 @@ struct RecordedColumn
 	Oid type;
 };
 
-struct Definition
+// How the columns are kept.
+struct Options
+{
+	bool skip_null;   // the latest known price counts, not the latest row
+	bool keep_empty;  // a listing without prices keeps what it has
+	bool own_rows;    // listing has a row for each key with prices, and no other
+	Guard guard;
+
+	void set_options(const Options &options) { *this = options; }
+};
+
+struct Definition : Options
 {
 	const char *listing;               // qualified and quoted
 	const char *price;                 // qualified and quoted
 	const char *column[column_count];  // nullptr: there is none
 	const char *condition;             // which prices count, as PostgreSQL prints it; nullptr: all
-	bool skip_null;                    // the latest known price counts, not the latest row
-	bool keep_empty;                   // a listing without prices keeps what it has
-	bool own_rows;                     // listing has a row for each key with prices, and no other
-	Guard guard;
 
 	// Where attach() found them; InvalidOid: not recorded.
 	Oid listing_oid;
