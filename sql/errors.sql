@@ -356,10 +356,10 @@ SELECT listing_stats.keep_latest('in_another', 'in_one_order', key => 'k');
 -- tables that cannot have rows of their own: they are inserted with the key alone
 SELECT listing_stats.keep_latest('in_another', 'no_key', key => 'k');
 \echo :SQLSTATE
-CREATE TABLE needs_more (k text PRIMARY KEY, n int NOT NULL, last_price int, last_price_at date);
+CREATE TABLE needs_more (k text COLLATE "POSIX" PRIMARY KEY, n int NOT NULL, last_price int, last_price_at date);
 SELECT listing_stats.keep_latest('in_another', 'needs_more', key => 'k', price_count => 'n');
 \echo :SQLSTATE
-CREATE TABLE needs_value (k text PRIMARY KEY, last_price int NOT NULL);
+CREATE TABLE needs_value (k text COLLATE "POSIX" PRIMARY KEY, last_price int NOT NULL);
 SELECT listing_stats.keep_latest('in_another', 'needs_value', key => 'k');
 \echo :SQLSTATE
 CREATE TABLE numbered (value int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, n bigint);

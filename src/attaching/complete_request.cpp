@@ -12,35 +12,6 @@ namespace listing_stats {
 
 namespace {
 
-void
-check_key_types(const Request &request, Attachment *attachment)
-{
-	for (int i = 0; i < attachment->key_columns; ++i)
-	{
-		const ResolvedColumn &listing = attachment->column[list_place(ColumnList::listing_key, i)];
-		const ResolvedColumn &price = attachment->column[list_place(ColumnList::key, i)];
-		ComparedType type = {};
-		if (resolve_key_type(listing, price, attachment->context, &type))
-			continue;
-		const bool collations = listing.base == price.base && listing.collation != price.collation;
-		const char *what = collations ? psprintf("collations \"%s\" and \"%s\"",
-		                                         get_collation_name(listing.collation),
-		                                         get_collation_name(price.collation))
-		                              : psprintf("types %s and %s", format_type_be(listing.type),
-		                                         format_type_be(price.type));
-		ereport(ERROR,
-		        (errcode(collations ? ERRCODE_COLLATION_MISMATCH : ERRCODE_DATATYPE_MISMATCH),
-		         errmsg("columns \"%s\" of table \"%s\" and \"%s\" of table \"%s\" have %s",
-		                NameStr(listing.name), RelationGetRelationName(request.listing),
-		                NameStr(price.name), RelationGetRelationName(request.price), what),
-		         errhint(collations
-		                     ? "One of them takes different texts for equal, so that both have to "
-		                       "have it: ALTER TABLE ... ALTER COLUMN ... TYPE ... COLLATE ..."
-		                     : "Keys need one type, with a default btree operator class; arrays "
-		                       "and rows cannot be keys.")));
-	}
-}
-
 bool
 computes_from_values(const Request &request)
 {
@@ -57,11 +28,13 @@ void
 check_types(const Request &request, Attachment *attachment)
 {
 	const ResolvedColumn *column = attachment->column;
+	Problem problem = {};
 
 	check_column_type(request.price, column[price_at], true);
 	if (computes_from_values(request))
 		check_column_type(request.price, column[price_value], false);
-	check_key_types(request, attachment);
+	if (!check_key_types(attachment, &problem))
+		raise(problem);
 	if (!OidIsValid(
 			lookup_type_cache(getBaseType(column[price_tie].type), TYPECACHE_LT_OPR)->lt_opr))
 		ereport(ERROR,

@@ -90,6 +90,8 @@ adds_column(const Request &request, Oid listing)
 void
 open_tables(Oid listing, Oid price, Request *request)
 {
+	Problem problem = {};
+
 	check_ownership(listing);
 	check_ownership(price);
 
@@ -104,17 +106,8 @@ open_tables(Oid listing, Oid price, Request *request)
 	check_table(request->listing);
 	request->price = relation_open(price, NoLock);
 	check_table(request->price);
-	if (request->listing->rd_rel->relowner != request->price->rd_rel->relowner)
-		ereport(
-			ERROR,
-			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-		     errmsg("table \"%s\" is owned by \"%s\" and table \"%s\" by \"%s\"",
-		            RelationGetRelationName(request->listing),
-		            GetUserNameFromId(request->listing->rd_rel->relowner, false),
-		            RelationGetRelationName(request->price),
-		            GetUserNameFromId(request->price->rd_rel->relowner, false)),
-		     errhint(
-				 "Tables attached to each other need one owner: see ALTER TABLE ... OWNER TO.")));
+	if (!check_owner(request->listing, request->price, &problem))
+		raise(problem);
 	if ((request->listing->rd_rel->relpersistence == RELPERSISTENCE_TEMP) !=
 	    (request->price->rd_rel->relpersistence == RELPERSISTENCE_TEMP))
 		ereport(ERROR,

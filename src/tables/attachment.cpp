@@ -130,39 +130,12 @@ resolve_row_type(Attachment *attachment)
 }
 
 bool
-check_key_types(const Definition &definition, Attachment *attachment, Problem *problem)
-{
-	for (int i = 0; i < attachment->key_columns; ++i)
-	{
-		const ResolvedColumn &listing = attachment->column[list_place(ColumnList::listing_key, i)];
-		const ResolvedColumn &price = attachment->column[list_place(ColumnList::key, i)];
-		if (!resolve_key_type(listing, price, attachment->context, &attachment->key_column[i]))
-			return fail(problem, ERRCODE_DATATYPE_MISMATCH,
-			            psprintf("key columns \"%s\" of %s and \"%s\" of %s have types %s and "
-			                     "%s, which listing_stats cannot compare",
-			                     NameStr(listing.name), definition.listing, NameStr(price.name),
-			                     definition.price, format_type_be(listing.type),
-			                     format_type_be(price.type)),
-			            "Give both columns the same type.");
-		// Its rows and the prices are gone through together, in one order.
-		if (definition.own_rows && listing.collation != price.collation)
-			return fail(problem, ERRCODE_COLLATION_MISMATCH,
-			            psprintf("key columns \"%s\" of %s and \"%s\" of %s have two collations",
-			                     NameStr(listing.name), definition.listing, NameStr(price.name),
-			                     definition.price),
-			            "Give both columns the same collation.");
-	}
-	attachment->key = attachment->key_column[0];
-	return attachment->key_columns == 1 || resolve_row_type(attachment);
-}
-
-bool
 check_types(const Definition &definition, Attachment *attachment, Problem *problem)
 {
 	const ResolvedColumn *column = attachment->column;
 	const Oid value = getBaseType(column[price_value].type);
 
-	if (!check_key_types(definition, attachment, problem))
+	if (!check_key_types(attachment, problem))
 		return false;
 	if (column[price_total].attnum != 0 && (value == FLOAT8OID || value == FLOAT4OID))
 		return fail(problem, ERRCODE_DATATYPE_MISMATCH,
@@ -200,18 +173,6 @@ check_types(const Definition &definition, Attachment *attachment, Problem *probl
 			             format_type_with_typemod(source.type, source.typmod)));
 	}
 	return true;
-}
-
-bool
-check_owner(const Definition &definition, Relation listing, Relation price, Problem *problem)
-{
-	if (listing->rd_rel->relowner == price->rd_rel->relowner)
-		return true;
-	return fail(problem, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-	            psprintf("table %s is owned by \"%s\" and table %s by \"%s\"", definition.listing,
-	                     GetUserNameFromId(listing->rd_rel->relowner, true), definition.price,
-	                     GetUserNameFromId(price->rd_rel->relowner, true)),
-	            "Tables attached to each other need one owner: see ALTER TABLE ... OWNER TO.");
 }
 
 // The columns of listing that the keys refer to: by the foreign key, which says it, or by name.
@@ -385,6 +346,62 @@ is_checked(Relation price, Oid constraint)
 }
 
 bool
+check_owner(Relation listing, Relation price, Problem *problem)
+{
+	if (listing->rd_rel->relowner == price->rd_rel->relowner)
+		return true;
+	return fail(problem, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+	            psprintf("table %s is owned by \"%s\" and table %s by \"%s\"",
+	                     qualified_name(RelationGetRelid(listing)),
+	                     GetUserNameFromId(listing->rd_rel->relowner, true),
+	                     qualified_name(RelationGetRelid(price)),
+	                     GetUserNameFromId(price->rd_rel->relowner, true)),
+	            "Tables attached to each other need one owner: see ALTER TABLE ... OWNER TO.");
+}
+
+bool
+check_key_types(Attachment *attachment, Problem *problem)
+{
+	for (int i = 0; i < attachment->key_columns; ++i)
+	{
+		const ResolvedColumn &listing = attachment->column[list_place(ColumnList::listing_key, i)];
+		const ResolvedColumn &price = attachment->column[list_place(ColumnList::key, i)];
+		const bool comparable =
+			resolve_key_type(listing, price, attachment->context, &attachment->key_column[i]);
+		const bool collations =
+			listing.collation != price.collation && (comparable || listing.base == price.base);
+		// Rows of its own and the prices are gone through together, in one order.
+		if (comparable && !(collations && attachment->own_rows))
+			continue;
+		const char *what = collations ? psprintf("collations \"%s\" and \"%s\"",
+		                                         get_collation_name(listing.collation),
+		                                         get_collation_name(price.collation))
+		                              : psprintf("types %s and %s", format_type_be(listing.type),
+		                                         format_type_be(price.type));
+		return fail(
+			problem, collations ? ERRCODE_COLLATION_MISMATCH : ERRCODE_DATATYPE_MISMATCH,
+			psprintf("columns \"%s\" of table \"%s\" and \"%s\" of table \"%s\" have %s",
+		             NameStr(listing.name), get_rel_name(attachment->listing), NameStr(price.name),
+		             get_rel_name(attachment->price), what),
+			collations ? "They do not agree on which texts are equal, or on their order, so that "
+						 "both columns need one: ALTER TABLE ... ALTER COLUMN ... TYPE ... COLLATE "
+						 "..."
+					   : "Keys need one type, with a default btree operator class; arrays and rows "
+						 "cannot be keys.");
+	}
+	attachment->key = attachment->key_column[0];
+	return attachment->key_columns == 1 || resolve_row_type(attachment);
+}
+
+void
+raise(const Problem &problem)
+{
+	ereport(ERROR, (errcode(problem.sqlstate), errmsg_internal("%s", problem.message),
+	                errhint("%s", problem.hint)));
+	pg_unreachable();
+}
+
+bool
 resolve(Relation relation, const Trigger *trigger, Side side, Attachment *result, Problem *problem)
 {
 	Definition definition = parse_definition(relation, trigger);
@@ -414,7 +431,7 @@ resolve(Relation relation, const Trigger *trigger, Side side, Attachment *result
 	const bool recorded =
 		record_is_of(definition, relation, side) &&
 		other == (side == Side::price ? definition.listing_oid : definition.price_oid);
-	const bool good = check_owner(definition, listing, price, problem) &&
+	const bool good = check_owner(listing, price, problem) &&
 	                  resolve_columns(definition, listing, price, recorded, result, problem) &&
 	                  check_types(definition, result, problem);
 	relation_close(other_relation, AccessShareLock);
@@ -429,8 +446,7 @@ attachment_now(Relation price, const Trigger *trigger)
 
 	attachment->context = CurrentMemoryContext;
 	if (!resolve(price, trigger, Side::price, attachment, &problem))
-		ereport(ERROR, (errcode(problem.sqlstate), errmsg_internal("%s", problem.message),
-		                errhint("%s", problem.hint)));
+		raise(problem);
 	return attachment;
 }
 

@@ -91,6 +91,14 @@ struct Problem
 bool resolve(Relation relation, const Trigger *trigger, Side side, Attachment *result,
              Problem *problem);
 
+// Whether the tables have one owner; and whether their keys can be compared, in what order is said
+// in the attachment then.
+bool check_owner(Relation listing, Relation price, Problem *problem);
+bool check_key_types(Attachment *attachment, Problem *problem);
+
+// The problem as an error.
+[[noreturn]] void raise(const Problem &problem);
+
 // The same of a trigger on price; an error says why it does not fit.
 Attachment *attachment_now(Relation price, const Trigger *trigger);
 
