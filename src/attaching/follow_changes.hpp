@@ -2,6 +2,7 @@
 #pragma once
 
 #include "attaching/ddl_event.hpp"
+#include "tables/condition.hpp"
 
 namespace listing_stats {
 
@@ -10,6 +11,11 @@ void follow_renames(const CollectedCommand &command);
 
 // New names of what conditions name: follow_conditions.cpp.
 void follow_conditions(const CollectedCommand &command);
+
+// Carries new names into the triggers on a table, unless somebody else is changing the tables: what
+// it names is called otherwise since "rename", and so is "column" of it (0: none), or what its
+// conditions name since "renamed" (nullptr: nothing).
+void follow_names(Oid table, const RenameStmt *rename, int column, const NewName *renamed);
 
 // Tables that become a part of a price table, or cease to be: follow_partitions.cpp.
 void follow_partitions(const CollectedCommand &command);

@@ -1,15 +1,8 @@
-// What carries new names of types, labels, functions, operators, collations and their schemas into
-// conditions.
-//
-// A convenience, as in follow_renames.cpp, and under the same rules: nothing is waited for, and
-// both tables must have one owner.  Where it does not act, the next write is an error that names
-// the call.
+// What tells which new names of types, labels, functions, operators, collations and their schemas
+// are to be carried into conditions, which follow_renames.cpp does.
 #include "attaching/attachments_view.hpp"
 #include "attaching/follow_changes.hpp"
-#include "server/roles.hpp"
-#include "tables/attachment.hpp"
 #include "tables/condition.hpp"
-#include "tables/trigger_catalog.hpp"
 
 namespace listing_stats {
 
@@ -98,39 +91,6 @@ read_command(const CollectedCommand &command, NewName *renamed)
 	}
 }
 
-void
-follow(Oid table, Oid oid, const NewName &renamed)
-{
-	const Trigger *trigger = trigger_by_oid(oid);
-
-	if (trigger == nullptr || !ConditionalLockRelationOid(table, AccessShareLock))
-		return;
-	Relation price = relation_open(table, NoLock);
-	Definition definition = {};
-	if (is_attachment(price, trigger) && read_definition(trigger, &definition) == nullptr &&
-	    definition.condition != nullptr)
-	{
-		const char *problem = nullptr;
-		Node *condition = parse_condition(price, price->rd_rel->relowner, definition.condition,
-		                                  nullptr, &problem, &renamed);
-		const char *before = definition.condition;
-		const Oid listing = other_half(price, trigger, Side::price);
-		if (condition != nullptr)
-			definition.condition = condition_text(price, condition);
-		if (strcmp(before, definition.condition) != 0 && OidIsValid(listing) &&
-		    relation_owner(listing) == relation_owner(table) &&
-		    !(ConditionalLockRelationOid(listing, AccessShareLock) &&
-		      rewrite_arguments(listing, table, trigger, definition)))
-			ereport(NOTICE,
-			        (errmsg("the condition of triggers on tables \"%s\" and \"%s\" is not brought "
-			                "up to date, because another session is changing one of the tables",
-			                get_rel_name(listing), get_rel_name(table)),
-			         errhint("The next write is an error. SELECT %s writes it anew.",
-			                 attach_call(definition))));
-	}
-	relation_close(price, NoLock);
-}
-
 }  // namespace
 
 void
@@ -141,13 +101,7 @@ follow_conditions(const CollectedCommand &command)
 	if (!read_command(command, &renamed))
 		return;
 	for (const Oid table : each<Oid>(attached_tables()))
-	{
-		for (const Trigger *trigger : each<Trigger *>(triggers_of(table, nullptr)))
-		{
-			if (!trigger->tgisclone && trigger->tgfoid == trigger_function(price_changed))
-				without_failing([=, &renamed] { follow(table, trigger->tgoid, renamed); });
-		}
-	}
+		follow_names(table, nullptr, 0, &renamed);
 }
 
 }  // namespace listing_stats

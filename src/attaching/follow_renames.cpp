@@ -1,8 +1,9 @@
-// What carries renames into the arguments of triggers.
+// What carries renames into the arguments of triggers, also of what conditions name.
 //
 // A convenience: names that have gone stale are resolved by attachment.cpp.  With it dumps carry
 // the new names, and a column can be renamed where the record in the arguments is of other tables,
-// as after a restore.
+// as after a restore.  Where new names are not carried into a condition, the next write is an error
+// that names the call.
 //
 // The command has one of the tables locked exclusively: nothing is waited for, and where the other
 // is not free the names stay as they were.  Both tables must have one owner, since anybody can make
@@ -10,7 +11,6 @@
 #include "attaching/attachments_view.hpp"
 #include "attaching/follow_changes.hpp"
 #include "server/roles.hpp"
-#include "tables/condition.hpp"
 #include "tables/trigger_catalog.hpp"
 
 namespace listing_stats {
@@ -25,6 +25,7 @@ struct Followed
 	Side side;
 	const RenameStmt *rename;  // nullptr: the command was another one
 	int column;                // that was renamed; 0: none
+	const NewName *renamed;    // of what conditions name; nullptr: nothing else was renamed
 };
 
 // A record of type OIDs goes stale when a type changes.
@@ -130,9 +131,10 @@ rename_in_condition(const Followed &followed, Relation price, Definition *defini
 
 	const char *problem = nullptr;
 
-	old_name[followed.column - 1] = followed.rename->subname;
-	Node *condition =
-		parse_condition(price, price->rd_rel->relowner, definition->condition, old_name, &problem);
+	if (followed.column > 0)
+		old_name[followed.column - 1] = followed.rename->subname;
+	Node *condition = parse_condition(price, price->rd_rel->relowner, definition->condition,
+	                                  old_name, &problem, followed.renamed);
 	if (condition != nullptr)
 		definition->condition = condition_text(price, condition);
 }
@@ -170,13 +172,14 @@ follow_once(const Followed &followed)
 	if (trigger == nullptr || !ConditionalLockRelationOid(followed.table, AccessShareLock))
 		return false;
 	Relation relation = relation_open(followed.table, NoLock);
+	Definition definition = parse_definition(relation, trigger);
 	// That of an inheritance child changes with its parent's.
-	if (followed.side == Side::price && !is_attachment(relation, trigger))
+	if ((followed.side == Side::price && !is_attachment(relation, trigger)) ||
+	    (followed.renamed != nullptr && definition.condition == nullptr))
 	{
 		relation_close(relation, NoLock);
 		return false;
 	}
-	Definition definition = parse_definition(relation, trigger);
 	const TriggerArguments before = definition_arguments(definition);
 	Oid other = other_half(relation, trigger, followed.side);
 	if (!OidIsValid(other))
@@ -192,10 +195,12 @@ follow_once(const Followed &followed)
 		Attachment attachment = {};
 		Problem problem = {};
 		attachment.context = CurrentMemoryContext;
-		const bool resolves =
-			free && resolve(relation, trigger, followed.side, &attachment, &problem);
+		const bool resolves = free && followed.renamed == nullptr &&
+		                      resolve(relation, trigger, followed.side, &attachment, &problem);
 		if (resolves)
 			definition = definition_of(attachment);
+		else if (followed.renamed != nullptr)
+			rename_in_condition(followed, relation, &definition);
 		else
 			apply_rename(followed, relation, &definition);
 		definition.listing = qualified_name(listing);
@@ -211,33 +216,37 @@ follow_once(const Followed &followed)
 			        (errmsg("arguments of triggers on tables \"%s\" and \"%s\" are not brought up "
 			                "to date, because another session is changing one of the tables",
 			                get_rel_name(listing), get_rel_name(price)),
-			         errhint("They work nevertheless; SELECT %s writes them anew.",
-			                 attach_call(definition))));
-		again = written && !resolves;
+			         errhint(followed.renamed == nullptr
+			                     ? "They work nevertheless; SELECT %s writes them anew."
+			                     : "The next write is an error. SELECT %s writes them anew.",
+			                 attach_call(definition, followed.renamed == nullptr
+			                                             ? listing_key
+			                                             : first_of_condition))));
+		again = written && !resolves && followed.renamed == nullptr;
 	}
 	relation_close(relation, NoLock);
 	return again;
 }
 
+}  // namespace
+
 void
-follow_table(Oid table, const RenameStmt *rename, int column)
+follow_names(Oid table, const RenameStmt *rename, int column, const NewName *renamed)
 {
 	for (const Trigger *trigger : each<Trigger *>(triggers_of(table, nullptr)))
 	{
 		const bool on_listing = trigger->tgfoid == trigger_function(listing_changed);
-		if (trigger->tgisclone ||
+		if (trigger->tgisclone || (on_listing && renamed != nullptr) ||
 		    (!on_listing && trigger->tgfoid != trigger_function(price_changed)))
 			continue;
-		const Followed followed = {table, trigger->tgoid, on_listing ? Side::listing : Side::price,
-		                           rename, column};
+		const Followed followed = {table,  trigger->tgoid, on_listing ? Side::listing : Side::price,
+		                           rename, column,         renamed};
 		without_failing([&followed] {
 			if (follow_once(followed))
 				follow_once(followed);
 		});
 	}
 }
-
-}  // namespace
 
 void
 follow_renames(const CollectedCommand &command)
@@ -254,7 +263,7 @@ follow_renames(const CollectedCommand &command)
 	else if (command.type == SCT_Simple)
 		object = command.d.simple.address;
 	for (const Oid table : each<Oid>(tables_of(object)))
-		follow_table(table, rename, rename == nullptr ? 0 : object.objectSubId);
+		follow_names(table, rename, rename == nullptr ? 0 : object.objectSubId, nullptr);
 }
 
 }  // namespace listing_stats
