@@ -779,7 +779,10 @@ DECLARE
             WHERE key IN ('carry', 'last_price', 'last_price_at', 'previous_price', 'lowest_price', 'highest_price', 'price_count', 'price_total', 'first_price') AND value IS NOT NULL) kept
         WHERE resolved);
     detach CONSTANT text = format('SELECT listing_stats.detach(%L, %L%s)', a.listing, a.price,
-        (SELECT format(', %L', k.name) FROM unnest(ARRAY[a.last_price, a.last_price_at, a.previous_price, a.lowest_price, a.highest_price, a.price_count, a.price_total, a.first_price]) k(name) WHERE several AND k.name IS NOT NULL LIMIT 1));
+        (SELECT format(', %L', k.name)
+         FROM unnest(ARRAY[a.last_price, a.last_price_at, a.previous_price, a.lowest_price, a.highest_price, a.price_count, a.price_total, a.first_price,
+            replace(regexp_replace(substring(a.carry FROM ' AS ("(?:[^"]|"")+"|[^,]+)'), '^"(.*)"$', '\1'), '""', '"')::name]) k(name)
+         WHERE several AND k.name IS NOT NULL LIMIT 1));
     price_changed CONSTANT oid = 'listing_stats.price_changed()'::regprocedure;
     price_truncated CONSTANT oid = 'listing_stats.price_truncated()'::regprocedure;
     listing_changed CONSTANT oid = 'listing_stats.listing_changed()'::regprocedure;

@@ -253,6 +253,11 @@ DO $$ BEGIN EXECUTE (SELECT string_agg('DROP INDEX ' || index, ';') FROM listing
 TABLE problems;
 CALL mend();
 SELECT left_over();
+CALL public.replace_listing();
+SELECT mend FROM problems;
+CALL mend();
+SELECT left_over();
+SELECT listing, last_price, carry FROM listing_stats.attachments WHERE price = 'price'::regclass ORDER BY carry;
 
 -- what else goes by SQL
 CALL setup();
