@@ -259,5 +259,19 @@ SELECT looks('INSERT INTO price (listing_id, created, value) VALUES (101, month(
 DROP INDEX price04_listing_id_created_id_idx;
 SELECT looks('INSERT INTO price (listing_id, created, value) VALUES (1, month(4), 9)');
 
+-- P4: a listing that the owner's trigger deletes when the first of two attachments writes it; its price stays
+DROP TABLE price, listing;
+CREATE TABLE listing (id int PRIMARY KEY);
+CREATE TABLE price (id int GENERATED ALWAYS AS IDENTITY, listing_id int, created date NOT NULL, asked numeric, value numeric) PARTITION BY RANGE (created);
+CALL make_months('price', 1, 2);
+SELECT FROM listing_stats.attach('listing', 'price', key => 'listing_id', tie => 'id', value => 'asked', last_price => 'last_asked', highest_price => 'highest_asked');
+SELECT FROM listing_stats.attach('listing', 'price', key => 'listing_id', tie => 'id', value => 'value', last_price => 'last_price', previous_price => 'previous_price');
+CREATE FUNCTION remove() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN DELETE FROM listing WHERE id = NEW.id; RETURN NULL; END $$;
+CREATE TRIGGER remove AFTER UPDATE OF last_asked ON listing FOR EACH ROW WHEN (NEW.id > 1) EXECUTE FUNCTION remove();
+INSERT INTO listing VALUES (1), (2), (3);
+SELECT looks('INSERT INTO price (listing_id, created, asked, value) VALUES (2, month(2), 7, 8)');
+SELECT looks('INSERT INTO price (listing_id, created, asked, value) VALUES (1, month(2), 7, 8), (3, month(2), 7, 8)');
+TABLE listing;
+
 RESET SESSION AUTHORIZATION;
 DROP SCHEMA many_partitions CASCADE;

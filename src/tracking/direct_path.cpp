@@ -760,10 +760,15 @@ read_directly(Attachment *attachment, Tuplestorestate *keys, Shape taken, Tuples
 		MemoryContext old = MemoryContextSwitchTo(write.context);
 		slot_getallattrs(slot);
 		const Datum key = make_key(*attachment, slot->tts_values, type);
-		Columns stored = {};
 		PendingKey change = {};
-		if (added && keeps(write, previous_price) && fetch_stored(&write, key, nullptr))
-			stored = stored_columns(write);
+		// One that is gone gives no row, as by SQL, which joins it.
+		const bool joined = added && keeps(write, previous_price);
+		if (joined && !fetch_stored(&write, key, nullptr))
+		{
+			MemoryContextSwitchTo(old);
+			continue;
+		}
+		const Columns stored = joined ? stored_columns(write) : Columns{};
 		if (added)
 			change.added = DatumGetInt64(slot->tts_values[key_columns]);
 		if (change.added > 0)
