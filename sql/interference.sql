@@ -284,6 +284,20 @@ UPDATE listing SET code = NULL, price_count = 0 WHERE id = 2;
 \echo :SQLSTATE
 UPDATE listing SET code = NULL, last_price = NULL, price_count = 0 WHERE id = 2;
 SELECT * FROM listing ORDER BY id;
+-- also if their number is a numeric
+DROP TABLE price, listing;
+CREATE TABLE listing (id int PRIMARY KEY, code text UNIQUE, price_count numeric DEFAULT 0.00);
+CREATE TABLE price (id int PRIMARY KEY, code text REFERENCES listing (code), created int NOT NULL, value numeric);
+SELECT price_count FROM listing_stats.attach('listing', 'price', price_count => 'price_count');
+INSERT INTO listing VALUES (1, NULL), (2, 'a');
+INSERT INTO price VALUES (1, 'a', 1, 5);
+INSERT INTO listing VALUES (3, NULL, 1);
+\echo :SQLSTATE
+UPDATE listing SET code = NULL, last_price = NULL WHERE id = 2;
+\echo :SQLSTATE
+DELETE FROM price;
+UPDATE listing SET code = NULL WHERE id = 2;
+SELECT * FROM listing ORDER BY id;
 
 -- V9: a cursor that the owner's deferred trigger opens when a listing that came late is written is closed with the transaction
 DROP TABLE price, listing;

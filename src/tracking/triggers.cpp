@@ -4,6 +4,7 @@
 // change; _flush, queued by the first of them at the end of the statement, makes them right.
 // price_truncated recomputes everything: whoever truncates holds a lock that keeps others out.  So
 // does listing_truncated, of a table whose rows are the attachment's own.
+#include "server/numeric.hpp"
 #include "tracking/flush.hpp"
 #include "tracking/statement.hpp"
 
@@ -121,6 +122,15 @@ can_flush_now(const TriggerData *event, const TriggerColumns *columns)
 	return attachments == 1;
 }
 
+// Whether that is what a kept number of prices is without any.
+bool
+is_zero(const Attachment &attachment, Datum number)
+{
+	return attachment.column[price_count].base == NUMERICOID
+	           ? compare(DatumGetNumeric(number), int64_to_numeric(0)) == 0
+	           : number == 0;
+}
+
 // A listing without a key has no prices, and nothing is kept for it.  It must not show what was
 // kept before.  Where it was replicated an error would stop all that comes after it.
 void
@@ -134,8 +144,8 @@ check_without_key(const TriggerData *event, const TriggerColumns *columns, Tuple
 		if (columns->attnum[i] == InvalidAttrNumber)
 			continue;
 		const Datum value = slot_getattr(slot, columns->attnum[i], &is_null);
-		if (is_null || columns->attachment->keep_empty || (i == price_count && value == 0) ||
-		    i == price_total)
+		if (is_null || columns->attachment->keep_empty || i == price_total ||
+		    (i == price_count && is_zero(*columns->attachment, value)))
 			continue;
 		ereport(
 			is_replicated_row() ? WARNING : ERROR,
@@ -271,7 +281,8 @@ inserted_listing(const TriggerData *event, const TriggerColumns *columns)
 			continue;
 		bool is_null = false;
 		const Datum value = slot_getattr(event->tg_trigslot, columns->attnum[i], &is_null);
-		change.empty = i == price_count ? !is_null && value == 0 : is_null;
+		change.empty =
+			i == price_count ? !is_null && is_zero(*columns->attachment, value) : is_null;
 	}
 	return change;
 }
