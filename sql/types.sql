@@ -160,6 +160,26 @@ CREATE TABLE pairs (k pair PRIMARY KEY);
 CREATE TABLE price_of_pair (id int PRIMARY KEY, k pair REFERENCES pairs, t int NOT NULL, v numeric);
 SELECT last_price FROM listing_stats.attach('pairs', 'price_of_pair', at => 't', value => 'v');
 
+-- V8, V9: keys that change their type in a transaction that has written prices before their listing
+DROP TABLE price, listing;
+CREATE TABLE listing (k text PRIMARY KEY);
+CREATE TABLE price (id serial PRIMARY KEY, k text, t int NOT NULL, v numeric, CONSTRAINT refers FOREIGN KEY (k) REFERENCES listing DEFERRABLE INITIALLY DEFERRED);
+SELECT last_price FROM listing_stats.attach('listing', 'price', at => 't', value => 'v');
+BEGIN;
+SAVEPOINT a;
+INSERT INTO price (k, t, v) SELECT i, 1, i FROM generate_series(1001, 1064) i;
+INSERT INTO listing SELECT generate_series(1001, 1064);
+SET CONSTRAINTS ALL IMMEDIATE;
+ALTER TABLE price DROP CONSTRAINT refers, ALTER k TYPE int USING k::int;
+ALTER TABLE listing ALTER k TYPE int USING k::int;
+ALTER TABLE price ADD CONSTRAINT refers FOREIGN KEY (k) REFERENCES listing DEFERRABLE INITIALLY DEFERRED;
+SET CONSTRAINTS ALL DEFERRED;
+INSERT INTO price (k, t, v) SELECT i, 1, i FROM generate_series(101, 165) i;
+INSERT INTO listing SELECT generate_series(101, 165);
+COMMIT;
+SELECT count(last_price), sum(last_price) FROM listing;
+SELECT * FROM listing_stats.verify('listing', 'price');
+
 -- many keys in one statement, of each type
 DROP TABLE IF EXISTS price, listing;
 CREATE FUNCTION try_many(key_type text, number_to_key text) RETURNS text LANGUAGE plpgsql AS $$

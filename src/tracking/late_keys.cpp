@@ -73,6 +73,9 @@ compare_late(const void *a, const void *b)
 		return left.trigger < right.trigger ? -1 : 1;
 	if (left.deferred != right.deferred)
 		return left.deferred ? -1 : 1;
+	// A type that has changed meanwhile may be held in another way.
+	if (left.layout != right.layout)
+		return left.layout < right.layout ? -1 : 1;
 	if (left.by_value)
 		return left.key == right.key ? 0 : left.key < right.key ? -1 : 1;
 	const Size length = datumGetSize(left.key, false, left.length);
