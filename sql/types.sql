@@ -179,6 +179,40 @@ INSERT INTO listing SELECT generate_series(101, 165);
 COMMIT;
 SELECT count(last_price), sum(last_price) FROM listing;
 SELECT * FROM listing_stats.verify('listing', 'price');
+-- what was looked for too early is compared when the transaction commits, and nobody's code runs then
+CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF current_setting('types.commits', true) = 'on' THEN
+        RAISE 'code runs when the transaction commits';
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER refuse BEFORE UPDATE ON listing FOR EACH STATEMENT EXECUTE FUNCTION refuse();
+CREATE PROCEDURE come_late(key int, new_type text, unseen boolean) LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO price (k, t, v) VALUES (key, 1, 1);
+    SET CONSTRAINTS listing_stats._late IMMEDIATE;
+    IF unseen THEN
+        ALTER TABLE listing DISABLE TRIGGER "LISTING_STATS_1";
+    END IF;
+    INSERT INTO listing VALUES (key);
+    ALTER TABLE listing ENABLE TRIGGER "LISTING_STATS_1";
+    SET CONSTRAINTS ALL IMMEDIATE;
+    ALTER TABLE price DROP CONSTRAINT refers;
+    EXECUTE format('ALTER TABLE price ALTER k TYPE %1$s USING k::%1$s', new_type);
+    EXECUTE format('ALTER TABLE listing ALTER k TYPE %1$s USING k::%1$s', new_type);
+    ALTER TABLE price ADD CONSTRAINT refers FOREIGN KEY (k) REFERENCES listing DEFERRABLE INITIALLY DEFERRED;
+    SET LOCAL types.commits = on;
+END $$;
+BEGIN;
+CALL come_late(9, 'text', true);
+COMMIT;
+\echo :SQLSTATE
+BEGIN;
+CALL come_late(9, 'text', false);
+COMMIT;
+\echo :SQLSTATE
+SELECT k, last_price FROM listing WHERE k = '9';
 
 -- many keys in one statement, of each type
 DROP TABLE IF EXISTS price, listing;

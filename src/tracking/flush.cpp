@@ -785,14 +785,13 @@ defer(Level *level)
 }
 
 // An error if a listing with one of the keys, which were looked for in vain, is there now and does
-// not have its prices: somebody has set our deferred trigger IMMEDIATE, so that it came too early.
+// not have its prices; without keys, any listing.  Somebody has set our deferred trigger IMMEDIATE,
+// so that it came too early.
 void
-check_came_in_time(Attachment *attachment, const Keys &keys)
+check_came_in_time(Attachment *attachment, const Rows &keys)
 {
-	const Rows rows = rows_of_keys(attachment, keys);
-	const char *wrong = wrong_column(attachment, rows, Sees::latest);
+	const char *wrong = wrong_column(attachment, keys, Sees::latest);
 
-	tuplestore_end(rows.store);
 	if (wrong == nullptr)
 		return;
 	ereport(ERROR,
@@ -804,8 +803,9 @@ check_came_in_time(Attachment *attachment, const Keys &keys)
 }
 
 // A level of these late keys: of those alone for which nothing has been done yet, or of the others.
+// Where the type of a key has changed since, all listings are left to "handle_all".
 Level *
-level_of_late(const LateKeys &late, bool deferred)
+level_of_late(const LateKeys &late, bool deferred, void (*handle_all)(Attachment *attachment))
 {
 	Level *level = empty_level();
 
@@ -821,7 +821,7 @@ level_of_late(const LateKeys &late, bool deferred)
 			continue;
 		if (layout_of(attachment->key) != key.layout)
 		{
-			recompute_all(attachment);
+			handle_all(attachment);
 			continue;
 		}
 		PendingKey change = {};
@@ -897,8 +897,8 @@ flush_late_keys()
 
 	flushing_late_keys = true;
 	// As at the end of their statements, which can bring late keys again.
-	flush(level_of_late(late, true), Round::again);
-	flush(level_of_late(late, false), Round::last);
+	flush(level_of_late(late, true, recompute_all), Round::again);
+	flush(level_of_late(late, false, recompute_all), Round::last);
 	flushing_late_keys = false;
 	if (late.context != nullptr)
 		MemoryContextDelete(late.context);
@@ -914,7 +914,8 @@ check_late_keys()
 		return;
 	// No statement runs that would have one.
 	PushActiveSnapshot(GetTransactionSnapshot());
-	for (PendingKeys *pending = level_of_late(late, false)->pending; pending != nullptr;
+	const auto check_all = [](Attachment *attachment) { check_came_in_time(attachment, Rows{}); };
+	for (PendingKeys *pending = level_of_late(late, false, check_all)->pending; pending != nullptr;
 	     pending = pending->next)
 	{
 		Attachment *attachment = locked_attachment(*pending);
@@ -922,7 +923,9 @@ check_late_keys()
 			continue;
 		sort_keys(*attachment, pending->key, &pending->count);
 		batched(keys_of(pending->key, pending->count), [attachment](const Keys &some) {
-			check_came_in_time(attachment, some);
+			const Rows rows = rows_of_keys(attachment, some);
+			check_came_in_time(attachment, rows);
+			tuplestore_end(rows.store);
 			return uint64{0};
 		});
 	}
