@@ -1,7 +1,6 @@
 // Keys collected by running statements, see collected_keys.hpp.
 #include "tracking/collected_keys.hpp"
 
-#include "server/roles.hpp"
 #include "tracking/statement.hpp"
 
 #include <algorithm>
@@ -15,58 +14,20 @@ Level *put_off_levels = nullptr;  // of statements that are not done with their 
 OwnWrite *innermost_write = nullptr;
 void (*before_commit_of_transaction)() = nullptr;
 void (*at_end_of_transaction)() = nullptr;
-SPIPlanPtr anchor_plan = nullptr;
-Oid anchor_owner = InvalidOid;
 
-// An INSERT of no rows whose statement trigger does the flush.  Run without firing triggers it
-// queues that trigger in the statement being executed, once however often it is queued, and after
-// the row triggers that are queued already: the way foreign keys have their cascades followed up.
-constexpr const char *anchor_statement =
-	"INSERT INTO listing_stats._flush (nothing) SELECT true WHERE false";
-
-void
-prepare_anchor()
-{
-	if (anchor_plan != nullptr && SPI_plan_is_valid(anchor_plan))
-		return;
-	if (anchor_plan != nullptr)
-		SPI_freeplan(anchor_plan);
-	anchor_plan = nullptr;
-
-	const Oid anchor = get_relname_relid("_flush", get_namespace_oid("listing_stats", false));
-	anchor_owner = relation_owner(anchor);
-	if (!OidIsValid(anchor_owner))
-		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
-		                errmsg("table listing_stats._flush does not exist"),
-		                errhint("Reinstall the extension listing_stats.")));
-}
-
+// Makes the event of an INSERT into the table _flush, without one: its statement trigger does the
+// flush.  The event is one of the statement being executed, once however often it is queued, and
+// after the row triggers that are queued already: as those of the statements are by which foreign
+// keys follow up.
 void
 queue_flush()
 {
-	prepare_anchor();
-	const Actor before = act_as(anchor_owner);
-	// It writes nothing, and a READ ONLY transaction may write temporary tables.
-	const bool read_only = XactReadOnly;
-	XactReadOnly = false;
-	SPI_connect();
-	if (anchor_plan == nullptr)
-	{
-		SPIPlanPtr plan = SPI_prepare(anchor_statement, 0, nullptr);
-		if (plan == nullptr)
-			elog(ERROR, "could not prepare the anchor statement of listing_stats: %s",
-			     SPI_result_code_string(SPI_result));
-		SPI_keepplan(plan);
-		anchor_plan = plan;
-	}
-	const int result = SPI_execute_snapshot(anchor_plan, nullptr, nullptr, InvalidSnapshot,
-	                                        InvalidSnapshot, false, false, 0);
-	if (result != SPI_OK_INSERT)
-		elog(ERROR, "the anchor statement of listing_stats failed: %s",
-		     SPI_result_code_string(result));
-	SPI_finish();
-	XactReadOnly = read_only;
-	resume_as(before);
+	EState *state = CreateExecutorState();
+	ResultRelInfo *events = open_event_table("_flush");
+
+	ExecASInsertTriggers(state, events, nullptr);
+	FreeExecutorState(state);
+	table_close(events->ri_RelationDesc, NoLock);
 }
 
 // An empty level, with a memory context of its own.
@@ -296,7 +257,8 @@ end_transaction(XactEvent event, void *)
 	case XACT_EVENT_PRE_COMMIT:
 	case XACT_EVENT_PRE_PREPARE:
 		before_commit_of_transaction();
-		// Cannot happen while the anchor fires.  If it ever does not, no wrong value is kept.
+		// Cannot happen while the trigger of _flush fires.  If it ever does not, no wrong value is
+		// kept.
 		if (innermost_level != nullptr)
 			elog(ERROR, "a statement has ended without the flush of listing_stats");
 		break;
@@ -317,6 +279,21 @@ end_transaction(XactEvent event, void *)
 }
 
 }  // namespace
+
+ResultRelInfo *
+open_event_table(const char *name)
+{
+	const Oid oid = get_relname_relid(name, get_namespace_oid("listing_stats", false));
+	Relation table = OidIsValid(oid) ? table_open(oid, RowExclusiveLock) : nullptr;
+	if (table == nullptr || table->trigdesc == nullptr)
+		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
+		                errmsg("table listing_stats.%s or its trigger does not exist", name),
+		                errhint("Reinstall the extension listing_stats.")));
+	ResultRelInfo *events = makeNode(ResultRelInfo);
+
+	InitResultRelInfo(events, table, 1, nullptr, 0);
+	return events;
+}
 
 int
 compare_key(const ComparedType &type, Datum a, Datum b)

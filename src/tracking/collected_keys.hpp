@@ -61,6 +61,9 @@ struct OwnWrite
 	OwnWrite *outer;
 };
 
+// Opens a table of the extension's, to make events that call its trigger.  The caller closes it.
+ResultRelInfo *open_event_table(const char *name);
+
 // Adds a key, see make_key(), with the lowest and highest price as their column holds them.  Queues
 // the flush if this statement has none queued.
 void add_pending_key(const Attachment &attachment, Side side, const PendingKey &change);

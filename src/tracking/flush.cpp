@@ -514,7 +514,7 @@ may_read_listings(const Attachment &attachment, Oid user)
 }
 
 // Whether who writes prices may not read what the listings have: the current user, or who is told
-// of errors in the end.  (Since 18 the trigger that flushes runs as the owner of its own table.)
+// of errors in the end.
 bool
 hides_listings(const Attachment &attachment)
 {

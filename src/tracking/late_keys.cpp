@@ -22,12 +22,8 @@ SubTransactionId queued_in = InvalidSubTransactionId;
 void
 queue_event(LateStep step)
 {
-	const Oid oid = get_relname_relid("_late", get_namespace_oid("listing_stats", false));
-	Relation table = OidIsValid(oid) ? table_open(oid, RowExclusiveLock) : nullptr;
-	if (table == nullptr || table->trigdesc == nullptr || !table->trigdesc->trig_insert_after_row)
-		ereport(ERROR, (errcode(ERRCODE_UNDEFINED_OBJECT),
-		                errmsg("table listing_stats._late or its trigger does not exist"),
-		                errhint("Reinstall the extension listing_stats.")));
+	ResultRelInfo *events = open_event_table("_late");
+	Relation table = events->ri_RelationDesc;
 	TupleTableSlot *slot = table_slot_create(table, nullptr);
 	TableScanDesc scan = table_beginscan(table, SnapshotSelf, 0, nullptr);
 	bool found = false;
@@ -47,11 +43,9 @@ queue_event(LateStep step)
 		simple_table_tuple_insert(table, slot);
 	}
 	EState *state = CreateExecutorState();
-	ResultRelInfo *relation = makeNode(ResultRelInfo);
-	InitResultRelInfo(relation, table, 1, nullptr, 0);
 	// An event belongs to a statement, and none is under way when the transaction commits.
 	AfterTriggerBeginQuery();
-	ExecARInsertTriggers(state, relation, slot, NIL, nullptr);
+	ExecARInsertTriggers(state, events, slot, NIL, nullptr);
 	AfterTriggerEndQuery(state);
 	ExecResetTupleTable(state->es_tupleTable, false);
 	ExecCloseResultRelations(state);
