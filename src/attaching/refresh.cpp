@@ -122,7 +122,7 @@ find_attachments(const Refresh &refresh)
 AttrNumber
 number_of_first_kept(const Attachment &attachment)
 {
-	return attachment.column[first_kept(attachment)].attnum;
+	return attachment.column[first_kept(attachment, is_target)].attnum;
 }
 
 // A partition or child, or what has been one: a table of the same owner with the columns of the

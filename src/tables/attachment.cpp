@@ -653,12 +653,7 @@ sql_list(const Attachment &attachment, ColumnList list)
 bool
 keeps_values_of_rows(const Attachment &attachment)
 {
-	for (int i = first_target; i < end_of_targets; ++i)
-	{
-		if (attachment.column[i].attnum != 0 && !needs_all(i))
-			return true;
-	}
-	return false;
+	return first_kept(attachment, [](int target) { return !needs_all(target); }) < end_of_targets;
 }
 
 Datum
@@ -732,27 +727,9 @@ source_name(const ResolvedColumn &source)
 bool
 adds_inserted(const Attachment &attachment)
 {
-	bool adds = false;
+	const int target = first_kept(attachment, needs_history);
 
-	for (int i = first_target; i < end_of_targets; ++i)
-	{
-		if (!needs_history(i) || attachment.column[i].attnum == 0)
-			continue;
-		if (attachment.keep_empty && i < price_count)
-			return false;
-		adds = true;
-	}
-	return adds;
-}
-
-int
-first_kept(const Attachment &attachment)
-{
-	int target = first_target;
-
-	while (target < end_of_targets && attachment.column[target].attnum == 0)
-		++target;
-	return target;
+	return target < end_of_targets && !(attachment.keep_empty && target < price_count);
 }
 
 bool

@@ -176,9 +176,18 @@ bool is_kept_to_the_byte(const Attachment &attachment, int target);
 // latest row of a listing.  Not where what is stored may be the application's.
 bool adds_inserted(const Attachment &attachment);
 
-// The first target that is kept, whose column tells attachments of two tables apart: no column is
-// kept by two.  end_of_targets: all are lost.
-int first_kept(const Attachment &attachment);
+// The first target that is kept of those that "is" says; end_of_targets: none.  The first of all
+// tells attachments of two tables apart: no column is kept by two.
+template <typename Is>
+int
+first_kept(const Attachment &attachment, Is is)
+{
+	int target = first_target;
+
+	while (target < end_of_targets && (attachment.column[target].attnum == 0 || !is(target)))
+		++target;
+	return target;
+}
 
 bool same_attachment(const Attachment &a, const Attachment &b);
 

@@ -7,8 +7,6 @@
 #include "tables/price_index.hpp"
 #include "tracking/price_lookup.hpp"
 
-#include <initializer_list>
-
 namespace listing_stats {
 
 namespace {
@@ -18,12 +16,9 @@ bool enabled = true;
 bool
 is_kept(const Attachment &attachment, AttrNumber attnum)
 {
-	for (int i = first_target; i < end_of_targets; ++i)
-	{
-		if (attnum != InvalidAttrNumber && attachment.column[i].attnum == attnum)
-			return true;
-	}
-	return false;
+	const auto is = [&](int target) { return attachment.column[target].attnum == attnum; };
+
+	return first_kept(attachment, is) < end_of_targets;
 }
 
 // Whether a kept column is the key of listing for another attachment, which has to learn of changes
@@ -181,12 +176,10 @@ find_listing_index(const Attachment &attachment, DirectPath *path)
 bool
 reads_only_latest_price(const Attachment &attachment)
 {
-	bool only = attachment.key_columns == 1 && attachment.condition == nullptr &&
-	            attachment.column[previous_price].attnum == 0;
+	const auto is_more = [](int i) { return i == previous_price || is_carried(i); };
 
-	for (int i = first_carried; i < end_of_targets; ++i)
-		only = only && attachment.column[i].attnum == 0;
-	return only;
+	return attachment.key_columns == 1 && attachment.condition == nullptr &&
+	       first_kept(attachment, is_more) == end_of_targets;
 }
 
 PriceTable
@@ -226,12 +219,11 @@ obstacle_of_tables(Relation listing, Relation price, const Attachment &attachmen
 		return obstacle;
 	if (const char *obstacle = obstacle_of_price(price, attachment); obstacle != nullptr)
 		return obstacle;
-	for (const int target : {static_cast<int>(price_total), static_cast<int>(first_price)})
-	{
-		if (attachment.column[target].attnum != 0)
-			return psprintf("column \"%s\" is a %s", NameStr(attachment.column[target].name),
-			                target == price_total ? "total" : "first price");
-	}
+	const int target =
+		first_kept(attachment, [](int i) { return i == price_total || i == first_price; });
+	if (target < end_of_targets)
+		return psprintf("column \"%s\" is a %s", NameStr(attachment.column[target].name),
+		                target == price_total ? "total" : "first price");
 	if (attachment.keep_empty)
 		return "a listing without prices keeps what it has";
 	if (keeps_a_key(listing, attachment))
@@ -313,18 +305,6 @@ obstacle_now(Attachment *attachment)
 	           : "an index is newer than a transaction that still runs";
 }
 
-// The first target that can only be recomputed from all prices of a listing; 0: none.
-int
-target_of_all_prices(const Attachment &attachment)
-{
-	for (int target = lowest_price; target <= price_count; ++target)
-	{
-		if (attachment.column[target].attnum != 0)
-			return target;
-	}
-	return 0;
-}
-
 }  // namespace
 
 void
@@ -346,8 +326,8 @@ locks_directly(Attachment *attachment)
 bool
 writes_directly(Attachment *attachment, bool added)
 {
-	const bool direct =
-		locks_directly(attachment) && (added || target_of_all_prices(*attachment) == 0);
+	const bool direct = locks_directly(attachment) &&
+	                    (added || first_kept(*attachment, needs_all) == end_of_targets);
 
 	elog(DEBUG1, "listing_stats writes table \"%s\" %s", NameStr(attachment->listing_name),
 	     direct ? "directly" : "by SQL");
@@ -358,13 +338,13 @@ const char *
 way_of(Attachment *attachment)
 {
 	const char *obstacle = obstacle_now(attachment);
-	const int target = target_of_all_prices(*attachment);
+	const int target = first_kept(*attachment, needs_all);
 
 	if (obstacle != nullptr)
 		return psprintf("by SQL: %s", obstacle);
 	if (attachment->own_rows)
 		return "direct for prices of keys that have others, by SQL otherwise";
-	if (target != 0)
+	if (target < end_of_targets)
 		return psprintf("direct for new prices, by SQL for changed ones: column \"%s\" depends on "
 		                "all prices",
 		                NameStr(attachment->column[target].name));

@@ -55,7 +55,7 @@ is_of(const Counts &counts, const Attachment &attachment, AttrNumber kept)
 Counts *
 counts_of(const Attachment &attachment)
 {
-	const AttrNumber kept = attachment.column[first_kept(attachment)].attnum;
+	const AttrNumber kept = attachment.column[first_kept(attachment, is_target)].attnum;
 
 	for (Counts *counts = all_counts(); counts < all_counts() + most_counts; ++counts)
 	{

@@ -176,32 +176,20 @@ for_targets(const Attachment &attachment, const char *separator, Expression expr
 	return out.data;
 }
 
-// Whether the latest row is read: for what is kept of it, or to know that there is one.
-bool
-reads_head(const Attachment &attachment)
-{
-	if (keeps(attachment, last_price) || keeps(attachment, last_price_at) ||
-	    keeps(attachment, previous_price) || attachment.keep_empty || attachment.own_rows)
-		return true;
-	for (int i = first_carried; i < end_of_targets; ++i)
-	{
-		if (keeps(attachment, i))
-			return true;
-	}
-	return false;
-}
-
-bool
-keeps_whole(const Attachment &attachment)
-{
-	return keeps(attachment, lowest_price) || keeps(attachment, highest_price) ||
-	       keeps(attachment, price_count) || keeps(attachment, price_total);
-}
-
 bool
 is_from_head(int target)
 {
 	return target == last_price || target == last_price_at || is_carried(target);
+}
+
+// Whether the latest row is read: for what is kept of it, or to know that there is one.
+bool
+reads_head(const Attachment &attachment)
+{
+	const auto reads = [](int target) { return is_from_head(target) || target == previous_price; };
+
+	return attachment.keep_empty || attachment.own_rows ||
+	       first_kept(attachment, reads) < end_of_targets;
 }
 
 // The prices that count, of the whole table: a FROM item.
@@ -320,7 +308,7 @@ recomputed(const Attachment &attachment, Key key, bool with_previous, bool with_
 		appendStringInfo(&out, " LEFT JOIN LATERAL (%s) AS v ON true", previous(attachment, key));
 	if (keeps(attachment, first_price))
 		appendStringInfo(&out, " LEFT JOIN LATERAL (%s) AS f ON true", first(attachment, key));
-	if (keeps_whole(attachment) && with_whole)
+	if (first_kept(attachment, needs_all) < end_of_targets && with_whole)
 		appendStringInfo(&out, " LEFT JOIN LATERAL (%s) AS w ON true", whole(attachment, key));
 	return out.data;
 }
@@ -484,7 +472,7 @@ key_names(const Attachment &attachment, const char *prefix = "")
 const char *
 insert_query(const Attachment &attachment)
 {
-	const int kept = first_kept(attachment);
+	const int kept = first_kept(attachment, is_target);
 
 	return psprintf(
 		"INSERT INTO %s AS l (%s) SELECT %s FROM %s AS u ON CONFLICT (%s) DO UPDATE SET "
@@ -820,7 +808,7 @@ unpriced_query(const Attachment &attachment)
 char *
 unmatched_query(const Attachment &attachment)
 {
-	const int kept = first_kept(attachment);
+	const int kept = first_kept(attachment, is_target);
 
 	// Of none is NULL.
 	return psprintf(
