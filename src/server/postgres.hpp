@@ -157,15 +157,6 @@ table_beginscan(Relation table, Snapshot snapshot, int keys, ScanKeyData *key)
 	return table_beginscan(table, snapshot, keys, key, SO_NONE);
 }
 
-inline TM_Result
-table_tuple_update(Relation table, ItemPointer tid, TupleTableSlot *slot, CommandId command,
-                   Snapshot snapshot, Snapshot crosscheck, bool wait, TM_FailureData *failure,
-                   LockTupleMode *mode, TU_UpdateIndexes *indexes)
-{
-	return table_tuple_update(table, tid, slot, command, 0, snapshot, crosscheck, wait, failure,
-	                          mode, indexes);
-}
-
 inline Numeric
 numeric_sub_opt_error(Numeric left, Numeric right, bool *failed)
 {

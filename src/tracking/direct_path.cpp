@@ -307,9 +307,8 @@ struct Write
 	PriceLookup *prices;
 	TupleTableSlot *stored;   // the listing's row as it is
 	TupleTableSlot *written;  // and as it will be
-	Snapshot crosscheck;
-	MemoryContext lifetime;  // of all this
-	MemoryContext context;   // reset for each listing
+	MemoryContext lifetime;   // of all this
+	MemoryContext context;    // reset for each listing
 	const Keys *keys;
 	Size next;       // of the keys
 	uint64 changed;  // how many so far
@@ -558,29 +557,13 @@ write_row(Write *write, const Columns &stored, const Columns &now)
 	                                            attnum, value, null);
 	ExecStoreHeapTuple(tuple, write->written, true);
 
-	TM_FailureData failure = {};
-	LockTupleMode mode = LockTupleNoKeyExclusive;
+	// It is locked: nobody else can have written it since.
+	if (IsolationUsesXactSnapshot() &&
+	    !table_tuple_satisfies_snapshot(write->listing, write->stored, GetTransactionSnapshot()))
+		cannot_serialize();
 	IndexUpdates indexes = no_index_updates;
 	ItemPointerData tid = write->stored->tts_tid;
-	switch (table_tuple_update(write->listing, &tid, write->written, GetCurrentCommandId(true),
-	                           GetActiveSnapshot(), write->crosscheck, true, &failure, &mode,
-	                           &indexes))
-	{
-	case TM_Ok:
-		break;
-	case TM_SelfModified:
-		ereport(ERROR,
-		        (errcode(ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION),
-		         errmsg("tuple to be updated was already modified by an operation triggered by the "
-		                "current command")));
-	case TM_Updated:
-	case TM_Deleted:
-		// It is locked, so that only the crosscheck can say so.
-		cannot_serialize();
-	default:
-		elog(ERROR, "could not update a row of table \"%s\"",
-		     RelationGetRelationName(write->listing));
-	}
+	simple_table_tuple_update(write->listing, &tid, write->written, GetActiveSnapshot(), &indexes);
 	if (indexes != no_index_updates)
 		insert_into_indexes(write, updates_only_summarizing(indexes));
 	ExecClearTuple(write->written);
@@ -873,7 +856,6 @@ write_directly(const Attachment &attachment, const Keys &keys, Size *written)
 	write.prices = begin_price_lookup(attachment, write.price);
 	write.stored = table_slot_create(write.listing, nullptr);
 	write.written = MakeSingleTupleTableSlot(RelationGetDescr(write.listing), &TTSOpsHeapTuple);
-	write.crosscheck = IsolationUsesXactSnapshot() ? GetTransactionSnapshot() : InvalidSnapshot;
 	write.lifetime = CurrentMemoryContext;
 	write.context =
 		AllocSetContextCreate(CurrentMemoryContext, "listing_stats listing", ALLOCSET_SMALL_SIZES);
