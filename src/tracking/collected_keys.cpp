@@ -197,6 +197,8 @@ append_key(const Attachment &attachment, Level *level, PendingKeys *pending,
 	pending->key[pending->count++] = copy;
 }
 
+// Their numbers only grow: what has one from that on was made in it, or in one within it that has
+// been released since.
 void
 drop_subtransaction(Level **levels, SubTransactionId subtransaction)
 {
@@ -218,23 +220,6 @@ drop_levels(SubTransactionId subtransaction)
 }
 
 void
-inherit_subtransaction(Level *level, SubTransactionId own, SubTransactionId parent)
-{
-	for (; level != nullptr && level->subtransaction == own; level = level->outer)
-		level->subtransaction = parent;
-}
-
-void
-inherit_levels(SubTransactionId own, SubTransactionId parent)
-{
-	inherit_subtransaction(innermost_level, own, parent);
-	inherit_subtransaction(put_off_levels, own, parent);
-	for (OwnWrite *write = innermost_write; write != nullptr && write->subtransaction == own;
-	     write = write->outer)
-		write->subtransaction = parent;
-}
-
-void
 end_subtransaction(SubXactEvent event, SubTransactionId own, SubTransactionId parent, void *)
 {
 	if (event == SUBXACT_EVENT_ABORT_SUB)
@@ -243,10 +228,7 @@ end_subtransaction(SubXactEvent event, SubTransactionId own, SubTransactionId pa
 		drop_late_keys(own);
 	}
 	else if (event == SUBXACT_EVENT_COMMIT_SUB)
-	{
-		inherit_levels(own, parent);
 		inherit_late_keys(own, parent);
-	}
 }
 
 void
