@@ -257,7 +257,7 @@ find_attachment(Relation root, Oid trigger, Side side)
 }
 
 // Sets the attachment's condition on rows of price or of a part of it, whose columns have other
-// numbers.
+// numbers; not where a column that it names is not in the row.
 void
 set_condition(const Attachment &attachment, Relation relation, TriggerColumns *columns)
 {
@@ -271,6 +271,11 @@ set_condition(const Attachment &attachment, Relation relation, TriggerColumns *c
 		                errmsg("condition \"%s\" means nothing on table \"%s\": %s",
 		                       attachment.condition, RelationGetRelationName(relation), problem),
 		                errhint("Attach the tables anew with another condition.")));
+	for (const int attnum : each<int>(condition_columns(condition)))
+	{
+		if (is_virtual(TupleDescAttr(RelationGetDescr(relation), attnum - 1)))
+			return;
+	}
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "listing_stats condition",
 	                                              ALLOCSET_SMALL_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);

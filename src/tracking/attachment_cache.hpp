@@ -20,7 +20,7 @@ struct TriggerColumns
 	Attachment *attachment;           // nullptr: there is nothing to keep any more
 	AttrNumber attnum[column_count];  // of the columns on the trigger's side
 	List *condition;  // of a price, ready to be evaluated for rows of this relation; NIL: they all
-	                  // count
+	                  // count, or it cannot be
 	MemoryContext condition_context;  // that it is in; nullptr: there is none
 	bool valid;
 };

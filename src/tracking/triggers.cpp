@@ -73,15 +73,16 @@ can_have_changed(const TriggerData *event, const TriggerColumns *columns)
 	return false;
 }
 
-bool
-any_changed(const TriggerData *event, const TriggerColumns *columns, int first, int end)
+// The first of these columns that has changed; -1: none has.
+int
+first_changed(const TriggerData *event, const TriggerColumns *columns, int first, int end)
 {
 	for (int i = first; i < end; ++i)
 	{
 		if (columns->attnum[i] != InvalidAttrNumber && column_changed(event, columns->attnum[i]))
-			return true;
+			return i;
 	}
-	return false;
+	return -1;
 }
 
 bool
@@ -159,26 +160,12 @@ check_without_key(const TriggerData *event, const TriggerColumns *columns, Tuple
 	}
 }
 
-// Whether a column that the condition names is not in the row.
-bool
-has_virtual_condition(const TriggerData *event, const TriggerColumns *columns)
-{
-	for (int i = 0; columns->condition != NIL && i < most_condition_columns; ++i)
-	{
-		const AttrNumber attnum = columns->attnum[list_place(ColumnList::condition, i)];
-		if (attnum != InvalidAttrNumber &&
-		    is_virtual(TupleDescAttr(RelationGetDescr(event->tg_relation), attnum - 1)))
-			return true;
-	}
-	return false;
-}
-
 // Whether the price counts, by the condition, which runs as whoever writes the price, as a check
 // constraint does.
 bool
-counts(const TriggerData *event, const TriggerColumns *columns, TupleTableSlot *slot)
+counts(const TriggerColumns *columns, TupleTableSlot *slot)
 {
-	if (columns->condition == NIL || has_virtual_condition(event, columns))
+	if (columns->condition == NIL)
 		return true;
 	EState *state = CreateExecutorState();
 	MemoryContext old = MemoryContextSwitchTo(state->es_query_cxt);
@@ -248,12 +235,9 @@ add_key(const TriggerData *event, const TriggerColumns *columns, Side side, Tupl
 bool
 key_changed(const TriggerData *event, const TriggerColumns *columns, Side side)
 {
-	for (int i = 0; i < columns->attachment->key_columns; ++i)
-	{
-		if (column_changed(event, columns->attnum[list_place(keys_of(side), i)]))
-			return true;
-	}
-	return false;
+	const int first = list_place(keys_of(side), 0);
+
+	return first_changed(event, columns, first, first + most_key_columns) >= 0;
 }
 
 PendingKey
@@ -313,7 +297,7 @@ inserted_price(const TriggerData *event, const TriggerColumns *columns)
 	// Recompute instead of adding if no column is computed from values, or if some prices do not
 	// count.
 	if (!OidIsValid(columns->attachment->value.type) || columns->attachment->own_rows ||
-	    has_virtual_condition(event, columns))
+	    (columns->condition == NIL && columns->attachment->condition != nullptr))
 		return to_recompute(false);
 	// The tuple has to hold the price, and to tell the command that inserted it: COPY FREEZE does
 	// not.
@@ -347,21 +331,19 @@ is_own_write(const TriggerData *event, const TriggerColumns *columns)
 }
 
 // An application has written a column that we keep.
-void
-check_guard(const TriggerData *event, const TriggerColumns *columns)
+[[noreturn]] void
+refuse_write(const TriggerData *event, const TriggerColumns *columns)
 {
-	for (int i = first_target; i < end_of_targets; ++i)
-	{
-		if (columns->attnum[i] != InvalidAttrNumber && column_changed(event, columns->attnum[i]))
-			ereport(
-				ERROR,
-				(errcode(ERRCODE_GENERATED_ALWAYS),
-			     errmsg("column \"%s\" of table \"%s\" is kept by listing_stats",
-			            NameStr(columns->attachment->column[i].name),
-			            RelationGetRelationName(event->tg_relation)),
-			     errhint("Leave it out of the UPDATE, or attach with guard => 'keep', which puts "
-			             "it right.")));
-	}
+	const int target = first_changed(event, columns, first_target, end_of_targets);
+
+	ereport(ERROR,
+	        (errcode(ERRCODE_GENERATED_ALWAYS),
+	         errmsg("column \"%s\" of table \"%s\" is kept by listing_stats",
+	                NameStr(columns->attachment->column[target].name),
+	                RelationGetRelationName(event->tg_relation)),
+	         errhint("Leave it out of the UPDATE, or attach with guard => 'keep', which puts "
+	                 "it right.")));
+	pg_unreachable();
 }
 
 Datum
@@ -402,10 +384,10 @@ LISTING_STATS_FUNCTION(listing_stats_price_changed)
 	// The condition, which costs more, is asked last.
 	if (TRIGGER_FIRED_BY_UPDATE(event->tg_event) &&
 	    !(can_have_changed(event, columns) &&
-	      any_changed(event, columns, first_of_price, end_of_price)))
+	      first_changed(event, columns, first_of_price, end_of_price) >= 0))
 		PG_RETURN_POINTER(nullptr);
-	if (!counts(event, columns, event->tg_trigslot) &&
-	    (!TRIGGER_FIRED_BY_UPDATE(event->tg_event) || !counts(event, columns, event->tg_newslot)))
+	if (!counts(columns, event->tg_trigslot) &&
+	    (!TRIGGER_FIRED_BY_UPDATE(event->tg_event) || !counts(columns, event->tg_newslot)))
 		PG_RETURN_POINTER(nullptr);
 	if (TRIGGER_FIRED_BY_INSERT(event->tg_event))
 		add_key(event, columns, Side::price, event->tg_trigslot,
@@ -451,12 +433,12 @@ LISTING_STATS_FUNCTION(listing_stats_listing_changed)
 	const bool moved = key_changed(event, columns, Side::listing);
 	const bool written = columns->attachment->guard != Guard::off &&
 	                     !is_own_write(event, columns) &&
-	                     any_changed(event, columns, first_target, end_of_targets);
+	                     first_changed(event, columns, first_target, end_of_targets) >= 0;
 	Datum key = 0;
 	// A listing may lose its key only if its prices go with it.
 	if (written && columns->attachment->guard == Guard::error &&
 	    !(moved && !read_key(event, columns, Side::listing, event->tg_newslot, &key)))
-		check_guard(event, columns);
+		refuse_write(event, columns);
 	if (moved || written)
 		add_key(event, columns, Side::listing, event->tg_newslot, to_recompute(moved));
 	// Its row in the attachment's own table would be missing.
