@@ -11,6 +11,7 @@
 #include "tables/condition.hpp"
 #include "tracking/flush.hpp"
 #include "tracking/maintenance_sql.hpp"
+#include "tracking/run_statement.hpp"
 
 namespace listing_stats {
 
@@ -231,7 +232,6 @@ read_keys(const Refresh &refresh, const Attachment &attachment, Size *count)
 	MemoryContext context = CurrentMemoryContext;
 	Datum column[most_key_columns];
 	Oid type[most_key_columns];
-	bool is_null = false;
 
 	for (int i = 0; i < attachment.key_columns; ++i)
 		type[i] = attachment.key_column[i].type;
@@ -250,18 +250,7 @@ read_keys(const Refresh &refresh, const Attachment &attachment, Size *count)
 	Datum *key =
 		static_cast<Datum *>(MemoryContextAllocHuge(context, (SPI_processed + 1) * sizeof(Datum)));
 	for (Size i = 0; i < SPI_processed; ++i)
-	{
-		for (int j = 0; j < attachment.key_columns; ++j)
-			column[j] =
-				SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, j + 1, &is_null);
-		key[i] = make_key(attachment, column, type);
-		if (attachment.key_row != nullptr)
-			continue;
-		if (attachment.key.length == -1)
-			key[i] = PointerGetDatum(PG_DETOAST_DATUM_COPY(key[i]));
-		else
-			key[i] = datumCopy(key[i], attachment.key.by_value, attachment.key.length);
-	}
+		key[i] = given_key(attachment, SPI_tuptable->vals[i], SPI_tuptable->tupdesc);
 	*count = SPI_processed;
 	MemoryContextSwitchTo(spi);
 	SPI_finish();

@@ -643,10 +643,11 @@ source_of(const Attachment &attachment, int target)
 }
 
 char *
-sql_list(const Attachment &attachment, ColumnList list)
+sql_list(const Attachment &attachment, ColumnList list, const char *prefix)
 {
-	return joined(attachment.key_columns, ", ", [&attachment, list](int i) {
-		return quote_identifier(NameStr(attachment.column[list_place(list, i)].name));
+	return joined(attachment.key_columns, ", ", [&attachment, list, prefix](int i) {
+		return psprintf("%s%s", prefix,
+		                quote_identifier(NameStr(attachment.column[list_place(list, i)].name)));
 	});
 }
 

@@ -151,7 +151,7 @@ bool is_orphan_of(Relation relation, const Trigger *trigger, Side side, Oid othe
 ResolvedColumn source_of(const Attachment &attachment, int target);
 
 // The columns of the key, of price or of listing, as SQL has them: quoted, with commas between.
-char *sql_list(const Attachment &attachment, ColumnList list);
+char *sql_list(const Attachment &attachment, ColumnList list, const char *prefix = "");
 
 // Whether a column is kept that has a value of one row, most often the latest, and not one of all
 // prices.

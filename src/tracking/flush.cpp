@@ -197,7 +197,32 @@ write_rows(Attachment *attachment, Statement write, const Rows &rows, bool *writ
 	return changed;
 }
 
-void lock_own_rows(Attachment *attachment, const Rows &keys, Sees sees, Keys *found);
+// Locks the rows of a table whose rows are the attachment's own, and inserts those that are
+// missing; appends their keys.
+//
+// A row that would be removed again is not inserted: what its foreign key refers to may be gone,
+// together with its prices.  Nobody else's prices of the key are missed by that: this transaction
+// has removed the row itself, and whoever inserts it waits for it.
+void
+lock_own_rows(Attachment *attachment, const Rows &keys, Sees sees, Keys *found)
+{
+	Rows needed = make_rows(Shape::keys);
+	const bool reads = reads_directly(attachment, Statement::read_head);
+	const Rows &taken =
+		reads ? read_rows(attachment, Statement::read_head, Shape::rows_head, keys, Sees::latest)
+			  : keys;
+
+	needed.count = static_cast<double>(run_statement(
+		attachment, reads ? Statement::read_found : Statement::read_needed, taken, Sees::latest,
+		nullptr, [attachment, found, &needed](HeapTuple tuple, TupleDesc columns) {
+			found->key[found->count++] = given_key(*attachment, tuple, columns);
+			tuplestore_puttuple(needed.store, tuple);
+		}));
+	run_statement(attachment, Statement::lock, needed, sees, nullptr, take_nothing);
+	tuplestore_end(needed.store);
+	if (reads)
+		tuplestore_end(taken.store);
+}
 
 // Inserts the rows again that were removed although their keys have got prices meanwhile.
 void
@@ -299,52 +324,6 @@ batched(const Keys &keys, Handle handle)
 		sum += handle(some);
 	}
 	return sum;
-}
-
-// A key that a statement has given, in the caller's context.
-Datum
-given_key(const Attachment &attachment, HeapTuple tuple, TupleDesc columns)
-{
-	Datum value[most_key_columns];
-	Oid type[most_key_columns];
-	bool is_null = false;
-
-	for (int i = 0; i < attachment.key_columns; ++i)
-	{
-		value[i] = SPI_getbinval(tuple, columns, i + 1, &is_null);
-		type[i] = attachment.key_column[i].type;
-	}
-	const Datum key = make_key(attachment, value, type);
-	if (attachment.key_row != nullptr || attachment.key.by_value)
-		return key;
-	return copy_value(key, attachment.key.by_value, attachment.key.length);
-}
-
-// Locks the rows of a table whose rows are the attachment's own, and inserts those that are
-// missing; appends their keys.
-//
-// A row that would be removed again is not inserted: what its foreign key refers to may be gone,
-// together with its prices.  Nobody else's prices of the key are missed by that: this transaction
-// has removed the row itself, and whoever inserts it waits for it.
-void
-lock_own_rows(Attachment *attachment, const Rows &keys, Sees sees, Keys *found)
-{
-	Rows needed = make_rows(Shape::keys);
-	const bool reads = reads_directly(attachment, Statement::read_head);
-	const Rows &taken =
-		reads ? read_rows(attachment, Statement::read_head, Shape::rows_head, keys, Sees::latest)
-			  : keys;
-
-	needed.count = static_cast<double>(run_statement(
-		attachment, reads ? Statement::read_found : Statement::read_needed, taken, Sees::latest,
-		nullptr, [attachment, found, &needed](HeapTuple tuple, TupleDesc columns) {
-			found->key[found->count++] = given_key(*attachment, tuple, columns);
-			tuplestore_puttuple(needed.store, tuple);
-		}));
-	run_statement(attachment, Statement::lock, needed, sees, nullptr, take_nothing);
-	tuplestore_end(needed.store);
-	if (reads)
-		tuplestore_end(taken.store);
 }
 
 // Appends the keys of the listings that there are, sorted.
@@ -909,7 +888,6 @@ check_late_keys()
 {
 	const LateKeys late = late_keys();
 
-	Assert(!is_late_event_queued());
 	if (late.count == 0)
 		return;
 	// No statement runs that would have one.

@@ -182,10 +182,10 @@ keep_late_keys(const Attachment &attachment, Side side, const PendingKey *key, S
 LateKeys
 take_late_keys()
 {
-	LateKeys taken = late_keys();
-
 	// Keys that come from now on need an event of their own.
 	queued_in = InvalidSubTransactionId;
+	LateKeys taken = late_keys();
+
 	if (!IsSubTransaction())
 	{
 		taken.context = late_context;
@@ -194,15 +194,10 @@ take_late_keys()
 	return taken;
 }
 
-bool
-is_late_event_queued()
-{
-	return queued_in != InvalidSubTransactionId;
-}
-
 LateKeys
 late_keys()
 {
+	Assert(queued_in == InvalidSubTransactionId);
 	return {late, late_count, nullptr};
 }
 

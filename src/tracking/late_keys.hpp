@@ -53,11 +53,8 @@ void keep_late_keys(const Attachment &attachment, Side side, const PendingKey *k
 // brings back the event.
 LateKeys take_late_keys();
 
-// What is remembered.
+// What is remembered, when no event is queued that has not led to a look.
 LateKeys late_keys();
-
-// Whether an event is queued that has not led to a look yet.
-bool is_late_event_queued();
 
 // Queues the last step, if there is anything to look for.
 void queue_last_step();

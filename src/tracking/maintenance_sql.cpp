@@ -247,30 +247,22 @@ head(const Attachment &attachment, Key key)
 	                latest_first(attachment, "p."));
 }
 
-// The latest known price that is not that of the head: at most one row.
+// The previous price, which is the latest known one that is not that of the head, or the first
+// known one: at most one row.
 template <typename Key>
 const char *
-previous(const Attachment &attachment, Key key)
+known_price(const Attachment &attachment, int target, Key key)
 {
 	const char *value = column_name(attachment, price_value);
+	const bool first = target == first_price;
 
-	return psprintf("SELECT p.%s::%s AS %s %s AND %s AND (p.%s %s h.value) IS NOT TRUE "
-	                "ORDER BY %s LIMIT 1",
-	                value, type_name(attachment.column[previous_price]),
-	                target_name(previous_price), prices_of(attachment, key), is_known(attachment),
-	                value, equality(attachment.column[price_value].type),
-	                latest_first(attachment, "p."));
-}
-
-// The first known price: at most one row.
-template <typename Key>
-const char *
-first(const Attachment &attachment, Key key)
-{
-	return psprintf("SELECT p.%s::%s AS %s %s AND %s ORDER BY %s LIMIT 1",
-	                column_name(attachment, price_value), type_name(attachment.column[first_price]),
-	                target_name(first_price), prices_of(attachment, key), is_known(attachment),
-	                earliest_first(attachment, "p."));
+	return psprintf("SELECT p.%s::%s AS %s %s AND %s%s ORDER BY %s LIMIT 1", value,
+	                type_name(attachment.column[target]), target_name(target),
+	                prices_of(attachment, key), is_known(attachment),
+	                first ? ""
+	                      : psprintf(" AND (p.%s %s h.value) IS NOT TRUE", value,
+	                                 equality(attachment.column[price_value].type)),
+	                first ? earliest_first(attachment, "p.") : latest_first(attachment, "p."));
 }
 
 // What depends on all prices of a listing: one row.
@@ -305,9 +297,11 @@ recomputed(const Attachment &attachment, Key key, bool with_previous, bool with_
 	if (reads_head(attachment))
 		appendStringInfo(&out, " LEFT JOIN LATERAL (%s) AS h ON true", head(attachment, key));
 	if (keeps(attachment, previous_price) && with_previous)
-		appendStringInfo(&out, " LEFT JOIN LATERAL (%s) AS v ON true", previous(attachment, key));
+		appendStringInfo(&out, " LEFT JOIN LATERAL (%s) AS v ON true",
+		                 known_price(attachment, previous_price, key));
 	if (keeps(attachment, first_price))
-		appendStringInfo(&out, " LEFT JOIN LATERAL (%s) AS f ON true", first(attachment, key));
+		appendStringInfo(&out, " LEFT JOIN LATERAL (%s) AS f ON true",
+		                 known_price(attachment, first_price, key));
 	if (first_kept(attachment, needs_all) < end_of_targets && with_whole)
 		appendStringInfo(&out, " LEFT JOIN LATERAL (%s) AS w ON true", whole(attachment, key));
 	return out.data;
@@ -404,7 +398,7 @@ read_query(const Attachment &attachment, bool added, bool with_whole)
 		if (added && i == previous_price)
 			return psprintf(", CASE WHEN %s THEN l.%s::%s ELSE (%s) END", same_latest(attachment),
 			                column_name(attachment, i), type_name(attachment.column[i]),
-			                previous(attachment, taken_key));
+			                known_price(attachment, i, taken_key));
 		return psprintf(", %s", recomputed_target(i));
 	});
 
@@ -458,28 +452,18 @@ lock_query(const Attachment &attachment)
 	                keys_in_order(attachment, ColumnList::listing_key, "l"));
 }
 
-// The names of the key's columns of listing.
-const char *
-key_names(const Attachment &attachment, const char *prefix = "")
-{
-	return for_key(attachment, ", ", [&attachment, prefix](int i) {
-		return psprintf("%s%s", prefix,
-		                column_name(attachment, list_place(ColumnList::listing_key, i)));
-	});
-}
-
 // Locks the rows that there are and inserts the others, one after the other in the order of keys.
 const char *
 insert_query(const Attachment &attachment)
 {
-	const int kept = first_kept(attachment, is_target);
+	const char *kept = column_name(attachment, first_kept(attachment, is_target));
+	const char *key = sql_list(attachment, ColumnList::listing_key);
 
 	return psprintf(
 		"INSERT INTO %s AS l (%s) SELECT %s FROM %s AS u ON CONFLICT (%s) DO UPDATE SET "
 		"%s = l.%s WHERE false",
-		qualified_name(attachment.listing), key_names(attachment),
-		for_key(attachment, ", ", taken_key), keys_name, key_names(attachment),
-		column_name(attachment, kept), column_name(attachment, kept));
+		qualified_name(attachment.listing), key, for_key(attachment, ", ", taken_key), keys_name,
+		key, kept, kept);
 }
 
 // Of the keys taken those that have a row or are to have one.
@@ -770,7 +754,7 @@ char *
 verify_query(const Attachment &kept)
 {
 	Attachment attachment = kept;
-	const char *key = key_names(attachment, "l.");
+	const char *key = sql_list(attachment, ColumnList::listing_key, "l.");
 
 	for (int i = first_target; i < end_of_targets; ++i)
 		attachment.column[i].typmod = -1;

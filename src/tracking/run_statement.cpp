@@ -181,6 +181,24 @@ run_statement(Attachment *attachment, Statement statement, const Rows &taken, Se
 	return count;
 }
 
+Datum
+given_key(const Attachment &attachment, HeapTuple tuple, TupleDesc columns)
+{
+	Datum value[most_key_columns];
+	Oid type[most_key_columns];
+	bool is_null = false;
+
+	for (int i = 0; i < attachment.key_columns; ++i)
+	{
+		value[i] = SPI_getbinval(tuple, columns, i + 1, &is_null);
+		type[i] = attachment.key_column[i].type;
+	}
+	const Datum key = make_key(attachment, value, type);
+	return attachment.key_row != nullptr
+	           ? key
+	           : copy_value(key, attachment.key.by_value, attachment.key.length);
+}
+
 Rows
 read_rows(Attachment *attachment, Statement statement, Shape shape, const Rows &keys, Sees sees)
 {

@@ -83,6 +83,9 @@ take_nothing(HeapTuple, TupleDesc)
 {
 }
 
+// A key that a statement has given, in the caller's context.
+Datum given_key(const Attachment &attachment, HeapTuple tuple, TupleDesc columns);
+
 // The rows that a statement gives: read, read_added and read_head, where prices are in partitions,
 // from those alone that have them.
 Rows read_rows(Attachment *attachment, Statement statement, Shape shape, const Rows &keys,
