@@ -298,6 +298,7 @@ struct Columns
 	bool null[end_of_targets];
 };
 
+// Reading or writing the listings of keys, one after the other.
 struct Write
 {
 	const Attachment *attachment;
@@ -309,15 +310,68 @@ struct Write
 	TupleTableSlot *written;  // and as it will be
 	MemoryContext lifetime;   // of all this
 	MemoryContext context;    // reset for each listing
-	const Keys *keys;
-	Size next;       // of the keys
-	uint64 changed;  // how many so far
-	bool has_price;  // the listing at hand
-	bool stopped;    // the rest is left to SQL
+	uint64 changed;           // how many so far
+	bool has_price;           // the listing at hand
 	// For inserting into indexes, made when first needed.
 	EState *executor_state;
 	ResultRelInfo *result_relation;
 };
+
+Write
+begin_write(const Attachment &attachment, LOCKMODE lock)
+{
+	Write write = {};
+
+	write.attachment = &attachment;
+	write.path = attachment.direct_path;
+	write.listing = table_open(attachment.listing, lock);
+	write.price = table_open(attachment.price, lock);
+	write.prices = begin_price_lookup(attachment, write.price);
+	write.stored = table_slot_create(write.listing, nullptr);
+	write.lifetime = CurrentMemoryContext;
+	write.context =
+		AllocSetContextCreate(CurrentMemoryContext, "listing_stats listing", ALLOCSET_SMALL_SIZES);
+	return write;
+}
+
+void
+end_write(const Write &write)
+{
+	end_price_lookup(write.prices);
+	MemoryContextDelete(write.context);
+	ExecDropSingleTupleTableSlot(write.stored);
+	table_close(write.price, NoLock);
+	table_close(write.listing, NoLock);
+}
+
+// Calls "use" with the number of each of the sorted keys, until it returns false; returns how many
+// it has handled.  "at_once": also with the latest price, where those of many keys can be read
+// together; nullptr: it is still to be read.
+template <typename Use>
+Size
+for_each_key(Write *write, const Keys &keys, bool at_once, Use use)
+{
+	Size done = 0;
+	bool goes_on = true;
+	const auto use_next = [&](const Latest *latest) {
+		CHECK_FOR_INTERRUPTS();
+		MemoryContextReset(write->context);
+		MemoryContext old = MemoryContextSwitchTo(write->context);
+		goes_on = use(done, latest);
+		MemoryContextSwitchTo(old);
+		done += goes_on ? 1 : 0;
+	};
+
+	if (at_once && !is_lost(*write->prices) && reads_many(write->path->prices, keys.count))
+		with_latest(*write->attachment, keys, [&](Size number, const Latest &latest) {
+			Assert(!goes_on || number == done);
+			if (goes_on)
+				use_next(&latest);
+		});
+	while (goes_on && done < keys.count)
+		use_next(nullptr);
+	return done;
+}
 
 bool
 keeps(const Write &write, int target)
@@ -589,33 +643,23 @@ fetch_stored(Write *write, Datum key, ItemPointerData *tid)
 	return found;
 }
 
-// Writes the next listing.
-void
-write_listing(Write *write, const Latest *latest)
+// Writes a listing; false: it is left to SQL.
+bool
+write_listing(Write *write, const Keys &keys, Size i, const Latest *latest)
 {
-	const Size i = write->next++;
-	const Datum key = write->keys->key[i];
-	ItemPointerData *tid = write->keys->tid == nullptr ? nullptr : &write->keys->tid[i];
-	const PendingKey *added = write->keys->added == nullptr ? nullptr : write->keys->added[i];
+	const bool own_rows = write->attachment->own_rows;
 
-	CHECK_FOR_INTERRUPTS();
-	MemoryContextReset(write->context);
-	MemoryContext old = MemoryContextSwitchTo(write->context);
-	if (fetch_stored(write, key, tid))
-	{
-		const Columns stored = stored_columns(*write);
-		const Columns now = computed(write, key, stored, added, latest);
-		write->stopped =
-			is_lost(*write->prices) || (write->attachment->own_rows && !write->has_price);
-		if (!write->stopped)
-			write->changed += write_row(write, stored, now);
-		ExecClearTuple(write->stored);
-	}
-	else  // of rows of its own, a trigger may have kept one from being inserted
-		write->stopped = write->attachment->own_rows;
-	if (write->stopped)
-		write->next = i;
-	MemoryContextSwitchTo(old);
+	// Of rows of its own, a trigger may have kept one from being inserted.
+	if (!fetch_stored(write, keys.key[i], keys.tid == nullptr ? nullptr : &keys.tid[i]))
+		return !own_rows;
+	const Columns stored = stored_columns(*write);
+	const Columns now = computed(write, keys.key[i], stored,
+	                             keys.added == nullptr ? nullptr : keys.added[i], latest);
+	const bool left = is_lost(*write->prices) || (own_rows && !write->has_price);
+	if (!left)
+		write->changed += write_row(write, stored, now);
+	ExecClearTuple(write->stored);
+	return !left;
 }
 
 int
@@ -623,27 +667,6 @@ compare_datum(const void *a, const void *b, void *type)
 {
 	return compare_key(*static_cast<const ComparedType *>(type), *static_cast<const Datum *>(a),
 	                   *static_cast<const Datum *>(b));
-}
-
-// The keys in a store, sorted, each once.
-Keys
-keys_in(const ComparedType &type, Tuplestorestate *store, TupleTableSlot *slot)
-{
-	const Size count = static_cast<Size>(tuplestore_tuple_count(store));
-	Keys keys = {
-		static_cast<Datum *>(palloc_extended(sizeof(Datum) * Max(count, 1), MCXT_ALLOC_HUGE)),
-		nullptr, 0};
-
-	tuplestore_rescan(store);
-	while (tuplestore_gettupleslot(store, true, false, slot))
-	{
-		CHECK_FOR_INTERRUPTS();
-		bool is_null = false;
-		keys.key[keys.count++] =
-			datumCopy(slot_getattr(slot, 1, &is_null), type.by_value, type.length);
-	}
-	sort_unique(type, &keys);
-	return keys;
 }
 
 }  // namespace
@@ -671,107 +694,57 @@ push_new_snapshot()
 	PushActiveSnapshot(GetLatestSnapshot());
 }
 
-bool
-read_directly(Attachment *attachment, Tuplestorestate *keys, Shape taken, Tuplestorestate *rows,
-              Shape given)
+void
+put_added(const PendingKey &added, Datum *value, bool *null)
 {
-	constexpr int added_columns = 4;
+	value[0] = Int64GetDatum(added.added);
+	value[1] = added.lowest;
+	value[2] = added.highest;
+	value[3] = added.total;
+	null[0] = false;
+	null[1] = null[2] = added.added == 0;
+	null[3] = DatumGetPointer(added.total) == nullptr;
+}
+
+bool
+read_directly(Attachment *attachment, const Keys &keys, Tuplestorestate *rows, Shape given)
+{
 	const bool added = given == Shape::rows_added;
-	const int key_columns = attachment->key_columns;
-	TupleTableSlot *slot =
-		MakeSingleTupleTableSlot(shape_of(attachment, taken), &TTSOpsMinimalTuple);
-	Write write = {};
-	Oid type[most_key_columns];
 
 	Assert(ActiveSnapshotSet() && GetUserId() == attachment->owner);
 	Assert(attachment->direct_path != nullptr &&
 	       attachment->direct_path->prices_obstacle == nullptr);
-	for (int i = 0; i < key_columns; ++i)
-		type[i] = attachment->key_column[i].type;
-	write.attachment = attachment;
-	write.path = attachment->direct_path;
-	write.listing = table_open(attachment->listing, AccessShareLock);
-	write.price = table_open(attachment->price, AccessShareLock);
-	write.prices = begin_price_lookup(*attachment, write.price);
-	write.stored = table_slot_create(write.listing, nullptr);
-	write.context =
-		AllocSetContextCreate(CurrentMemoryContext, "listing_stats listing", ALLOCSET_SMALL_SIZES);
-	// Gives the row of a key, from what its columns hold.
-	const auto give = [&](const Datum *key, const Columns &now) {
+	Write write = begin_write(*attachment, AccessShareLock);
+	const auto read = [&](Size i, const Latest *latest) {
+		const bool joined = added && keeps(write, previous_price);
 		Datum value[most_key_columns + 1 + end_of_targets + added_columns];
 		bool null[lengthof(value)] = {};
-		int count = 0;
-		for (int i = 0; i < key_columns; ++i)
-			value[count++] = key[i];
+		int count = attachment->key_columns;
+
+		// One that is gone gives no row, as by SQL, which joins it.
+		if (joined && !fetch_stored(&write, keys.key[i], nullptr))
+			return true;
+		const Columns stored = joined ? stored_columns(write) : Columns{};
+		Columns now = stored;
+		compute_head(&write, keys.key[i], stored, added ? keys.added[i] : nullptr, latest, &now);
+		split_key(*attachment, keys.key[i], value);
 		value[count++] =
 			BoolGetDatum(write.has_price || (!attachment->keep_empty && !attachment->own_rows));
-		for (int i = first_target; i < end_of_targets; ++i)
+		for (int j = first_target; j < end_of_targets; ++j)
 		{
-			if (!keeps(write, i) || (given != Shape::rows && needs_all(i)))
+			if (!keeps(write, j) || (given != Shape::rows && needs_all(j)))
 				continue;
-			value[count] = now.value[i];
-			null[count++] = now.null[i];
+			value[count] = now.value[j];
+			null[count++] = now.null[j];
 		}
-		for (int i = key_columns; added && i < key_columns + added_columns; ++i)
-		{
-			value[count] = slot->tts_values[i];
-			null[count++] = slot->tts_isnull[i];
-		}
-		tuplestore_putvalues(rows, shape_of(attachment, given), value, null);
-	};
-	bool done = false;
-	if (given == Shape::rows &&
-	    reads_many(write.path->prices, static_cast<Size>(tuplestore_tuple_count(keys))))
-	{
-		MemoryContext old = MemoryContextSwitchTo(write.context);
-		const Keys sorted = keys_in(attachment->key, keys, slot);
-		done = with_latest(*attachment, sorted, [&](Size i, const Latest &latest) {
-				   Columns now = {};
-				   CHECK_FOR_INTERRUPTS();
-				   compute_head(&write, sorted.key[i], now, nullptr, &latest, &now);
-				   give(&sorted.key[i], now);
-			   }) == sorted.count;
-		MemoryContextSwitchTo(old);
-	}
-	if (!done)
-		tuplestore_clear(rows);
-	tuplestore_rescan(keys);
-	while (!done && !is_lost(*write.prices) && tuplestore_gettupleslot(keys, true, false, slot))
-	{
-		CHECK_FOR_INTERRUPTS();
-		MemoryContextReset(write.context);
-		MemoryContext old = MemoryContextSwitchTo(write.context);
-		slot_getallattrs(slot);
-		const Datum key = make_key(*attachment, slot->tts_values, type);
-		PendingKey change = {};
-		// One that is gone gives no row, as by SQL, which joins it.
-		const bool joined = added && keeps(write, previous_price);
-		if (joined && !fetch_stored(&write, key, nullptr))
-		{
-			MemoryContextSwitchTo(old);
-			continue;
-		}
-		const Columns stored = joined ? stored_columns(write) : Columns{};
 		if (added)
-			change.added = DatumGetInt64(slot->tts_values[key_columns]);
-		if (change.added > 0)
-		{
-			change.lowest = slot->tts_values[key_columns + 1];
-			change.highest = slot->tts_values[key_columns + 2];
-		}
-		Columns now = stored;
-		compute_head(&write, key, stored, added ? &change : nullptr, nullptr, &now);
-		give(slot->tts_values, now);
+			put_added(*keys.added[i], value + count, null + count);
+		tuplestore_putvalues(rows, shape_of(attachment, given), value, null);
 		ExecClearTuple(write.stored);
-		MemoryContextSwitchTo(old);
-	}
-	done = done || !is_lost(*write.prices);
-	end_price_lookup(write.prices);
-	MemoryContextDelete(write.context);
-	ExecDropSingleTupleTableSlot(write.stored);
-	ExecDropSingleTupleTableSlot(slot);
-	table_close(write.price, NoLock);
-	table_close(write.listing, NoLock);
+		return !is_lost(*write.prices);
+	};
+	const bool done = for_each_key(&write, keys, given == Shape::rows, read) == keys.count;
+	end_write(write);
 	return done;
 }
 
@@ -779,34 +752,24 @@ void
 keep_priced(const Attachment &attachment, Keys *keys)
 {
 	Size kept = 0;
-	Size i = 0;
 
 	Assert(is_ready(attachment) && attachment.direct_path->obstacle == nullptr);
 	push_new_snapshot();
-	Relation price = table_open(attachment.price, NoLock);
-	PriceLookup *prices = begin_price_lookup(attachment, price);
-	if (!is_lost(*prices) && reads_many(attachment.direct_path->prices, keys->count))
-		i = with_latest(attachment, *keys, [keys, &kept](Size number, const Latest &latest) {
-			if (latest.found)
-				keys->key[kept++] = keys->key[number];
-		});
-	MemoryContext context =
-		AllocSetContextCreate(CurrentMemoryContext, "listing_stats listing", ALLOCSET_SMALL_SIZES);
-	for (; i < keys->count; ++i)
-	{
-		CHECK_FOR_INTERRUPTS();
-		MemoryContextReset(context);
-		MemoryContext old = MemoryContextSwitchTo(context);
-		// What cannot be looked up so may be there.
-		if (!is_lost(*prices))
-			look_up_prices(prices, keys->key[i]);
-		if (is_lost(*prices) || next_price(prices) || is_lost(*prices))
+	Write write = begin_write(attachment, NoLock);
+	for_each_key(&write, *keys, true, [&](Size i, const Latest *latest) {
+		bool priced = latest != nullptr && latest->found;
+		if (latest == nullptr)
+		{
+			// What cannot be looked up so may be there.
+			if (!is_lost(*write.prices))
+				look_up_prices(write.prices, keys->key[i]);
+			priced = is_lost(*write.prices) || next_price(write.prices) || is_lost(*write.prices);
+		}
+		if (priced)
 			keys->key[kept++] = keys->key[i];
-		MemoryContextSwitchTo(old);
-	}
-	end_price_lookup(prices);
-	MemoryContextDelete(context);
-	table_close(price, NoLock);
+		return true;
+	});
+	end_write(write);
 	PopActiveSnapshot();
 	keys->count = kept;
 }
@@ -844,44 +807,21 @@ lock_directly(const Attachment &attachment, const Keys &wanted, Keys *found)
 uint64
 write_directly(const Attachment &attachment, const Keys &keys, Size *written)
 {
-	Write write = {};
-
 	Assert(is_ready(attachment) && attachment.direct_path->obstacle == nullptr);
 	push_new_snapshot();
-	write.attachment = &attachment;
-	write.path = attachment.direct_path;
-	write.listing = table_open(attachment.listing, NoLock);
+	Write write = begin_write(attachment, NoLock);
 	CheckCmdReplicaIdentity(write.listing, CMD_UPDATE);
-	write.price = table_open(attachment.price, NoLock);
-	write.prices = begin_price_lookup(attachment, write.price);
-	write.stored = table_slot_create(write.listing, nullptr);
 	write.written = MakeSingleTupleTableSlot(RelationGetDescr(write.listing), &TTSOpsHeapTuple);
-	write.lifetime = CurrentMemoryContext;
-	write.context =
-		AllocSetContextCreate(CurrentMemoryContext, "listing_stats listing", ALLOCSET_SMALL_SIZES);
-	write.keys = &keys;
-	if (is_lost(*write.prices))
-		write.stopped = true;
-	else if (keeps_values_of_rows(attachment) && reads_many(write.path->prices, keys.count))
-		with_latest(attachment, keys, [&write](Size number, const Latest &latest) {
-			Assert(write.stopped || number == write.next);
-			if (!write.stopped)
-				write_listing(&write, &latest);
-		});
-	while (write.next < keys.count && !write.stopped)
-		write_listing(&write, nullptr);
-	*written = write.next;
+	*written = for_each_key(
+		&write, keys, keeps_values_of_rows(attachment),
+		[&](Size i, const Latest *latest) { return write_listing(&write, keys, i, latest); });
 	if (write.executor_state != nullptr)
 	{
 		ExecCloseIndices(write.result_relation);
 		FreeExecutorState(write.executor_state);
 	}
 	ExecDropSingleTupleTableSlot(write.written);
-	ExecDropSingleTupleTableSlot(write.stored);
-	end_price_lookup(write.prices);
-	MemoryContextDelete(write.context);
-	table_close(write.price, NoLock);
-	table_close(write.listing, NoLock);
+	end_write(write);
 	PopActiveSnapshot();
 	CommandCounterIncrement();
 	return write.changed;

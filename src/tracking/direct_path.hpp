@@ -25,6 +25,10 @@ struct Keys
 	                                     // nullptr: they are recomputed
 };
 
+// Sets the last columns of a row that tells what was added.
+constexpr int added_columns = 4;
+void put_added(const PendingKey &added, Datum *value, bool *null);
+
 // Sorts the keys and leaves each once.
 void sort_unique(const ComparedType &type, Keys *keys);
 
@@ -39,10 +43,9 @@ void keep_priced(const Attachment &attachment, Keys *keys);
 // before the first that has none.
 Size lock_directly(const Attachment &attachment, const Keys &wanted, Keys *found);
 
-// Takes keys and gives rows as the statement does, with the active snapshot; false: a partition
-// cannot be read so, and what has been given is not to be used.
-bool read_directly(Attachment *attachment, Tuplestorestate *keys, Shape taken,
-                   Tuplestorestate *rows, Shape given);
+// Takes sorted keys and gives rows as the statement does, with the active snapshot; false: a
+// partition cannot be read so, and what has been given is not to be used.
+bool read_directly(Attachment *attachment, const Keys &keys, Tuplestorestate *rows, Shape given);
 
 // Recomputes the columns of the locked listings with a new snapshot, and writes those that differ;
 // or by what was added to each.  Returns how many it has changed.

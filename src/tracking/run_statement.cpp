@@ -84,7 +84,7 @@ read_from_partitions(Attachment *attachment, Statement statement, const Rows &ke
 	begin_as_owner(&as_owner, attachment);
 	CommandCounterIncrement();
 	PushActiveSnapshot(sees == Sees::latest ? GetLatestSnapshot() : GetTransactionSnapshot());
-	const bool done = read_directly(attachment, keys.store, keys.shape, rows.store, rows.shape);
+	const bool done = read_directly(attachment, keys.keys, rows.store, rows.shape);
 	PopActiveSnapshot();
 	end_as_owner(as_owner);
 	if (!done)
@@ -216,7 +216,21 @@ read_rows(Attachment *attachment, Statement statement, Shape shape, const Rows &
 Rows
 read_all(Attachment *attachment, Sees sees)
 {
-	const Rows keys = read_rows(attachment, Statement::read_listings, Shape::keys, Rows{}, sees);
+	const bool directly = reads_directly(attachment, Statement::read);
+	Rows keys = make_rows(Shape::keys);
+
+	keys.count = static_cast<double>(
+		run_statement(attachment, Statement::read_listings, Rows{}, sees, nullptr,
+	                  [attachment, directly, &keys](HeapTuple tuple, TupleDesc columns) {
+						  tuplestore_puttuple(keys.store, tuple);
+						  if (!directly)
+							  return;
+						  if (keys.keys.key == nullptr)
+							  keys.keys.key = static_cast<Datum *>(
+								  palloc_extended(SPI_processed * sizeof(Datum), MCXT_ALLOC_HUGE));
+						  keys.keys.key[keys.keys.count++] = given_key(*attachment, tuple, columns);
+					  }));
+	sort_unique(attachment->key, &keys.keys);
 	const Rows rows = read_rows(attachment, Statement::read, Shape::rows, keys, sees);
 	tuplestore_end(keys.store);
 	return rows;
@@ -228,26 +242,19 @@ rows_of_keys(Attachment *attachment, const Keys &keys)
 	Rows rows = make_rows(keys.added == nullptr ? Shape::keys : Shape::keys_added);
 	TupleDesc shape = shape_of(attachment, rows.shape);
 	const int columns = attachment->key_columns;
-	Datum value[most_key_columns + 4];
-	bool null[most_key_columns + 4] = {};
+	Datum value[most_key_columns + added_columns];
+	bool null[most_key_columns + added_columns] = {};
 
 	for (Size i = 0; i < keys.count; ++i)
 	{
 		CHECK_FOR_INTERRUPTS();
 		split_key(*attachment, keys.key[i], value);
 		if (keys.added != nullptr)
-		{
-			const PendingKey &added = *keys.added[i];
-			value[columns] = Int64GetDatum(added.added);
-			value[columns + 1] = added.lowest;
-			value[columns + 2] = added.highest;
-			value[columns + 3] = added.total;
-			null[columns + 1] = null[columns + 2] = added.added == 0;
-			null[columns + 3] = DatumGetPointer(added.total) == nullptr;
-		}
+			put_added(*keys.added[i], value + columns, null + columns);
 		tuplestore_putvalues(rows.store, shape, value, null);
 	}
 	rows.count = static_cast<double>(keys.count);
+	rows.keys = keys;
 	return rows;
 }
 

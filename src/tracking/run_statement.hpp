@@ -26,6 +26,7 @@ struct Rows
 	Tuplestorestate *store;  // nullptr: none are taken
 	Shape shape;
 	double count;
+	Keys keys = {};  // sorted, of those that are taken to be read directly
 };
 
 // Acting as the owner of the tables, as foreign keys do: privileges and row security of whoever
@@ -42,7 +43,7 @@ void end_as_owner(const AsOwner &as_owner);
 // Rows without any yet.
 Rows make_rows(Shape shape);
 
-// The keys as rows, with what was added to each if that is known.
+// The sorted keys as rows, with what was added to each if that is known.
 Rows rows_of_keys(Attachment *attachment, const Keys &keys);
 
 // What is called with each row.
