@@ -16,7 +16,6 @@ _PG_init(void)
 {
 	listing_stats::define_flush_counts_setting();
 	listing_stats::define_direct_path_setting();
-	listing_stats::follow_statements(listing_stats::take_up);
-	listing_stats::register_transaction_callbacks(listing_stats::check_late_keys,
-	                                              listing_stats::forget_recomputations);
+	listing_stats::follow_statements();
+	listing_stats::register_transaction_callbacks();
 }

@@ -19,7 +19,8 @@ enum class Side
 	price
 };
 
-// The statements that keep an attachment right, see maintenance_sql.hpp.
+// The statements that keep an attachment right, see maintenance_sql.hpp: those that read from
+// "read" to "read_found", and those that write from "write" to "remove".
 enum class Statement
 {
 	lock,

@@ -1,6 +1,7 @@
 // Keys collected by running statements, see collected_keys.hpp.
 #include "tracking/collected_keys.hpp"
 
+#include "tracking/flush.hpp"
 #include "tracking/statement.hpp"
 
 #include <algorithm>
@@ -12,8 +13,6 @@ namespace {
 Level *innermost_level = nullptr;
 Level *put_off_levels = nullptr;  // of statements that are not done with their rows
 OwnWrite *innermost_write = nullptr;
-void (*before_commit_of_transaction)() = nullptr;
-void (*at_end_of_transaction)() = nullptr;
 
 // Makes the event of an INSERT into the table _flush, without one: its statement trigger does the
 // flush.  The event is one of the statement being executed, once however often it is queued, and
@@ -238,7 +237,7 @@ end_transaction(XactEvent event, void *)
 	{
 	case XACT_EVENT_PRE_COMMIT:
 	case XACT_EVENT_PRE_PREPARE:
-		before_commit_of_transaction();
+		check_late_keys();
 		// Cannot happen while the trigger of _flush fires.  If it ever does not, no wrong value is
 		// kept.
 		if (innermost_level != nullptr)
@@ -252,7 +251,7 @@ end_transaction(XactEvent event, void *)
 		put_off_levels = nullptr;
 		innermost_write = nullptr;
 		forget_late_keys();
-		at_end_of_transaction();
+		forget_recomputations();
 		free_stale_attachments();
 		break;
 	default:
@@ -458,10 +457,8 @@ in_own_write(const Attachment &attachment)
 }
 
 void
-register_transaction_callbacks(void (*before_commit)(), void (*at_end)())
+register_transaction_callbacks()
 {
-	before_commit_of_transaction = before_commit;
-	at_end_of_transaction = at_end;
 	RegisterXactCallback(end_transaction, nullptr);
 	RegisterSubXactCallback(end_subtransaction, nullptr);
 }

@@ -81,7 +81,7 @@ Level *level_of_one(const Attachment &attachment, Side side, const PendingKey &c
 bool put_off(const Attachment &attachment, const PendingKeys &pending);
 
 // Adds what was put off to the end of a statement, which has come, to what the triggers at this
-// depth collect.
+// depth collect; nullptr: of the one that was under way when the module was loaded.
 void take_up(const QueryDesc *statement, int depth);
 
 // Takes what the statement at this depth has collected; nullptr: nothing.  The caller owns it.
@@ -102,8 +102,7 @@ bool end_own_write();
 // function of the owner's has added to it.
 bool in_own_write(const Attachment &attachment);
 
-// Once per backend, when the module is loaded.  Calls "before_commit", which runs no code of
-// anybody else's, and "at_end" when the transaction has ended.
-void register_transaction_callbacks(void (*before_commit)(), void (*at_end)());
+// Once per backend, when the module is loaded.
+void register_transaction_callbacks();
 
 }  // namespace listing_stats

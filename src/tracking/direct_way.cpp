@@ -116,7 +116,7 @@ obstacle_of_price(Relation price, const Attachment &attachment)
 
 	if (kind != nullptr)
 		return kind;
-	if (price->rd_rel->relhassubclass && price->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
+	if (has_inheritance_children(price))
 		return "tables inherit from price";
 	for (int i = first_of_price; i < first_of_condition; ++i)
 	{

@@ -474,8 +474,7 @@ begin_price_lookup(const Attachment &attachment, Relation price)
 	lookup->attachment = &attachment;
 	lookup->context = CurrentMemoryContext;
 	AcceptInvalidationMessages();
-	lookup->lost =
-		price->rd_rel->relhassubclass && price->rd_rel->relkind != RELKIND_PARTITIONED_TABLE;
+	lookup->lost = has_inheritance_children(price);
 	return lookup;
 }
 

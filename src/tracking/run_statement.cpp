@@ -20,17 +20,13 @@ error_context(void *argument)
 bool
 is_write(Statement statement)
 {
-	return statement == Statement::write || statement == Statement::write_added ||
-	       statement == Statement::write_all || statement == Statement::remove;
+	return statement >= Statement::write && statement <= Statement::remove;
 }
 
 bool
 is_read(Statement statement)
 {
-	return statement == Statement::read_keys || statement == Statement::read_listings ||
-	       statement == Statement::read_needed || statement == Statement::read_found ||
-	       statement == Statement::read || statement == Statement::read_added ||
-	       statement == Statement::read_head;
+	return statement >= Statement::read && statement <= Statement::read_found;
 }
 
 const CachedPlanSource *

@@ -5,6 +5,8 @@
 // a word, but ends the subtransaction that they began in.
 #include "tracking/statement.hpp"
 
+#include "tracking/collected_keys.hpp"
+
 namespace listing_stats {
 
 namespace {
@@ -22,7 +24,6 @@ struct Running
 Running *running = nullptr;
 int running_count = 0;
 int running_capacity = 0;
-void (*take_up_put_off)(const QueryDesc *statement, int depth) = nullptr;
 ExecutorRun_hook_type next_run = nullptr;
 ExecutorFinish_hook_type next_finish = nullptr;
 
@@ -121,12 +122,12 @@ queue_put_off(const QueryDesc *query)
 	const bool skips = (query->estate->es_top_eflags & EXEC_FLAG_SKIP_TRIGGERS) != 0;
 	const int depth = trigger_depth() + (skips ? 0 : 1);
 
-	take_up_put_off(query, depth);
+	take_up(query, depth);
 	if (OidIsValid(unseen_change) &&
 	    (changes(query, unseen_change) || (!skips && !may_be_unseen())))
 	{
 		unseen_change = InvalidOid;
-		take_up_put_off(nullptr, depth);
+		take_up(nullptr, depth);
 	}
 }
 
@@ -210,9 +211,8 @@ is_event_of(const TriggerData *event, CmdType operation)
 }  // namespace
 
 void
-follow_statements(void (*take_up)(const QueryDesc *statement, int depth))
+follow_statements()
 {
-	take_up_put_off = take_up;
 	next_run = ExecutorRun_hook;
 	ExecutorRun_hook = run;
 	next_finish = ExecutorFinish_hook;

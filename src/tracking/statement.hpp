@@ -10,10 +10,9 @@
 
 namespace listing_stats {
 
-// Once per backend, when the module is loaded.  Calls "take_up" when a statement is done with its
-// rows and its triggers are about to fire at this depth; nullptr in place of a statement: the one
-// that was under way when the module was loaded.
-void follow_statements(void (*take_up)(const QueryDesc *statement, int depth));
+// Once per backend, when the module is loaded.  What was put off to the end of a statement is taken
+// up when that is done with its rows and its triggers are about to fire.
+void follow_statements();
 
 // How many triggers are running, each within the next.
 int trigger_depth();
