@@ -131,9 +131,8 @@ add_target_column(Request *request, const Attachment &attachment, int target)
 		typmod = -1;
 	check_no_pending_events(request->listing);
 	close_tables(*request);
-	run_command(psprintf(
-		"ALTER TABLE %s ADD COLUMN %s %s", table, quote_identifier(name),
-		format_type_extended(type, typmod, FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY)));
+	run_command(psprintf("ALTER TABLE %s ADD COLUMN %s %s", table, quote_identifier(name),
+	                     qualified_type(type, typmod)));
 	run_command(psprintf("COMMENT ON COLUMN %s.%s IS %s", table, quote_identifier(name),
 	                     quote_literal_cstr(psprintf("%s from \"%s\", kept by listing_stats",
 	                                                 is_carried(target) ? NameStr(source.name)

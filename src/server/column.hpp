@@ -37,11 +37,12 @@ is_integer(Oid type)
 	return type == INT2OID || type == INT4OID || type == INT8OID;
 }
 
-// As SQL has it whatever the search_path is, without a type modifier.
+// As SQL has it whatever the search_path is.
 inline char *
-qualified_type(Oid type)
+qualified_type(Oid type, int32 typmod = -1)
 {
-	return format_type_extended(type, -1, FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY);
+	return format_type_extended(type, typmod,
+	                            FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY);
 }
 
 // Tells apart types whose values are not laid out alike.

@@ -21,13 +21,6 @@ column_name(const Attachment &attachment, int column)
 	return quote_identifier(NameStr(attachment.column[column].name));
 }
 
-const char *
-full_type_name(Oid type, int32 typmod = -1)
-{
-	return format_type_extended(type, typmod,
-	                            FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY);
-}
-
 // Not as a domain: what it checks is checked when a value is stored, as the tables' owner.
 const char *
 type_name(const ResolvedColumn &column)
@@ -35,7 +28,7 @@ type_name(const ResolvedColumn &column)
 	int32 typmod = column.typmod;
 	const Oid type = getBaseTypeAndTypmod(column.type, &typmod);
 
-	return full_type_name(type, typmod);
+	return qualified_type(type, typmod);
 }
 
 const char *
@@ -64,7 +57,7 @@ key_expression(const Attachment &attachment, ColumnList list, int number, const 
 
 	if (as_it_is && type == base)
 		return name;
-	return psprintf("%s::%s", name, full_type_name(as_it_is ? base : key.type));
+	return psprintf("%s::%s", name, qualified_type(as_it_is ? base : key.type));
 }
 
 const char *
@@ -95,7 +88,7 @@ held_key(const Attachment &attachment, ColumnList list, const char *alias)
 {
 	return for_key(attachment, ", ", [&attachment, list, alias](int i) {
 		return psprintf("%s::%s AS k%d", key_expression(attachment, list, i, alias),
-		                full_type_name(attachment.key_column[i].type), i + 1);
+		                qualified_type(attachment.key_column[i].type), i + 1);
 	});
 }
 
@@ -271,7 +264,7 @@ const char *
 whole(const Attachment &attachment, Key key)
 {
 	const char *value = psprintf("p.%s::%s", column_name(attachment, price_value),
-	                             full_type_name(getBaseType(attachment.column[price_value].type)));
+	                             qualified_type(getBaseType(attachment.column[price_value].type)));
 	const char *kept = for_targets(attachment, ", ", [&attachment, value](int i) -> const char * {
 		const char *expression = i == lowest_price    ? "pg_catalog.min(%s)"
 		                         : i == highest_price ? "pg_catalog.max(%s)"
