@@ -95,7 +95,7 @@ CREATE FUNCTION listing_stats._finish_median(listing_stats.price_distribution) R
 COMMENT ON FUNCTION listing_stats._finish_median(listing_stats.price_distribution) IS
 	'the result of the aggregate median(); NULL is the empty set; error 0A000 outside of an aggregate';
 
--- Of a set's values, for each type that a price has; see latest() below.
+-- The aggregates over a set of values, each for every type that a price can have; latest() below is made likewise.
 DO LANGUAGE plpgsql $do$
 DECLARE
 	aggregate record;
@@ -781,7 +781,7 @@ DECLARE
     detach CONSTANT text = format('SELECT listing_stats.detach(%L, %L%s)', a.listing, a.price,
         (SELECT format(', %L', k.name)
          FROM unnest(ARRAY[a.last_price, a.last_price_at, a.previous_price, a.lowest_price, a.highest_price, a.price_count, a.price_total, a.first_price,
-            replace(regexp_replace(substring(a.carry FROM ' AS ("(?:[^"]|"")+"|[^,]+)'), '^"(.*)"$', '\1'), '""', '"')::name]) k(name)
+            replace(regexp_replace(substring(a.carry FROM '^(?:"(?:[^"]|"")+"|[^",]+) AS ("(?:[^"]|"")+"|[^,]+)'), '^"(.*)"$', '\1'), '""', '"')::name]) k(name)
          WHERE several AND k.name IS NOT NULL LIMIT 1));
     price_changed CONSTANT oid = 'listing_stats.price_changed()'::regprocedure;
     price_truncated CONSTANT oid = 'listing_stats.price_truncated()'::regprocedure;

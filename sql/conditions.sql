@@ -255,5 +255,12 @@ RESET DateStyle;
 TABLE flat;
 SELECT condition FROM listing_stats.attachments WHERE listing = 'flat'::regclass;
 SELECT count(*) FROM listing_stats.attachments WHERE listing = 'flat'::regclass AND index IS NOT NULL;
+-- a new name that no condition has changes nothing, whatever is set
+CREATE FUNCTION named_otherwise() RETURNS int LANGUAGE sql AS 'SELECT 1';
+CREATE TABLE before AS SELECT oid, xmin::text AS version, tgargs FROM pg_trigger WHERE tgname ~ '^LISTING_STATS';
+SET quote_all_identifiers = on;
+ALTER FUNCTION named_otherwise() RENAME TO renamed;
+RESET quote_all_identifiers;
+SELECT count(*) > 0 AS some, bool_and(t.xmin::text = b.version AND t.tgargs = b.tgargs) AS same FROM before b JOIN pg_trigger t USING (oid);
 DROP SCHEMA conditions, condition_types, condition_more, condition_views CASCADE;
 DROP ROLE regress_listing_stats_writer;

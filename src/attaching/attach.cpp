@@ -34,8 +34,8 @@ reopen_tables(const Attachment &attachment, Request *request)
 	request->price = relation_open(attachment.price, NoLock);
 }
 
-// The name of the price table of another attachment than "own" that keeps this column, or with
-// nullptr the rows of listing, as its triggers have it; nullptr: none does.
+// Finds another attachment than "own" that keeps the column of this name or, without a name, the
+// rows of listing.  Returns its price table as its triggers name it; nullptr: there is none.
 const char *
 kept_by_another(Relation listing, const char *name, const Trigger *own)
 {
@@ -325,8 +325,9 @@ tell_of_other_listing(const Request &request, const Attachment &attachment)
 	{
 		if (!is_attachment(request.price, trigger))
 			continue;
-		const char *key = format_list(definition_now(request.price, trigger, Side::price).column,
-		                              ColumnList::key);
+		// Its tables' names are those in the arguments: another listing is not waited for.
+		const char *key =
+			format_list(parse_definition(request.price, trigger).column, ColumnList::key);
 		const Oid other = other_half(request.price, trigger, Side::price);
 		if (strcmp(key, key_list(attachment)) != 0 || !OidIsValid(other) ||
 		    other == attachment.listing)

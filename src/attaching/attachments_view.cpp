@@ -89,7 +89,9 @@ say_warnings(const Row &row)
 const char *
 trigger_state(char enabled)
 {
-	return firing_words[strchr(firing, enabled) - firing];
+	const char *letter = enabled == '\0' ? nullptr : strchr(firing, enabled);
+
+	return letter == nullptr ? "origin" : firing_words[letter - firing];
 }
 
 void

@@ -1,4 +1,5 @@
-// What carries renames into the arguments of triggers, also of what conditions name.
+// Carries new names into the arguments of triggers: of tables and columns, and of what conditions
+// name.
 //
 // A convenience: names that have gone stale are resolved by attachment.cpp.  With it dumps carry
 // the new names, and a column can be renamed where the record in the arguments is of other tables,
@@ -203,8 +204,11 @@ follow_once(const Followed &followed)
 			rename_in_condition(followed, relation, &definition);
 		else
 			apply_rename(followed, relation, &definition);
-		definition.listing = qualified_name(listing);
-		definition.price = qualified_name(price);
+		if (followed.renamed == nullptr)
+		{
+			definition.listing = qualified_name(listing);
+			definition.price = qualified_name(price);
+		}
 		// The record too, where a type has changed.
 		const TriggerArguments now = definition_arguments(definition);
 		const bool differs = now.length != before.length ||

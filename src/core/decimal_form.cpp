@@ -32,7 +32,7 @@ std::size_t
 encode_least(const Decimal &decimal, unsigned char *out) noexcept
 {
 	if (decimal.kind != NumberKind::finite || decimal.digit_count > 0)
-		return write_decimal(decimal, least_scale(decimal), out);
+		return write_decimal(decimal, std::min(least_scale(decimal), max_display_scale), out);
 	return encode_decimal(0, false, 0, out);
 }
 

@@ -128,7 +128,8 @@ struct IsLess
 	}
 };
 
-// Leaves of sorted runs one for each value, and sets how many; false: too many.
+// Joins neighbours of equal value in sorted runs, and sets how many runs are left; false: a count
+// overflows.
 template <class AnyRun>
 bool
 join_equal_runs(AnyRun *runs, std::size_t &count, const Environment &environment) noexcept

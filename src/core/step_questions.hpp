@@ -52,7 +52,7 @@ for_each_piece(const History &history, const Window &window, Take take) noexcept
 [[nodiscard]] std::int64_t last_time(const History &history) noexcept;
 [[nodiscard]] bool step_at(const History &history, std::int64_t time, Step &step) noexcept;
 [[nodiscard]] bool first_known(const History &history, Step &step) noexcept;
-// The first with the lowest price in the window where the sign is -1, or the highest where it is 1.
+// The first step in the window with the lowest price (sign -1) or the highest (sign 1).
 [[nodiscard]] bool extreme_in(const History &history, const Window &window, int sign,
                               Step &step) noexcept;
 

@@ -169,9 +169,8 @@ state_argument(FunctionCallInfo fcinfo, int argument)
 	           : reinterpret_cast<LatestState *>(PG_DETOAST_DATUM(PG_GETARG_DATUM(argument)));
 }
 
-// That the values that a function takes or returns are of the state's type.  Engines that call the
-// transition themselves do not say of what type they are; they take them from the aggregate's
-// arguments.
+// Raises an error unless the function takes, or returns, values of the state's type.  An engine
+// that calls the transition itself may not say the type; that is let pass.
 void
 require_value_type(FmgrInfo *function, ValueType type, Oid (*type_of)(FmgrInfo *))
 {

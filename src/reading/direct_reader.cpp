@@ -375,8 +375,10 @@ read_as_caller(const PriceTable &table, const RowSink &sink, const Run &run)
 
 template <typename Key>
 bool
-read_heaps(const PriceTable &table, NullableDatum as_of, RowSink sink)
+read_heaps(const PriceTable &table, Relation root, NullableDatum as_of, RowSink sink)
 {
+	if (table.partitioning == Partitioning::none && !is_readable(root))
+		return false;
 	List *tables = find_all_inheritors(table.relation, AccessShareLock, nullptr);
 	Heap *heap = static_cast<Heap *>(palloc(sizeof(Heap) * list_length(tables)));
 	int heaps = 0;
@@ -444,11 +446,11 @@ read_key_directly(const PriceTable &table, Reading reading, Datum key, NullableD
 bool
 read_latest_in_a_pass(const PriceTable &table, NullableDatum as_of, RowSink sink)
 {
-	return read_as_caller(table, sink, [&](Relation, auto any) {
+	return read_as_caller(table, sink, [&](Relation relation, auto any) {
 		if constexpr (std::is_same_v<decltype(any), TextKey>)
 			return false;
 		else
-			return read_heaps<decltype(any)>(table, as_of, sink);
+			return read_heaps<decltype(any)>(table, relation, as_of, sink);
 	});
 }
 

@@ -642,20 +642,7 @@ prepare_reading(const PriceTable &table, KeyKind kind, Reading reading, Oid *typ
 	set_meanwhile("enable_bitmapscan", "off");
 	set_meanwhile("jit", "off");
 	SPIPlanPtr plan = prepare(query, 2, type, CURSOR_OPT_GENERIC_PLAN);
-	// Before it is planned, since to keep it forgets the plan.
-	SPI_keepplan(plan);
-	PG_TRY();
-	{
-		CachedPlan *cached = SPI_plan_get_cached_plan(plan);
-		if (cached != nullptr)
-			ReleaseCachedPlan(cached, CurrentResourceOwner);
-	}
-	PG_CATCH();
-	{
-		SPI_freeplan(plan);
-		PG_RE_THROW();
-	}
-	PG_END_TRY();
+	keep_generic_plan(plan);
 	AtEOXact_GUC(true, level);
 	return plan;
 }

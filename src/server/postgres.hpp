@@ -487,6 +487,26 @@ set_meanwhile(const char *name, const char *value)
 	set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 }
 
+// Keeps a plan for the session, and makes its generic plan under the settings of now: after keeping
+// it, which forgets that.  The plan is freed if it cannot be made.
+inline void
+keep_generic_plan(SPIPlanPtr plan)
+{
+	SPI_keepplan(plan);
+	PG_TRY();
+	{
+		CachedPlan *cached = SPI_plan_get_cached_plan(plan);
+		if (cached != nullptr)
+			ReleaseCachedPlan(cached, CurrentResourceOwner);
+	}
+	PG_CATCH();
+	{
+		SPI_freeplan(plan);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+}
+
 // As the executor has it above READ COMMITTED.
 [[noreturn]] inline void
 cannot_serialize()

@@ -8,8 +8,8 @@ namespace listing_stats {
 
 namespace {
 
-// A sort, and an index that is built, call these in a context that lives as long as they work: what
-// an answer takes is given back.
+// A sort, or the building of an index, calls these in a context that lives until it is done, so
+// each call frees what it took.
 template <class Question>
 auto
 answer(Question question)

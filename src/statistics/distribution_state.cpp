@@ -246,7 +246,8 @@ read_header(Datum datum, Ranking &header)
 	return true;
 }
 
-// Whether the datum is a block that grows, and which.  If not it is stored: detoasted from then on.
+// Whether the datum is a block that grows; sets the block then.  The datum is detoasted, unless it
+// is an expanded object.
 bool
 is_growing(Datum &datum, Block &block)
 {

@@ -383,11 +383,12 @@ check_key_types(Attachment *attachment, Problem *problem)
 			psprintf("columns \"%s\" of table \"%s\" and \"%s\" of table \"%s\" have %s",
 		             NameStr(listing.name), get_rel_name(attachment->listing), NameStr(price.name),
 		             get_rel_name(attachment->price), what),
-			collations ? "They do not agree on which texts are equal, or on their order, so that "
-						 "both columns need one: ALTER TABLE ... ALTER COLUMN ... TYPE ... COLLATE "
-						 "..."
-					   : "Keys need one type, with a default btree operator class; arrays and rows "
-						 "cannot be keys.");
+			collations
+				? "Give both columns one collation, so that they agree which texts are equal "
+				  "and how they are ordered: ALTER TABLE ... ALTER COLUMN ... TYPE ... "
+				  "COLLATE ..."
+				: "Keys need one type, with a default btree operator class; arrays and rows "
+				  "cannot be keys.");
 	}
 	attachment->key = attachment->key_column[0];
 	return attachment->key_columns == 1 || resolve_row_type(attachment);

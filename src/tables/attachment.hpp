@@ -92,8 +92,8 @@ struct Problem
 bool resolve(Relation relation, const Trigger *trigger, Side side, Attachment *result,
              Problem *problem);
 
-// Whether the tables have one owner; and whether their keys can be compared, in what order is said
-// in the attachment then.
+// Whether both tables have one owner.  Whether their keys can be compared; sets key and key_column,
+// which say how.
 bool check_owner(Relation listing, Relation price, Problem *problem);
 bool check_key_types(Attachment *attachment, Problem *problem);
 

@@ -663,13 +663,9 @@ plan_of(Attachment *attachment, Statement statement)
 	if (made == nullptr)
 		elog(ERROR, "could not prepare a statement of listing_stats: %s",
 		     SPI_result_code_string(SPI_result));
-	SPI_keepplan(made);
-	plan = made;
-	// The generic plan is made here and now, under these settings.
-	CachedPlan *cached = SPI_plan_get_cached_plan(plan);
-	if (cached != nullptr)
-		ReleaseCachedPlan(cached, CurrentResourceOwner);
+	keep_generic_plan(made);
 	AtEOXact_GUC(true, guc_level);
+	plan = made;
 	return plan;
 }
 

@@ -75,7 +75,9 @@ read_from_partitions(Attachment *attachment, Statement statement, const Rows &ke
 {
 	AsOwner as_owner;
 
-	if (keys.store == nullptr || !reads_directly(attachment, statement))
+	// The keys are gathered where reading is direct; that can have changed meanwhile.
+	if (keys.store == nullptr || (keys.keys.key == nullptr && keys.count > 0) ||
+	    !reads_directly(attachment, statement))
 		return false;
 	begin_as_owner(&as_owner, attachment);
 	CommandCounterIncrement();
@@ -214,21 +216,26 @@ read_all(Attachment *attachment, Sees sees)
 {
 	const bool directly = reads_directly(attachment, Statement::read);
 	Rows keys = make_rows(Shape::keys);
+	MemoryContext context =
+		AllocSetContextCreate(CurrentMemoryContext, "listing_stats keys", ALLOCSET_DEFAULT_SIZES);
 
 	keys.count = static_cast<double>(
 		run_statement(attachment, Statement::read_listings, Rows{}, sees, nullptr,
-	                  [attachment, directly, &keys](HeapTuple tuple, TupleDesc columns) {
+	                  [attachment, directly, context, &keys](HeapTuple tuple, TupleDesc columns) {
 						  tuplestore_puttuple(keys.store, tuple);
 						  if (!directly)
 							  return;
+						  MemoryContext old = MemoryContextSwitchTo(context);
 						  if (keys.keys.key == nullptr)
 							  keys.keys.key = static_cast<Datum *>(
 								  palloc_extended(SPI_processed * sizeof(Datum), MCXT_ALLOC_HUGE));
 						  keys.keys.key[keys.keys.count++] = given_key(*attachment, tuple, columns);
+						  MemoryContextSwitchTo(old);
 					  }));
 	sort_unique(attachment->key, &keys.keys);
 	const Rows rows = read_rows(attachment, Statement::read, Shape::rows, keys, sees);
 	tuplestore_end(keys.store);
+	MemoryContextDelete(context);
 	return rows;
 }
 
