@@ -130,7 +130,8 @@ sub report
 	my $what = defined $cost->{$ours}[0]{cpu} ? 'cpu' : 'wall';
 	my $has_wal = median(map { $_->{wal} // 0 } @{ $cost->{$base} }) > 10_000;
 	my (undef, $spread, $quartiles) = relative($cost, $what, $ours, $base);
-	row(name => $name, goal => $goal, ratio => (relative($cost, 'cpu', $ours, $base))[0], spread => $spread, quartiles => $quartiles, wall => (relative($cost, 'wall', $ours, $base))[0],
+	row(name => $name, goal => $goal, ratio => (relative($cost, 'cpu', $ours, $base))[0], spread => $spread, quartiles => $quartiles,
+		wall => (relative($cost, 'wall', $ours, $base))[0],
 		wal => $has_wal ? (relative($cost, 'wal', $ours, $base))[0] : '',
 		others => [ map { [ $_, (relative($cost, $what, $_, $base))[0] ] } @others ]);
 }

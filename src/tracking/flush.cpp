@@ -787,6 +787,7 @@ Level *
 level_of_late(const LateKeys &late, bool deferred, void (*handle_all)(Attachment *attachment))
 {
 	Level *level = empty_level();
+	Oid handled = InvalidOid;  // the trigger whose listings have been
 
 	for (Size i = 0; i < late.count; ++i)
 	{
@@ -800,7 +801,9 @@ level_of_late(const LateKeys &late, bool deferred, void (*handle_all)(Attachment
 			continue;
 		if (layout_of(attachment->key) != key.layout)
 		{
-			handle_all(attachment);
+			if (key.trigger != handled)
+				handle_all(attachment);
+			handled = key.trigger;
 			continue;
 		}
 		PendingKey change = {};
