@@ -24,7 +24,7 @@ $SIG{PIPE} = 'IGNORE';
 sub new_session
 {
 	$session = Psql->new('-d', 'bench', '-v', "listings=$listings", '-v', "floor=$directory/../floor.so");
-	$session->run('SET client_min_messages = warning;');
+	$session->run('SET client_min_messages = warning; SET synchronous_commit = on;');
 }
 
 sub median { return (sort { $a <=> $b } @_)[ $#_ / 2 ] }
@@ -40,11 +40,11 @@ sub readable { return $_[0] =~ s/000$/k/r =~ s/000k$/M/r }
 sub measure
 {
 	my ($script, $times) = (@_, 1);
-	my $wal = $session->run("SELECT pg_current_wal_insert_lsn();\n\\set ON_ERROR_STOP 0\n\\set LAST_ERROR_MESSAGE ''");
+	my $wal = $session->run("SET synchronous_commit = off; SELECT pg_current_wal_insert_lsn();\n\\set ON_ERROR_STOP 0\n\\set LAST_ERROR_MESSAGE ''");
 	my ($cpu, $wall) = ($session->cpu, time);
 	$session->run($script);
 	($cpu, $wall) = ($session->cpu - $cpu, time - $wall);
-	my $error = $session->run("\\set ON_ERROR_STOP 1\n\\echo :LAST_ERROR_MESSAGE");
+	my $error = $session->run("\\set ON_ERROR_STOP 1\n\\echo :LAST_ERROR_MESSAGE\nSET synchronous_commit = on;");
 	die "$error\n" if $error ne '';
 	return { cpu => $times * $cpu, wall => $times * $wall,
 		wal => $times * $session->run("SELECT pg_current_wal_insert_lsn() - '$wal';") };
