@@ -8,13 +8,14 @@ SET SESSION AUTHORIZATION regress_listing_stats;
 CREATE SCHEMA conditions;
 CREATE SCHEMA condition_types;
 SET search_path = conditions;
-CREATE FUNCTION trap(anyelement) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$
+CREATE FUNCTION trap(text) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$
 BEGIN
 	IF current_user <> 'regress_listing_stats' THEN
 		RAISE WARNING 'the trap runs as somebody else';
 	END IF;
 	RETURN true;
 END $$;
+CREATE FUNCTION trap(int) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT conditions.trap($1::text)';
 -- An array of a domain is checked when a constant is read: there is none
 CREATE DOMAIN trapped AS int CHECK (conditions.trap(VALUE));
 CREATE TABLE listing (id int PRIMARY KEY);
@@ -262,5 +263,70 @@ SET quote_all_identifiers = on;
 ALTER FUNCTION named_otherwise() RENAME TO renamed;
 RESET quote_all_identifiers;
 SELECT count(*) > 0 AS some, bool_and(t.xmin::text = b.version AND t.tgargs = b.tgargs) AS same FROM before b JOIN pg_trigger t USING (oid);
-DROP SCHEMA conditions, condition_types, condition_more, condition_views CASCADE;
+
+-- Names that somebody else could take: of functions and operators whose overload the parser would prefer, and of what is not the owner's
+SET SESSION AUTHORIZATION regress_listing_stats;
+CREATE SCHEMA condition_names;
+SET search_path = condition_names;
+CREATE FUNCTION any_counts(anyelement) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT true';
+CREATE FUNCTION above(int, lowest int DEFAULT 0) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT $1 > $2';
+CREATE FUNCTION real_counts(float8) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT $1 > 1';
+CREATE FUNCTION some_count(VARIADIC int[]) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT $1[1] > 1';
+CREATE FUNCTION any_differ(anyelement, anyelement) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT $1 IS DISTINCT FROM $2';
+CREATE OPERATOR !== (LEFTARG = anyelement, RIGHTARG = anyelement, FUNCTION = any_differ);
+CREATE FUNCTION differ(int, int) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT $1 <> $2';
+CREATE OPERATOR ==! (LEFTARG = int, RIGHTARG = int, FUNCTION = differ);
+CREATE FUNCTION is_none(int) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT $1 = 0';
+CREATE OPERATOR !! (RIGHTARG = int, FUNCTION = is_none);
+CREATE TYPE spec AS (kind text, other text);
+CREATE DOMAIN small AS int CHECK (VALUE < 1000);
+CREATE TABLE listing (id int PRIMARY KEY);
+CREATE TABLE price (id serial PRIMARY KEY, listing_id int REFERENCES listing, created date NOT NULL DEFAULT '2026-01-01', value int, s spec, d small);
+INSERT INTO listing VALUES (1);
+CREATE FUNCTION try(condition text) RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	found text;
+	hint text;
+BEGIN
+	SELECT a.condition INTO found FROM listing_stats.attach('listing', 'price', condition => try.condition) a;
+	INSERT INTO price (listing_id, value, d) VALUES (1, 5, 5);
+	found := found || ': ' || coalesce((SELECT last_price FROM listing)::text, 'none');
+	RAISE EXCEPTION USING ERRCODE = 'ZZ000', MESSAGE = found;
+EXCEPTION WHEN OTHERS THEN
+	GET STACKED DIAGNOSTICS hint = PG_EXCEPTION_HINT;
+	RETURN CASE WHEN sqlstate = 'ZZ000' THEN sqlerrm ELSE concat_ws(' ', sqlstate, sqlerrm, hint) END;
+END $$;
+SELECT try(c) FROM unnest(ARRAY['any_counts(value)', 'above(value)', 'above(value, lowest => 1)', 'value !== 1', 'value !== ALL (ARRAY[1, 2])', '(s).kind = ''ask''',
+	'above(value, 1)', 'real_counts(value)', 'some_count(value, 2)', 'some_count(VARIADIC ARRAY[value])', 'value ==! 1', 'value ==! ALL (ARRAY[1, 2])', 'NOT !! value', 'above(d, 1)', 'd::small > 1']) c;
+-- what belongs to a superuser serves, and to another role not, also later
+RESET SESSION AUTHORIZATION;
+CREATE FUNCTION condition_names.supers(int) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT $1 > 1';
+CREATE FUNCTION condition_names.others(int) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT $1 > 1';
+GRANT CREATE ON SCHEMA condition_names TO regress_listing_stats_writer;
+ALTER FUNCTION condition_names.others OWNER TO regress_listing_stats_writer;
+SET SESSION AUTHORIZATION regress_listing_stats;
+SET search_path = condition_names;
+SELECT try(c) FROM unnest(ARRAY['supers(value)', 'others(value)']) c;
+SELECT condition FROM listing_stats.attach('listing', 'price', condition => 'supers(value) AND value::small > 0');
+RESET SESSION AUTHORIZATION;
+ALTER FUNCTION condition_names.supers OWNER TO regress_listing_stats_writer;
+SET SESSION AUTHORIZATION regress_listing_stats;
+INSERT INTO price (listing_id, value) VALUES (1, 5);
+RESET SESSION AUTHORIZATION;
+ALTER FUNCTION condition_names.supers OWNER TO regress_listing_stats;
+ALTER DOMAIN condition_names.small OWNER TO regress_listing_stats_writer;
+SET SESSION AUTHORIZATION regress_listing_stats;
+INSERT INTO price (listing_id, value) VALUES (1, 5);
+SELECT problem FROM listing_stats.check() WHERE price = 'price'::regclass;
+DROP TABLE price, listing;
+-- made by hand, of a whole row and a system column
+CREATE TABLE listing (id int PRIMARY KEY, last_price int);
+CREATE TABLE price (id int PRIMARY KEY, listing_id int, created date NOT NULL, value int);
+SELECT format('CREATE TRIGGER made AFTER %s ON %s FOR EACH ROW EXECUTE FUNCTION listing_stats.%s(''listing=condition_names.listing'', ''listing_key=id'', ''last_price=last_price'', ''price=condition_names.price'', ''key=listing_id'', ''at=created'', ''tie=id'', ''value=value'', ''condition=(price.* IS NOT NULL)'')',
+	events, name, function) FROM (VALUES ('INSERT OR UPDATE', 'listing', 'listing_changed'), ('INSERT OR UPDATE OR DELETE', 'price', 'price_changed')) v(events, name, function) \gexec
+SELECT last_price FROM listing_stats.attach('listing', 'price', key => 'listing_id', last_price => 'last_price');
+INSERT INTO price VALUES (1, 1, '2026-01-01', 1);
+RESET SESSION AUTHORIZATION;
+SET client_min_messages = warning;
+DROP SCHEMA conditions, condition_types, condition_more, condition_views, condition_names CASCADE;
 DROP ROLE regress_listing_stats_writer;

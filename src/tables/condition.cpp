@@ -64,33 +64,50 @@ rename(List *names, Oid catalog, Renaming *renaming)
 	}
 }
 
+// The function or the operator that a node names, and what it is given.
+struct Named
+{
+	Oid catalog;
+	Oid object;
+	const List *arguments;
+};
+
+Named
+named_by(Node *node)
+{
+	switch (nodeTag(node))
+	{
+	case T_FuncExpr:
+	{
+		const FuncExpr *call = castNode(FuncExpr, node);
+		return {ProcedureRelationId, call->funcid, call->args};
+	}
+	case T_OpExpr:
+	case T_DistinctExpr:
+	case T_NullIfExpr:
+	{
+		const OpExpr *operation = reinterpret_cast<OpExpr *>(node);
+		return {OperatorRelationId, operation->opno, operation->args};
+	}
+	case T_ScalarArrayOpExpr:
+	{
+		const ScalarArrayOpExpr *operation = castNode(ScalarArrayOpExpr, node);
+		return {OperatorRelationId, operation->opno, operation->args};
+	}
+	default:
+		return {InvalidOid, InvalidOid, NIL};
+	}
+}
+
 bool
 count_renamed(Node *node, void *context)
 {
 	Renaming *renaming = static_cast<Renaming *>(context);
-	Oid function = InvalidOid;
-	Oid operation = InvalidOid;
 
 	if (node == nullptr)
 		return false;
-	switch (nodeTag(node))
-	{
-	case T_FuncExpr:
-		function = castNode(FuncExpr, node)->funcid;
-		break;
-	case T_OpExpr:
-	case T_DistinctExpr:
-	case T_NullIfExpr:
-		operation = reinterpret_cast<OpExpr *>(node)->opno;
-		break;
-	case T_ScalarArrayOpExpr:
-		operation = castNode(ScalarArrayOpExpr, node)->opno;
-		break;
-	default:
-		break;
-	}
-	if (renaming->to->object ==
-	    (renaming->to->catalog == ProcedureRelationId ? function : operation))
+	const Named named = named_by(node);
+	if (named.catalog == renaming->to->catalog && named.object == renaming->to->object)
 		++renaming->found;
 	return walk_expression(node, count_renamed, context);
 }
@@ -152,6 +169,105 @@ rename_in(Node *node, void *context)
 		break;
 	}
 	return walk_raw_expression(node, rename_in, context);
+}
+
+// What a condition names is looked up whenever its text is read.  Nobody may be able to put
+// something of his own in its place, which would run as the owner of the tables: neither an
+// overload that the parser would prefer, nor what has the name after DROP.  So a call gives exactly
+// the types that are declared, and all that is named belongs to those who may act as the owner
+// anyway.
+struct Scrutiny
+{
+	const char *text;
+	Oid owner;
+};
+
+void
+check_owner(const Scrutiny &scrutiny, Oid catalog, Oid object)
+{
+	const auto cache = get_object_catcache_oid(catalog);
+	HeapTuple tuple =
+		object < FirstNormalObjectId ? nullptr : SearchSysCache1(cache, ObjectIdGetDatum(object));
+	const ObjectAddress address = {catalog, object, 0};
+	bool is_null = false;
+
+	if (!HeapTupleIsValid(tuple))
+		return;
+	const Oid owner =
+		DatumGetObjectId(SysCacheGetAttr(cache, tuple, get_object_attnum_owner(catalog), &is_null));
+	ReleaseSysCache(tuple);
+	if (!has_privs_of_role(owner, scrutiny.owner))
+		ereport(ERROR,
+		        (errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
+		         errmsg("condition \"%s\" uses %s, which belongs to role \"%s\"", scrutiny.text,
+		                getObjectDescription(&address, false), GetUserNameFromId(owner, true)),
+		         errhint("It would run as the owner of the tables, role \"%s\", to whom it "
+		                 "must belong.",
+		                 GetUserNameFromId(scrutiny.owner, true))));
+}
+
+// Whether the types of the arguments are those that are declared, and none is left out.
+bool
+is_called_exactly(const Named &named, bool with_array)
+{
+	Oid operands[2] = {};
+	Oid *declared = operands;
+	int count = 2;
+	int argument = 0;
+
+	if (named.catalog == ProcedureRelationId)
+		get_func_signature(named.object, &declared, &count);
+	else
+		op_input_types(named.object, operands, operands + 1);
+	if (count == 2 && !OidIsValid(declared[0]))
+	{
+		++declared;
+		--count;
+	}
+	if (list_length(named.arguments) != count)
+		return false;
+	for (Node *given : each<Node *>(named.arguments))
+	{
+		const bool is_array = with_array && argument == 1;
+		const Oid type = is_array ? get_base_element_type(exprType(given)) : exprType(given);
+		if (IsA(given, NamedArgExpr) || type != declared[argument++])
+			return false;
+	}
+	return true;
+}
+
+bool
+check_names(Node *node, void *context)
+{
+	const Scrutiny &scrutiny = *static_cast<Scrutiny *>(context);
+
+	if (node == nullptr)
+		return false;
+	const Named named = named_by(node);
+	const ObjectAddress address = {named.catalog, named.object, 0};
+	const bool is_cast =
+		IsA(node, FuncExpr) && castNode(FuncExpr, node)->funcformat != COERCE_EXPLICIT_CALL;
+	if (IsA(node, FieldSelect))
+		ereport(ERROR,
+		        (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+		         errmsg("condition \"%s\" names a field of a composite value", scrutiny.text),
+		         errhint("Name ordinary columns of the table.")));
+	if (IsA(node, CoerceToDomain))
+		check_owner(scrutiny, TypeRelationId, castNode(CoerceToDomain, node)->resulttype);
+	if (OidIsValid(named.catalog))
+		check_owner(scrutiny, named.catalog, named.object);
+	if (named.catalog == OperatorRelationId)
+		check_owner(scrutiny, ProcedureRelationId, get_opcode(named.object));
+	if (named.object >= FirstNormalObjectId && !is_cast &&
+	    !is_called_exactly(named, IsA(node, ScalarArrayOpExpr)))
+		ereport(ERROR,
+		        (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+		         errmsg("condition \"%s\" uses %s with other arguments than it declares",
+		                scrutiny.text, getObjectDescription(&address, false)),
+		         errhint("Another of that name, which declares them, would come before it. Use "
+		                 "one that declares the types of all its arguments, none of them "
+		                 "polymorphic.")));
+	return walk_expression(node, check_names, context);
 }
 
 // The parser's positions are those in the text, not in the query that attach() is called in.
@@ -287,6 +403,16 @@ transform(Relation price, Oid owner, const char *text, bool printed, const char 
 		if (renaming.found != renaming.renamed)
 			return nullptr;
 	}
+	Scrutiny scrutiny = {text, owner};
+	check_names(condition, &scrutiny);
+	for (const int column : each<int>(condition_columns(condition)))
+	{
+		if (column <= 0)
+			ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			                errmsg("condition \"%s\" names a whole row or a system column", text),
+			                errhint("Name ordinary columns of table \"%s\".",
+			                        RelationGetRelationName(price))));
+	}
 	return condition;
 }
 
@@ -395,7 +521,6 @@ parse_new_condition(Relation price, const char *text)
 	}
 	PG_END_TRY();
 	Node *condition = read;
-	const char *table = RelationGetRelationName(price);
 
 	// As it will be read from now on.
 	const int level = begin_safe_settings();
@@ -410,16 +535,10 @@ parse_new_condition(Relation price, const char *text)
 		     errhint("Whether a price counts may depend on its own columns alone; what depends "
 		             "on the time of reading is latest_prices(as_of => ...): see \"Prices of the "
 		             "future\" in docs/fitting-your-tables.md.")));
-	for (const int column : each<int>(condition_columns(condition)))
-	{
-		if (column <= 0)
-			ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-			                errmsg("condition \"%s\" names a whole row or a system column", text),
-			                errhint("Name ordinary columns of table \"%s\".", table)));
-	}
 	if (condition_columns(condition) == NIL)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-		                errmsg("condition \"%s\" names no column of table \"%s\"", text, table),
+		                errmsg("condition \"%s\" names no column of table \"%s\"", text,
+		                       RelationGetRelationName(price)),
 		                errhint("Leave the condition out, or name the columns that decide.")));
 	return condition;
 }

@@ -343,6 +343,23 @@ as('thief', q{
 is( as('plain', q{SELECT condition FROM listing_stats.attachments WHERE listing = 'm.listing'::regclass}), '(common.counts(value) AND (value OPERATOR(common.>>>) (1)::numeric))',
 	'what somebody else calls his functions and operators is not followed');
 is(as('plain', q{INSERT INTO m.listing VALUES (1); INSERT INTO m.price (listing_id, created, value) VALUES (1, now(), 2); SELECT last_price FROM m.listing}), '2', 'nor run');
+# Nor can he take the place of what it names: by an overload that the parser would prefer, or by the name after DROP.
+as('plain', q{CREATE FUNCTION common.counts_any(anyelement) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT true'});
+like(as('plain', q{SELECT count(*) FROM listing_stats.attach('m.listing', 'm.price', last_price => 'other', condition => 'common.counts_any(value)')}),
+	qr/uses function common.counts_any\(anyelement\) with other arguments than it declares/, 'what an overload can come before is refused');
+my $takes = q{CREATE FUNCTION common.counts(numeric) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN RAISE EXCEPTION 'ran as %', current_user; END $$};
+as('plain', 'DROP FUNCTION common.counts(numeric)');
+as('thief', $takes);
+like(as('plain', q{INSERT INTO m.price (listing_id, created, value) VALUES (1, now(), 3)}), qr/uses function common.counts\(numeric\), which belongs to role "thief"/,
+	'what has taken a name is not run');
+as('thief', 'DROP FUNCTION common.counts(numeric)');
+as('plain', q{CREATE FUNCTION common.counts(numeric) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT $1 > 0'});
+as('plain', 'DROP OPERATOR common.>>> (numeric, numeric)');
+as('thief', 'CREATE OPERATOR common.>>> (LEFTARG = numeric, RIGHTARG = numeric, FUNCTION = pg_catalog.numeric_lt)');
+like(as('plain', q{INSERT INTO m.price (listing_id, created, value) VALUES (1, now(), 3)}), qr/uses operator common.>>>\(numeric,numeric\), which belongs to role "thief"/,
+	'nor is an operator');
+as('thief', 'DROP OPERATOR common.>>> (numeric, numeric)');
+as('plain', 'CREATE OPERATOR common.>>> (LEFTARG = numeric, RIGHTARG = numeric, FUNCTION = common.more)');
 as('plain', 'ALTER FUNCTION common.counts(numeric) SET SCHEMA m');
 is(as('plain', q{SELECT condition FROM listing_stats.attachments WHERE listing = 'm.listing'::regclass}), '(m.counts(value) AND (value OPERATOR(common.>>>) (1)::numeric))',
 	"what the condition's own is called is");
@@ -370,6 +387,7 @@ my $arguments = q{'listing=theirs.listing', 'listing_key=id', 'last_price=last_p
 for my $side ([ 'listing', 'listing_changed', 'INSERT OR UPDATE' ], [ 'price', 'price_changed', 'INSERT OR UPDATE OR DELETE' ])
 {
 	like(as('thief', "CREATE TRIGGER t AFTER $side->[2] ON theirs.$side->[0] FOR EACH ROW EXECUTE FUNCTION listing_stats.$side->[1]($arguments)"), qr/must be owner of table theirs.$side->[0]/, "triggers of ours on others' $side->[0] are refused");
+	like(as('thief', "CREATE TRIGGER t AFTER TRUNCATE ON theirs.$side->[0] EXECUTE FUNCTION listing_stats.$side->[0]_truncated($arguments)"), qr/must be owner of table theirs.$side->[0]/, 'those of TRUNCATE, too');
 }
 as('thief', q{INSERT INTO theirs.listing VALUES (1); INSERT INTO theirs.price VALUES (1, 1, now(), 1)});
 is($node->safe_psql('market', q{SELECT count(*) FROM listing_stats.attachments WHERE listing = 'theirs.listing'::regclass}), '0', 'and there is none');
