@@ -146,9 +146,72 @@ CALL listing_stats.refresh('parts.listing', 'parts.reading');
 INSERT INTO reading_1 VALUES (2, 2, '2026-01-01', 2);
 DROP TABLE reading_1;
 SELECT * FROM listing_stats.verify('listing', 'reading');
+-- a child that stays below by another parent keeps its triggers, and so does what is below it
+CREATE TABLE middle () INHERITS (reading);
+CREATE TABLE below () INHERITS (reading, middle);
+CREATE TABLE lowest () INHERITS (below);
+ALTER TABLE below NO INHERIT reading;
+SELECT triggers_on('(middle|below|lowest)');
+INSERT INTO lowest VALUES (9, 3, '2030-01-01', 9);
+SELECT reading FROM listing WHERE id = 3;
+ALTER TABLE middle NO INHERIT reading;
+SELECT triggers_on('(middle|below|lowest)');
+DROP TABLE lowest, below, middle;
+CALL listing_stats.refresh('parts.listing', 'parts.reading');
+-- a child that takes NULL as its time by itself, which 18 refuses: it is not the latest
+INSERT INTO reading VALUES (20, 3, '2026-05-01', 20);
+CREATE TABLE undated () INHERITS (reading);
+INSERT INTO undated VALUES (21, 3, '2026-04-01', 21);
+SELECT reading, listing_stats.latest_price('reading', 3, key_column => 'listing_id') FROM listing WHERE id = 3;
+DO $$
+BEGIN
+	ALTER TABLE undated ALTER created DROP NOT NULL;
+	INSERT INTO undated VALUES (22, 3, NULL, 22);
+EXCEPTION WHEN invalid_table_definition THEN
+	NULL;
+END $$;
+SELECT reading, listing_stats.latest_price('reading', 3, key_column => 'listing_id') FROM listing WHERE id = 3;
+DROP TABLE undated;
 -- a child of a table that is attached to nothing, and of one whose triggers say nothing
 CREATE TABLE reading_3 () INHERITS (reading_2);
 CREATE TRIGGER wrong AFTER INSERT ON reading_2 FOR EACH ROW EXECUTE FUNCTION listing_stats.price_changed('what is this');
 CREATE TABLE reading_4 () INHERITS (reading_2);
+
+
+-- a part that belongs to another role goes along when a column gets a new name, and lets its triggers go
+CREATE TABLE house (id int PRIMARY KEY);
+CREATE TABLE bid (id int, house_id int REFERENCES house, created date NOT NULL, value int) PARTITION BY RANGE (created);
+SELECT last_price FROM listing_stats.attach('house', 'bid', tie => 'id');
+CREATE TABLE offer (id int, house_id int, created date NOT NULL, value int);
+SELECT last_price FROM listing_stats.attach('house', 'offer', key => 'house_id', tie => 'id', last_price => 'offered');
+RESET SESSION AUTHORIZATION;
+CREATE TABLE bid_2027 PARTITION OF bid FOR VALUES FROM ('2027-01-01') TO ('2028-01-01');
+CREATE TABLE foreign_offer () INHERITS (offer);
+GRANT INSERT ON foreign_offer TO regress_listing_stats;
+SET SESSION AUTHORIZATION regress_listing_stats;
+INSERT INTO house VALUES (1);
+ALTER TABLE house RENAME last_price TO latest;
+ALTER TABLE house RENAME offered TO latest_offer;
+INSERT INTO bid VALUES (1, 1, '2027-02-01', 5);
+INSERT INTO foreign_offer VALUES (1, 1, '2027-02-01', 6);
+TABLE house;
+TRUNCATE bid;
+TABLE house;
+SELECT listing_stats.detach('house', 'bid');
+SELECT last_price FROM listing_stats.attach('house', 'offer', key => 'house_id', tie => 'id', last_price => 'latest_offer');
+DROP TABLE house CASCADE;
+INSERT INTO foreign_offer VALUES (2, 1, '2027-03-01', 7);
+SELECT triggers_on('(bid|offer|foreign_offer)');
+-- rows that come with a partition of the listings, which no foreign key keeps from having prices
+CREATE TABLE item (id int PRIMARY KEY, last_price int) PARTITION BY RANGE (id);
+CREATE TABLE quote (id int PRIMARY KEY, item_id int, created date NOT NULL, value int);
+SELECT last_price FROM listing_stats.attach('item', 'quote', key => 'item_id');
+INSERT INTO quote VALUES (1, 15, '2026-01-01', 7);
+CREATE TABLE item_1 PARTITION OF item FOR VALUES FROM (0) TO (10);
+CREATE TABLE item_2 (id int NOT NULL, last_price int);
+INSERT INTO item_2 VALUES (15);
+ALTER TABLE item ATTACH PARTITION item_2 FOR VALUES FROM (10) TO (20);
+CALL listing_stats.refresh('parts.item', 'parts.quote');
+TABLE item;
 
 DROP SCHEMA parts, parts_2 CASCADE;

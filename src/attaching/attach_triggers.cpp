@@ -162,8 +162,13 @@ drop_triggers(Oid relation, Oid other, const Trigger *trigger)
 		tables = list_concat_unique_oid(tables,
 		                                find_all_inheritors(other, AccessExclusiveLock, nullptr));
 	}
+	// A part can have another owner, from whom it is taken as what hangs on a partition's is.
 	for (const Oid table : each<Oid>(tables))
+	{
+		const Actor before = act_as(relation_owner(table));
 		drop_triggers_of(table, trigger);
+		resume_as(before);
+	}
 	CommandCounterIncrement();
 }
 

@@ -1,4 +1,5 @@
-// What gives new parts of a price table their triggers.
+// What gives new parts of a price table their triggers, and says what comes with those of both
+// tables.
 //
 // A partition has the row trigger from PostgreSQL, and none for TRUNCATE; an inheritance child has
 // neither.  A part that ceases to be one keeps what it was given, for nothing.  And no trigger sees
@@ -89,6 +90,14 @@ attached_listing(const Part &part, Oid *price)
 	                                                                                : InvalidOid;
 }
 
+// An inheritance child that has gone from one parent can be below the price table by another, and
+// so can those that are below it.
+bool
+has_stayed(const Part &part, Oid table, Oid price)
+{
+	return !part.comes && attached_root(table, part.trigger) == price;
+}
+
 void
 follow_part(const Part &part)
 {
@@ -97,13 +106,15 @@ follow_part(const Part &part)
 	const Oid listing = attached_listing(part, &price);
 
 	// Citus makes the triggers of its partitions itself.
-	if (!OidIsValid(listing) || is_distributed(part.table) || is_distributed(price))
+	if (!OidIsValid(listing) || is_distributed(part.table) || is_distributed(price) ||
+	    has_stayed(part, part.table, price))
 		return;
 	warn_of_rows(part, listing, price);
 	SPI_connect();
 	for (const Oid table : each<Oid>(find_all_inheritors(part.table, NoLock, nullptr)))
 	{
-		if (!owns_relation(table) || !ConditionalLockRelationOid(table, mode))
+		if (has_stayed(part, table, price) || !owns_relation(table) ||
+		    !ConditionalLockRelationOid(table, mode))
 			continue;
 		if (part.comes)
 			create_part_triggers(table, part.trigger);
@@ -113,10 +124,39 @@ follow_part(const Part &part)
 	SPI_finish();
 }
 
+// Where no foreign key says that they have none, the listings of a partition may have prices.
+void
+warn_of_listings(const Part &part)
+{
+	const Oid listing = get_rel_relispartition(part.whole)
+	                        ? llast_oid(get_partition_ancestors(part.whole))
+	                        : part.whole;
+	const Trigger *trigger = find_trigger(listing, listing_changed, part.trigger, false);
+	Attachment attachment = {};
+	Problem problem = {};
+
+	if (trigger == nullptr || !ConditionalLockRelationOid(listing, AccessShareLock))
+		return;
+	Relation relation = try_relation_open(listing, NoLock);
+	if (relation == nullptr)
+		return;
+	const Oid price = other_half(relation, trigger, Side::listing);
+	attachment.context = CurrentMemoryContext;
+	if (OidIsValid(price) && ConditionalLockRelationOid(price, AccessShareLock) &&
+	    resolve(relation, trigger, Side::listing, &attachment, &problem) &&
+	    !attachment.foreign_key && may_have_rows(part.table))
+		ereport(WARNING, (errmsg("rows of table \"%s\" have come with table \"%s\": they may not "
+		                         "show their prices yet",
+		                         get_rel_name(listing), get_rel_name(part.table)),
+		                  errhint("%s", refresh_call(listing, price, InvalidOid))));
+	relation_close(relation, NoLock);
+}
+
 void
 follow_table(Oid table, Oid whole, bool comes)
 {
-	const Oid function = trigger_function(price_changed);
+	const Oid price_function = trigger_function(price_changed);
+	const Oid listing_function = trigger_function(listing_changed);
 	List *warned = NIL;
 
 	if (!OidIsValid(table))
@@ -124,8 +164,10 @@ follow_table(Oid table, Oid whole, bool comes)
 	for (const Trigger *trigger : each<Trigger *>(triggers_of(whole, nullptr)))
 	{
 		const Part part = {table, whole, comes, trigger, &warned};
-		if (trigger->tgfoid == function)
+		if (trigger->tgfoid == price_function)
 			without_failing([&part] { follow_part(part); });
+		if (trigger->tgfoid == listing_function && comes && get_rel_relispartition(table))
+			without_failing([&part] { warn_of_listings(part); });
 	}
 }
 

@@ -183,9 +183,19 @@ instant_of(Oid type, Datum time)
 
 namespace {
 
+// The inheritance children that were asked.  Before PostgreSQL 18 a child can drop NOT NULL by
+// itself, of which its parent is not told.
+HTAB *asked_children = nullptr;
+
 bool
 child_takes_null(Oid child, const char *column)
 {
+#if PG_VERSION_NUM < 180000
+	if (asked_children == nullptr)
+		asked_children = make_cache("listing_stats inheritance children", sizeof(Oid), sizeof(Oid),
+		                            CacheMemoryContext);
+	hash_search(asked_children, &child, HASH_ENTER, nullptr);
+#endif
 	HeapTuple tuple = SearchSysCacheAttName(child, column);
 	if (!HeapTupleIsValid(tuple))
 		return false;
@@ -218,6 +228,13 @@ is_never_null(Relation relation, AttrNumber attnum)
 }
 
 }  // namespace
+
+bool
+decides_nulls(Oid child)
+{
+	return asked_children != nullptr &&
+	       hash_search(asked_children, &child, HASH_FIND, nullptr) != nullptr;
+}
 
 ResolvedColumn
 read_column(Relation relation, AttrNumber attnum)

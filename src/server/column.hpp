@@ -62,6 +62,9 @@ bool collation_is_deterministic(Oid collation);
 
 ResolvedColumn read_column(Relation relation, AttrNumber attnum);
 
+// Whether a column's not_null has depended on this table, which is below its own.
+bool decides_nulls(Oid child);
+
 // Sets *result, with what lives longer in "context"; false: the type has no default btree operator
 // class, or no array type.
 bool resolve_compared_type(Oid type, Oid collation, MemoryContext context, ComparedType *result);

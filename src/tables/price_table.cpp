@@ -65,8 +65,8 @@ forget_relation(Datum, Oid relation)
 	while (void *entry = hash_seq_search(&status))
 	{
 		Answer *answer = static_cast<Answer *>(entry);
-		if (!OidIsValid(relation) || answer->question.relation == relation ||
-		    answer->table.listing == relation)
+		if (!OidIsValid(relation) || decides_nulls(relation) ||
+		    answer->question.relation == relation || answer->table.listing == relation)
 			answer->valid = false;
 		Partition *partition =
 			answer->valid && answer->table.kept->partitions != nullptr

@@ -63,16 +63,15 @@ write_arguments(Relation catalog, Oid trigger, const TriggerArguments &arguments
 	heap_freetuple(changed);
 }
 
-// Rewrites the triggers of one table that have the arguments of "like", or its clones alone.
+// Rewrites the triggers of one table that have the arguments of "like".
 void
-rewrite_table(Relation catalog, Oid table, bool only_clones, const Trigger *like,
-              const TriggerArguments &arguments)
+rewrite_table(Relation catalog, Oid table, const Trigger *like, const TriggerArguments &arguments)
 {
 	bool found = false;
 
 	for (const Trigger *trigger : each<Trigger *>(our_triggers(table)))
 	{
-		if ((only_clones && !trigger->tgisclone) || !same_arguments(trigger, like))
+		if (!same_arguments(trigger, like))
 			continue;
 		write_arguments(catalog, trigger->tgoid, arguments);
 		InvokeObjectPostAlterHook(TriggerRelationId, trigger->tgoid, 0);
@@ -230,7 +229,6 @@ bool
 rewrite_arguments(Oid listing, Oid price, const Trigger *like, const Definition &definition)
 {
 	const TriggerArguments arguments = definition_arguments(definition);
-	const Oid owner = relation_owner(listing);
 	List *tables = list_concat_unique_oid(find_all_inheritors(listing, NoLock, nullptr),
 	                                      find_all_inheritors(price, NoLock, nullptr));
 
@@ -238,7 +236,7 @@ rewrite_arguments(Oid listing, Oid price, const Trigger *like, const Definition 
 		return false;
 	Relation catalog = table_open(TriggerRelationId, RowExclusiveLock);
 	for (const Oid table : each<Oid>(tables))
-		rewrite_table(catalog, table, relation_owner(table) != owner, like, arguments);
+		rewrite_table(catalog, table, like, arguments);
 	table_close(catalog, RowExclusiveLock);
 	CommandCounterIncrement();
 	return true;

@@ -40,7 +40,7 @@ forget_relation(Datum, Oid relation)
 	++invalidations;
 	for (Attachment *attachment : each<Attachment *>(attachments))
 	{
-		if (!OidIsValid(relation) || attachment->listing == relation ||
+		if (!OidIsValid(relation) || decides_nulls(relation) || attachment->listing == relation ||
 		    attachment->price == relation || attachment->relation == relation)
 			attachment->valid = false;
 		forget_price_table(*attachment, relation);
