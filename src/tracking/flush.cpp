@@ -616,8 +616,9 @@ split_missing(Work *work, const Keys &found, Size *missing_count)
 	return missing;
 }
 
-// Prices that came before their listing: it is looked for once more where another transaction may
-// just have committed it, and otherwise before this one commits.
+// Prices that came before their listing: it is looked for once more, since another transaction may
+// just have committed it, also in the place of one that it has deleted; and with a foreign key
+// before this one commits.
 void
 handle_missing(const Work &work, const PendingKey *missing, Size count)
 {
@@ -631,9 +632,10 @@ handle_missing(const Work &work, const PendingKey *missing, Size count)
 		lock_by_sql(attachment, keys_of(missing, count), Sees::transaction, &found);
 		free_keys(found);
 	}
-	if (!attachment->foreign_key && work.side == Side::price && count > 0)
+	if (work.side == Side::price && count > 0)
 	{
-		lock_arrivals(*attachment, RowExclusiveLock);
+		if (!attachment->foreign_key)
+			lock_arrivals(*attachment, RowExclusiveLock);
 		const Keys found = lock_listings(attachment, keys_of(missing, count));
 		if (found.count > 0)
 			write_locked(attachment, found, nullptr);
@@ -781,19 +783,19 @@ check_came_in_time(Attachment *attachment, const Rows &keys)
 	         errhint("Leave the constraint listing_stats._late deferred, or try again.")));
 }
 
-// A level of these late keys: of those alone for which nothing has been done yet, or of the others.
-// Where the type of a key has changed since, all listings are left to "handle_all".
+// A level of these late keys, copied: of those alone for which nothing has been done yet, or of the
+// others.  Where the type of a key has changed since, the trigger is left in "changed".
 Level *
-level_of_late(const LateKeys &late, bool deferred, void (*handle_all)(Attachment *attachment))
+level_of_late(const LateKeys &late, bool to_be_done, List **changed)
 {
 	Level *level = empty_level();
-	Oid handled = InvalidOid;  // the trigger whose listings have been
+	Oid last_changed = InvalidOid;  // the trigger
 
 	for (Size i = 0; i < late.count; ++i)
 	{
 		CHECK_FOR_INTERRUPTS();
 		const LateKey &key = late.key[i];
-		if (key.deferred != deferred)
+		if (is_to_be_done(key) != to_be_done)
 			continue;
 		// None: this transaction has dropped or detached it since.
 		Attachment *attachment = attachment_of(key.relation, key.trigger, key.side);
@@ -801,9 +803,15 @@ level_of_late(const LateKeys &late, bool deferred, void (*handle_all)(Attachment
 			continue;
 		if (layout_of(attachment->key) != key.layout)
 		{
-			if (key.trigger != handled)
-				handle_all(attachment);
-			handled = key.trigger;
+			if (key.trigger != last_changed)
+			{
+				PendingKeys *all = static_cast<PendingKeys *>(palloc0(sizeof(PendingKeys)));
+				all->relation = key.relation;
+				all->trigger = key.trigger;
+				all->side = key.side;
+				*changed = lappend(*changed, all);
+			}
+			last_changed = key.trigger;
 			continue;
 		}
 		PendingKey change = {};
@@ -813,6 +821,18 @@ level_of_late(const LateKeys &late, bool deferred, void (*handle_all)(Attachment
 		add_key(level, *attachment, key.side, change);
 	}
 	return level;
+}
+
+// All listings whose keys, of another type, were late.
+void
+handle_changed(const List *changed, void (*handle_all)(Attachment *attachment))
+{
+	for (const PendingKeys *all : each<PendingKeys *>(changed))
+	{
+		Attachment *attachment = locked_attachment(*all);
+		if (attachment != nullptr)
+			handle_all(attachment);
+	}
 }
 
 void
@@ -857,7 +877,11 @@ flush(Level *level, Round round)
 		if (attachment == nullptr)
 			continue;
 		if (layout_of(attachment->key) != pending->layout)
-			elog(ERROR, "the type of a key has changed in mid-statement");
+			ereport(ERROR, (errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+			                errmsg("could not serialize access: the type of the key of table "
+			                       "\"%s\" has changed during a statement",
+			                       NameStr(attachment->price_name)),
+			                errhint("Try again.")));
 		if (round == Round::first && put_off(*attachment, *pending))
 			continue;
 		sort_keys(*attachment, pending->key, &pending->count);
@@ -876,12 +900,18 @@ void
 flush_late_keys()
 {
 	const LateKeys late = take_late_keys();
+	List *changed = NIL;
+	Level *to_be_done = level_of_late(late, true, &changed);
+	Level *others = level_of_late(late, false, &changed);
+	const bool before = flushing_late_keys;
 
+	begin_late_keys();
 	flushing_late_keys = true;
+	handle_changed(changed, recompute_all);
 	// As at the end of their statements, which can bring late keys again.
-	flush(level_of_late(late, true, recompute_all), Round::again);
-	flush(level_of_late(late, false, recompute_all), Round::last);
-	flushing_late_keys = false;
+	flush(to_be_done, Round::again);
+	flush(others, Round::last);
+	flushing_late_keys = before;
 	if (late.context != nullptr)
 		MemoryContextDelete(late.context);
 }
@@ -890,14 +920,15 @@ void
 check_late_keys()
 {
 	const LateKeys late = late_keys();
+	List *changed = NIL;
 
 	if (late.count == 0)
 		return;
 	// No statement runs that would have one.
 	PushActiveSnapshot(GetTransactionSnapshot());
-	const auto check_all = [](Attachment *attachment) { check_came_in_time(attachment, Rows{}); };
-	for (PendingKeys *pending = level_of_late(late, false, check_all)->pending; pending != nullptr;
-	     pending = pending->next)
+	PendingKeys *pending = level_of_late(late, false, &changed)->pending;
+	handle_changed(changed, [](Attachment *attachment) { check_came_in_time(attachment, Rows{}); });
+	for (; pending != nullptr; pending = pending->next)
 	{
 		Attachment *attachment = locked_attachment(*pending);
 		if (attachment == nullptr)

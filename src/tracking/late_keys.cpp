@@ -13,6 +13,9 @@ Size late_count = 0;
 Size late_capacity = 0;
 MemoryContext late_context = nullptr;  // in TopTransactionContext
 
+// Whether something has been done for some of them.
+bool some_done = false;
+
 // Where the event was queued that has not led to a last look yet.
 SubTransactionId queued_in = InvalidSubTransactionId;
 
@@ -67,6 +70,8 @@ compare_late(const void *a, const void *b)
 		return left.trigger < right.trigger ? -1 : 1;
 	if (left.deferred != right.deferred)
 		return left.deferred ? -1 : 1;
+	if (left.done_in != right.done_in)
+		return left.done_in < right.done_in ? -1 : 1;
 	// A type that has changed meanwhile may be held in another way.
 	if (left.layout != right.layout)
 		return left.layout < right.layout ? -1 : 1;
@@ -134,6 +139,7 @@ append_late(const Attachment &attachment, Side side, Datum key, bool deferred)
 	                    type.length,
 	                    type.by_value,
 	                    deferred,
+	                    InvalidSubTransactionId,
 	                    GetCurrentSubTransactionId(),
 	                    datumCopy(key, type.by_value, type.length)};
 	++late_count;
@@ -194,6 +200,18 @@ take_late_keys()
 	return taken;
 }
 
+void
+begin_late_keys()
+{
+	for (Size i = 0; i < late_count; ++i)
+	{
+		if (!is_to_be_done(late[i]))
+			continue;
+		late[i].done_in = GetCurrentSubTransactionId();
+		some_done = true;
+	}
+}
+
 LateKeys
 late_keys()
 {
@@ -213,6 +231,11 @@ drop_late_keys(SubTransactionId subtransaction)
 {
 	while (late_count > 0 && late[late_count - 1].subtransaction >= subtransaction)
 		free_late(&late[--late_count]);
+	for (Size i = 0; i < late_count && some_done; ++i)
+	{
+		if (late[i].done_in >= subtransaction)
+			late[i].done_in = InvalidSubTransactionId;
+	}
 	if (queued_in >= subtransaction)
 		queued_in = InvalidSubTransactionId;
 }
@@ -222,6 +245,11 @@ inherit_late_keys(SubTransactionId own, SubTransactionId parent)
 {
 	for (Size i = late_count; i > 0 && late[i - 1].subtransaction == own; --i)
 		late[i - 1].subtransaction = parent;
+	for (Size i = 0; i < late_count && some_done; ++i)
+	{
+		if (late[i].done_in == own)
+			late[i].done_in = parent;
+	}
 	if (queued_in == own)
 		queued_in = parent;
 }
@@ -233,6 +261,7 @@ forget_late_keys()
 	late_count = 0;
 	late_capacity = 0;
 	late_context = nullptr;
+	some_done = false;
 	queued_in = InvalidSubTransactionId;
 }
 

@@ -30,7 +30,8 @@ struct LateKey
 	uint64 layout;  // of the key
 	int16 length;   // of its type
 	bool by_value;  // likewise
-	bool deferred;  // nothing has been done for it yet, see defer() in flush.cpp
+	bool deferred;  // nothing had been done for it, see defer() in flush.cpp
+	SubTransactionId done_in;  // where that was done since; invalid: nowhere
 	SubTransactionId subtransaction;
 	Datum key;
 };
@@ -42,6 +43,12 @@ struct LateKeys
 	MemoryContext context;  // of the keys, for who has taken them to delete; nullptr: they stay
 };
 
+inline bool
+is_to_be_done(const LateKey &key)
+{
+	return key.deferred && key.done_in == InvalidSubTransactionId;
+}
+
 // Remembers keys, and has them looked for before the transaction commits.
 void add_late_keys(const Attachment &attachment, Side side, const PendingKey *key, Size count,
                    bool deferred);
@@ -52,6 +59,10 @@ void keep_late_keys(const Attachment &attachment, Side side, const PendingKey *k
 // What is remembered, to be looked for now.  Within a savepoint it stays as well: rolling back
 // brings back the event.
 LateKeys take_late_keys();
+
+// That what is remembered within a savepoint is being looked for: an event that comes meanwhile,
+// where constraints are immediate, must not begin anew.
+void begin_late_keys();
 
 // What is remembered, when no event is queued that has not led to a look.
 LateKeys late_keys();

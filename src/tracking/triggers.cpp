@@ -354,12 +354,17 @@ truncated(FunctionCallInfo fcinfo, const char *function, Side side)
 	if (!TRIGGER_FIRED_BY_TRUNCATE(event->tg_event))
 		wrong_use(function, use);
 	const TriggerColumns *columns = columns_of_trigger(event, side);
-	// A part of price is locked, and writers of others go on: each has listing locked from when it
-	// locks a row of it until it commits.
-	if (columns != nullptr && side == Side::price &&
-	    !CheckRelationOidLockedByMe(columns->attachment->price, AccessExclusiveLock, false))
+	if (columns != nullptr)
 	{
-		LockRelationOid(columns->attachment->listing, ShareRowExclusiveLock);
+		// Where only a part of price is locked, writers of others go on: each has listing locked
+		// from when it locks a row of it until it commits.
+		const Attachment &attachment = *columns->attachment;
+		const Oid price = attachment.price;
+		const bool is_part =
+			side == Side::price && !CheckRelationOidLockedByMe(price, AccessExclusiveLock, false);
+		LockRelationOid(attachment.listing, is_part ? ShareRowExclusiveLock : RowExclusiveLock);
+		LockRelationOid(price, AccessShareLock);
+		// With what was renamed meanwhile.
 		columns = columns_of_trigger(event, side);
 	}
 	if (columns != nullptr && (side == Side::price || columns->attachment->own_rows))

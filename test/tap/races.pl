@@ -54,6 +54,7 @@ my %statements = (
 	save => q{UPDATE listing SET note = 'saved', last_price = 30, last_price_at = '2026-01-30', previous_price = 20, lowest_price = 10, highest_price = 30, price_count = 3 WHERE id = 1},
 	delete_listing => q{DELETE FROM listing WHERE id = 1},
 	rekey => q{UPDATE listing SET id = 9 WHERE id = 1},
+	renew => q{WITH d AS (DELETE FROM listing WHERE id = 1 RETURNING id) INSERT INTO listing (id) SELECT id FROM d},
 	truncate => q{TRUNCATE price},
 	early => q{INSERT INTO price VALUES (%n09, 8, '2026-02-0%n', %n09)},
 	new_listing => q{INSERT INTO listing (id, last_price) VALUES (8, 1)});
@@ -76,6 +77,7 @@ my %shapes = (
 			multi_reversed => q{INSERT INTO price (id, listing_id, created, value, store) VALUES (%n22, 2, '2026-02-0%n', 7, 'b'), (%n23, 1, '2026-02-0%n', 8, 'a'), (%n24, 1, '2026-02-0%n', 8, 'B')},
 			delete_listing => q{DELETE FROM listing WHERE id = 1 AND store = 'a'},
 			rekey => q{UPDATE listing SET id = 9 WHERE id = 1 AND store = 'a'},
+			renew => q{WITH d AS (DELETE FROM listing WHERE id = 1 AND store = 'a' RETURNING id, store) INSERT INTO listing (id, store) SELECT * FROM d},
 			rekey_store => q{UPDATE listing SET store = 'c' WHERE id = 1 AND store = 'a'} } },
 	# Price 6 of listing 1 is the newest, and does not count.
 	condition => {
@@ -111,6 +113,7 @@ my %shapes = (
 			delete_listing => q{DELETE FROM listing WHERE listing_id = 1},
 			delete_listings => q{DELETE FROM listing WHERE listing_id IN (SELECT listing_id FROM listing ORDER BY 1 FOR UPDATE)},
 			rekey => q{UPDATE listing SET listing_id = 9 WHERE listing_id = 1},
+			renew => q{WITH d AS (DELETE FROM listing WHERE listing_id = 1 RETURNING listing_id) INSERT INTO listing (listing_id) SELECT * FROM d},
 			new_listing => q{INSERT INTO listing (listing_id, last_price) VALUES (8, 1)},
 			new_listing_3 => q{INSERT INTO listing (listing_id, last_price) VALUES (3, 1) ON CONFLICT DO NOTHING} } });
 # Which of them a schema has.
@@ -127,13 +130,13 @@ sub statements_of
 my %listings_after = (delete_listing => '{2,3}', rekey => '{2,3,9}', rekey_store => '{2,3}', new_listing => '{1,2,3,8}');
 # These lock a listing before its prices, by cascading foreign keys, and so can deadlock with a flush, which locks it
 # after them; so can an application's write of a kept column with TRUNCATE.
-my %listing_first = map { $_ => 1 } qw(delete_listing rekey rekey_store);
+my %listing_first = map { $_ => 1 } qw(delete_listing rekey rekey_store renew);
 
 sub can_deadlock
 {
 	my ($foreign_key, @kinds) = @_;
 	# No foreign key cascades from rows that are not the application's.
-	return grep({ $_ eq 'truncate' } @kinds) && grep({ /^(save|delete_listings?|rekey|new_listing|new_listing_3)$/ } @kinds) if $foreign_key =~ /^latest/;
+	return grep({ $_ eq 'truncate' } @kinds) && grep({ /^(save|delete_listings?|rekey|renew|new_listing|new_listing_3)$/ } @kinds) if $foreign_key =~ /^latest/;
 	return grep({ $listing_first{$_} } @kinds) || join(' ', sort @kinds) eq 'save truncate';
 }
 
@@ -143,7 +146,7 @@ my %by_hand = map { $_ => 1 } ('newest newest', 'between delete_latest', 'delete
 
 # These give prices to listing 1, which the other session can take away, as these do.
 my %of_listing_1 = map { $_ => 1 } qw(newest between oldest tie unknown move_in upsert merge many multi carried_tie move_back many_stores multi_reversed hidden);
-my %takes_listing_1 = map { $_ => 1 } qw(delete_listing rekey rekey_store);
+my %takes_listing_1 = map { $_ => 1 } qw(delete_listing rekey rekey_store renew);
 
 # What a session can be refused with, beside another one; nothing else than what PostgreSQL alone would refuse.
 sub can_be_refused_with
