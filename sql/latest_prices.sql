@@ -523,6 +523,19 @@ SET SESSION AUTHORIZATION regress_listing_stats_reader;
 SELECT listing_stats.latest_price(:ranges::regclass, 1, key_column => 'k');
 RESET SESSION AUTHORIZATION;
 GRANT USAGE ON SCHEMA latest TO regress_listing_stats_reader;
+-- and when the database has another owner
+SELECT pg_get_userbyid(datdba) AS dba, datname FROM pg_database WHERE datname = current_database() \gset
+REVOKE regress_listing_stats_readers FROM regress_listing_stats_reader;
+GRANT SELECT ON latest.ranges TO pg_database_owner;
+ALTER DATABASE :"datname" OWNER TO regress_listing_stats_reader;
+SET SESSION AUTHORIZATION regress_listing_stats_reader;
+SELECT listing_stats.latest_price('latest.ranges', 1, key_column => 'k');
+RESET SESSION AUTHORIZATION;
+ALTER DATABASE :"datname" OWNER TO :"dba";
+SET SESSION AUTHORIZATION regress_listing_stats_reader;
+SELECT listing_stats.latest_price('latest.ranges', 1, key_column => 'k');
+RESET SESSION AUTHORIZATION;
+REVOKE SELECT ON latest.ranges FROM pg_database_owner;
 DROP OWNED BY regress_listing_stats_readers;
 DROP ROLE regress_listing_stats_readers;
 SET SESSION AUTHORIZATION regress_listing_stats;
@@ -785,6 +798,42 @@ SELECT listing_stats.latest_price('rate', 1, value => 'sell');
 SELECT sell FROM listing_stats.latest_rows(NULL::rate, ARRAY[1]);
 SELECT count(*) FROM listing_stats.detach('pair', 'rate', 'buy');
 SELECT listing_stats.latest_price('rate', 1);
+
+-- Rows that are gone and had no time, or no key, are still in an index with NULLs first, in front of the others
+CREATE TABLE undated (id serial PRIMARY KEY, k int NOT NULL, created timestamptz, value numeric);
+CREATE INDEX ON undated (k, created DESC, id DESC) INCLUDE (value);
+INSERT INTO undated (k, created, value) SELECT 1, NULL, 1 FROM generate_series(1, 2000);
+INSERT INTO undated (k, created, value) VALUES (1, '2026-01-01', 10), (1, '2026-02-01', 20), (1, '2026-03-01', 30), (2, '2026-01-01', 40);
+DELETE FROM undated WHERE created IS NULL;
+ALTER TABLE undated ALTER created SET NOT NULL;
+SELECT locked($$listing_stats.latest_price('undated', 1, '2026-02-15', 'k')$$);
+SELECT listing_stats.latest_price('undated', 1, '2026-02-15', 'k') AS as_of, listing_stats.latest_price('undated', 1, '2025-12-31', 'k') AS before, listing_stats.latest_price('undated', 1, key_column => 'k') AS latest;
+SELECT * FROM listing_stats.latest_prices('undated', as_of => '2026-02-15', key => 'k') ORDER BY 1;
+SELECT * FROM listing_stats.latest_prices('undated', ARRAY[1, 2], as_of => '2026-02-15', key => 'k') ORDER BY 1;
+SELECT listing_stats.step_count(listing_stats.read_price_history('undated', 1, key_column => 'k'));
+CREATE TABLE unkeyed (id serial PRIMARY KEY, k int, created timestamptz NOT NULL, value numeric);
+CREATE INDEX ON unkeyed (k NULLS FIRST, created DESC NULLS LAST, id DESC) INCLUDE (value);
+CREATE INDEX ON unkeyed (k NULLS FIRST, created DESC, id DESC) INCLUDE (value);
+INSERT INTO unkeyed (k, created, value) SELECT nullif(k, 0), '2026-01-01', k FROM generate_series(0, 3) k, generate_series(1, 500);
+DELETE FROM unkeyed WHERE k IS NULL;
+ALTER TABLE unkeyed ALTER k SET NOT NULL;
+SELECT * FROM listing_stats.latest_prices('unkeyed', key => 'k') ORDER BY 1;
+SELECT listing_stats.latest_price('unkeyed', 1, key_column => 'k');
+DROP TABLE undated, unkeyed;
+-- A key that is given as a value of its column's type is that value, whatever the session's settings are
+CREATE TABLE measured (id serial PRIMARY KEY, k float8, t timestamptz, i interval, created date NOT NULL DEFAULT '2026-01-01', value numeric);
+INSERT INTO measured (k, t, i, value) VALUES (0.1::float8 + 0.2::float8, '2026-03-01 12:00+05:30', '-1 day +2 hours', 1);
+SET extra_float_digits = 0;
+SET DateStyle = 'SQL, DMY';
+SET TimeZone = 'Asia/Kolkata';
+SET IntervalStyle = sql_standard;
+SELECT listing_stats.latest_price('measured', k, key_column => 'k') AS by_number, listing_stats.latest_price('measured', t, key_column => 't') AS by_time, listing_stats.latest_price('measured', i, key_column => 'i') AS by_interval FROM measured;
+SHOW DateStyle;
+RESET extra_float_digits;
+RESET DateStyle;
+RESET TimeZone;
+RESET IntervalStyle;
+DROP TABLE measured;
 
 RESET SESSION AUTHORIZATION;
 DROP SCHEMA latest, hostile CASCADE;

@@ -92,7 +92,7 @@ read_wanted_by_key(const PriceTable &table, PartitionKey key, PartitionDesc part
 		else
 			sorted[--elsewhere] = wanted->key[i];
 	}
-	std::sort(order, order + found, [](uint64 a, uint64 b) { return a < b; });
+	sort_items(order, found);
 	for (std::size_t i = 0; i < found; ++i)
 		sorted[i] = wanted->key[order[i] & PG_UINT32_MAX];
 	bool done = true;

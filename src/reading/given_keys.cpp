@@ -30,14 +30,28 @@ integer_of(Oid type, Datum value)
 	                         : DatumGetInt64(value);
 }
 
+// In a form that is read as the same value, whatever the session's settings are.
 char *
 output_of(Oid type, Datum value)
 {
+	constexpr const char *settings[][2] = {
+		{"DateStyle", "ISO"}, {"IntervalStyle", "postgres"}, {"extra_float_digits", "1"}};
+	const bool is_exact =
+		DateStyle == USE_ISO_DATES && IntervalStyle == INTSTYLE_POSTGRES && extra_float_digits > 0;
+	const int level = is_exact ? 0 : NewGUCNestLevel();
 	Oid function = InvalidOid;
 	bool is_varlena = false;
 
+	for (const auto &[name, setting] : settings)
+	{
+		if (!is_exact)
+			set_meanwhile(name, setting);
+	}
 	getTypeOutputInfo(type, &function, &is_varlena);
-	return OidOutputFunctionCall(function, value);
+	char *text = OidOutputFunctionCall(function, value);
+	if (!is_exact)
+		AtEOXact_GUC(true, level);
+	return text;
 }
 
 Datum

@@ -185,23 +185,42 @@ make_keys(std::size_t count)
 		CurrentMemoryContext, sizeof(Key) * std::max(count, std::size_t{1})));
 }
 
+template <typename Item>
+int
+compare_items(const void *a, const void *b, void *)
+{
+	const Item &first = *static_cast<const Item *>(a);
+	const Item &second = *static_cast<const Item *>(b);
+
+	return first < second ? -1 : second < first;
+}
+
+// Keys, or integers.
+template <typename Item>
+void
+sort_items(Item *items, std::size_t count)
+{
+	constexpr std::size_t few = 65536;  // a few milliseconds
+
+	// What the server compares may be slow, and may end in an error.
+	if constexpr (std::is_same_v<Item, TextKey>)
+		qsort_interruptible(items, count, sizeof(Item), compare_texts, nullptr);
+	else if (count > few)
+		qsort_interruptible(items, count, sizeof(Item), compare_items<Item>, nullptr);
+	else  // with a comparison of ours: see core/sort.hpp
+		std::sort(items, items + count, [](const Item &a, const Item &b) { return a < b; });
+}
+
 template <typename Key>
 void
 sort_keys(KeySet<Key> *set)
 {
-	// With comparisons of ours: see core/sort.hpp.
 	const auto less = [](const Key &a, const Key &b) { return a < b; };
 	const auto same = [](const Key &a, const Key &b) { return a == b; };
 	Key *end = set->key + set->count;
 
 	if (!std::is_sorted(set->key, end, less))
-	{
-		// What the server compares may be slow, and may end in an error.
-		if constexpr (std::is_same_v<Key, TextKey>)
-			qsort_interruptible(set->key, set->count, sizeof(Key), compare_texts, nullptr);
-		else
-			std::sort(set->key, end, less);
-	}
+		sort_items(set->key, set->count);
 	set->count = static_cast<std::size_t>(std::unique(set->key, end, same) - set->key);
 }
 

@@ -21,7 +21,8 @@
 //   an index is not in the order of its keys, as one of texts is after their collation has changed,
 //   it ends too: with an error when more pages have been passed than there are.
 // - Entries come in the order of the index: those that an as_of excludes, those that it includes,
-//   those without a time, which are the end of a key that is read as of a time.
+//   those without a time, which are the end of a key that is read as of a time.  In an index with
+//   NULLs first they are its beginning: of a column that is NOT NULL, rows that are gone.
 // - No page is locked while the heap is read, rows are given or interrupts are served.  There is
 //   room for all entries of a page before it is locked.  What is done under the lock that could
 //   fail or wait is to copy a value of more than 16 bytes or a key of text, to compare such keys,
@@ -168,6 +169,7 @@ private:
 	Oid collation_;  // of the keys
 	bool at_is_date_;
 	int at_offset_;  // where all keys have one size
+	bool without_time_first_;
 	bool skip_null_;
 	int value_position_ = 0;  // in the index; 0: not there
 	AttrNumber value_attnum_;
@@ -235,6 +237,7 @@ private:
 	Key key_of(IndexTuple tuple) const;
 	bool at_is_null(IndexTuple tuple) const;
 	int64 at_of(IndexTuple tuple) const;
+	bool is_after(IndexTuple tuple, int64 bound) const;
 	bool before(OffsetNumber offset, const Target<Key> &target) const;
 	bool is(OffsetNumber offset, const Key &key) const;
 	bool ends_before(const Target<Key> &target) const;
@@ -284,6 +287,8 @@ LeafReader<Column>::LeafReader(const PriceTable &table, Relation heap, Relation 
 	  collation_(index->rd_indcollation[0]),
 	  at_is_date_(table.at.base == DATEOID),
 	  at_offset_(at_is_date_ ? INTALIGN(Column::size) : MAXALIGN(Column::size)),
+	  without_time_first_(index->rd_index->indnkeyatts > 1 &&
+                          (index->rd_indoption[1] & INDOPTION_NULLS_FIRST) != 0),
 	  skip_null_(table.skip_null),
 	  value_attnum_(table.value.attnum),
 	  trust_dead_items_(!TransactionStartedDuringRecovery())
@@ -584,6 +589,14 @@ LeafReader<Column>::at_of(IndexTuple tuple) const
 	return at_is_date_ ? load<int32>(bytes) : load<int64>(bytes);
 }
 
+// Whether the entry comes before those of times up to the bound.
+template <typename Column>
+bool
+LeafReader<Column>::is_after(IndexTuple tuple, int64 bound) const
+{
+	return at_is_null(tuple) ? without_time_first_ : at_of(tuple) > bound;
+}
+
 // An entry of an inner page, or a high key, may lack the time: it is before all of its key then.
 template <typename Column>
 bool
@@ -598,7 +611,7 @@ LeafReader<Column>::before(OffsetNumber offset, const Target<Key> &target) const
 		return key < target.key;
 	if (target.after || BTreeTupleGetNAtts(tuple, index_) < 2)
 		return true;
-	return !at_is_null(tuple) && at_of(tuple) > target.at;
+	return is_after(tuple, target.at);
 }
 
 template <typename Column>
@@ -648,7 +661,7 @@ LeafReader<Column>::first_in_time(OffsetNumber from) const
 	{
 		const OffsetNumber middle = low + (high - low) / 2;
 		IndexTuple tuple = item(middle);
-		if (is(middle, key_) && !at_is_null(tuple) && at_of(tuple) > as_of_)
+		if (is(middle, key_) && is_after(tuple, as_of_))
 			low = middle + 1;
 		else
 			high = middle;

@@ -23,6 +23,8 @@ rights_changes()
 		CacheRegisterSyscacheCallback(AUTHOID, count_change, 0);
 		CacheRegisterSyscacheCallback(AUTHMEMMEMROLE, count_change, 0);
 		CacheRegisterSyscacheCallback(NAMESPACEOID, count_change, 0);
+		// Whose owner is a member of pg_database_owner.
+		CacheRegisterSyscacheCallback(DATABASEOID, count_change, 0);
 		changes = 1;
 	}
 	return changes;

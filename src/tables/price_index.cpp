@@ -99,7 +99,8 @@ is_in_order(Relation index, int position, const ResolvedColumn &at, const Resolv
 }
 
 // Whether the index has the column at this position in this direction, read forwards with NULLs
-// last.
+// last.  What descends may have them first where there are none; of keys the index can still have
+// rows that are gone and had none.
 bool
 is_sorted_by(Relation index, int position, const ResolvedColumn &column, bool descending)
 {
@@ -108,7 +109,7 @@ is_sorted_by(Relation index, int position, const ResolvedColumn &column, bool de
 	const int option = index->rd_indoption[position];
 
 	return ((option & INDOPTION_DESC) != 0) == descending &&
-	       (column.not_null || (option & INDOPTION_NULLS_FIRST) == 0);
+	       ((descending && column.not_null) || (option & INDOPTION_NULLS_FIRST) == 0);
 }
 
 // How many of the first columns of the index are of the key, in whatever order, which is set.
