@@ -387,6 +387,13 @@ SELECT count(*) > 1000 AS histories, count(*) FILTER (WHERE ours::text IS DISTIN
 CREATE TABLE reading_of (sensor uuid, day date, celsius real, PRIMARY KEY (sensor, day));
 INSERT INTO reading_of VALUES ('00000000-0000-0000-0000-000000000001', '2026-01-01', 0.1), ('00000000-0000-0000-0000-000000000001', '2026-01-02', 'NaN'), ('00000000-0000-0000-0000-000000000002', '2026-01-01', 7);
 SELECT read_price_history('reading_of', '00000000-0000-0000-0000-000000000001'::uuid, key_column => 'sensor', at => 'day', value => 'celsius');
+-- In the hour that the clock skips two local times mean one instant: the later one is in force, as for latest_price()
+SET TimeZone = 'Europe/Berlin';
+CREATE TABLE skipped (id serial PRIMARY KEY, k int, created timestamp, value numeric);
+INSERT INTO skipped (k, created, value) VALUES (1, '2026-03-29 02:30', 999), (1, '2026-03-29 03:15', 70), (1, '2026-03-29 03:30', 100), (1, '2026-03-29 02:30', 5), (2, '2026-03-29 02:30', 9), (2, '2026-03-29 03:30', 1);
+SELECT k, h, latest(h) = latest_price('skipped', k, key_column => 'k') AS as_latest_price, bytes(h) = bytes(h::text::price_history) AS without_ties FROM (SELECT k, read_price_history('skipped', k, 'k') AS h FROM generate_series(1, 2) k) s;
+DROP TABLE skipped;
+SET TimeZone = 'UTC';
 SET TimeZone = 'Europe/Zurich';
 SELECT read_price_history('reading_of', '00000000-0000-0000-0000-000000000001'::uuid, key_column => 'sensor', at => 'day', value => 'celsius');
 SET TimeZone = 'UTC';

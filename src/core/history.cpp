@@ -431,8 +431,10 @@ parse_history(const void *data, std::size_t size, void (*check_interrupts)(),
 			return false;
 		left -= size_of_part;
 	}
-	// A price takes a bit at least, so damage cannot make a reader go on for long.
-	if (count > 8 * prices_size || count > UINT32_MAX || wide_size > UINT32_MAX ||
+	// A price takes a bit at least, and so does a time except the first, so damage cannot make a
+	// reader go on for long.
+	if (count > 8 * prices_size || (count > 1 && count - 1 > 8 * times_size) ||
+	    count > UINT32_MAX || wide_size > UINT32_MAX ||
 	    (bytes[1] & flag_big_endian) != byte_order_flag(static_cast<std::uint32_t>(wide_size)))
 		return false;
 	history.times = Bytes{next, times_size};

@@ -134,12 +134,13 @@ LISTING_STATS_FUNCTION(listing_stats_history_recv)
 	SET_VARSIZE(packed, VARHDRSZ + size);
 	pq_copymsgbytes(message, VARDATA(packed), static_cast<int>(size));
 
+	// None of more steps than are collected is taken, whatever the bytes say.
 	History history = {};
-	bool good = parse_history(VARDATA(packed), size, server.check_interrupts, history);
+	bool good = parse_history(VARDATA(packed), size, server.check_interrupts, history) &&
+	            history.count <= MaxAllocSize / sizeof(HistoryRow);
 	if (good)
 	{
-		auto *steps = static_cast<HistoryRow *>(MemoryContextAllocHuge(
-			CurrentMemoryContext, std::max<std::size_t>(history.count, 1) * sizeof(HistoryRow)));
+		auto *steps = static_cast<HistoryRow *>(palloc(history.count * sizeof(HistoryRow)));
 		auto *scratch = static_cast<unsigned char *>(palloc(size));
 		good = read_steps(history, steps) &&
 		       is_canonical(history, steps, VARDATA(packed), size, scratch);

@@ -1,8 +1,8 @@
 // read_price_history(): one listing's prices as a price_history, read from the index where it
 // serves.  NULL is the key of no prices: the empty history.
 //
-// The rows come newest first, and of equal times the one in force comes first: the others are left
-// out, and so are the ties, which nothing is left to decide.
+// The rows come newest first by their own time, and of equal times the one in force comes first:
+// the others are left out, and so are the ties, which nothing is left to decide.
 #include "history/history_state.hpp"
 #include "reading/price_reader.hpp"
 
@@ -117,6 +117,28 @@ start(void *state)
 	MemoryContextSwitchTo(caller);
 }
 
+// Where a clock is set forward two of its times mean one instant, and others come between them: of
+// these the later time is in force, which came first.  A tie for each says so until they are
+// sorted.
+Datum
+return_in_order(ExpandedHistory *expanded)
+{
+	HistoryRows *rows = expanded->rows;
+	bool descends = true;
+
+	for (uint32 i = 1; i < rows->count && descends; ++i)
+	{
+		CHECK_FOR_INTERRUPTS();
+		descends = rows->rows()[i].at < rows->rows()[i - 1].at;
+	}
+	for (uint32 i = 0; i < rows->count && !descends; ++i)
+		rows->rows()[i].tie = -static_cast<int64>(i);
+	const Datum history = return_history(expanded);
+	for (uint32 i = 0; i < rows->count && !descends; ++i)
+		rows->rows()[i].tie = no_tie;
+	return history;
+}
+
 // The arguments are (price, the key's value, and the names of key, at and value).
 Datum
 history_of_key(FunctionCallInfo fcinfo)
@@ -149,7 +171,9 @@ history_of_key(FunctionCallInfo fcinfo)
 		sink.make_room = make_room_for;
 	}
 	read_key(*table, kind, Reading::history, key.value, {0, true}, sink);
-	PG_RETURN_DATUM(return_history(collector.expanded));
+	PG_RETURN_DATUM(collector.has_tie && at_type != TIMESTAMPTZOID
+	                    ? return_in_order(collector.expanded)
+	                    : return_history(collector.expanded));
 }
 
 }  // namespace

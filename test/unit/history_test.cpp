@@ -381,6 +381,23 @@ test_damage()
 	}
 }
 
+// More steps than there are bits for their times or prices: refused before there is memory for them.
+void
+test_too_many_steps()
+{
+	// Version, flags, three orders; scale, count, sizes of times and prices; first time, unit.
+	const unsigned char no_times[] = {1, 0, 0, 0, 0, 0, 16, 0, 2, 0, 1, 0, 0};
+	const unsigned char few_times[] = {1, 0, 0, 0, 0, 0, 16, 1, 2, 0, 1, 0, 0, 0};
+	const unsigned char few_prices[] = {1, 0, 0, 0, 0, 0, 16, 2, 1, 0, 1, 0, 0, 0};
+	const unsigned char enough[] = {1, 0, 0, 0, 0, 0, 16, 2, 2, 0, 1, 0, 0, 0, 0};
+	History history;
+
+	CHECK(!parse_history(no_times, sizeof no_times, check_interrupts, history));
+	CHECK(!parse_history(few_times, sizeof few_times, check_interrupts, history));
+	CHECK(!parse_history(few_prices, sizeof few_prices, check_interrupts, history));
+	CHECK(parse_history(enough, sizeof enough, check_interrupts, history));
+}
+
 // Many rows in any order, of many times or few, which lie densely, far apart or mostly in one
 // place.
 void
@@ -578,6 +595,7 @@ main()
 	test_sizes();
 	test_random();
 	test_damage();
+	test_too_many_steps();
 	test_many_rows();
 	test_pauses();
 	test_codes();
