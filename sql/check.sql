@@ -82,6 +82,22 @@ SELECT left_over();
 ALTER TABLE cost RENAME COLUMN "listing Id" TO listing_id;
 ALTER TABLE cost RENAME TO price;
 
+-- a column that has got such a name is not kept twice, nor one with the name that the triggers still say
+CREATE TABLE stall (id int PRIMARY KEY);
+CREATE TABLE bid (id int PRIMARY KEY, stall_id int REFERENCES stall, created date NOT NULL, value int);
+CREATE TABLE offer (id int PRIMARY KEY, stall_id int REFERENCES stall, created date NOT NULL, value int);
+SELECT last_price FROM listing_stats.attach('stall', 'bid');
+RESET SESSION AUTHORIZATION;
+SELECT unseen('ALTER TABLE stall RENAME last_price TO latest');
+SET SESSION AUTHORIZATION regress_listing_stats;
+SELECT last_price FROM listing_stats.attach('stall', 'offer', last_price => 'latest');
+SELECT last_price FROM listing_stats.attach('stall', 'offer');
+INSERT INTO stall VALUES (1);
+INSERT INTO bid VALUES (1, 1, '2026-01-01', 1);
+INSERT INTO offer VALUES (1, 1, '2026-01-01', 2);
+TABLE stall;
+DROP TABLE offer, bid, stall;
+
 -- names that are written with quotes and without are no others
 SET quote_all_identifiers = on;
 SELECT left_over();

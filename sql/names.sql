@@ -18,12 +18,18 @@ SELECT * FROM listing_stats.verify('"select"', '"it''s a =table"');
 SELECT listing_stats.detach('"select"', '"it''s a =table"');
 
 -- S7: 63 bytes everywhere
-SELECT repeat('x', 62) || 'l' AS l, repeat('x', 62) || 'p' AS p, repeat('y', 63) AS c, repeat('z', 63) AS t \gset
+SELECT repeat('x', 62) || 'l' AS l, repeat('x', 62) || 'p' AS p, repeat('y', 63) AS c, repeat('z', 63) AS t, repeat('w', 60) AS c2 \gset
 CREATE TABLE :"l" (:"c" int PRIMARY KEY);
 CREATE TABLE :"p" (:"c" int PRIMARY KEY, :"t" int REFERENCES :"l", created timestamptz, value int);
 SELECT index FROM listing_stats.attach(:'l', :'p', last_price => :'t');
 INSERT INTO :"l" VALUES (1);
 INSERT INTO :"p" VALUES (1, 1, '2026-01-01', 5);
+TABLE :"l";
+-- also where what carries a column is named after it
+ALTER TABLE :"p" ADD COLUMN :"c2" text DEFAULT 'carried';
+SELECT carry FROM listing_stats.attach(:'l', :'p', last_price => :'t', carry => :'c2');
+SELECT carry FROM listing_stats.attach(:'l', :'p', last_price => 'short', carry => :'c2' || ' AS ' || :'t' || 'zz');
+UPDATE :"p" SET value = 6;
 TABLE :"l";
 
 -- S3: the search_path of the session, and what lies in it, do not matter

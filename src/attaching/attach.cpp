@@ -45,7 +45,7 @@ kept_by_another(Relation listing, const char *name, const Trigger *own)
 	{
 		if (trigger->tgfoid != function || (own != nullptr && same_arguments(trigger, own)))
 			continue;
-		const Definition definition = parse_definition(listing, trigger);
+		const Definition definition = definition_now(listing, trigger, Side::listing);
 		if (name == nullptr ? definition.own_rows : is_kept(definition.column, name))
 			return definition.price;
 	}

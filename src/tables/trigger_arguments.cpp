@@ -216,6 +216,16 @@ unquoted(char *text)
 	return nullptr;
 }
 
+// As the server has a name that is too long.
+const char *
+as_identifier(const char *name)
+{
+	char *cut = pstrdup(name);
+
+	truncate_identifier(cut, static_cast<int>(strlen(cut)), false);
+	return cut;
+}
+
 // Where " as " begins that is not within quotes; nullptr: nowhere.
 char *
 find_as(char *item)
@@ -337,8 +347,8 @@ parse_list(const char *text, ColumnList list, const char **column)
 		const char *target = as == nullptr ? nullptr : unquoted(as + 4);
 		if (name == nullptr || (as != nullptr && target == nullptr))
 			return "A name is missing, or its quotes.";
-		if (list == ColumnList::carried && target == nullptr)
-			target = psprintf("last_%s", name);
+		if (list == ColumnList::carried)
+			target = as_identifier(target == nullptr ? psprintf("last_%s", name) : target);
 		// One column can be carried twice, into two others.
 		for (int i = 0; i < count; ++i)
 		{
