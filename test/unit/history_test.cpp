@@ -381,7 +381,8 @@ test_damage()
 	}
 }
 
-// More steps than there are bits for their times or prices: refused before there is memory for them.
+// More steps than there are bits for their times or prices: refused before there is memory for
+// them.
 void
 test_too_many_steps()
 {
