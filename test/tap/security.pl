@@ -348,13 +348,13 @@ as('plain', q{CREATE FUNCTION common.counts_any(anyelement) RETURNS boolean LANG
 like(as('plain', q{SELECT count(*) FROM listing_stats.attach('m.listing', 'm.price', last_price => 'other', condition => 'common.counts_any(value)')}),
 	qr/uses function common.counts_any\(anyelement\) with other arguments than it declares/, 'what an overload can come before is refused');
 my $takes = q{CREATE FUNCTION common.counts(numeric) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN RAISE EXCEPTION 'ran as %', current_user; END $$};
-as('plain', 'DROP FUNCTION common.counts(numeric)');
+as('plain', 'DROP FUNCTION common.counts(numeric) CASCADE');
 as('thief', $takes);
 like(as('plain', q{INSERT INTO m.price (listing_id, created, value) VALUES (1, now(), 3)}), qr/uses function common.counts\(numeric\), which belongs to role "thief"/,
 	'what has taken a name is not run');
 as('thief', 'DROP FUNCTION common.counts(numeric)');
 as('plain', q{CREATE FUNCTION common.counts(numeric) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT $1 > 0'});
-as('plain', 'DROP OPERATOR common.>>> (numeric, numeric)');
+as('plain', 'DROP OPERATOR common.>>> (numeric, numeric) CASCADE');
 as('thief', 'CREATE OPERATOR common.>>> (LEFTARG = numeric, RIGHTARG = numeric, FUNCTION = pg_catalog.numeric_lt)');
 like(as('plain', q{INSERT INTO m.price (listing_id, created, value) VALUES (1, now(), 3)}), qr/uses operator common.>>>\(numeric,numeric\), which belongs to role "thief"/,
 	'nor is an operator');
