@@ -186,7 +186,7 @@ sub is_close
 # How long the processors have been busy, and for how long a virtual machine has waited for them.
 sub time_of_processors
 {
-	my (undef, $user, $nice, $system, undef, undef, @others) = split ' ', do { local @ARGV = '/proc/stat'; scalar <> };
+	my (undef, $user, $nice, $system, undef, undef, @others) = split ' ', (do { local @ARGV = '/proc/stat'; <> })[0];
 	my $waited = $others[2] // 0;
 	return ($user + $nice + $system + $others[0] + $others[1], $waited);
 }
@@ -291,8 +291,8 @@ my ($load) = do { local @ARGV = '/proc/loadavg'; split ' ', <> };
 my $machine = sprintf '%s, %d processors, %.0f GB, load %s at the start. PostgreSQL %s%s.', $processor,
 	scalar(() = glob '/sys/devices/system/cpu/cpu[0-9]*'), $memory, $load, $session->run('SHOW server_version;'),
 	$session->run(q{SELECT coalesce(string_agg(format(', %s %s', name, default_version), '' ORDER BY name), '') FROM pg_available_extensions WHERE name IN ('first_last_agg', 'tdigest', 'timescaledb');});
-my $settings = $session->run(q{SELECT string_agg(format('%s = %s', name, current_setting(name)), ', ' ORDER BY name) FROM pg_settings
-	WHERE source = 'configuration file' AND name IN ('autovacuum', 'checkpoint_timeout', 'fsync', 'full_page_writes', 'jit', 'max_parallel_workers_per_gather', 'max_wal_size', 'shared_buffers', 'synchronous_commit');});
+my $settings = $session->run(q{SELECT string_agg(format('%s = %s', name, CASE name WHEN 'synchronous_commit' THEN reset_val ELSE current_setting(name) END), ', ' ORDER BY name) FROM pg_settings
+	WHERE name IN ('autovacuum', 'checkpoint_timeout', 'fsync', 'full_page_writes', 'jit', 'max_parallel_workers_per_gather', 'max_wal_size', 'shared_buffers', 'synchronous_commit');});
 print "$machine\n";
 for my $part (@parts)
 {
