@@ -1173,7 +1173,7 @@ BEGIN
     FOR made IN
         SELECT c.oid::regclass AS name
         FROM pg_event_trigger_ddl_commands() d JOIN pg_trigger t ON d.classid = 'pg_trigger'::regclass AND t.oid = d.objid JOIN pg_class c ON c.oid = t.tgrelid
-        WHERE EXISTS (SELECT FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE p.oid = t.tgfoid AND n.nspname = 'listing_stats' AND p.proname IN ('price_changed', 'listing_changed', 'price_truncated', 'listing_truncated'))
+        WHERE EXISTS (SELECT FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE p.oid = t.tgfoid AND n.nspname = 'listing_stats' AND p.proname IN ('price_changed', 'listing_changed'))
             AND NOT pg_has_role(c.relowner, 'USAGE') LOOP
         RAISE insufficient_privilege USING MESSAGE = format('must be owner of table %s to create triggers of listing_stats on it', made.name),
             HINT = 'They act as the owner. Let the owner call listing_stats.attach().';

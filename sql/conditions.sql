@@ -278,8 +278,10 @@ CREATE FUNCTION differ(int, int) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELE
 CREATE OPERATOR ==! (LEFTARG = int, RIGHTARG = int, FUNCTION = differ);
 CREATE FUNCTION is_none(int) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT $1 = 0';
 CREATE OPERATOR !! (RIGHTARG = int, FUNCTION = is_none);
+CREATE FUNCTION trap_of(text) RETURNS boolean LANGUAGE plpgsql IMMUTABLE AS $$ BEGIN RAISE WARNING 'the trap runs'; RETURN true; END $$;
 CREATE TYPE spec AS (kind text, other text);
 CREATE DOMAIN small AS int CHECK (VALUE < 1000);
+CREATE DOMAIN smaller AS small CHECK (VALUE < 100);
 CREATE TABLE listing (id int PRIMARY KEY);
 CREATE TABLE price (id serial PRIMARY KEY, listing_id int REFERENCES listing, created date NOT NULL DEFAULT '2026-01-01', value int, s spec, d small);
 INSERT INTO listing VALUES (1);
@@ -297,7 +299,8 @@ EXCEPTION WHEN OTHERS THEN
 	RETURN CASE WHEN sqlstate = 'ZZ000' THEN sqlerrm ELSE concat_ws(' ', sqlstate, sqlerrm, hint) END;
 END $$;
 SELECT try(c) FROM unnest(ARRAY['any_counts(value)', 'above(value)', 'above(value, lowest => 1)', 'value !== 1', 'value !== ALL (ARRAY[1, 2])', '(s).kind = ''ask''',
-	'above(value, 1)', 'real_counts(value)', 'some_count(value, 2)', 'some_count(VARIADIC ARRAY[value])', 'value ==! 1', 'value ==! ALL (ARRAY[1, 2])', 'NOT !! value', 'above(d, 1)', 'd::small > 1']) c;
+	'above(value, 1)', 'real_counts(value)', 'some_count(value, 2)', 'some_count(VARIADIC ARRAY[value])', 'value ==! 1', 'value ==! ALL (ARRAY[1, 2])', 'NOT !! value', 'above(d, 1)', 'd::small > 1',
+	'value::text::spec::text = ''x''', 'value::smaller > 1', '(ARRAY[value]::smaller[])[1] > 1']) c;
 -- what belongs to a superuser serves, and to another role not, also later
 RESET SESSION AUTHORIZATION;
 CREATE FUNCTION condition_names.supers(int) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT $1 > 1';
@@ -318,6 +321,16 @@ ALTER DOMAIN condition_names.small OWNER TO regress_listing_stats_writer;
 SET SESSION AUTHORIZATION regress_listing_stats;
 INSERT INTO price (listing_id, value) VALUES (1, 5);
 SELECT problem FROM listing_stats.check() WHERE price = 'price'::regclass;
+-- nor what a domain is over, or what has the name of a domain after DROP
+SELECT try('value::smaller > 1');
+DROP TABLE price;
+CREATE TABLE price (id serial PRIMARY KEY, listing_id int REFERENCES listing, created date NOT NULL DEFAULT '2026-01-01', value int, store text);
+CREATE DOMAIN label AS text;
+SELECT condition FROM listing_stats.attach('listing', 'price', condition => $$store::label = '(1)'$$);
+DROP DOMAIN label CASCADE;
+CREATE DOMAIN field AS text CHECK (trap_of(VALUE));
+CREATE TYPE label AS (x field);
+INSERT INTO price (listing_id, value, store) VALUES (1, 5, '(1)');
 DROP TABLE price, listing;
 -- made by hand, of a whole row and a system column
 CREATE TABLE listing (id int PRIMARY KEY, last_price int);

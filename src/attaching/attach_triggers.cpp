@@ -165,7 +165,7 @@ drop_triggers(Oid relation, Oid other, const Trigger *trigger)
 	// A part can have another owner, from whom it is taken as what hangs on a partition's is.
 	for (const Oid table : each<Oid>(tables))
 	{
-		const Actor before = act_as(relation_owner(table));
+		const Actor before = act_as(owns_relation(table) ? GetUserId() : relation_owner(table));
 		drop_triggers_of(table, trigger);
 		resume_as(before);
 	}

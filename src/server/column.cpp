@@ -183,19 +183,17 @@ instant_of(Oid type, Datum time)
 
 namespace {
 
-// The inheritance children that were asked.  Before PostgreSQL 18 a child can drop NOT NULL by
-// itself, of which its parent is not told.
+// The inheritance children that were asked.  A child can drop a NOT NULL of its own, and before
+// PostgreSQL 18 any, of which its parent is not told.
 HTAB *asked_children = nullptr;
 
 bool
 child_takes_null(Oid child, const char *column)
 {
-#if PG_VERSION_NUM < 180000
 	if (asked_children == nullptr)
 		asked_children = make_cache("listing_stats inheritance children", sizeof(Oid), sizeof(Oid),
 		                            CacheMemoryContext);
 	hash_search(asked_children, &child, HASH_ENTER, nullptr);
-#endif
 	HeapTuple tuple = SearchSysCacheAttName(child, column);
 	if (!HeapTupleIsValid(tuple))
 		return false;
@@ -221,7 +219,8 @@ is_never_null(Relation relation, AttrNumber attnum)
 	for (const Oid child :
 	     each<Oid>(find_all_inheritors(RelationGetRelid(relation), NoLock, nullptr)))
 	{
-		if (child_takes_null(child, NameStr(attribute->attname)))
+		if (child != RelationGetRelid(relation) &&
+		    child_takes_null(child, NameStr(attribute->attname)))
 			return false;
 	}
 	return true;

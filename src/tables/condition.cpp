@@ -171,6 +171,19 @@ rename_in(Node *node, void *context)
 	return walk_raw_expression(node, rename_in, context);
 }
 
+// A constant is read by the input function of its type: those of a domain in an array, a composite
+// type or a range can be anybody's in the end.  Of a domain itself it is that of what it is over.
+bool
+is_read_by_the_server(Oid type)
+{
+	const Oid base = getBaseType(type);
+	const Oid element = get_element_type(base);
+	const Oid read = OidIsValid(element) ? element : base;
+
+	return read < FirstNormalObjectId || get_typtype(read) == TYPTYPE_BASE ||
+	       get_typtype(read) == TYPTYPE_ENUM;
+}
+
 // What a condition names is looked up whenever its text is read.  Nobody may be able to put
 // something of his own in its place, which would run as the owner of the tables: neither an
 // overload that the parser would prefer, nor what has the name after DROP.  So a call gives exactly
@@ -204,6 +217,46 @@ check_owner(const Scrutiny &scrutiny, Oid catalog, Oid object)
 		         errhint("It would run as the owner of the tables, role \"%s\", to whom it "
 		                 "must belong.",
 		                 GetUserNameFromId(scrutiny.owner, true))));
+}
+
+// A type that the condition names, and what it is made of.
+void
+check_type(const Scrutiny &scrutiny, Oid type)
+{
+	const Oid element = get_element_type(type);
+
+	check_owner(scrutiny, TypeRelationId, type);
+	if (OidIsValid(element))
+		check_type(scrutiny, element);
+	else if (get_typtype(type) == TYPTYPE_DOMAIN)
+	{
+		HeapTuple tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(type));
+		if (!HeapTupleIsValid(tuple))
+			return;
+		const Oid base = reinterpret_cast<Form_pg_type>(GETSTRUCT(tuple))->typbasetype;
+		ReleaseSysCache(tuple);
+		check_type(scrutiny, base);
+	}
+}
+
+// The type that a node converts to; InvalidOid: it is no conversion.
+Oid
+converted_to(Node *node)
+{
+	switch (nodeTag(node))
+	{
+	case T_CoerceToDomain:
+	case T_CoerceViaIO:
+	case T_ArrayCoerceExpr:
+	case T_RelabelType:
+		return exprType(node);
+#if PG_VERSION_NUM >= 170000
+	case T_JsonExpr:
+		return exprType(node);
+#endif
+	default:
+		return InvalidOid;
+	}
 }
 
 // Whether the types of the arguments are those that are declared, and none is left out.
@@ -252,8 +305,15 @@ check_names(Node *node, void *context)
 		        (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 		         errmsg("condition \"%s\" names a field of a composite value", scrutiny.text),
 		         errhint("Name ordinary columns of the table.")));
-	if (IsA(node, CoerceToDomain))
-		check_owner(scrutiny, TypeRelationId, castNode(CoerceToDomain, node)->resulttype);
+	const Oid type = converted_to(node);
+	if (OidIsValid(type) && !is_read_by_the_server(type))
+		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+		                errmsg("condition \"%s\" converts to type %s", scrutiny.text,
+		                       format_type_be(type)),
+		                errhint("To read a value of it can run functions of somebody's. Convert to "
+		                        "PostgreSQL's own types or enums.")));
+	if (OidIsValid(type))
+		check_type(scrutiny, type);
 	if (OidIsValid(named.catalog))
 		check_owner(scrutiny, named.catalog, named.object);
 	if (named.catalog == OperatorRelationId)
@@ -281,19 +341,6 @@ point_into_text(void *text)
 	errposition(0);
 	internalerrposition(position);
 	internalerrquery(static_cast<const char *>(text));
-}
-
-// A constant is read by the input function of its type: those of a domain in an array, a composite
-// type or a range can be anybody's in the end.  Of a domain itself it is that of what it is over.
-bool
-is_read_by_the_server(Oid type)
-{
-	const Oid base = getBaseType(type);
-	const Oid element = get_element_type(base);
-	const Oid read = OidIsValid(element) ? element : base;
-
-	return read < FirstNormalObjectId || get_typtype(read) == TYPTYPE_BASE ||
-	       get_typtype(read) == TYPTYPE_ENUM;
 }
 
 bool
@@ -405,6 +452,14 @@ transform(Relation price, Oid owner, const char *text, bool printed, const char 
 	}
 	Scrutiny scrutiny = {text, owner};
 	check_names(condition, &scrutiny);
+	if (contain_mutable_functions(condition))
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
+		     errmsg("condition \"%s\" has a function that is not immutable", text),
+		     errhint("Whether a price counts may depend on its own columns alone; what depends "
+		             "on the time of reading is latest_prices(as_of => ...): see \"Prices of the "
+		             "future\" in docs/fitting-your-tables.md.")));
 	for (const int column : each<int>(condition_columns(condition)))
 	{
 		if (column <= 0)
@@ -527,14 +582,6 @@ parse_new_condition(Relation price, const char *text)
 	check_constants(text, only_expression(raw_parser(condition_text(price, condition),
 	                                                 RAW_PARSE_PLPGSQL_EXPR)));
 	end_safe_settings(level);
-	if (contain_mutable_functions(condition))
-		ereport(
-			ERROR,
-			(errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
-		     errmsg("condition \"%s\" has a function that is not immutable", text),
-		     errhint("Whether a price counts may depend on its own columns alone; what depends "
-		             "on the time of reading is latest_prices(as_of => ...): see \"Prices of the "
-		             "future\" in docs/fitting-your-tables.md.")));
 	if (condition_columns(condition) == NIL)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 		                errmsg("condition \"%s\" names no column of table \"%s\"", text,

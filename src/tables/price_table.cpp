@@ -57,6 +57,7 @@ List *old_kept = NIL;      // of answers that are no longer valid; in CacheMemor
 void
 forget_relation(Datum, Oid relation)
 {
+	const bool of_all = !OidIsValid(relation) || decides_nulls(relation);
 	HASH_SEQ_STATUS status;
 
 	++invalidations;
@@ -65,8 +66,7 @@ forget_relation(Datum, Oid relation)
 	while (void *entry = hash_seq_search(&status))
 	{
 		Answer *answer = static_cast<Answer *>(entry);
-		if (!OidIsValid(relation) || decides_nulls(relation) ||
-		    answer->question.relation == relation || answer->table.listing == relation)
+		if (of_all || answer->question.relation == relation || answer->table.listing == relation)
 			answer->valid = false;
 		Partition *partition =
 			answer->valid && answer->table.kept->partitions != nullptr

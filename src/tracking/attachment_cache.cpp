@@ -37,11 +37,13 @@ forget_columns(Concerned concerned)
 void
 forget_relation(Datum, Oid relation)
 {
+	const bool of_all = !OidIsValid(relation) || decides_nulls(relation);
+
 	++invalidations;
 	for (Attachment *attachment : each<Attachment *>(attachments))
 	{
-		if (!OidIsValid(relation) || decides_nulls(relation) || attachment->listing == relation ||
-		    attachment->price == relation || attachment->relation == relation)
+		if (of_all || attachment->listing == relation || attachment->price == relation ||
+		    attachment->relation == relation)
 			attachment->valid = false;
 		forget_price_table(*attachment, relation);
 	}

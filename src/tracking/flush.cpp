@@ -618,9 +618,10 @@ split_missing(Work *work, const Keys &found, Size *missing_count)
 
 // Prices that came before their listing: it is looked for once more, since another transaction may
 // just have committed it, also in the place of one that it has deleted; and with a foreign key
-// before this one commits.
+// before this one commits, where alone that is done if others are locked already, whose order it
+// would break.
 void
-handle_missing(const Work &work, const PendingKey *missing, Size count)
+handle_missing(const Work &work, const PendingKey *missing, Size count, bool has_locked)
 {
 	Attachment *attachment = work.attachment;
 	Work late = {attachment, work.side, const_cast<PendingKey *>(missing), count, 0};
@@ -632,7 +633,7 @@ handle_missing(const Work &work, const PendingKey *missing, Size count)
 		lock_by_sql(attachment, keys_of(missing, count), Sees::transaction, &found);
 		free_keys(found);
 	}
-	if (work.side == Side::price && count > 0)
+	if (work.side == Side::price && count > 0 && !(attachment->foreign_key && has_locked))
 	{
 		if (!attachment->foreign_key)
 			lock_arrivals(*attachment, RowExclusiveLock);
@@ -720,7 +721,7 @@ lock_together(Work *work, int count, bool final)
 		if (final)
 			keep_late_keys(*work[i].attachment, work[i].side, missing, missing_count);
 		else
-			handle_missing(work[i], missing, missing_count);
+			handle_missing(work[i], missing, missing_count, found.count > 0);
 	}
 	return together;
 }

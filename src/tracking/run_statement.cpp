@@ -17,6 +17,23 @@ error_context(void *argument)
 	           NameStr(attachment->listing_name), NameStr(attachment->price_name));
 }
 
+// What the condition names can have been dropped, and made by somebody else, while the flush
+// waited.
+void
+check_condition(const Attachment &attachment)
+{
+	const char *problem = nullptr;
+	Relation price = relation_open(attachment.price, AccessShareLock);
+
+	if (parse_condition(price, attachment.owner, attachment.condition, nullptr, &problem) ==
+	    nullptr)
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+		                errmsg("condition \"%s\" means nothing on table \"%s\": %s",
+		                       attachment.condition, NameStr(attachment.price_name), problem),
+		                errhint("Attach the tables anew with another condition.")));
+	relation_close(price, NoLock);
+}
+
 bool
 is_write(Statement statement)
 {
@@ -134,6 +151,8 @@ run_statement(Attachment *attachment, Statement statement, const Rows &taken, Se
 	// Who was waited for may have attached a partition, which a transaction that has its tables
 	// locked already need not hear of.
 	AcceptInvalidationMessages();
+	if (safe_settings && !attachment->valid)
+		check_condition(*attachment);
 	SPIPlanPtr plan = plan_of(attachment, statement);
 	if (is_write(statement) || inserts)
 		begin_own_write(*attachment, plan_source(plan)->query_string);
