@@ -27,10 +27,10 @@ struct LateKey
 	Oid relation;  // the trigger that met it, see Attachment
 	Oid trigger;
 	Side side;
-	uint64 layout;  // of the key
-	int16 length;   // of its type
-	bool by_value;  // likewise
-	bool deferred;  // nothing had been done for it, see defer() in flush.cpp
+	uint64 layout;             // of the key
+	int16 length;              // of its type
+	bool by_value;             // likewise
+	bool deferred;             // nothing had been done for it, see defer() in flush.cpp
 	SubTransactionId done_in;  // where that was done since; invalid: nowhere
 	SubTransactionId subtransaction;
 	Datum key;
