@@ -451,6 +451,21 @@ attachment_now(Relation price, const Trigger *trigger)
 	return attachment;
 }
 
+Node *
+condition_on(const Attachment &attachment, Relation table)
+{
+	const char *problem = nullptr;
+	Node *condition =
+		parse_condition(table, attachment.owner, attachment.condition, nullptr, &problem);
+
+	if (condition == nullptr)
+		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+		                errmsg("condition \"%s\" means nothing on table \"%s\": %s",
+		                       attachment.condition, RelationGetRelationName(table), problem),
+		                errhint("Attach the tables anew with another condition.")));
+	return condition;
+}
+
 Definition
 definition_of(const Attachment &attachment)
 {

@@ -92,6 +92,10 @@ struct Problem
 bool resolve(Relation relation, const Trigger *trigger, Side side, Attachment *result,
              Problem *problem);
 
+// The condition, of an attachment that has one, for rows of price or of a part of it.  Where it
+// means nothing an error says so.
+Node *condition_on(const Attachment &attachment, Relation table);
+
 // Whether both tables have one owner.  Whether their keys can be compared; sets key and key_column,
 // which say how.
 bool check_owner(Relation listing, Relation price, Problem *problem);

@@ -249,11 +249,10 @@ converted_to(Node *node)
 	case T_CoerceViaIO:
 	case T_ArrayCoerceExpr:
 	case T_RelabelType:
-		return exprType(node);
 #if PG_VERSION_NUM >= 170000
 	case T_JsonExpr:
-		return exprType(node);
 #endif
+		return exprType(node);
 	default:
 		return InvalidOid;
 	}

@@ -265,14 +265,7 @@ set_condition(const Attachment &attachment, Relation relation, TriggerColumns *c
 {
 	if (attachment.condition == nullptr)
 		return;
-	const char *problem = nullptr;
-	Node *condition =
-		parse_condition(relation, attachment.owner, attachment.condition, nullptr, &problem);
-	if (condition == nullptr)
-		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-		                errmsg("condition \"%s\" means nothing on table \"%s\": %s",
-		                       attachment.condition, RelationGetRelationName(relation), problem),
-		                errhint("Attach the tables anew with another condition.")));
+	Node *condition = condition_on(attachment, relation);
 	for (const int attnum : each<int>(condition_columns(condition)))
 	{
 		if (is_virtual(TupleDescAttr(RelationGetDescr(relation), attnum - 1)))

@@ -22,15 +22,9 @@ error_context(void *argument)
 void
 check_condition(const Attachment &attachment)
 {
-	const char *problem = nullptr;
 	Relation price = relation_open(attachment.price, AccessShareLock);
 
-	if (parse_condition(price, attachment.owner, attachment.condition, nullptr, &problem) ==
-	    nullptr)
-		ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-		                errmsg("condition \"%s\" means nothing on table \"%s\": %s",
-		                       attachment.condition, NameStr(attachment.price_name), problem),
-		                errhint("Attach the tables anew with another condition.")));
+	condition_on(attachment, price);
 	relation_close(price, NoLock);
 }
 
