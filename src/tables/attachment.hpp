@@ -24,6 +24,7 @@ enum class Side
 enum class Statement
 {
 	lock,
+	lock_free,
 	read,
 	read_added,
 	read_head,

@@ -328,9 +328,9 @@ batched(const Keys &keys, Handle handle)
 
 // Appends the keys of the listings that there are, sorted.
 void
-lock_by_sql(Attachment *attachment, const Keys &wanted, Sees sees, Keys *found)
+lock_by_sql(Attachment *attachment, Statement lock, const Keys &wanted, Sees sees, Keys *found)
 {
-	batched(wanted, [attachment, sees, found](const Keys &some) {
+	batched(wanted, [attachment, lock, sees, found](const Keys &some) {
 		const Rows keys = rows_of_keys(attachment, some);
 		Keys locked = {found->key + found->count, nullptr, 0};
 		// A key that is not unique, or not yet, comes once for each listing that has it, one behind
@@ -338,7 +338,7 @@ lock_by_sql(Attachment *attachment, const Keys &wanted, Sees sees, Keys *found)
 		if (attachment->own_rows)
 			lock_own_rows(attachment, keys, sees, &locked);
 		else
-			run_statement(attachment, Statement::lock, keys, sees, nullptr,
+			run_statement(attachment, lock, keys, sees, nullptr,
 			              [attachment, &locked, &some](HeapTuple tuple, TupleDesc columns) {
 							  const Datum key = given_key(*attachment, tuple, columns);
 							  if (locked.count == 0 ||
@@ -376,7 +376,7 @@ lock_listings(Attachment *attachment, const Keys &wanted)
 		end_as_owner(as_owner);
 	}
 	// All the others at once: triggers that an INSERT fires are to find the later ones locked too.
-	lock_by_sql(attachment, keys_from(wanted, handled), Sees::latest, &found);
+	lock_by_sql(attachment, Statement::lock, keys_from(wanted, handled), Sees::latest, &found);
 	return found;
 }
 
@@ -618,8 +618,8 @@ split_missing(Work *work, const Keys &found, Size *missing_count)
 
 // Prices that came before their listing: it is looked for once more, since another transaction may
 // just have committed it, also in the place of one that it has deleted; and with a foreign key
-// before this one commits, where alone that is done if others are locked already, whose order it
-// would break.
+// before this one commits.  Where that is so, and other listings are locked already, it is not
+// waited for out of their order: one that somebody else has locked is left to then.
 void
 handle_missing(const Work &work, const PendingKey *missing, Size count, bool has_locked)
 {
@@ -630,14 +630,20 @@ handle_missing(const Work &work, const PendingKey *missing, Size count, bool has
 	if (IsolationUsesXactSnapshot())
 	{
 		Keys found = allocate_keys(count);
-		lock_by_sql(attachment, keys_of(missing, count), Sees::transaction, &found);
+		lock_by_sql(attachment, Statement::lock, keys_of(missing, count), Sees::transaction,
+		            &found);
 		free_keys(found);
 	}
-	if (work.side == Side::price && count > 0 && !(attachment->foreign_key && has_locked))
+	if (work.side == Side::price && count > 0)
 	{
 		if (!attachment->foreign_key)
 			lock_arrivals(*attachment, RowExclusiveLock);
-		const Keys found = lock_listings(attachment, keys_of(missing, count));
+		Keys found = allocate_keys(count);
+		if (attachment->foreign_key && has_locked)
+			lock_by_sql(attachment, Statement::lock_free, keys_of(missing, count), Sees::latest,
+			            &found);
+		else
+			found = lock_listings(attachment, keys_of(missing, count));
 		if (found.count > 0)
 			write_locked(attachment, found, nullptr);
 		missing = split_missing(&late, found, &count);

@@ -436,13 +436,14 @@ write_query(const Attachment &attachment, bool added)
 
 // Joins rows of the listings that there are.
 const char *
-lock_query(const Attachment &attachment)
+lock_query(const Attachment &attachment, bool waits)
 {
 	// The sort is below the locking.
-	return psprintf("SELECT %s FROM %s, %s AS u WHERE %s ORDER BY %s FOR NO KEY UPDATE OF l",
+	return psprintf("SELECT %s FROM %s, %s AS u WHERE %s ORDER BY %s FOR NO KEY UPDATE OF l%s",
 	                held_key(attachment, ColumnList::listing_key, "l"), from_listing(attachment),
 	                keys_name, listing_has_key(attachment),
-	                keys_in_order(attachment, ColumnList::listing_key, "l"));
+	                keys_in_order(attachment, ColumnList::listing_key, "l"),
+	                waits ? "" : " SKIP LOCKED");
 }
 
 // Locks the rows that there are and inserts the others, one after the other in the order of keys.
@@ -522,7 +523,9 @@ statement_text(const Attachment &attachment, Statement statement)
 	switch (statement)
 	{
 	case Statement::lock:
-		return attachment.own_rows ? insert_query(attachment) : lock_query(attachment);
+		return attachment.own_rows ? insert_query(attachment) : lock_query(attachment, true);
+	case Statement::lock_free:
+		return lock_query(attachment, false);
 	case Statement::remove:
 		return remove_query(attachment);
 	case Statement::read_keys:

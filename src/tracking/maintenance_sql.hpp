@@ -29,13 +29,14 @@ TupleDesc shape_of(Attachment *attachment, Shape shape);
 // tables' owner, with the rows that it takes registered.
 //
 // lock: takes keys, locks their listings FOR NO KEY UPDATE in the order of their keys, and gives
-// the keys of those that there are.  read: takes keys and gives rows, from the prices.  read_added:
-// the same where rows have only been added since the columns were right: takes keys_added, gives
-// rows_added, which do not have what depends on all prices of a listing.  read_head: takes keys,
-// with what was added or without, and gives rows_head.  read_keys: gives the keys of all prices;
-// read_listings: of all listings.  write, write_added, write_all: take rows and update those
-// listings that differ.  check, check_added: take rows and give the name of a column that is not
-// what it has to be, if there is one.
+// the keys of those that there are; lock_free: the same, without those that others have locked.
+// read: takes keys and gives rows, from the prices.  read_added: the same where rows have only
+// been added since the columns were right: takes keys_added, gives rows_added, which do not have
+// what depends on all prices of a listing.  read_head: takes keys, with what was added or
+// without, and gives rows_head.  read_keys: gives the keys of all prices; read_listings: of all
+// listings.  write, write_added, write_all: take rows and update those listings that differ.
+// check, check_added: take rows and give the name of a column that is not what it has to be, if
+// there is one.
 //
 // Where listing's rows are the attachment's own, lock also inserts those that are missing, in the
 // order of their keys, and gives nothing.  read_needed: takes keys and gives those that have a row
