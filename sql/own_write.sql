@@ -160,6 +160,24 @@ INSERT INTO price (listing_id, created, value) VALUES (1, 7, 20);
 SELECT id, last_price FROM listing ORDER BY id;
 SELECT count(*) FROM price;
 
+-- A function of an index, which says that it is immutable
+CALL "begin"();
+ALTER TABLE listing ADD last_price numeric;
+CREATE FUNCTION prune_fourth() RETURNS void LANGUAGE sql AS 'DELETE FROM own_write.price WHERE listing_id = 4';
+CREATE FUNCTION indexed(id int, price numeric) RETURNS numeric IMMUTABLE LANGUAGE plpgsql AS $$
+BEGIN
+    IF id = 3 AND price = 20 THEN
+        PERFORM own_write.prune_fourth();
+    END IF;
+    RETURN price;
+END $$;
+CREATE INDEX ON listing (indexed(id, last_price));
+SELECT last_price FROM listing_stats.attach('listing', 'price', key => 'listing_id');
+INSERT INTO listing VALUES (3), (4);
+INSERT INTO price (listing_id, created, value) VALUES (3, 7, 20), (4, 8, 30);
+SELECT id, last_price FROM listing ORDER BY id;
+SELECT * FROM listing_stats.verify('listing', 'price');
+
 -- An AFTER trigger that changes prices disturbs nothing: no UPDATE is run once more
 CALL "begin"();
 SELECT last_price FROM listing_stats.attach('listing', 'price', key => 'listing_id');

@@ -83,6 +83,42 @@ obstacle_of_kind(Relation relation, const char *side)
 	                                                  : nullptr;
 }
 
+bool
+is_not_of_the_server(Oid function, void *)
+{
+	return function >= FirstNormalObjectId;
+}
+
+// Whether an expression runs functions that may do anything, however they are declared.
+bool
+runs_own_functions(Node *node, void *)
+{
+	if (node == nullptr)
+		return false;
+	return IsA(node, CoerceToDomain) ||
+	       check_functions_in_node(node, is_not_of_the_server, nullptr) ||
+	       walk_expression(node, runs_own_functions, nullptr);
+}
+
+// Such a function could change prices between our reading and our writing.
+const char *
+obstacle_of_indexes(Relation listing)
+{
+	const char *obstacle = nullptr;
+
+	for (const Oid oid : each<Oid>(RelationGetIndexList(listing)))
+	{
+		Relation index = index_open(oid, AccessShareLock);
+		if (runs_own_functions(reinterpret_cast<Node *>(RelationGetIndexExpressions(index)),
+		                       nullptr) ||
+		    runs_own_functions(reinterpret_cast<Node *>(RelationGetIndexPredicate(index)), nullptr))
+			obstacle = psprintf("index \"%s\" of listing calls a function",
+			                    RelationGetRelationName(index));
+		index_close(index, AccessShareLock);
+	}
+	return obstacle;
+}
+
 const char *
 obstacle_of_listing(Relation listing)
 {
@@ -106,6 +142,8 @@ obstacle_of_listing(Relation listing)
 		return "a check constraint of listing";
 	if (constraints != nullptr && has_generated_columns(constraints))
 		return "a generated column of listing";
+	if (const char *obstacle = obstacle_of_indexes(listing); obstacle != nullptr)
+		return obstacle;
 	return obstacle_of_triggers(listing);
 }
 

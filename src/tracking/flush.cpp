@@ -619,12 +619,14 @@ split_missing(Work *work, const Keys &found, Size *missing_count)
 // Prices that came before their listing: it is looked for once more, since another transaction may
 // just have committed it, also in the place of one that it has deleted; and with a foreign key
 // before this one commits.  Where that is so, and other listings are locked already, it is not
-// waited for out of their order: one that somebody else has locked is left to then.
-void
+// waited for out of their order: one that somebody else has locked is left to then.  Returns
+// whether one has been locked.
+bool
 handle_missing(const Work &work, const PendingKey *missing, Size count, bool has_locked)
 {
 	Attachment *attachment = work.attachment;
 	Work late = {attachment, work.side, const_cast<PendingKey *>(missing), count, 0};
+	bool locks = false;
 
 	// One that is gone may still be seen by this transaction: to lock it is refused.
 	if (IsolationUsesXactSnapshot())
@@ -644,13 +646,15 @@ handle_missing(const Work &work, const PendingKey *missing, Size count, bool has
 			            &found);
 		else
 			found = lock_listings(attachment, keys_of(missing, count));
-		if (found.count > 0)
+		locks = found.count > 0;
+		if (locks)
 			write_locked(attachment, found, nullptr);
 		missing = split_missing(&late, found, &count);
 	}
 	// Otherwise the lock has whoever brings a listing see these prices.
 	if (attachment->foreign_key)
 		add_late_keys(*attachment, work.side, missing, count, false);
+	return locks;
 }
 
 // Leaves out the keys that have nothing to be made right: of rows that this transaction has
@@ -718,6 +722,7 @@ lock_together(Work *work, int count, bool final)
 	if (together > 1)
 		sort_unique(work[0].attachment->key, &wanted);
 	const Keys found = lock_listings(work[0].attachment, wanted);
+	bool has_locked = found.count > 0;
 	for (int i = 0; i < together; ++i)
 	{
 		Size missing_count = 0;
@@ -727,7 +732,7 @@ lock_together(Work *work, int count, bool final)
 		if (final)
 			keep_late_keys(*work[i].attachment, work[i].side, missing, missing_count);
 		else
-			handle_missing(work[i], missing, missing_count, found.count > 0);
+			has_locked |= handle_missing(work[i], missing, missing_count, has_locked);
 	}
 	return together;
 }

@@ -91,6 +91,8 @@ for my $name (sort keys %plain)
 my %unusual = (
 	'a check constraint' => 'ALTER TABLE listing ADD last_price numeric(10,2) CHECK (last_price > 0);',
 	'a stored generated column' => 'ALTER TABLE listing ADD last_price numeric(10,2), ADD double numeric GENERATED ALWAYS AS (last_price * 2) STORED;',
+	'an index that calls a function' => q{CREATE OR REPLACE FUNCTION prefix(text) RETURNS text IMMUTABLE LANGUAGE plpgsql AS 'BEGIN RETURN left($1, 1); END'; CREATE INDEX ON listing (prefix(note));},
+	'an index whose predicate does' => q{CREATE OR REPLACE FUNCTION prefix(text) RETURNS text IMMUTABLE LANGUAGE plpgsql AS 'BEGIN RETURN left($1, 1); END'; CREATE INDEX ON listing (id) WHERE prefix(note) = 'a';},
 	'a BEFORE UPDATE trigger' => q{CREATE TRIGGER t BEFORE UPDATE ON listing FOR EACH ROW EXECUTE FUNCTION nothing();},
 	'an AFTER UPDATE trigger' => q{CREATE TRIGGER t AFTER UPDATE ON listing FOR EACH ROW EXECUTE FUNCTION nothing();},
 	'a statement trigger' => q{CREATE TRIGGER t AFTER UPDATE ON listing EXECUTE FUNCTION nothing();},
