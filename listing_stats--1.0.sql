@@ -953,10 +953,11 @@ RETURNS SETOF record LANGUAGE sql STABLE
 BEGIN ATOMIC
     SELECT a.listing, a.price, p.problem, p.mend FROM listing_stats._attachments() a, unnest(a.warnings, a.mends) AS p(problem, mend)
     UNION ALL
-    SELECT NULL, NULL, pg_catalog.format('event trigger "%s" is disabled: %s', e.evtname, k.missed), pg_catalog.format('ALTER EVENT TRIGGER %I ENABLE%s', e.evtname, k.always)
-    FROM pg_catalog.pg_event_trigger e, (VALUES ('listing_stats_changes', 'new names and new partitions are not followed', ''), ('listing_stats_drops', 'dropped tables, columns and partitions are not followed', ''),
-        ('listing_stats_triggers', 'whoever may create triggers on a table acts as its owner', ' ALWAYS')) k(name, missed, always)
-    WHERE e.evtname OPERATOR(pg_catalog.=) k.name::pg_catalog.name AND (e.evtenabled OPERATOR(pg_catalog.=) 'D' OR (k.always OPERATOR(pg_catalog.<>) '' AND e.evtenabled OPERATOR(pg_catalog.<>) 'A'))
+    SELECT NULL, NULL, pg_catalog.format('event trigger "%s" is disabled: %s', e.evtname, k.missed), pg_catalog.format('ALTER EVENT TRIGGER %I ENABLE%s', e.evtname, CASE k.fires WHEN 'A' THEN ' ALWAYS' ELSE '' END)
+    FROM pg_catalog.pg_event_trigger e, (VALUES ('listing_stats_changes', 'new names and new partitions are not followed', 'O'), ('listing_stats_drops', 'dropped tables, columns and partitions are not followed', 'O'),
+        ('listing_stats_shards', 'new shards of Citus are not attached', 'O'), ('listing_stats_distributed_drops', 'dropped tables of Citus are not followed', 'O'),
+        ('listing_stats_triggers', 'whoever may create triggers on a table acts as its owner', 'A')) k(name, missed, fires)
+    WHERE e.evtname OPERATOR(pg_catalog.=) k.name::pg_catalog.name AND e.evtenabled::pg_catalog.text OPERATOR(pg_catalog.<>) ALL (ARRAY[k.fires, 'A'])
     UNION ALL
     SELECT NULL, NULL, pg_catalog.format('trigger "%s" on table %s does not always fire: statements that change prices will fail', t.tgname, t.tgrelid::pg_catalog.regclass),
         pg_catalog.format('ALTER TABLE %s ENABLE ALWAYS TRIGGER %I', t.tgrelid::pg_catalog.regclass, t.tgname)
@@ -1013,23 +1014,25 @@ COMMENT ON FUNCTION listing_stats.verify(regclass, regclass) IS 'the kept column
 
 -- Written by refresh() alone.  Unlogged: it is of no use after a crash, nor on a standby.
 CREATE UNLOGGED TABLE listing_stats._refresh_progress (
-	listing oid, price oid, key int2, started timestamptz NOT NULL, updated timestamptz NOT NULL,
+	listing oid, price oid, kept int2, key int2 NOT NULL, started timestamptz NOT NULL, updated timestamptz NOT NULL,
 	done bigint NOT NULL, total bigint NOT NULL, changed bigint NOT NULL, finished boolean NOT NULL,
-	PRIMARY KEY (listing, price, key));
-COMMENT ON TABLE listing_stats._refresh_progress IS 'private: the last refresh() of each attachment, by the tables'' OIDs and the number of the key''s column';
+	PRIMARY KEY (listing, price, kept));
+COMMENT ON TABLE listing_stats._refresh_progress IS 'private: the last refresh() of each attachment, by the tables'' OIDs and the numbers of the first kept column and of the key''s';
 REVOKE ALL ON TABLE listing_stats._refresh_progress FROM PUBLIC;
 
 CREATE VIEW listing_stats.refresh_progress AS
-SELECT p.listing::regclass AS listing, p.price::regclass AS price, a.attname AS key, p.started, p.updated, p.done, p.total, p.changed,
+SELECT p.listing::regclass AS listing, p.price::regclass AS price, k.attname AS kept, a.attname AS key, p.started, p.updated, p.done, p.total, p.changed,
 	round(p.done / nullif(extract(epoch FROM p.updated - p.started), 0), 1) AS per_second,
 	CASE WHEN p.finished THEN interval '0' WHEN p.done > 0 THEN (p.updated - p.started) * ((p.total - p.done) / p.done::float8) END AS remaining,
 	p.finished
 FROM listing_stats._refresh_progress p
 JOIN pg_catalog.pg_class c ON c.oid = p.listing
+JOIN pg_catalog.pg_attribute k ON k.attrelid = p.listing AND k.attnum = p.kept AND NOT k.attisdropped
 JOIN pg_catalog.pg_attribute a ON a.attrelid = p.price AND a.attnum = p.key AND NOT a.attisdropped;
 COMMENT ON VIEW listing_stats.refresh_progress IS 'the last refresh() of each attachment, as of its last committed batch; not finished, and updated no longer: it was interrupted';
 COMMENT ON COLUMN listing_stats.refresh_progress.listing IS 'the table whose columns are kept';
 COMMENT ON COLUMN listing_stats.refresh_progress.price IS 'the table they are kept from';
+COMMENT ON COLUMN listing_stats.refresh_progress.kept IS 'the first kept column, which tells several attachments of two tables apart';
 COMMENT ON COLUMN listing_stats.refresh_progress.key IS 'the column of price that refers to the listing';
 COMMENT ON COLUMN listing_stats.refresh_progress.started IS 'when it started';
 COMMENT ON COLUMN listing_stats.refresh_progress.updated IS 'when the last batch was committed';
@@ -1143,12 +1146,14 @@ BEGIN
         ELSE
             PERFORM listing_stats._follow_changes();
         END IF;
-    EXCEPTION WHEN OTHERS THEN
+    EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
+        RAISE;
+    WHEN OTHERS THEN
         RAISE WARNING 'listing_stats could not follow this command: %', SQLERRM
             USING ERRCODE = SQLSTATE, HINT = 'The command goes on. If the files of listing_stats are gone, install them again, or remove the extension with DROP EXTENSION listing_stats CASCADE.';
     END;
 END $$;
-COMMENT ON FUNCTION listing_stats._follow() IS 'private: an event trigger that follows renames, partitions and drops; an error in it becomes a warning';
+COMMENT ON FUNCTION listing_stats._follow() IS 'private: an event trigger that follows renames, partitions and drops; an error in it becomes a warning, except that a lock is not had';
 REVOKE ALL ON FUNCTION listing_stats._follow() FROM PUBLIC;
 
 -- All commands by which PostgreSQL lets a table or one of its columns, or what a condition names, be renamed or moved, or a table

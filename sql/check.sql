@@ -65,7 +65,10 @@ SELECT left_over();
 -- what all attachments need
 RESET SESSION AUTHORIZATION;
 ALTER EVENT TRIGGER listing_stats_changes DISABLE;
-ALTER EVENT TRIGGER listing_stats_drops DISABLE;
+ALTER EVENT TRIGGER listing_stats_drops ENABLE REPLICA;
+ALTER EVENT TRIGGER listing_stats_triggers ENABLE;
+ALTER EVENT TRIGGER listing_stats_shards DISABLE;
+ALTER EVENT TRIGGER listing_stats_distributed_drops DISABLE;
 ALTER TABLE listing_stats._flush DISABLE TRIGGER _flush;
 SELECT problem, mend FROM listing_stats.check() WHERE listing IS NULL AND price IS NULL ORDER BY problem COLLATE "C";
 DO $$ DECLARE statement text; BEGIN FOR statement IN SELECT mend FROM listing_stats.check() WHERE listing IS NULL AND price IS NULL LOOP EXECUTE statement; END LOOP; END $$;

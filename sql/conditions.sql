@@ -331,6 +331,18 @@ DROP DOMAIN label CASCADE;
 CREATE DOMAIN field AS text CHECK (trap_of(VALUE));
 CREATE TYPE label AS (x field);
 INSERT INTO price (listing_id, value, store) VALUES (1, 5, '(1)');
+DROP TABLE price;
+-- what is printed otherwise than it is read is that of its index, too, and the same when it is named again
+CREATE TABLE price (id serial PRIMARY KEY, listing_id int REFERENCES listing, created date NOT NULL DEFAULT '2026-01-01', value int, kind varchar(10));
+SELECT condition FROM listing_stats.attach('listing', 'price', condition => $$kind IN ('ask', 'mid')$$);
+SELECT index FROM listing_stats.attach('listing', 'price', condition => $$kind IN ('ask', 'mid')$$);
+SELECT count(*) FROM pg_index WHERE indrelid = 'price'::regclass;
+SELECT listing_stats.detach('listing', 'price');
+DROP INDEX price_listing_id_created_id_value_idx;
+CREATE INDEX by_hand ON price (listing_id, created DESC, id DESC) INCLUDE (value) WHERE kind IN ('ask', 'mid');
+SELECT index FROM listing_stats.attach('listing', 'price', condition => $$kind IN ('ask', 'mid')$$);
+SELECT index FROM listing_stats.attachments WHERE price = 'price'::regclass;
+SELECT problem FROM listing_stats.check() WHERE price = 'price'::regclass;
 DROP TABLE price, listing;
 -- made by hand, of a whole row and a system column
 CREATE TABLE listing (id int PRIMARY KEY, last_price int);

@@ -75,6 +75,13 @@ SELECT listing_stats.attach('listing', 'of_other', key => 'other_id');
 CREATE TABLE composite (a int, b int, PRIMARY KEY (a, b));
 CREATE TABLE of_composite (id int PRIMARY KEY, a int, b int, created date, value int, FOREIGN KEY (a, b) REFERENCES composite);
 SELECT key, listing_key FROM listing_stats.attach('composite', 'of_composite');
+CREATE TABLE with_legacy (id int PRIMARY KEY, legacy int UNIQUE);
+CREATE TABLE of_legacy (id int PRIMARY KEY, listing_id int REFERENCES with_legacy, created date NOT NULL, value int);
+SELECT listing_key FROM listing_stats.attach('with_legacy', 'of_legacy', key => 'listing_id', listing_key => 'legacy');
+\echo :SQLSTATE
+ALTER TABLE of_legacy ADD FOREIGN KEY (listing_id) REFERENCES with_legacy (legacy);
+SELECT listing_key FROM listing_stats.attach('with_legacy', 'of_legacy', key => 'listing_id', listing_key => 'legacy');
+DROP TABLE of_legacy, with_legacy;
 SELECT listing_stats.detach('of_composite');
 \echo :SQLSTATE
 SELECT listing_stats.attach('composite', 'of_composite', key => 'a');

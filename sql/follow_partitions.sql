@@ -125,7 +125,11 @@ RESET SESSION AUTHORIZATION;
 DROP TABLE price_2025_3;
 SET SESSION AUTHORIZATION regress_listing_stats;
 
--- inheritance children
+-- inheritance children, which can have what a unique index of the parent does not let it have
+CREATE TABLE dated (listing_id int, created date NOT NULL, id int, value numeric, PRIMARY KEY (listing_id, created));
+CREATE TABLE dated_1 () INHERITS (dated);
+SELECT listing_stats.attach('listing', 'dated', key => 'listing_id', last_price => 'dated');
+DROP TABLE dated CASCADE;
 CREATE TABLE reading (id int PRIMARY KEY, listing_id int, created date NOT NULL, value numeric);
 SELECT last_price FROM listing_stats.attach('listing', 'reading', key => 'listing_id', last_price => 'reading');
 CREATE TABLE reading_1 (extra text) INHERITS (reading);

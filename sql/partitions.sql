@@ -174,6 +174,22 @@ SELECT id, reading, readings FROM item WHERE id = 16;
 SELECT listing_stats.detach('reading');
 SELECT count(*) FROM pg_trigger WHERE tgname ~ '^LISTING';
 
+-- a partition of a listing that is itself a price table, and one whose listings have an attachment of their own
+CREATE TABLE maker (id int PRIMARY KEY, last_price numeric);
+CREATE TABLE goods (id int PRIMARY KEY, maker_id int, created date, value numeric, last_price numeric) PARTITION BY RANGE (id);
+CREATE TABLE goods_1 PARTITION OF goods FOR VALUES FROM (0) TO (1000);
+CREATE TABLE goods_price (id int PRIMARY KEY, goods_id int REFERENCES goods, created date NOT NULL, value numeric);
+CREATE TABLE goods_bid (id int PRIMARY KEY, goods_id int REFERENCES goods_1, created date NOT NULL, value numeric);
+SELECT last_price FROM listing_stats.attach('maker', 'goods_1', key => 'maker_id');
+SELECT last_price FROM listing_stats.attach('goods_1', 'goods_bid', last_price => 'last_price');
+SELECT last_price, triggers FROM listing_stats.attach('goods', 'goods_price', last_price => 'value');
+INSERT INTO maker VALUES (1);
+INSERT INTO goods VALUES (1, 1, '2026-01-01', 5);
+INSERT INTO goods_price VALUES (1, 1, '2026-01-01', 6);
+INSERT INTO goods_bid VALUES (1, 1, '2026-01-01', 7);
+TABLE maker;
+SELECT id, value, last_price FROM goods;
+
 DROP SCHEMA partitions CASCADE;
 RESET SESSION AUTHORIZATION;
 ALTER EVENT TRIGGER listing_stats_changes ENABLE;

@@ -254,7 +254,7 @@ SELECT listing_key FROM listing_stats.attach('listing', 'price', key => 'away', 
 SELECT listing_key FROM listing_stats.attach('listing', 'price', key => 'code', last_price => 'third', backfill => false);
 RESET client_min_messages;
 CALL listing_stats.refresh('listing', 'price');
-SELECT key, done, total, changed FROM listing_stats.refresh_progress WHERE listing = 'listing'::regclass ORDER BY key;
+SELECT kept, key, done, total, changed FROM listing_stats.refresh_progress WHERE listing = 'listing'::regclass ORDER BY key;
 ALTER TABLE listing DISABLE TRIGGER USER;
 ALTER TABLE price DISABLE TRIGGER USER;
 INSERT INTO listing SELECT chr(60 + i), nullif('h' || i, 'h3'), nullif(repeat('A', i) || i, 'AAAA4') FROM generate_series(1, 20) i;
@@ -263,11 +263,22 @@ ALTER TABLE listing ENABLE TRIGGER USER;
 ALTER TABLE price ENABLE TRIGGER USER;
 ALTER TABLE listing ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 CALL listing_stats.refresh('listing', 'price', 3);
-SELECT key, done, total, changed FROM listing_stats.refresh_progress WHERE listing = 'listing'::regclass ORDER BY key;
+SELECT kept, key, done, total, changed FROM listing_stats.refresh_progress WHERE listing = 'listing'::regclass ORDER BY key;
 CALL listing_stats.refresh('listing', 'price', 3, 'price');
 ALTER TABLE listing DISABLE ROW LEVEL SECURITY, NO FORCE ROW LEVEL SECURITY;
 SELECT * FROM listing_stats.verify('listing', 'price');
 SELECT code, home, away, first, second, third FROM listing WHERE home = 'h2' OR away IS NULL OR home IS NULL ORDER BY home;
+DROP TABLE price, listing CASCADE;
+
+-- two attachments of one key
+CREATE TABLE listing (id int PRIMARY KEY);
+CREATE TABLE price (id int PRIMARY KEY, listing_id int REFERENCES listing, created date NOT NULL, value numeric, kind text);
+SET client_min_messages = warning;
+SELECT last_price FROM listing_stats.attach('listing', 'price', last_price => 'last_ask', condition => $$kind = 'ask'$$);
+SELECT last_price FROM listing_stats.attach('listing', 'price', last_price => 'last_bid', condition => $$kind = 'bid'$$);
+RESET client_min_messages;
+CALL listing_stats.refresh('listing', 'price');
+SELECT kept, key, finished FROM listing_stats.refresh_progress WHERE listing = 'listing'::regclass ORDER BY kept;
 DROP TABLE price, listing CASCADE;
 
 RESET SESSION AUTHORIZATION;

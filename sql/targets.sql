@@ -182,6 +182,10 @@ INSERT INTO targets.price (listing_id, created, value) VALUES (1, '2030-01-01', 
 RESET session_replication_role;
 SET SESSION AUTHORIZATION regress_listing_stats;
 SELECT "check"() IS NOT NULL;
+-- one that was disabled fires as the others do
+ALTER TABLE price DISABLE TRIGGER USER;
+SELECT replication FROM listing_stats.attach('listing', 'price', backfill => false);
+SELECT tgrelid::regclass, tgenabled, count(*) FROM pg_trigger WHERE tgrelid IN ('listing'::regclass, 'price'::regclass) AND NOT tgisinternal GROUP BY 1, 2 ORDER BY 1, 2;
 SELECT replication, warnings FROM listing_stats.attach('listing', 'price', replication => 'replica');
 INSERT INTO price (listing_id, created, value) VALUES (1, '2031-01-01', 11);
 SELECT last_price FROM listing WHERE id = 1;

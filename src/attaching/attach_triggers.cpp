@@ -9,18 +9,22 @@ namespace listing_stats {
 
 namespace {
 
-// The triggers of an attachment share a number that none of its tables uses yet.  Triggers fire in
+// The triggers of an attachment share a number that none of its tables uses yet, nor a partition of
+// one: CREATE OR REPLACE TRIGGER would replace what it finds there.  Triggers fire in
 // the order of their names, and these have to fire before those of foreign keys, which are called
 // RI_ConstraintTrigger...: so the names never change.
 char *
-free_trigger_name(Oid listing, const List *price_tables)
+free_trigger_name(Oid listing, List *price_tables)
 {
+	const List *tables =
+		list_concat_unique_oid(find_all_inheritors(listing, NoLock, nullptr), price_tables);
+
 	for (int number = 1;; ++number)
 	{
 		char *name = psprintf("LISTING_STATS_%d", number);
-		bool used = OidIsValid(get_trigger_oid(listing, name, true));
+		bool used = false;
 
-		for (const Oid table : each<Oid>(price_tables))
+		for (const Oid table : each<Oid>(tables))
 			used = used || OidIsValid(get_trigger_oid(table, name, true));
 		if (!used)
 			return name;
@@ -33,8 +37,24 @@ struct TriggerMaker
 	const char *name;
 	TriggerArguments arguments;
 	const Trigger *existing;
-	char replication;  // '\0': as it is, or origin
+	char replication;  // '\0': as it is, or as "others"
+	char others;       // when those that are not disabled fire
 };
+
+// When the triggers of an attachment on these tables fire that are not disabled.
+char
+firing_of(const List *tables, const Trigger *existing)
+{
+	for (const Oid table : each<Oid>(tables))
+	{
+		for (const Trigger *trigger : each<Trigger *>(our_triggers(table)))
+		{
+			if (same_arguments(trigger, existing) && trigger->tgenabled != TRIGGER_DISABLED)
+				return trigger->tgenabled;
+		}
+	}
+	return TRIGGER_FIRES_ON_ORIGIN;
+}
 
 // Returns its name.
 const char *
@@ -42,7 +62,7 @@ make_trigger(const TriggerMaker &maker, Oid table, const char *function, const c
 {
 	const bool truncate = function == price_truncated || function == listing_truncated;
 	const char *name = truncate ? psprintf("%s_truncate", maker.name) : maker.name;
-	char enabled = TRIGGER_FIRES_ON_ORIGIN;
+	char enabled = maker.others;
 	const Trigger *now =
 		maker.existing == nullptr ? nullptr : find_trigger(table, function, maker.existing, true);
 
@@ -91,9 +111,11 @@ Oid
 create_triggers(const Attachment &attachment, const Trigger *existing, char replication)
 {
 	List *tables = find_all_inheritors(attachment.price, ShareRowExclusiveLock, nullptr);
-	const TriggerMaker maker = {free_trigger_name(attachment.listing, tables),
-	                            definition_arguments(definition_of(attachment)), existing,
-	                            replication};
+	List *all_tables = list_concat_copy(tables, list_make1_oid(attachment.listing));
+	const TriggerMaker maker = {
+		free_trigger_name(attachment.listing, tables),
+		definition_arguments(definition_of(attachment)), existing, replication,
+		existing == nullptr ? TRIGGER_FIRES_ON_ORIGIN : firing_of(all_tables, existing)};
 	const char *row_trigger = nullptr;
 
 	forget_verify(attachment.price);
@@ -125,7 +147,8 @@ void
 create_part_triggers(Oid table, const Trigger *like)
 {
 	const TriggerMaker maker = {free_trigger_name(table, NIL), arguments_of(like), like,
-	                            like->tgenabled == TRIGGER_DISABLED ? '\0' : like->tgenabled};
+	                            like->tgenabled == TRIGGER_DISABLED ? '\0' : like->tgenabled,
+	                            TRIGGER_FIRES_ON_ORIGIN};
 
 	// Partitions get clones of the row trigger, and none of the other.
 	if (find_trigger(table, price_changed, like, true) == nullptr)

@@ -70,11 +70,14 @@ dropped_objects()
 }
 
 void
-warn_of_failure(const ErrorData &error)
+warn_of_failure(ErrorData *error)
 {
-	ereport(WARNING, (errcode(error.sqlerrcode),
-	                  errmsg("listing_stats could not follow this command: %s", error.message),
-	                  error.detail == nullptr ? 0 : errdetail_internal("%s", error.detail),
+	if (error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE ||
+	    error->sqlerrcode == ERRCODE_T_R_DEADLOCK_DETECTED)
+		ReThrowError(error);
+	ereport(WARNING, (errcode(error->sqlerrcode),
+	                  errmsg("listing_stats could not follow this command: %s", error->message),
+	                  error->detail == nullptr ? 0 : errdetail_internal("%s", error->detail),
 	                  errhint("The view listing_stats.attachments shows what no longer fits.")));
 }
 

@@ -23,18 +23,19 @@ List *ddl_commands();
 List *dropped_objects();
 
 // A warning that an error has kept us from following the command.
-void warn_of_failure(const ErrorData &error);
+void warn_of_failure(ErrorData *error);
 
 // Does the work; an error in it becomes a warning, and leaves the attachment as it was.  Nothing is
-// wrong then: the next write says what to do.
+// wrong then: the next write says what to do.  Except that a lock is not had, which the command's
+// own could fail for as well: it fails.
 template <typename Work>
 void
 without_failing(Work work)
 {
-	const ErrorData *error = error_of(work);
+	ErrorData *error = error_of(work);
 
 	if (error != nullptr)
-		warn_of_failure(*error);
+		warn_of_failure(error);
 }
 
 }  // namespace listing_stats

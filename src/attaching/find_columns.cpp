@@ -98,7 +98,8 @@ key_and_time(const Request &request, AttrNumber *column)
 	return count + 1;
 }
 
-// Whether there cannot be two prices of a listing at one time, or without one.
+// Whether there cannot be two prices of a listing at one time, or without one.  Tables that inherit
+// have indexes of their own.
 bool
 is_unique(const Request &request, const AttrNumber *column, int count)
 {
@@ -108,6 +109,8 @@ is_unique(const Request &request, const AttrNumber *column, int count)
 			.not_null;
 	bool unique = false;
 
+	if (has_inheritance_children(request.price))
+		return false;
 	for (const Oid oid : each<Oid>(RelationGetIndexList(request.price)))
 	{
 		Relation index = index_open(oid, AccessShareLock);

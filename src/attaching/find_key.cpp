@@ -227,6 +227,43 @@ has_rows_of_price(const Request &request)
 	return false;
 }
 
+// What a foreign key from the key to listing refers to is the key of listing: others that are named
+// contradict it.
+void
+check_listing_key(const Request &request)
+{
+	const int count = count_list(request.column, ColumnList::key);
+	const char *referred[column_count] = {};
+	AttrNumber key[most_key_columns];
+	AttrNumber named[most_key_columns];
+	AttrNumber referenced[most_key_columns];
+
+	for (int i = 0; i < count; ++i)
+	{
+		key[i] = get_attnum(RelationGetRelid(request.price),
+		                    request.column[list_place(ColumnList::key, i)]);
+		named[i] = get_attnum(RelationGetRelid(request.listing),
+		                      request.column[list_place(ColumnList::listing_key, i)]);
+	}
+	for (const ForeignKeyCacheInfo *foreign_key : foreign_keys(request.price))
+	{
+		if (foreign_key->confrelid != RelationGetRelid(request.listing) ||
+		    !is_on(*foreign_key, key, count, referenced))
+			continue;
+		if (std::equal(referenced, referenced + count, named))
+			return;
+		take_key(request, *foreign_key, referred);
+	}
+	if (referred[price_key] != nullptr)
+		ereport(ERROR, (errcode(ERRCODE_INVALID_FOREIGN_KEY),
+		                errmsg("the key of table \"%s\" refers to %s of table \"%s\" and not to %s",
+		                       RelationGetRelationName(request.price),
+		                       quoted_list(referred, ColumnList::listing_key),
+		                       RelationGetRelationName(request.listing),
+		                       quoted_list(request.column, ColumnList::listing_key)),
+		                errhint("Leave listing_key out.")));
+}
+
 void
 find_listing_key(Request *request, bool anew)
 {
@@ -242,6 +279,7 @@ find_listing_key(Request *request, bool anew)
 			                count_list(request->column, ColumnList::listing_key)),
 			         errhint("Name as many columns of listing as of price, in the same order. See "
 			                 "\"Keys of several columns\" in docs/fitting-your-tables.md.")));
+		check_listing_key(*request);
 	}
 	else if (foreign_key != nullptr)
 		take_key(*request, *foreign_key, request->column);

@@ -5,7 +5,8 @@
 //
 // What is gone is read from the catalogue as it was before the command, and with what others have
 // committed since.  Only what had one owner goes together.  Unlike renames this waits for the other
-// table's lock: a half that stayed would make each of its writes fail.
+// table's lock: a half that stayed, or still kept a column that is gone, would make each of its
+// writes fail.  If the lock is not had, the command fails.
 #include "attaching/attach_triggers.hpp"
 #include "attaching/attachments_view.hpp"
 #include "attaching/follow_changes.hpp"
@@ -310,6 +311,8 @@ follow_dropped_columns(const Affected &affected)
 	else if (needed == nullptr && lost_target != nullptr && OidIsValid(other))
 	{
 		const bool on_listing = affected.side == Side::listing;
+		LockRelationOid(other, RowExclusiveLock);
+		find_all_inheritors(other, RowExclusiveLock, nullptr);
 		if (!rewrite_arguments(on_listing ? affected.table : other,
 		                       on_listing ? other : affected.table, trigger, definition))
 			ereport(ERROR,

@@ -182,6 +182,8 @@ follow_once(const Followed &followed)
 		return false;
 	}
 	const TriggerArguments before = definition_arguments(definition);
+	// Names from before a restore have no record behind them.
+	const bool recorded = record_is_of(definition, relation, followed.side);
 	Oid other = other_half(relation, trigger, followed.side);
 	if (!OidIsValid(other))
 		other = other_in_schema(followed, definition, trigger);
@@ -220,7 +222,7 @@ follow_once(const Followed &followed)
 			        (errmsg("arguments of triggers on tables \"%s\" and \"%s\" are not brought up "
 			                "to date, because another session is changing one of the tables",
 			                get_rel_name(listing), get_rel_name(price)),
-			         errhint(followed.renamed == nullptr
+			         errhint(followed.renamed == nullptr && recorded
 			                     ? "They work nevertheless; SELECT %s writes them anew."
 			                     : "The next write is an error. SELECT %s writes them anew.",
 			                 attach_call(definition, followed.renamed == nullptr

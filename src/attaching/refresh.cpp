@@ -355,6 +355,7 @@ start_attachment(Refresh *refresh, AttrNumber kept)
 	MemoryContext old = MemoryContextSwitchTo(refresh->batch_context);
 	progress->started = progress->updated = refresh->told = GetCurrentTimestamp();
 	const Attachment &attachment = *find_attachment(*refresh);
+	progress->kept = attachment.column[first_kept(attachment, is_target)].attnum;
 	progress->key = attachment.column[price_key].attnum;
 	progress->total = count_keys(*refresh, attachment);
 	write_progress(*progress);

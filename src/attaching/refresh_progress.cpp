@@ -9,13 +9,14 @@ namespace {
 
 constexpr const char *statement =
 	"INSERT INTO listing_stats._refresh_progress AS p"
-	" (listing, price, key, started, updated, done, total, changed, finished)"
-	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
-	" ON CONFLICT (listing, price, key) DO UPDATE"
-	" SET (started, updated, done, total, changed, finished) = ROW(excluded.started,"
-	" excluded.updated, excluded.done, excluded.total, excluded.changed, excluded.finished)";
+	" (listing, price, kept, key, started, updated, done, total, changed, finished)"
+	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+	" ON CONFLICT (listing, price, kept) DO UPDATE"
+	" SET (key, started, updated, done, total, changed, finished) = ROW(excluded.key,"
+	" excluded.started, excluded.updated, excluded.done, excluded.total, excluded.changed, "
+    "excluded.finished)";
 
-constexpr int parameters = 9;
+constexpr int parameters = 10;
 
 // "2 h 5 min", "5 min 10 s", "10 s"
 const char *
@@ -49,14 +50,14 @@ what(const Progress &progress)
 void
 write_progress(const Progress &progress)
 {
-	Oid type[parameters] = {OIDOID,  OIDOID,  INT2OID, TIMESTAMPTZOID, TIMESTAMPTZOID,
-	                        INT8OID, INT8OID, INT8OID, BOOLOID};
+	Oid type[parameters] = {OIDOID,         OIDOID,  INT2OID, INT2OID, TIMESTAMPTZOID,
+	                        TIMESTAMPTZOID, INT8OID, INT8OID, INT8OID, BOOLOID};
 	Datum value[parameters] = {
 		ObjectIdGetDatum(progress.listing),    ObjectIdGetDatum(progress.price),
-		Int16GetDatum(progress.key),           TimestampTzGetDatum(progress.started),
-		TimestampTzGetDatum(progress.updated), Int64GetDatum(progress.done),
-		Int64GetDatum(progress.total),         Int64GetDatum(progress.changed),
-		BoolGetDatum(progress.finished),
+		Int16GetDatum(progress.kept),          Int16GetDatum(progress.key),
+		TimestampTzGetDatum(progress.started), TimestampTzGetDatum(progress.updated),
+		Int64GetDatum(progress.done),          Int64GetDatum(progress.total),
+		Int64GetDatum(progress.changed),       BoolGetDatum(progress.finished),
 	};
 	// Nobody else may write it.
 	const Oid schema = get_namespace_oid("listing_stats", false);

@@ -9,7 +9,8 @@ struct Progress
 {
 	Oid listing;
 	Oid price;
-	AttrNumber key;  // of price
+	AttrNumber kept;  // the first kept column of listing
+	AttrNumber key;   // of price
 	TimestampTz started;
 	TimestampTz updated;
 	int64 done;     // keys handled

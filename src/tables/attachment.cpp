@@ -18,14 +18,6 @@ namespace listing_stats {
 
 namespace {
 
-// Whether there is a record, of this very table: inheritance children have that of their parent.
-bool
-record_is_of(const Definition &definition, Relation relation, Side side)
-{
-	return RelationGetRelid(relation) ==
-	       (side == Side::price ? definition.price_oid : definition.listing_oid);
-}
-
 // The foreign key from these columns of price to listing, of several the one to the columns that
 // were the key so far: sets the columns of listing that it refers to; InvalidOid: there is none.
 Oid
@@ -315,6 +307,13 @@ lost_half_hint(Definition definition, Relation relation, Side side)
 }
 
 }  // namespace
+
+bool
+record_is_of(const Definition &definition, Relation relation, Side side)
+{
+	return RelationGetRelid(relation) ==
+	       (side == Side::price ? definition.price_oid : definition.listing_oid);
+}
 
 bool
 has_inheritance_children(Relation price)

@@ -551,6 +551,45 @@ end_safe_settings(int level)
 	AtEOXact_GUC(true, level);
 }
 
+namespace {
+
+// What the printed text of an expression is read as.  That can be another one, as of varchar IN
+// (...), and is printed differently once more: the last is returned.  nullptr: it cannot be read.
+Node *
+as_printed(Relation price, Node *condition, const char **problem)
+{
+	const char *text = condition_text(price, condition);
+
+	for (int tries = 0; tries < 3; ++tries)
+	{
+		Node *read = parse_condition(price, price->rd_rel->relowner, text, nullptr, problem);
+		const char *printed = read == nullptr ? text : condition_text(price, read);
+		if (strcmp(printed, text) == 0)
+			return read;
+		text = printed;
+		condition = read;
+	}
+	return condition;
+}
+
+// The same for what an index says; equal() does the rest.
+bool
+is_printed_as(Relation index, List *predicate, const Node *condition)
+{
+	const char *problem = nullptr;
+
+	// There is no subtransaction in a parallel plan.
+	if (IsInParallelMode())
+		return false;
+	Relation price = relation_open(index->rd_index->indrelid, NoLock);
+	Node *read =
+		as_printed(price, reinterpret_cast<Node *>(make_ands_explicit(predicate)), &problem);
+	relation_close(price, NoLock);
+	return read != nullptr && equal(read, condition);
+}
+
+}  // namespace
+
 Node *
 parse_new_condition(Relation price, const char *text)
 {
@@ -586,6 +625,13 @@ parse_new_condition(Relation price, const char *text)
 		                errmsg("condition \"%s\" names no column of table \"%s\"", text,
 		                       RelationGetRelationName(price)),
 		                errhint("Leave the condition out, or name the columns that decide.")));
+	const char *problem = nullptr;
+	condition = as_printed(price, condition, &problem);
+	if (condition == nullptr)
+		ereport(ERROR,
+		        (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+		         errmsg("condition \"%s\" cannot be read as it is printed: %s", text, problem),
+		         errhint("Write it another way, or let a generated column say it.")));
 	return condition;
 }
 
@@ -648,14 +694,16 @@ has_rows_of(Relation index, const Node *condition)
 	if (!HeapTupleIsValid(tuple))
 		return false;
 	const Datum stored = SysCacheGetAttr(INDEXRELID, tuple, Anum_pg_index_indpred, &is_null);
-	const bool same =
-		is_null || condition == nullptr
-			? is_null && condition == nullptr
-			: equal(make_ands_implicit(
-						static_cast<Expr *>(stringToNode(TextDatumGetCString(stored)))),
-	                make_ands_implicit(reinterpret_cast<Expr *>(const_cast<Node *>(condition))));
+	List *predicate =
+		is_null
+			? NIL
+			: make_ands_implicit(static_cast<Expr *>(stringToNode(TextDatumGetCString(stored))));
 	ReleaseSysCache(tuple);
-	return same;
+	if (predicate == NIL || condition == nullptr)
+		return predicate == NIL && condition == nullptr;
+	return equal(predicate,
+	             make_ands_implicit(reinterpret_cast<Expr *>(const_cast<Node *>(condition)))) ||
+	       is_printed_as(index, predicate, condition);
 }
 
 }  // namespace listing_stats
