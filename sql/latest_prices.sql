@@ -798,6 +798,24 @@ SELECT listing_stats.latest_price('rate', 1, value => 'sell');
 SELECT sell FROM listing_stats.latest_rows(NULL::rate, ARRAY[1]);
 SELECT count(*) FROM listing_stats.detach('pair', 'rate', 'buy');
 SELECT listing_stats.latest_price('rate', 1);
+-- and it is read as its attachment says: by its own time, in its own order, and without what it skips
+DROP TABLE pair, rate;
+CREATE TABLE pair (id int PRIMARY KEY);
+CREATE TABLE rate (id serial PRIMARY KEY, pair_id int NOT NULL REFERENCES pair, bought date NOT NULL, sold date NOT NULL, buy numeric, sell numeric, seen int, other numeric);
+INSERT INTO pair VALUES (1);
+SELECT last_price FROM listing_stats.attach('pair', 'rate', at => 'bought', value => 'buy', last_price => 'buy');
+SELECT last_price, tie FROM listing_stats.attach('pair', 'rate', at => 'sold', value => 'sell', tie => 'seen', last_price => 'sell', null_value => 'skip');
+INSERT INTO rate (pair_id, bought, sold, buy, sell, seen, other) VALUES (1, '2026-01-01', '2026-01-02', 10, 100, 2, 1), (1, '2026-01-02', '2026-01-02', 11, 99, 1, 2), (1, '2026-01-03', '2026-01-03', 12, NULL, 3, 3);
+SELECT buy, sell FROM pair;
+SELECT listing_stats.latest_price('rate', 1, value => 'buy'), listing_stats.latest_price('rate', 1, value => 'sell'), listing_stats.latest_price('rate', 1, value => 'sell', at => 'sold'),
+	listing_stats.latest_price('rate', 1, value => 'sell', at => 'bought'), listing_stats.latest_price('rate', 1, value => 'other', at => 'sold');
+SELECT at, value FROM listing_stats.latest_prices('rate', ARRAY[1], value => 'sell');
+SELECT at, value FROM listing_stats.latest_prices('rate', value => 'sell');
+SELECT listing_stats.read_price_history('rate', 1, value => 'sell');
+SELECT id FROM listing_stats.latest_rows(NULL::rate, value => 'sell');
+SELECT id FROM listing_stats.latest_rows(NULL::rate);
+SELECT id FROM listing_stats.latest_rows(NULL::rate, value => 'buy');
+SELECT listing_stats.latest_price('rate', 1, value => 'other');
 
 -- Rows that are gone and had no time, or no key, are still in an index with NULLs first, in front of the others
 CREATE TABLE undated (id serial PRIMARY KEY, k int NOT NULL, created timestamptz, value numeric);

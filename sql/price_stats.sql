@@ -25,6 +25,9 @@ SELECT price_stats(price), price_stats_merge(NULL), median(price), percentile(pr
 SELECT s, value_count(s), null_count(s), lowest(s), highest(s), total(s), mean(s), median(s), most_frequent(s), variance(s), variance_pop(s), stddev(s), stddev_pop(s),
 	percentile(s, 0.5), percentiles(s, '{0.5}'), percent_rank(s, 1), '"' || sparkline(s) || '"' AS sparkline, '"' || histogram_text(s) || '"' AS text, s::jsonb
 FROM (VALUES ('{}'::price_distribution), ('{null*3}'), ('{7.50}'), ('{7.50*5}'), ('{NaN*2}'), ('{Infinity, -Infinity, 3}')) p(s) \gx
+SELECT * FROM histogram('{0, 6000000000000000000, 9000000000000000000}', 3);
+SELECT array_agg(count ORDER BY low), array_agg(low ORDER BY low) FROM histogram('{0, 0.1234567891, 60000000000, 90000000000}', 3);
+SELECT high FROM histogram('{0, 10000000000000000000000000}', 3) LIMIT 1;
 SELECT count(*) FROM histogram('{}', 3);
 SELECT count(*), sum(count) FROM histogram('{1, 2, 3*5}');
 SELECT * FROM histogram('{NaN, Infinity, null, 3*7}', 3);

@@ -244,6 +244,8 @@ check_listing_key(const Request &request)
 		                    request.column[list_place(ColumnList::key, i)]);
 		named[i] = get_attnum(RelationGetRelid(request.listing),
 		                      request.column[list_place(ColumnList::listing_key, i)]);
+		if (named[i] == InvalidAttrNumber)
+			return;
 	}
 	for (const ForeignKeyCacheInfo *foreign_key : foreign_keys(request.price))
 	{

@@ -13,14 +13,19 @@ namespace {
 
 constexpr int max_buckets = 100000;
 
+// (lowest * (buckets - number) + highest * number) / buckets, divided first, so that nothing
+// overflows, with decimals enough that the bound is rounded once.
 Numeric
 bound_of(Numeric lowest, Numeric highest, int number, int buckets, int scale)
 {
 	int decimals = scale + 2;
 	for (int rest = buckets; rest >= 10; rest /= 10)
 		++decimals;
-	Numeric bound = interpolate(lowest, highest,
-	                            divide(make_numeric(number, 0), make_numeric(buckets, 0)), scale);
+	const auto share = [=](Numeric value, int times) {
+		return multiply(divide(show_scale(value, 2 * decimals - scale), make_numeric(buckets, 0)),
+		                make_numeric(times, 0));
+	};
+	Numeric bound = add(share(lowest, buckets - number), share(highest, number));
 	bound = DatumGetNumeric(
 		DirectFunctionCall2(numeric_round, NumericGetDatum(bound), Int32GetDatum(decimals)));
 	return show_scale(trim_scale(bound), scale);

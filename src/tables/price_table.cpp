@@ -154,10 +154,38 @@ columns_of(const Attachment &attachment)
 	return key;
 }
 
-// The attachment of the table that has this key, or the only one; nullptr: there is none.  Its
-// value has to be the only one if it is needed.
+// How well an attachment fits what the caller named: by its value, by its time, and then one of all
+// prices says more of the table than one of some.
+int
+fit_of(const Attachment &attachment, const ColumnNames &names)
+{
+	const auto names_own = [&attachment](const char *name, int column) {
+		return name != nullptr && strcmp(name, NameStr(attachment.column[column].name)) == 0;
+	};
+
+	return 4 * names_own(names.value, price_value) + 2 * names_own(names.at, price_at) +
+	       (attachment.condition == nullptr ? 1 : 0);
+}
+
+// The column, price_at or price_value, in which the attachments differ and which the caller has to
+// name; 0: none.  Of whole rows the value matters where it decides which is the latest.
+int
+ambiguous_column(const Attachment &a, const Attachment &b, const ColumnNames &names)
+{
+	const auto differ = [&](int column) {
+		return a.column[column].attnum != b.column[column].attnum;
+	};
+
+	if (names.value == nullptr && differ(price_value) &&
+	    (!names.whole_rows || a.skip_null || b.skip_null))
+		return price_value;
+	return names.at == nullptr && differ(price_at) ? price_at : 0;
+}
+
+// The attachment of the table that has this key, or the only one; nullptr: there is none.  Of
+// several the one that fits best.
 const Attachment *
-attachment_of_table(Relation relation, const KeyColumns &key, bool needs_value)
+attachment_of_table(Relation relation, const KeyColumns &key, const ColumnNames &names)
 {
 	const Attachment *found = nullptr;
 	const Attachment *other = nullptr;
@@ -177,23 +205,27 @@ attachment_of_table(Relation relation, const KeyColumns &key, bool needs_value)
 			                RelationGetRelationName(relation)),
 			         errhint("Name the one to use: \"%s\" or \"%s\".",
 			                 list_of(relation, columns_of(*found)), list_of(relation, own))));
-		// One of all prices says more of the table than one of some.
-		if (found == nullptr || (found->condition != nullptr && attachment->condition == nullptr))
+		if (found == nullptr || fit_of(*attachment, names) > fit_of(*found, names))
 		{
 			found = attachment;
 			other = nullptr;
 		}
-		else if ((found->condition == nullptr) == (attachment->condition == nullptr) &&
-		         attachment->column[price_value].attnum != found->column[price_value].attnum)
+		else if (fit_of(*attachment, names) == fit_of(*found, names) &&
+		         ambiguous_column(*found, *attachment, names) != 0)
 			other = attachment;
 	}
-	if (other != nullptr && needs_value)
+	if (other != nullptr)
+	{
+		const int column = ambiguous_column(*found, *other, names);
+		const char *argument = column == price_at ? "at" : "value";
 		ereport(ERROR, (errcode(ERRCODE_AMBIGUOUS_COLUMN),
-		                errmsg("table \"%s\" is attached with several values",
+		                errmsg(column == price_at ? "table \"%s\" is attached with several times"
+		                                          : "table \"%s\" is attached with several values",
 		                       RelationGetRelationName(relation)),
-		                errhint("Name the one to read: value => %s or value => %s.",
-		                        quote_literal_cstr(NameStr(found->column[price_value].name)),
-		                        quote_literal_cstr(NameStr(other->column[price_value].name)))));
+		                errhint("Name the one to read: %s => %s or %s => %s.", argument,
+		                        quote_literal_cstr(NameStr(found->column[column].name)), argument,
+		                        quote_literal_cstr(NameStr(other->column[column].name)))));
+	}
 	return found;
 }
 
@@ -298,8 +330,11 @@ PriceTable
 resolve_table(Relation relation, const ColumnNames &names)
 {
 	KeyColumns key = names.key == nullptr ? KeyColumns{} : named_columns(relation, names.key);
-	const Attachment *attachment =
-		attachment_of_table(relation, key, names.value == nullptr && !names.whole_rows);
+	const Attachment *attachment = attachment_of_table(relation, key, names);
+	const auto names_another = [attachment](const char *name, int column) {
+		return attachment == nullptr ||
+		       (name != nullptr && strcmp(name, NameStr(attachment->column[column].name)) != 0);
+	};
 	PriceTable table = {};
 
 	if (key.count == 0)
@@ -318,7 +353,7 @@ resolve_table(Relation relation, const ColumnNames &names)
 		if (has_all_keys(relation, *attachment))
 			set_listing(*attachment, &table);
 	}
-	if (names.at != nullptr || attachment == nullptr)
+	if (names_another(names.at, price_at))
 	{
 		table.at =
 			named_column(relation, names.at == nullptr ? "created" : names.at, "at => '...'");
@@ -327,7 +362,7 @@ resolve_table(Relation relation, const ColumnNames &names)
 		table.tie =
 			tie > 0 ? read_column(relation, static_cast<AttrNumber>(tie)) : ResolvedColumn{};
 	}
-	if (names.value != nullptr || (attachment == nullptr && !names.whole_rows))
+	if (names_another(names.value, price_value) && (names.value != nullptr || !names.whole_rows))
 	{
 		table.value = named_column(relation, names.value == nullptr ? "value" : names.value,
 		                           "value => '...'");
