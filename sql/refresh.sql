@@ -279,6 +279,14 @@ SELECT last_price FROM listing_stats.attach('listing', 'price', last_price => 'l
 RESET client_min_messages;
 CALL listing_stats.refresh('listing', 'price');
 SELECT kept, key, finished FROM listing_stats.refresh_progress WHERE listing = 'listing'::regclass ORDER BY kept;
+-- one that keeps another column first
+SET client_min_messages = warning;
+SELECT last_price FROM listing_stats.attach('listing', 'price', last_price => 'none', price_count => 'bids', condition => $$kind = 'bid'$$);
+CALL listing_stats.refresh('listing', 'price');
+SELECT last_price FROM listing_stats.attach('listing', 'price', last_price => 'last_bid', price_count => 'bids', condition => $$kind = 'bid'$$);
+CALL listing_stats.refresh('listing', 'price');
+RESET client_min_messages;
+SELECT kept, key, finished FROM listing_stats.refresh_progress WHERE listing = 'listing'::regclass ORDER BY kept;
 DROP TABLE price, listing CASCADE;
 
 RESET SESSION AUTHORIZATION;

@@ -9,24 +9,29 @@ namespace listing_stats {
 
 namespace {
 
-// The triggers of an attachment share a number that none of its tables uses yet, nor a partition of
-// one: CREATE OR REPLACE TRIGGER would replace what it finds there.  Triggers fire in
+// Whether a table, or a part of it, has a trigger of that name: CREATE OR REPLACE TRIGGER would
+// replace what it finds on a partition.
+bool
+is_used(const char *name, Oid table)
+{
+	for (const Oid part : each<Oid>(find_all_inheritors(table, NoLock, nullptr)))
+	{
+		if (OidIsValid(get_trigger_oid(part, name, true)))
+			return true;
+	}
+	return false;
+}
+
+// The triggers of an attachment share a number that none of its tables uses yet.  Triggers fire in
 // the order of their names, and these have to fire before those of foreign keys, which are called
 // RI_ConstraintTrigger...: so the names never change.
 char *
-free_trigger_name(Oid listing, List *price_tables)
+free_trigger_name(Oid listing, Oid price)
 {
-	const List *tables =
-		list_concat_unique_oid(find_all_inheritors(listing, NoLock, nullptr), price_tables);
-
 	for (int number = 1;; ++number)
 	{
 		char *name = psprintf("LISTING_STATS_%d", number);
-		bool used = false;
-
-		for (const Oid table : each<Oid>(tables))
-			used = used || OidIsValid(get_trigger_oid(table, name, true));
-		if (!used)
+		if (!is_used(name, listing) && !is_used(name, price))
 			return name;
 	}
 }
@@ -78,7 +83,7 @@ make_trigger(const TriggerMaker &maker, Oid table, const char *function, const c
 		// One that is missing gets the name that the others have, if that is free.
 		const char *usual =
 			truncate ? psprintf("%s_truncate", maker.existing->tgname) : maker.existing->tgname;
-		if (!OidIsValid(get_trigger_oid(table, usual, true)))
+		if (!is_used(usual, table))
 			name = usual;
 	}
 	if (maker.replication != '\0')
@@ -113,7 +118,7 @@ create_triggers(const Attachment &attachment, const Trigger *existing, char repl
 	List *tables = find_all_inheritors(attachment.price, ShareRowExclusiveLock, nullptr);
 	List *all_tables = list_concat_copy(tables, list_make1_oid(attachment.listing));
 	const TriggerMaker maker = {
-		free_trigger_name(attachment.listing, tables),
+		free_trigger_name(attachment.listing, attachment.price),
 		definition_arguments(definition_of(attachment)), existing, replication,
 		existing == nullptr ? TRIGGER_FIRES_ON_ORIGIN : firing_of(all_tables, existing)};
 	const char *row_trigger = nullptr;
@@ -146,7 +151,7 @@ create_triggers(const Attachment &attachment, const Trigger *existing, char repl
 void
 create_part_triggers(Oid table, const Trigger *like)
 {
-	const TriggerMaker maker = {free_trigger_name(table, NIL), arguments_of(like), like,
+	const TriggerMaker maker = {free_trigger_name(table, table), arguments_of(like), like,
 	                            like->tgenabled == TRIGGER_DISABLED ? '\0' : like->tgenabled,
 	                            TRIGGER_FIRES_ON_ORIGIN};
 

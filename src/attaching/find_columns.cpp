@@ -109,7 +109,8 @@ is_unique(const Request &request, const AttrNumber *column, int count)
 			.not_null;
 	bool unique = false;
 
-	if (has_inheritance_children(request.price))
+	if (request.price->rd_rel->relkind == RELKIND_RELATION &&
+	    find_inheritance_children(RelationGetRelid(request.price), NoLock) != NIL)
 		return false;
 	for (const Oid oid : each<Oid>(RelationGetIndexList(request.price)))
 	{

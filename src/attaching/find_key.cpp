@@ -254,9 +254,11 @@ check_listing_key(const Request &request)
 			continue;
 		if (std::equal(referenced, referenced + count, named))
 			return;
-		take_key(request, *foreign_key, referred);
+		for (int i = 0; i < count; ++i)
+			referred[list_place(ColumnList::listing_key, i)] =
+				column_name(request.listing, referenced[i]);
 	}
-	if (referred[price_key] != nullptr)
+	if (referred[listing_key] != nullptr)
 		ereport(ERROR, (errcode(ERRCODE_INVALID_FOREIGN_KEY),
 		                errmsg("the key of table \"%s\" refers to %s of table \"%s\" and not to %s",
 		                       RelationGetRelationName(request.price),

@@ -281,7 +281,7 @@ remove_lost(const Affected &affected, Definition *definition, const DroppedObjec
 }
 
 void
-follow_dropped_columns(const Affected &affected)
+follow_dropped_columns(const Affected &affected, bool has_waited)
 {
 	const Trigger *trigger = trigger_by_oid(affected.trigger);
 	const DroppedObject *lost_target = nullptr;
@@ -311,13 +311,22 @@ follow_dropped_columns(const Affected &affected)
 	else if (needed == nullptr && lost_target != nullptr && OidIsValid(other))
 	{
 		const bool on_listing = affected.side == Side::listing;
-		LockRelationOid(other, RowExclusiveLock);
-		find_all_inheritors(other, RowExclusiveLock, nullptr);
-		if (!rewrite_arguments(on_listing ? affected.table : other,
-		                       on_listing ? other : affected.table, trigger, definition))
-			ereport(ERROR,
-			        (errcode(ERRCODE_LOCK_NOT_AVAILABLE),
-			         errmsg("another session is changing table \"%s\"", get_rel_name(other))));
+		const Oid listing = on_listing ? affected.table : other;
+		const Oid price = on_listing ? other : affected.table;
+		if (!has_waited)
+		{
+			LockRelationOid(other, RowExclusiveLock);
+			find_all_inheritors(other, RowExclusiveLock, nullptr);
+			LockDatabaseObject(TriggerRelationId,
+			                   find_trigger(price, price_changed, trigger, false)->tgoid, 0,
+			                   AccessExclusiveLock);
+			follow_dropped_columns(affected, true);
+			return;
+		}
+		if (!rewrite_arguments(listing, price, trigger, definition))
+			ereport(ERROR, (errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			                errmsg("another session has changed the triggers of table \"%s\"",
+			                       get_rel_name(other))));
 		ereport(NOTICE, (errmsg("column \"%s\" of table \"%s\" is dropped and no longer kept",
 		                        lost_target->name, table)));
 	}
@@ -331,7 +340,7 @@ follow_columns_of(Oid table, const List *objects)
 		const Side side = is_of_side(trigger, Side::price) ? Side::price : Side::listing;
 		const Affected affected = {table, trigger->tgoid, side, objects};
 		if (is_of_side(trigger, side))
-			without_failing([&affected] { follow_dropped_columns(affected); });
+			without_failing([&affected] { follow_dropped_columns(affected, false); });
 	}
 }
 

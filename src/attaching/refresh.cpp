@@ -358,6 +358,12 @@ start_attachment(Refresh *refresh, AttrNumber kept)
 	progress->kept = attachment.column[first_kept(attachment, is_target)].attnum;
 	progress->key = attachment.column[price_key].attnum;
 	progress->total = count_keys(*refresh, attachment);
+	for (int i = first_target; i < end_of_targets; ++i)
+	{
+		const AttrNumber attnum = attachment.column[i].attnum;
+		if (attnum != 0 && attnum != progress->kept)
+			forget_progress(*progress, attnum);
+	}
 	write_progress(*progress);
 	MemoryContextSwitchTo(old);
 	SPI_commit();

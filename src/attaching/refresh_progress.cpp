@@ -7,16 +7,35 @@ namespace listing_stats {
 
 namespace {
 
-constexpr const char *statement =
+constexpr const char *write_statement =
 	"INSERT INTO listing_stats._refresh_progress AS p"
 	" (listing, price, kept, key, started, updated, done, total, changed, finished)"
 	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
 	" ON CONFLICT (listing, price, kept) DO UPDATE"
 	" SET (key, started, updated, done, total, changed, finished) = ROW(excluded.key,"
 	" excluded.started, excluded.updated, excluded.done, excluded.total, excluded.changed, "
-    "excluded.finished)";
+	"excluded.finished)";
 
 constexpr int parameters = 10;
+
+constexpr const char *forget_statement =
+	"DELETE FROM listing_stats._refresh_progress WHERE listing OPERATOR(pg_catalog.=) $1 AND price"
+	" OPERATOR(pg_catalog.=) $2 AND kept OPERATOR(pg_catalog.=) $3";
+
+// Nobody else may write it.
+void
+run_as_owner_of_progress(const char *statement, int count, Oid *type, Datum *value, int expected)
+{
+	const Oid schema = get_namespace_oid("listing_stats", false);
+	const Actor before = act_as(relation_owner(get_relname_relid("_refresh_progress", schema)));
+
+	SPI_connect();
+	const int result = SPI_execute_with_args(statement, count, type, value, nullptr, false, 0);
+	if (result != expected)
+		elog(ERROR, "a statement of listing_stats failed: %s", SPI_result_code_string(result));
+	SPI_finish();
+	resume_as(before);
+}
 
 // "2 h 5 min", "5 min 10 s", "10 s"
 const char *
@@ -59,16 +78,18 @@ write_progress(const Progress &progress)
 		Int64GetDatum(progress.done),          Int64GetDatum(progress.total),
 		Int64GetDatum(progress.changed),       BoolGetDatum(progress.finished),
 	};
-	// Nobody else may write it.
-	const Oid schema = get_namespace_oid("listing_stats", false);
-	const Actor before = act_as(relation_owner(get_relname_relid("_refresh_progress", schema)));
 
-	SPI_connect();
-	const int result = SPI_execute_with_args(statement, parameters, type, value, nullptr, false, 0);
-	if (result != SPI_OK_INSERT)
-		elog(ERROR, "a statement of listing_stats failed: %s", SPI_result_code_string(result));
-	SPI_finish();
-	resume_as(before);
+	run_as_owner_of_progress(write_statement, parameters, type, value, SPI_OK_INSERT);
+}
+
+void
+forget_progress(const Progress &progress, AttrNumber kept)
+{
+	Oid type[] = {OIDOID, OIDOID, INT2OID};
+	Datum value[] = {ObjectIdGetDatum(progress.listing), ObjectIdGetDatum(progress.price),
+	                 Int16GetDatum(kept)};
+
+	run_as_owner_of_progress(forget_statement, lengthof(type), type, value, SPI_OK_DELETE);
 }
 
 double

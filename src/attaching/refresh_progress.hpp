@@ -22,6 +22,9 @@ struct Progress
 // Writes the row of the attachment, for others to see when the transaction commits.
 void write_progress(const Progress &progress);
 
+// Forgets what was kept of an attachment under another of its columns, which was its first then.
+void forget_progress(const Progress &progress, AttrNumber kept);
+
 // Seconds since it started.
 double seconds_taken(const Progress &progress);
 

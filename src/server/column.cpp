@@ -288,6 +288,22 @@ primary_key_column(Relation relation, const AttrNumber *without, int count)
 	return found;
 }
 
+Node *
+stored_expression(Oid index, AttrNumber attribute)
+{
+	bool is_null = true;
+	Node *expression = nullptr;
+	HeapTuple tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(index));
+
+	if (!HeapTupleIsValid(tuple))
+		return nullptr;
+	const Datum stored = SysCacheGetAttr(INDEXRELID, tuple, attribute, &is_null);
+	if (!is_null)
+		expression = static_cast<Node *>(stringToNode(TextDatumGetCString(stored)));
+	ReleaseSysCache(tuple);
+	return expression;
+}
+
 char *
 qualified_operator(Oid operator_oid)
 {

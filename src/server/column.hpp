@@ -119,6 +119,11 @@ joined(int count, const char *separator, const Text &text)
 	return out.data;
 }
 
+// What pg_index has of an index as "attribute", its expressions (Anum_pg_index_indexprs) or its
+// predicate (Anum_pg_index_indpred): nullptr, nothing.  The relation cache has it simplified, which
+// runs functions of the owner's.
+Node *stored_expression(Oid index, AttrNumber attribute);
+
 // An operator as SQL has it whatever the search_path is: "OPERATOR(schema.name)".
 char *qualified_operator(Oid operator_oid);
 

@@ -13,19 +13,24 @@ namespace {
 
 constexpr int max_buckets = 100000;
 
-// (lowest * (buckets - number) + highest * number) / buckets, divided first, so that nothing
-// overflows, with decimals enough that the bound is rounded once.
+// (lowest * (buckets - number) + highest * number) / buckets.  It is divided first, so that nothing
+// overflows, and with more decimals than the bound is rounded to, as far as division gives them.
 Numeric
 bound_of(Numeric lowest, Numeric highest, int number, int buckets, int scale)
 {
 	int decimals = scale + 2;
 	for (int rest = buckets; rest >= 10; rest /= 10)
 		++decimals;
+	const int decimals_of_share = 2 * decimals - scale;
 	const auto share = [=](Numeric value, int times) {
-		return multiply(divide(show_scale(value, 2 * decimals - scale), make_numeric(buckets, 0)),
+		return multiply(divide(show_scale(value, decimals_of_share), make_numeric(buckets, 0)),
 		                make_numeric(times, 0));
 	};
-	Numeric bound = add(share(lowest, buckets - number), share(highest, number));
+	Numeric bound =
+		decimals_of_share <= NUMERIC_MAX_DISPLAY_SCALE
+			? add(share(lowest, buckets - number), share(highest, number))
+			: interpolate(lowest, highest,
+	                      divide(make_numeric(number, 0), make_numeric(buckets, 0)), scale);
 	bound = DatumGetNumeric(
 		DirectFunctionCall2(numeric_round, NumericGetDatum(bound), Int32GetDatum(decimals)));
 	return show_scale(trim_scale(bound), scale);

@@ -114,8 +114,8 @@ Definition definition_of(const Attachment &attachment);
 // What the trigger says, with names and condition as they are now if all of it resolves.
 Definition definition_now(Relation relation, const Trigger *trigger, Side side);
 
-// Whether there is a record, of this very table: inheritance children have that of their parent, and
-// what is restored has none.
+// Whether there is a record, of this very table: inheritance children have that of their parent,
+// and what is restored has none.
 bool record_is_of(const Definition &definition, Relation relation, Side side);
 
 // Whether tables inherit from price, which have foreign keys of their own or none.

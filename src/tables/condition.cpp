@@ -1,6 +1,7 @@
 // Conditions on prices, see condition.hpp.
 #include "tables/condition.hpp"
 
+#include "server/column.hpp"
 #include "server/roles.hpp"
 #include "server/subtransaction.hpp"
 
@@ -685,20 +686,12 @@ condition_columns(Node *condition)
 	return found;
 }
 
-// As it was stored: to have it simplified would run functions of the owner's.
 bool
 has_rows_of(Relation index, const Node *condition)
 {
-	bool is_null = false;
-	HeapTuple tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(RelationGetRelid(index)));
-	if (!HeapTupleIsValid(tuple))
-		return false;
-	const Datum stored = SysCacheGetAttr(INDEXRELID, tuple, Anum_pg_index_indpred, &is_null);
-	List *predicate =
-		is_null
-			? NIL
-			: make_ands_implicit(static_cast<Expr *>(stringToNode(TextDatumGetCString(stored))));
-	ReleaseSysCache(tuple);
+	List *predicate = make_ands_implicit(reinterpret_cast<Expr *>(
+		stored_expression(RelationGetRelid(index), Anum_pg_index_indpred)));
+
 	if (predicate == NIL || condition == nullptr)
 		return predicate == NIL && condition == nullptr;
 	return equal(predicate,

@@ -106,15 +106,11 @@ obstacle_of_indexes(Relation listing)
 {
 	const char *obstacle = nullptr;
 
-	for (const Oid oid : each<Oid>(RelationGetIndexList(listing)))
+	for (const Oid index : each<Oid>(RelationGetIndexList(listing)))
 	{
-		Relation index = index_open(oid, AccessShareLock);
-		if (runs_own_functions(reinterpret_cast<Node *>(RelationGetIndexExpressions(index)),
-		                       nullptr) ||
-		    runs_own_functions(reinterpret_cast<Node *>(RelationGetIndexPredicate(index)), nullptr))
-			obstacle = psprintf("index \"%s\" of listing calls a function",
-			                    RelationGetRelationName(index));
-		index_close(index, AccessShareLock);
+		if (runs_own_functions(stored_expression(index, Anum_pg_index_indexprs), nullptr) ||
+		    runs_own_functions(stored_expression(index, Anum_pg_index_indpred), nullptr))
+			obstacle = psprintf("index \"%s\" of listing calls a function", get_rel_name(index));
 	}
 	return obstacle;
 }

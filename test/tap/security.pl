@@ -223,7 +223,8 @@ as('plain', q{
 	CREATE INDEX ON listing (last_price) WHERE yes(1);
 	DELETE FROM seen;
 });
-for my $call (q{CALL listing_stats.refresh('m.listing', 'm.price')}, q{CALL listing_stats.refresh('m.listing', 'm.price', only_in => 'm.price')}, q{SELECT listing_stats.attach('m.listing', 'm.price', price_count => 'n')})
+for my $call (q{CALL listing_stats.refresh('m.listing', 'm.price')}, q{CALL listing_stats.refresh('m.listing', 'm.price', only_in => 'm.price')}, q{SELECT listing_stats.attach('m.listing', 'm.price', price_count => 'n')},
+	q{SELECT * FROM listing_stats.attachments}, q{SELECT * FROM listing_stats.check()})
 {
 	$node->safe_psql('market', "DELETE FROM m.seen; $call");
 	is($node->safe_psql('market', q{SELECT string_agg(who, ' ') FROM m.seen WHERE who <> 'plain'}), '', "a cursor that planning keeps does not run as who calls $call");
