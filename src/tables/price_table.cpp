@@ -155,7 +155,7 @@ columns_of(const Attachment &attachment)
 }
 
 // How well an attachment fits what the caller named: by its value, by its time, and then one of all
-// prices says more of the table than one of some.
+// prices says more of the table than one of some, or of those that are known.
 int
 fit_of(const Attachment &attachment, const ColumnNames &names)
 {
@@ -163,8 +163,8 @@ fit_of(const Attachment &attachment, const ColumnNames &names)
 		return name != nullptr && strcmp(name, NameStr(attachment.column[column].name)) == 0;
 	};
 
-	return 4 * names_own(names.value, price_value) + 2 * names_own(names.at, price_at) +
-	       (attachment.condition == nullptr ? 1 : 0);
+	return 8 * names_own(names.value, price_value) + 4 * names_own(names.at, price_at) +
+	       2 * (attachment.condition == nullptr) + (attachment.skip_null ? 0 : 1);
 }
 
 // The column, price_at or price_value, in which the attachments differ and which the caller has to

@@ -994,24 +994,27 @@ sub verification
 # What is asked of an attachment's prices: the type of the key, some keys, an expression of the price as numeric, and which rows count.
 sub question
 {
-	my ($a, $most) = @_;
-	my ($type) = map { $_->{type} } $a->{key_column} // $m->{table}{ $a->{p} }{ $a->{key} =~ s/.*\.//r };
-	my $has_time = $a->{at_type} !~ /int|numeric/;
+	my ($of, $most) = @_;
+	my ($type) = map { $_->{type} } $of->{key_column} // $m->{table}{ $of->{p} }{ $of->{key} =~ s/.*\.//r };
+	my $has_time = $of->{at_type} !~ /int|numeric/;
 	my $as_of = $has_time && chance(0.5)
 		? (chance(0.1) ? pick("'infinity'", "'-infinity'", "'2100-01-01'") : literal(time_text('timestamptz', between(-2, $m->{big} ? pick(14, 400) : 14)))) . '::timestamptz' : undef;
 	# Where there are several of a key, the value is named.
-	my $several = grep { @{ $_->{keys} } == 1 && $_->{key} eq $a->{key} && $_ != $a } @{ $m->{attachments} };
+	my $several = grep { @{ $_->{keys} } == 1 && $_->{key} eq $of->{key} && $_ != $of } @{ $m->{attachments} };
 	# And the key, where a row is of several.
-	my $other_keys = grep { $_->{p} eq $a->{p} && "@{ $_->{keys} }" ne "@{ $a->{keys} }" } @{ $m->{attachments} };
-	my @where = $a->{null_value} eq 'skip' && !$several ? "p.{$a->{value}} IS DISTINCT FROM NULL" : ();
+	my $other_keys = grep { $_->{p} eq $of->{p} && "@{ $_->{keys} }" ne "@{ $of->{keys} }" } @{ $m->{attachments} };
+	# Of several attachments of that value, one of all prices is read, with or without a condition, before one of those that are known.
+	my ($read) = sort { !!$a->{condition} <=> !!$b->{condition} || ($a->{null_value} eq 'skip') <=> ($b->{null_value} eq 'skip') }
+		grep { @{ $_->{keys} } == 1 && $_->{key} eq $of->{key} && $_->{value} eq $of->{value} } @{ $m->{attachments} };
+	my @where = ($read // $of)->{null_value} eq 'skip' ? "p.{$of->{value}} IS DISTINCT FROM NULL" : ();
 	return {
 		ask => $key_types{$type}{ask}, type => $key_types{$type}{type} // $type, has_time => $has_time, as_of => $as_of,
 		keys => [ map { literal(key_text($type, any_key())) } 1 .. between(0, $most) ],
-		numeric => $a->{value_type} =~ /double|real/ ? "p.{$a->{value}}::text::numeric" : "p.{$a->{value}}::numeric",
-		known => \@where, until => $as_of ? "p.{$a->{at}} <= ($as_of)::$a->{at_type}" : 'true',
-		names_value => $several ? ', value => ' . literal($m->{name}{ $a->{value} }) : '',
-		names_key => $m->{several}{ $a->{p} } || $several || $other_keys || chance(0.3),
-		newest => "p.{$a->{at}} DESC NULLS LAST, p.{$a->{tie}} DESC NULLS LAST" };
+		numeric => $of->{value_type} =~ /double|real/ ? "p.{$of->{value}}::text::numeric" : "p.{$of->{value}}::numeric",
+		known => \@where, until => $as_of ? "p.{$of->{at}} <= ($as_of)::$of->{at_type}" : 'true',
+		names_value => $several ? ', value => ' . literal($m->{name}{ $of->{value} }) : '',
+		names_key => $m->{several}{ $of->{p} } || $several || $other_keys || chance(0.3),
+		newest => "p.{$of->{at}} DESC NULLS LAST, p.{$of->{tie}} DESC NULLS LAST" };
 }
 
 # What a reading function gives and plain SQL does not, or the other way round; no row where they agree.
