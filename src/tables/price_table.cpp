@@ -155,7 +155,7 @@ columns_of(const Attachment &attachment)
 }
 
 // How well an attachment fits what the caller named: by its value, by its time, and then one of all
-// prices says more of the table than one of some, or of those that are known.
+// prices says more of the table than one of some.
 int
 fit_of(const Attachment &attachment, const ColumnNames &names)
 {
@@ -163,8 +163,8 @@ fit_of(const Attachment &attachment, const ColumnNames &names)
 		return name != nullptr && strcmp(name, NameStr(attachment.column[column].name)) == 0;
 	};
 
-	return 8 * names_own(names.value, price_value) + 4 * names_own(names.at, price_at) +
-	       2 * (attachment.condition == nullptr) + (attachment.skip_null ? 0 : 1);
+	return 4 * names_own(names.value, price_value) + 2 * names_own(names.at, price_at) +
+	       (attachment.condition == nullptr ? 1 : 0);
 }
 
 // The column, price_at or price_value, in which the attachments differ and which the caller has to
@@ -205,18 +205,20 @@ attachment_of_table(Relation relation, const KeyColumns &key, const ColumnNames 
 			                RelationGetRelationName(relation)),
 			         errhint("Name the one to use: \"%s\" or \"%s\".",
 			                 list_of(relation, columns_of(*found)), list_of(relation, own))));
-		if (found == nullptr || fit_of(*attachment, names) > fit_of(*found, names))
+		const int better =
+			found == nullptr ? 1 : fit_of(*attachment, names) - fit_of(*found, names);
+		if (better == 0 && ambiguous_column(*found, *attachment, names) != 0)
+			other = attachment;
+		// Of one value, all rows count rather than those where it is known.
+		else if (better > 0 || (better == 0 && found->skip_null && !attachment->skip_null))
 		{
 			found = attachment;
-			other = nullptr;
+			other = better > 0 ? nullptr : other;
 		}
-		else if (fit_of(*attachment, names) == fit_of(*found, names) &&
-		         ambiguous_column(*found, *attachment, names) != 0)
-			other = attachment;
 	}
-	if (other != nullptr)
+	if (const int column = other == nullptr ? 0 : ambiguous_column(*found, *other, names);
+	    column != 0)
 	{
-		const int column = ambiguous_column(*found, *other, names);
 		const char *argument = column == price_at ? "at" : "value";
 		ereport(ERROR, (errcode(ERRCODE_AMBIGUOUS_COLUMN),
 		                errmsg(column == price_at ? "table \"%s\" is attached with several times"
