@@ -343,6 +343,11 @@ CREATE INDEX by_hand ON price (listing_id, created DESC, id DESC) INCLUDE (value
 SELECT index FROM listing_stats.attach('listing', 'price', condition => $$kind IN ('ask', 'mid')$$);
 SELECT index FROM listing_stats.attachments WHERE price = 'price'::regclass;
 SELECT problem FROM listing_stats.check() WHERE price = 'price'::regclass;
+DROP TABLE price;
+-- a text of which PostgreSQL says that it is immutable, and which settings change
+CREATE TABLE price (id serial PRIMARY KEY, listing_id int REFERENCES listing, created date NOT NULL DEFAULT '2026-01-01', value int, f float8, r real, b bytea, t text);
+SELECT try($$f::text = '0.1234567'$$), try($$'x' || r = 'x1'$$), try($$b::text = 'a'$$), try($$quote_ident(t) = t$$);
+SELECT condition FROM listing_stats.attach('listing', 'price', condition => $$f = 0.1234567 AND r::numeric < 2 AND encode(b, 'hex') = 'ff'$$);
 DROP TABLE price, listing;
 -- made by hand, of a whole row and a system column
 CREATE TABLE listing (id int PRIMARY KEY, last_price int);

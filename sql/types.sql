@@ -232,4 +232,12 @@ BEGIN
 END $$;
 SELECT try_many('bigint', 'i'), try_many('smallint', 'i'), try_many('uuid', 'md5(i::text)::uuid'), try_many('text', $$'key ' || i$$), try_many('varchar(9) COLLATE "C"', $$'key ' || i$$),
     try_many('numeric', 'i'), try_many('date', $$date '2026-01-01' + i$$);
+-- a name, which is a cstring in the key of an index
+CREATE TABLE listing (k int PRIMARY KEY);
+CREATE TABLE price (id serial PRIMARY KEY, k int NOT NULL REFERENCES listing, t timestamptz NOT NULL, v name);
+CREATE INDEX ON price (k, t DESC, id DESC, v);
+SELECT last_price FROM listing_stats.attach('listing', 'price', at => 't', value => 'v', last_price => 'last');
+INSERT INTO listing SELECT generate_series(1, 100);
+INSERT INTO price (k, t, v) SELECT i, '2026-01-01', 'name ' || i FROM generate_series(1, 100) i;
+SELECT count(*), count(DISTINCT last), (SELECT count(*) FROM listing_stats.verify('listing', 'price')), count(*) FILTER (WHERE record_image_ne(ROW(last), ROW(last::text::name))) FROM listing;
 DROP SCHEMA types, types_citext CASCADE;

@@ -5,8 +5,8 @@
 // neither.  A part that ceases to be one keeps what it was given, for nothing.  And no trigger sees
 // what a part brings along or takes away: a warning says which call puts that right.
 //
-// Nothing is waited for.  The command has locked the part so strongly that it need not be; a table
-// below it is left alone if it is not free.
+// Nothing is waited for, except as wait_for_listings() says.  The command has locked the part so
+// strongly that it need not be; a table below it is left alone if it is not free.
 #include "attaching/attach_triggers.hpp"
 #include "attaching/follow_changes.hpp"
 #include "server/roles.hpp"
@@ -98,6 +98,25 @@ has_stayed(const Part &part, Oid table, Oid price)
 	return !part.comes && attached_root(table, part.trigger) == price;
 }
 
+// From the first inheritance child on a foreign key does not say that prices have listings. While
+// it did, who brought a listing did not make prices that come before it wait: so these transactions
+// are waited for here.
+void
+wait_for_listings(const Part &part, Oid listing, Oid price)
+{
+	bool refers = false;
+
+	if (!part.comes || part.whole != price || get_rel_relispartition(part.table) ||
+	    list_length(find_inheritance_children(price, NoLock)) != 1)
+		return;
+	Relation relation = relation_open(price, NoLock);
+	for (const ForeignKeyCacheInfo *foreign_key : foreign_keys(relation))
+		refers = refers || foreign_key->confrelid == listing;
+	relation_close(relation, NoLock);
+	if (refers)
+		LockRelationOid(listing, ShareLock);
+}
+
 void
 follow_part(const Part &part)
 {
@@ -109,6 +128,7 @@ follow_part(const Part &part)
 	if (!OidIsValid(listing) || is_distributed(part.table) || is_distributed(price) ||
 	    has_stayed(part, part.table, price))
 		return;
+	wait_for_listings(part, listing, price);
 	warn_of_rows(part, listing, price);
 	SPI_connect();
 	for (const Oid table : each<Oid>(find_all_inheritors(part.table, NoLock, nullptr)))

@@ -302,7 +302,8 @@ LeafReader<Column>::LeafReader(const PriceTable &table, Relation heap, Relation 
 	value_length_ = value->attlen;
 	for (int i = 0; i < index->rd_index->indnatts; ++i)
 	{
-		if (index->rd_index->indkey.values[i] == table.value.attnum)
+		if (index->rd_index->indkey.values[i] == table.value.attnum &&
+		    TupleDescAttr(RelationGetDescr(index), i)->atttypid == value->atttypid)
 			value_position_ = i + 1;
 	}
 }

@@ -189,6 +189,7 @@ resolve_keys(Definition *definition, Relation listing, Relation price, bool reco
 	}
 	const Oid constraint = find_foreign_key(price, key, result->key_columns,
 	                                        RelationGetRelid(listing), so_far, referenced);
+	result->any_foreign_key = OidIsValid(constraint);
 	result->foreign_key =
 		OidIsValid(constraint) && !has_inheritance_children(price) && is_checked(price, constraint);
 	for (int i = 0; i < result->key_columns; ++i)

@@ -51,7 +51,8 @@ struct Attachment : Options
 	NameData price_name;
 	Oid owner;  // of both tables
 	ResolvedColumn column[column_count];
-	bool foreign_key;  // from price to listing, checked for all that we see
+	bool foreign_key;      // from price to listing, checked for all that we see
+	bool any_foreign_key;  // from price to listing, checked or not
 
 	// Which prices count, as it reads now; nullptr: all.
 	const char *condition;

@@ -289,6 +289,14 @@ is_called_exactly(const Named &named, bool with_array)
 	return true;
 }
 
+// PostgreSQL calls these immutable nevertheless.
+bool
+depends_on_settings(Oid function, void *)
+{
+	return function == F_FLOAT4OUT || function == F_FLOAT8OUT || function == F_BYTEAOUT ||
+	       function == F_QUOTE_IDENT;
+}
+
 bool
 check_names(Node *node, void *context)
 {
@@ -305,6 +313,13 @@ check_names(Node *node, void *context)
 		        (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 		         errmsg("condition \"%s\" names a field of a composite value", scrutiny.text),
 		         errhint("Name ordinary columns of the table.")));
+	if (check_functions_in_node(node, depends_on_settings, nullptr))
+		ereport(
+			ERROR,
+			(errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
+		     errmsg("condition \"%s\" makes a text whose form depends on settings", scrutiny.text),
+		     errhint("Compare the value itself: a floating-point number, or one as numeric; "
+		             "bytes, or what encode() makes of them.")));
 	const Oid type = converted_to(node);
 	if (OidIsValid(type) && !is_read_by_the_server(type))
 		ereport(ERROR, (errcode(ERRCODE_FEATURE_NOT_SUPPORTED),

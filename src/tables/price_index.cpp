@@ -202,12 +202,14 @@ find_index(Oid table, const Attachment &attachment, bool (*serves)(Relation, con
 	return found;
 }
 
+// As it is in the table: a name is a cstring in a key of an index.
 bool
-has_column(Relation index, AttrNumber attnum)
+has_column(Relation index, const ResolvedColumn &column)
 {
 	for (int i = 0; i < index->rd_index->indnatts; ++i)
 	{
-		if (index->rd_index->indkey.values[i] == attnum)
+		if (index->rd_index->indkey.values[i] == column.attnum &&
+		    TupleDescAttr(RelationGetDescr(index), i)->atttypid == column.type)
 			return true;
 	}
 	return false;
@@ -220,7 +222,7 @@ serves_leaves(Relation index, const PriceTable &table)
 	return is_complete_btree(index) && is_sorted_by(index, 0, table.key, false) &&
 	       is_sorted_by(index, 1, table.at, true) &&
 	       (!is_tie(table.at, table.tie) || is_sorted_by(index, 2, table.tie, true)) &&
-	       (!table.skip_null || table.value.not_null || has_column(index, table.value.attnum));
+	       (!table.skip_null || table.value.not_null || has_column(index, table.value));
 }
 
 bool
@@ -327,7 +329,7 @@ choose_leaf_index(Relation relation, PriceTable *table)
 	for (const Oid oid : each<Oid>(RelationGetIndexList(relation)))
 	{
 		Relation index = index_open(oid, AccessShareLock);
-		const bool covers = value != 0 && has_column(index, value);
+		const bool covers = value != 0 && has_column(index, table->value);
 		if ((covers || !OidIsValid(table->index)) && serves_leaves(index, *table))
 			table->index = RelationGetRelid(index);
 		index_close(index, AccessShareLock);
@@ -352,7 +354,7 @@ find_indexed(const PriceTable &table, int *order)
 		Indexed here = keys > 0 ? Indexed::by_key : Indexed::not_at_all;
 		if (keys == columns && form->indnkeyatts > columns &&
 		    form->indkey.values[columns] == table.at.attnum && has_one_direction(index, columns))
-			here = has_order(index, table, own_order) && has_column(index, table.value.attnum)
+			here = has_order(index, table, own_order) && has_column(index, table.value)
 			           ? Indexed::in_order
 			           : Indexed::by_time;
 		if (here > found)

@@ -652,8 +652,9 @@ handle_missing(const Work &work, const PendingKey *missing, Size count, bool has
 			write_locked(attachment, found, nullptr);
 		missing = split_missing(&late, found, &count);
 	}
-	// Otherwise the lock has whoever brings a listing see these prices.
-	if (attachment->foreign_key)
+	// Otherwise the lock has whoever brings a listing see these prices.  It does not suffice where
+	// a foreign key is found to be checked meanwhile.
+	if (attachment->any_foreign_key)
 		add_late_keys(*attachment, work.side, missing, count, false);
 	return locks;
 }
