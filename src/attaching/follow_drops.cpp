@@ -317,9 +317,10 @@ follow_dropped_columns(const Affected &affected, bool has_waited)
 		{
 			LockRelationOid(other, RowExclusiveLock);
 			find_all_inheritors(other, RowExclusiveLock, nullptr);
-			LockDatabaseObject(TriggerRelationId,
-			                   find_trigger(price, price_changed, trigger, false)->tgoid, 0,
-			                   AccessExclusiveLock);
+			// The one that lock_triggers() takes.  It can have gone while the table was waited for.
+			const Trigger *half = find_trigger(price, price_changed, trigger, false);
+			if (half != nullptr)
+				LockDatabaseObject(TriggerRelationId, half->tgoid, 0, AccessExclusiveLock);
 			follow_dropped_columns(affected, true);
 			return;
 		}
