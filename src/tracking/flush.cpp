@@ -3,8 +3,8 @@
 // In this order, and never otherwise: sort the keys; lock all their listings FOR NO KEY UPDATE in
 // that order, also those that will not change; take a new snapshot; recompute from the prices;
 // write what differs.  Whoever changes a price of a listing holds that lock until it commits, so
-// the snapshot taken after it sees all that can no longer change.  A listing that comes meanwhile
-// is locked out of order, except where others are, only if nobody has to be waited for.
+// the snapshot taken after it sees all that can no longer change.  Only a listing that has come
+// meanwhile is out of that order: see handle_missing().
 #include "tracking/flush.hpp"
 
 #include "tracking/direct_path.hpp"
