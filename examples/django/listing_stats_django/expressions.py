@@ -91,7 +91,7 @@ class Table(models.Expression):
 
     def as_sql(self, compiler, connection):
         name = connection.ops.quote_name(self.model._meta.db_table)
-        return '%s::regclass', [name]
+        return '%s::regclass', (name,)
 
 
 class LatestPrice(models.Func):

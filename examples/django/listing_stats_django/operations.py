@@ -10,8 +10,10 @@ KEPT = ('last_price', 'last_price_at', 'previous_price', 'lowest_price',
 
 
 class ListingStatsExtension(CreateExtension):
-    def __init__(self):
-        self.name = 'listing_stats'
+    """hints are those for routers, which Django takes from 6.0 on."""
+
+    def __init__(self, **hints):
+        super().__init__('listing_stats', **hints)
 
 
 class Keeping(Operation):

@@ -2,8 +2,10 @@ import json
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 from io import StringIO
+from unittest import mock
 
 from django.contrib.auth.models import User
+from django.contrib.postgres.operations import CreateExtension
 from django.core import serializers
 from django.core.management import call_command
 from django.db import connection
@@ -17,7 +19,9 @@ from django.test import TestCase, TransactionTestCase
 from listing_stats_django import (
     Attach, Earliest, KeptBooleanField, KeptDecimalField, KeptFloatField,
     KeptIntegerField, KeptJSONField, KeptTextField, KeptUUIDField, Latest,
-    LatestPrice, Median, Percentile, Percentiles, PriceSummary, page_json)
+    LatestPrice, ListingStatsExtension, Median, Percentile, Percentiles,
+    PriceSummary, page_json)
+from listing_stats_django.expressions import Table
 from recipes.models import (
     LatestRate, Offer, Product, Rate, Stocked, StorePrice)
 
@@ -262,6 +266,11 @@ class ExpressionTests(RecipeTests):
         finally:
             call_attach()
 
+    def test_parameters_are_a_tuple(self):
+        """As Django 6 has them."""
+        sql, params = Table(Offer).as_sql(None, connection)
+        self.assertEqual(params, ('"recipes_offer"',))
+
     def test_page(self):
         def page(products, *limits, **options):
             return json.loads(page_json(products, *limits, **options),
@@ -401,6 +410,20 @@ class OperationTests(TransactionTestCase):
         self.assertEqual((again.listing, again.price),
                          ('Product', 'other.Offer'))
         self.assertIsInstance(again.fields[0][1], KeptTextField)
+
+    def test_the_extension_is_made_as_django_6_makes_it(self):
+        def init(self, name, hints=None):
+            self.name, self.hints = name, hints or {}
+
+        operation = ListingStatsExtension()
+        self.assertEqual(operation.name, 'listing_stats')
+        self.assertEqual(operation.deconstruct()[2], {})
+        with mock.patch.object(CreateExtension, '__init__', init):
+            self.assertEqual(ListingStatsExtension().hints, {})
+            operation = ListingStatsExtension(hints={'only': 'shop'})
+        self.assertEqual(operation.hints, {'only': 'shop'})
+        self.assertEqual(operation.deconstruct()[2],
+                         {'hints': {'only': 'shop'}})
 
     def test_sql_can_be_shown(self):
         # Of tables that are not there yet.
