@@ -1,5 +1,6 @@
 """Migration operations that attach, and detach when they are reversed."""
 from django.contrib.postgres.operations import CreateExtension
+from django.db import router
 from django.db.migrations import AddField
 from django.db.migrations.operations.base import Operation
 from django.db.models import Q
@@ -42,18 +43,29 @@ class Keeping(Operation):
 
     def allowed(self, schema_editor, models):
         connection = schema_editor.connection
+        # The router alone: tables of unmanaged models are attached, too.
         return connection.vendor == 'postgresql' and all(
-            self.allow_migrate_model(connection.alias, model)
+            not model._meta.swapped
+            and router.allow_migrate_model(connection.alias, model)
             for model in models)
+
+    def steps(self, app_label, state):
+        """The additions, each with the states before and after it: a table
+        that is made anew, as in SQLite, has the fields of those before."""
+        label, additions = self.additions(app_label)
+        for addition in additions:
+            after = state.clone()
+            addition.state_forwards(label, after)
+            yield label, addition, state, after
+            state = after
 
     def database_forwards(self, app_label, schema_editor, from_state,
                           to_state):
+        for label, addition, before, after in self.steps(
+                app_label, from_state):
+            addition.database_forwards(label, schema_editor, before, after)
         listing, price = self.models(app_label, to_state)
         if self.allowed(schema_editor, (listing, price)):
-            label, additions = self.additions(app_label)
-            for addition in additions:
-                addition.database_forwards(label, schema_editor, from_state,
-                                           to_state)
             call(schema_editor, self.function,
                  self.arguments(schema_editor, listing, price))
 
@@ -62,10 +74,9 @@ class Keeping(Operation):
         listing, price = self.models(app_label, from_state)
         if self.allowed(schema_editor, (listing, price)):
             self.detach(schema_editor, listing, price)
-            label, additions = self.additions(app_label)
-            for addition in additions:
-                addition.database_backwards(label, schema_editor, from_state,
-                                            to_state)
+        for label, addition, before, after in reversed(
+                list(self.steps(app_label, to_state))):
+            addition.database_backwards(label, schema_editor, after, before)
 
     def arguments(self, schema_editor, listing, price):
         """Those of the SQL function, by name: of fields their columns."""

@@ -8,10 +8,12 @@ from django.contrib.auth.models import User
 from django.contrib.postgres.operations import CreateExtension
 from django.core import serializers
 from django.core.management import call_command
-from django.db import connection
-from django.db.migrations import Migration
+from django.db import connection, connections, models
+from django.db.backends.sqlite3.base import DatabaseWrapper
+from django.db.migrations import CreateModel, Migration, RunSQL
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.writer import MigrationWriter
+from django.db.migrations.state import ProjectState
 from django.db.models import Q
 from django.forms import modelform_factory
 from django.test import TestCase, TransactionTestCase
@@ -347,6 +349,20 @@ def call_attach():
             operation.database_forwards('recipes', editor, state, state)
 
 
+def apply(state, *operations, using=connection):
+    """Runs them as a migration; returns a function that reverses it."""
+    migration = Migration('later', 'shop')
+    migration.operations = operations
+    with using.schema_editor() as editor:
+        migration.apply(state.clone(), editor)
+
+    def unapply():
+        with using.schema_editor() as editor:
+            migration.unapply(state.clone(), editor)
+
+    return unapply
+
+
 def migrate(*target):
     call_command('migrate', 'recipes', *target, verbosity=0)
 
@@ -436,6 +452,62 @@ class OperationTests(TransactionTestCase):
                          backwards='--backwards' in arguments, stdout=output)
             self.assertIn('listing_stats.', output.getvalue())
         self.assertIn('price_count => ', output.getvalue())
+
+    def test_unmanaged_models(self):
+        """Their tables are somebody else's, and attached as others are."""
+        tables = RunSQL(
+            ['CREATE TABLE thing (id int PRIMARY KEY, last_price int)',
+             'CREATE TABLE seen (id int PRIMARY KEY, created date NOT NULL, '
+             'value int, thing_id int REFERENCES thing)'],
+            ['DROP TABLE seen', 'DROP TABLE thing'])
+        operations = [tables, *(
+            CreateModel(name, [('id', models.IntegerField(primary_key=True)),
+                               *fields],
+                        options={'managed': False, 'db_table': name.lower()})
+            for name, fields in (
+                ('Thing', [('last_price', KeptIntegerField())]),
+                ('Seen', [('created', models.DateField()),
+                          ('value', models.IntegerField()),
+                          ('thing', models.ForeignKey(
+                              'Thing', on_delete=models.CASCADE))]))),
+            Attach('Thing', 'Seen')]
+        unapply = apply(ProjectState(), *operations)
+        self.assertEqual(query(
+            "SELECT last_price FROM listing_stats.attachments "
+            "WHERE listing = 'thing'::regclass"), [('last_price',)])
+        unapply()
+
+    def test_another_database_has_the_fields_of_the_operation(self):
+        other = DatabaseWrapper(
+            {**connection.settings_dict, 'ENGINE': 'django.db.backends.sqlite3',
+             'NAME': ':memory:', 'OPTIONS': {}}, 'other')
+        connections['other'] = other
+        self.addCleanup(connections.__delitem__, 'other')
+        self.addCleanup(other.close)
+
+        def columns():
+            with other.cursor() as cursor:
+                return [column.name for column in
+                        other.introspection.get_table_description(
+                            cursor, 'shop_thing')]
+
+        thing = CreateModel('Thing', [
+            ('id', models.BigAutoField(primary_key=True))])
+        seen = CreateModel('Seen', [
+            ('id', models.BigAutoField(primary_key=True)),
+            ('thing', models.ForeignKey('Thing', on_delete=models.CASCADE))])
+        apply(ProjectState(), thing, seen, using=other)
+        state = ProjectState()
+        for operation in (thing, seen):
+            operation.state_forwards('shop', state)
+        unapply = apply(state, Attach(
+            'Thing', 'Seen', price_count='seen_count',
+            fields=[('last_price', KeptIntegerField()),
+                    ('seen_count', KeptIntegerField(null=False, default=0))]),
+            using=other)
+        self.assertEqual(columns(), ['id', 'last_price', 'seen_count'])
+        unapply()
+        self.assertEqual(columns(), ['id'])
 
     def test_the_role_of_another_database_is_not_asked(self):
         class Elsewhere:
