@@ -10,6 +10,11 @@ KEPT = ('last_price', 'last_price_at', 'previous_price', 'lowest_price',
         'highest_price', 'price_count', 'price_total', 'first_price')
 
 
+# The option of a model's state that says that an operation keeps fields of
+# it.  Django leaves options with such a name out of models.
+ATTACHED = '_listing_stats_attached'
+
+
 class ListingStatsExtension(CreateExtension):
     """hints are those for routers, which Django takes from 6.0 on."""
 
@@ -40,6 +45,13 @@ class Keeping(Operation):
         label, additions = self.additions(app_label)
         for addition in additions:
             addition.state_forwards(label, state)
+        self.options(app_label, state)[ATTACHED] = True
+
+    def options(self, app_label, state):
+        label, name = self.label(app_label, self.listing)
+        model = state.models.get((label, name.lower()))
+        # An application without migrations has no state.
+        return model.options if model else {ATTACHED: True}
 
     def allowed(self, schema_editor, models):
         connection = schema_editor.connection
@@ -73,7 +85,8 @@ class Keeping(Operation):
                            to_state):
         listing, price = self.models(app_label, from_state)
         if self.allowed(schema_editor, (listing, price)):
-            self.detach(schema_editor, listing, price)
+            self.detach(schema_editor, listing, price,
+                        ATTACHED not in self.options(app_label, to_state))
         for label, addition, before, after in reversed(
                 list(self.steps(app_label, to_state))):
             addition.database_backwards(label, schema_editor, after, before)
@@ -127,6 +140,9 @@ class Attach(Keeping):
     fields, a list of (name, field), adds them.
 
     In reverse nothing keeps these fields any longer, and others as before.
+    The first Attach of a listing keeps last_price unless it says otherwise,
+    and gives that up too.  What RunSQL attached before is not known here:
+    reverse by RunSQL what is added to that.
     """
 
     function = 'attach'
@@ -145,7 +161,7 @@ class Attach(Keeping):
             and name not in ('self', 'listing', 'price', 'fields',
                              '__class__')}
 
-    def detach(self, schema_editor, listing, price):
+    def detach(self, schema_editor, listing, price, is_first):
         quote = schema_editor.quote_name
         tables = [quote(model._meta.db_table) for model in (listing, price)]
         ours = {column(listing, self.named[name])
@@ -153,7 +169,8 @@ class Attach(Keeping):
         carried = self.named.get('carry')
         if carried and carried != 'none':
             ours |= {column(listing, kept) for kept in carried.values()}
-        ours = ours or {'last_price'}
+        if not ours or is_first and 'last_price' not in self.named:
+            ours.add('last_price')
         rest = None
         if not schema_editor.collect_sql:
             rest = what_else_is_kept(schema_editor, tables, ours)
@@ -184,7 +201,7 @@ class KeepLatest(Keeping):
             and name not in ('self', 'latest', 'price', 'fields',
                              '__class__')}
 
-    def detach(self, schema_editor, listing, price):
+    def detach(self, schema_editor, listing, price, is_first):
         schema_editor.execute(
             'SELECT listing_stats.detach(%s, %s)',
             [schema_editor.quote_name(model._meta.db_table)

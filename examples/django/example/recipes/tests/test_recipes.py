@@ -10,7 +10,8 @@ from django.core import serializers
 from django.core.management import call_command
 from django.db import connection, connections, models
 from django.db.backends.sqlite3.base import DatabaseWrapper
-from django.db.migrations import CreateModel, Migration, RunSQL
+from django.db.migrations import (
+    AddField, AlterField, CreateModel, Migration, RenameModel, RunSQL)
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.writer import MigrationWriter
 from django.db.migrations.state import ProjectState
@@ -410,6 +411,50 @@ class OperationTests(TransactionTestCase):
         migrate('zero')
         migrate()
         self.assertEqual(kept_columns(), every)
+
+    def test_a_column_that_is_not_named_is_given_up_with_the_first(self):
+        def kept():
+            return query(
+                'SELECT last_price, price_count FROM listing_stats.attachments '
+                "WHERE listing::text LIKE 'shop_%%'")
+
+        count = KeptIntegerField(null=False, default=0)
+        tables = [
+            CreateModel('Thing', [
+                ('id', models.BigAutoField(primary_key=True)),
+                ('last_price', models.IntegerField(null=True))]),
+            CreateModel('Seen', [
+                ('id', models.BigAutoField(primary_key=True)),
+                ('created', models.DateTimeField()),
+                ('value', models.IntegerField()),
+                ('thing', models.ForeignKey(
+                    'Thing', on_delete=models.CASCADE))]),
+            # Kept by hand before: the column stays.
+            AlterField('Thing', 'last_price', KeptIntegerField())]
+        state = ProjectState()
+        self.addCleanup(apply(state, *tables))
+        migration = Migration('tables', 'shop')
+        migration.operations = tables
+        state = migration.mutate_state(state)
+        unapply = apply(state, Attach('Thing', 'Seen', price_count='seen',
+                                      fields=[('seen', count)]))
+        self.assertEqual(kept(), [('last_price', 'seen')])
+        unapply()
+        self.assertEqual(kept(), [])
+
+        # Not with a later one, whatever became of the models between.
+        migration.operations = [Attach('Thing', 'Seen'),
+                                RenameModel('Seen', 'Quote'),
+                                RenameModel('Thing', 'Item')]
+        first = apply(state, *migration.operations)
+        state = migration.mutate_state(state)
+        later = apply(state, AddField('Item', 'seen', count),
+                      Attach('Item', 'Quote', price_count='seen'))
+        self.assertEqual(kept(), [('last_price', 'seen')])
+        later()
+        self.assertEqual(kept(), [('last_price', None)])
+        first()
+        self.assertEqual(kept(), [])
 
     def test_an_operation_can_be_written_again(self):
         """As squashmigrations does."""
