@@ -171,9 +171,11 @@ class Attach(Keeping):
             ours |= {column(listing, kept) for kept in carried.values()}
         if not ours or is_first and 'last_price' not in self.named:
             ours.add('last_price')
-        rest = None
-        if not schema_editor.collect_sql:
-            rest = what_else_is_kept(schema_editor, tables, ours)
+        rest = what_else_is_kept(schema_editor, tables, ours)
+        if schema_editor.collect_sql:
+            schema_editor.collected_sql.append(
+                '-- detach() ends all that these triggers keep. attach() keeps '
+                'the rest again, as it is in this database now.')
         schema_editor.execute(
             'SELECT listing_stats.detach(%s, %s, %s)', [*tables, min(ours)])
         if rest:
@@ -214,8 +216,18 @@ def column(model, name):
 
 def call(schema_editor, function, arguments):
     names = ', '.join(f'{name} => %s' for name in arguments)
-    schema_editor.execute(f'SELECT listing_stats.{function}({names})',
-                          list(arguments.values()))
+    statement = f'SELECT listing_stats.{function}({names})'
+    values = list(arguments.values())
+    if schema_editor.collect_sql:
+        # What Django makes of values to be shown has percent signs twice.
+        statement %= tuple(literal(schema_editor, value) for value in values)
+        values = None
+    schema_editor.execute(statement, values)
+
+
+def literal(schema_editor, value):
+    # quote_value() expects that a percent sign is sent with parameters.
+    return str(schema_editor.quote_value(value)).replace('%%', '%')
 
 
 def condition_sql(schema_editor, model, condition):
@@ -225,18 +237,21 @@ def condition_sql(schema_editor, model, condition):
     where = query.build_where(condition)
     sql, params = where.as_sql(query.get_compiler(connection=connection),
                                connection)
-    # quote_value() expects that a percent sign is sent with parameters.
-    return sql % tuple(str(schema_editor.quote_value(value)).replace('%%', '%')
-                       for value in params)
+    return sql % tuple(literal(schema_editor, value) for value in params)
 
 
 def what_else_is_kept(schema_editor, tables, ours):
     """The arguments of attach() for what an attachment of these columns
     keeps besides them; None if nothing."""
     with schema_editor.connection.cursor() as cursor:
+        # sqlmigrate shows SQL of what is not there yet.
+        cursor.execute("SELECT to_regclass('listing_stats.attachments')")
+        if cursor.fetchone() == (None,):
+            return None
         cursor.execute(
             'SELECT * FROM listing_stats.attachments '
-            'WHERE listing = %s::regclass AND price = %s::regclass', tables)
+            'WHERE listing = to_regclass(%s) AND price = to_regclass(%s)',
+            tables)
         names = [each[0] for each in cursor.description]
         rows = [dict(zip(names, row)) for row in cursor.fetchall()]
     for row in rows:

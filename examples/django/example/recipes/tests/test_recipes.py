@@ -486,6 +486,33 @@ class OperationTests(TransactionTestCase):
         self.assertEqual(operation.deconstruct()[2],
                          {'hints': {'only': 'shop'}})
 
+    def test_sql_that_is_shown_does_what_migrate_does(self):
+        def run_sql(name, **options):
+            output = StringIO()
+            call_command('sqlmigrate', 'recipes', name, stdout=output,
+                         **options)
+            with connection.cursor() as cursor:
+                cursor.execute(output.getvalue())
+
+        def attached():
+            return kept_columns(), query(
+                'SELECT condition FROM listing_stats.attachments '
+                "WHERE price = 'recipes_offer'::regclass")
+
+        self.addCleanup(migrate)
+        before = attached()
+        run_sql('0003', backwards=True)
+        backwards = attached()
+        self.assertNotEqual(backwards, before)
+        run_sql('0003')
+        self.assertEqual(attached(), before)
+        migrate('0002')
+        self.assertEqual(attached(), backwards)
+        migrate('0001')
+        run_sql('0002')
+        self.assertEqual(attached(), backwards)
+        migrate('0002', '--fake')
+
     def test_sql_can_be_shown(self):
         # Of tables that are not there yet.
         self.addCleanup(migrate)
@@ -497,6 +524,13 @@ class OperationTests(TransactionTestCase):
                          backwards='--backwards' in arguments, stdout=output)
             self.assertIn('listing_stats.', output.getvalue())
         self.assertIn('price_count => ', output.getvalue())
+        # Nor an extension.
+        call_command('migrate', 'myapp', '0002', verbosity=0)
+        output = StringIO()
+        call_command('sqlmigrate', 'recipes', '0002', backwards=True,
+                     stdout=output)
+        self.assertIn('detach(', output.getvalue())
+        self.assertIn('-- detach() ends all', output.getvalue())
 
     def test_unmanaged_models(self):
         """Their tables are somebody else's, and attached as others are."""
