@@ -5,7 +5,8 @@ from io import StringIO
 from unittest import mock
 
 from django.contrib.auth.models import User
-from django.contrib.postgres.operations import CreateExtension
+from django.contrib.postgres.operations import (
+    AddIndexConcurrently, CreateExtension)
 from django.core import serializers
 from django.core.management import call_command
 from django.db import connection, connections, models
@@ -350,15 +351,15 @@ def call_attach():
             operation.database_forwards('recipes', editor, state, state)
 
 
-def apply(state, *operations, using=connection):
+def apply(state, *operations, using=connection, atomic=True):
     """Runs them as a migration; returns a function that reverses it."""
     migration = Migration('later', 'shop')
-    migration.operations = operations
-    with using.schema_editor() as editor:
+    migration.operations, migration.atomic = operations, atomic
+    with using.schema_editor(atomic=atomic) as editor:
         migration.apply(state.clone(), editor)
 
     def unapply():
-        with using.schema_editor() as editor:
+        with using.schema_editor(atomic=atomic) as editor:
             migration.unapply(state.clone(), editor)
 
     return unapply
@@ -412,6 +413,45 @@ class OperationTests(TransactionTestCase):
         migrate()
         self.assertEqual(kept_columns(), every)
 
+    def make_tables(self, *more):
+        """Returns the state that has them."""
+        migration = Migration('tables', 'shop')
+        migration.operations = [
+            CreateModel('Thing', [
+                ('id', models.BigAutoField(primary_key=True))]),
+            CreateModel('Seen', [
+                ('id', models.BigAutoField(primary_key=True)),
+                ('created', models.DateTimeField()),
+                ('value', models.IntegerField()),
+                ('thing', models.ForeignKey(
+                    'Thing', on_delete=models.CASCADE))]), *more]
+        state = ProjectState()
+        self.addCleanup(apply(state, *migration.operations))
+        return migration.mutate_state(state)
+
+    def test_big_tables(self):
+        """The migrations that the README has for tables in use."""
+        state = self.make_tables()
+        thing = state.apps.get_model('shop', 'Thing').objects.create()
+        thing.seen_set.create(created=START, value=7)
+        index = models.Index(fields=['thing', '-created', '-id'],
+                             include=['value'], name='seen_latest')
+        for atomic, operations in (
+                (False, [AddIndexConcurrently('Seen', index)]),
+                (True, [AddField('Thing', 'last_price', KeptIntegerField()),
+                        Attach('Thing', 'Seen', backfill=False)]),
+                (False, [RunSQL("CALL listing_stats.refresh('shop_thing', "
+                                "'shop_seen')", RunSQL.noop)])):
+            migration = Migration('big', 'shop')
+            migration.operations = operations
+            self.addCleanup(apply(state, *operations, atomic=atomic))
+            state = migration.mutate_state(state)
+        thing = state.apps.get_model('shop', 'Thing').objects.get()
+        self.assertEqual(thing.last_price, 7)
+        self.assertEqual(query(
+            'SELECT index::text FROM listing_stats.attachments '
+            "WHERE listing = 'shop_thing'::regclass"), [('seen_latest',)])
+
     def test_a_column_that_is_not_named_is_given_up_with_the_first(self):
         def kept():
             return query(
@@ -419,23 +459,10 @@ class OperationTests(TransactionTestCase):
                 "WHERE listing::text LIKE 'shop_%%'")
 
         count = KeptIntegerField(null=False, default=0)
-        tables = [
-            CreateModel('Thing', [
-                ('id', models.BigAutoField(primary_key=True)),
-                ('last_price', models.IntegerField(null=True))]),
-            CreateModel('Seen', [
-                ('id', models.BigAutoField(primary_key=True)),
-                ('created', models.DateTimeField()),
-                ('value', models.IntegerField()),
-                ('thing', models.ForeignKey(
-                    'Thing', on_delete=models.CASCADE))]),
-            # Kept by hand before: the column stays.
-            AlterField('Thing', 'last_price', KeptIntegerField())]
-        state = ProjectState()
-        self.addCleanup(apply(state, *tables))
-        migration = Migration('tables', 'shop')
-        migration.operations = tables
-        state = migration.mutate_state(state)
+        # Kept by hand before: the column stays.
+        state = self.make_tables(
+            AddField('Thing', 'last_price', models.IntegerField(null=True)),
+            AlterField('Thing', 'last_price', KeptIntegerField()))
         unapply = apply(state, Attach('Thing', 'Seen', price_count='seen',
                                       fields=[('seen', count)]))
         self.assertEqual(kept(), [('last_price', 'seen')])
@@ -443,6 +470,7 @@ class OperationTests(TransactionTestCase):
         self.assertEqual(kept(), [])
 
         # Not with a later one, whatever became of the models between.
+        migration = Migration('first', 'shop')
         migration.operations = [Attach('Thing', 'Seen'),
                                 RenameModel('Seen', 'Quote'),
                                 RenameModel('Thing', 'Item')]
