@@ -5,7 +5,8 @@ require "bigdecimal"
 require "minitest/autorun"
 require "stringio"
 
-ActiveRecord::Base.establish_connection(adapter: "postgresql", database: ENV.fetch("PGDATABASE"))
+DATABASE = { adapter: "postgresql", database: ENV.fetch("PGDATABASE") }
+ActiveRecord::Base.establish_connection(DATABASE)
 ActiveRecord::Base.default_timezone = :utc if ActiveRecord::Base.respond_to?(:default_timezone=)
 ActiveRecord::Migration.verbose = false
 
@@ -30,7 +31,6 @@ class AttachPrices < ActiveRecord::Migration[6.1]
   def down
     execute "SELECT listing_stats.detach('listings', 'prices')"
     remove_column :listings, :last_price
-    disable_extension "listing_stats"
   end
 end
 
@@ -78,6 +78,38 @@ class RailsTest < Minitest::Test
     refute_includes connection.columns(:listings).map(&:name), "last_price"
     AttachPrices.migrate(:up)
     assert_equal BigDecimal("199.99"), Listing.find(@bike.id).last_price
+  end
+
+  def test_what_others_have_attached_stays_when_it_is_reversed
+    connection.create_table(:sensors) { |t| t.text :name }
+    connection.create_table(:readings) do |t|
+      t.references :sensor, foreign_key: true
+      t.datetime :created, null: false
+      t.decimal :value
+    end
+    connection.execute("SELECT listing_stats.attach('sensors', 'readings')")
+    AttachPrices.migrate(:down)
+    assert_equal 1, attached
+    AttachPrices.migrate(:up)
+    assert_equal 2, attached
+  ensure
+    connection.drop_table(:readings, if_exists: true)
+    connection.drop_table(:sensors, if_exists: true)
+  end
+
+  def test_fixtures_of_a_superuser_come_without_triggers
+    connection.execute("SELECT listing_stats.attach('listings', 'prices', replication => 'always')")
+    ActiveRecord::Base.establish_connection(**DATABASE, username: "postgres")
+    # As fixtures are loaded.
+    connection.disable_referential_integrity do
+      connection.execute("INSERT INTO prices (listing_id, created_at, value) VALUES (#{@tent.id}, '2026-03-01', 70)")
+    end
+    assert_equal 80, @tent.reload.last_price
+    connection.execute("SELECT listing_stats.attach('listings', 'prices', replication => 'always')")
+    assert_equal 70, @tent.reload.last_price
+    assert_equal "always", connection.select_value("SELECT replication FROM listing_stats.attachments")
+  ensure
+    ActiveRecord::Base.establish_connection(DATABASE)
   end
 
   def test_schema_rb_has_the_column_and_the_index_and_no_triggers
