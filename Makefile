@@ -67,8 +67,8 @@ include $(PGXS)
 # What a user reads, in a directory of its own with the folders that the links in it name.
 GUIDE    = README.md CHANGELOG.md SECURITY.md HACKING.md LICENSE \
            $(patsubst $(srcdir)/%,%,$(wildcard $(srcdir)/docs/*.md)) \
-           bench/RESULTS.md bench/chart.svg bench/summary.svg examples/data/stocks.csv examples/django/README.md \
-           examples/node/README.md
+           bench/RESULTS.md bench/chart.svg bench/summary.svg examples/data/README.md examples/data/stocks.csv \
+           examples/django/README.md examples/node/README.md
 guidedir = $(DESTDIR)$(docdir)/extension/$(EXTENSION)
 .PHONY: install-guide uninstall-guide
 install: install-guide
