@@ -6,7 +6,7 @@ import { after, before, test } from "node:test";
 import { asc, eq, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/node-postgres";
 import pg from "pg";
-import { latestPrices, median, percentile, priceSummary, type Summary } from "../listing_stats.ts";
+import { latestPrices, median, percentile, priceSummary, type Statistic, type Summary } from "../listing_stats.ts";
 import { listing, price } from "../schema.ts";
 
 const database = "listing_stats_node";
@@ -86,6 +86,12 @@ test("statistics are typed", async () => {
   const typed: { median: string | null; p90: string | null; summary: Summary; part: string | null } = all;
   assert.deepEqual([typed.median, typed.p90, typed.part], ["199.99", "423.998", "160.00"]);
   assert.deepEqual([typed.summary.count, typed.summary.nulls, typed.summary.max], [3, 1, 480]);
+  const value = (text: string) => ({ summary: priceSummary(sql`${text}::numeric`) });
+  for (const text of ["NaN", "Infinity", "-Infinity"] as const) {
+    const [{ summary }] = await db.select(value(text)).from(price).limit(1);
+    const max: Statistic = summary.max;
+    assert.equal(max, text);
+  }
   const groups = await db.select({ bike: sql<boolean>`title LIKE '%bike%'`, median: median(listing.lastPrice) }).from(listing)
     .groupBy(sql`1`).orderBy(sql`1`);
   assert.deepEqual(groups, [{ bike: false, median: "80.00" }, { bike: true, median: "339.995" }]);
@@ -98,6 +104,16 @@ test("latest prices", async () => {
   assert.deepEqual(await sorted([1, 3]), [["1", "199.99"], ["3", "80.00"]]);
   assert.deepEqual(await sorted([1, 3], new Date("2026-01-10")), [["1", "250.00"]]);
   assert.ok((await latestPrices(db, "price", [1]))[0].at instanceof Date);
+  // A price without a time is the latest only where there is no other.
+  await rows("CREATE TABLE undated (id serial PRIMARY KEY, listing_id bigint, created timestamptz, value numeric)");
+  try {
+    await rows("INSERT INTO undated (listing_id, value) VALUES (9, 5)");
+    await rows("SELECT listing_stats.keep_latest('undated', 'latest_undated', key => 'listing_id')");
+    const [{ at }]: { at: Date | null }[] = await latestPrices(db, "undated");
+    assert.equal(at, null);
+  } finally {
+    await rows("DROP TABLE IF EXISTS undated, latest_undated");
+  }
 });
 
 // What docs/applications.md says of casts and types.
