@@ -16,10 +16,10 @@ ATTACHED = '_listing_stats_attached'
 
 
 class ListingStatsExtension(CreateExtension):
-    """hints are those for routers, which Django takes from 6.0 on."""
+    """From Django 6.0 on it may have hints, for routers."""
 
-    def __init__(self, **hints):
-        super().__init__('listing_stats', **hints)
+    def __init__(self, **kwargs):
+        super().__init__('listing_stats', **kwargs)
 
 
 class Keeping(Operation):
@@ -169,6 +169,7 @@ class Attach(Keeping):
         carried = self.named.get('carry')
         if carried and carried != 'none':
             ours |= {column(listing, kept) for kept in carried.values()}
+        one = min(ours, default='last_price')
         if not ours or is_first and 'last_price' not in self.named:
             ours.add('last_price')
         rest = what_else_is_kept(schema_editor, tables, ours)
@@ -177,7 +178,7 @@ class Attach(Keeping):
                 '-- detach() ends all that these triggers keep. attach() keeps '
                 'the rest again, as it is in this database now.')
         schema_editor.execute(
-            'SELECT listing_stats.detach(%s, %s, %s)', [*tables, min(ours)])
+            'SELECT listing_stats.detach(%s, %s, %s)', [*tables, one])
         if rest:
             call(schema_editor, 'attach', rest)
 

@@ -484,6 +484,18 @@ class OperationTests(TransactionTestCase):
         first()
         self.assertEqual(kept(), [])
 
+    def test_reversed_beside_what_sql_has_attached(self):
+        state = self.make_tables(
+            AddField('Thing', 'latest', KeptIntegerField()),
+            AddField('Thing', 'seen', KeptIntegerField()))
+        apply(state, RunSQL(
+            "SELECT listing_stats.attach('shop_thing', 'shop_seen', "
+            "last_price => 'latest')"))
+        apply(state, Attach('Thing', 'Seen', price_count='seen'))()
+        self.assertEqual(query(
+            'SELECT last_price, price_count FROM listing_stats.attachments '
+            "WHERE listing::text LIKE 'shop_%%'"), [('latest', None)])
+
     def test_an_operation_can_be_written_again(self):
         """As squashmigrations does."""
         operation = Attach(
