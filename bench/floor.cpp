@@ -2,8 +2,9 @@
 //
 // The least that a trigger has to do to keep the latest price of listings: it collects their keys,
 // locks them in order, takes a snapshot, reads the first entry of each in the index of prices and
-// updates the listing.  The least that an aggregate has to do for an exact summary with quartiles:
-// it reads each value as a number, keeps it, orders them and makes eight numerics.
+// updates the listing if that is another value.  Of one price it does so in a row trigger before
+// the foreign key is checked.  The least that an aggregate has to do for an exact summary with
+// quartiles: it reads each value as a number, keeps it, orders them and makes eight numerics.
 //
 // That is all: no check of anything, no types except those of bench/tables.sql, no other columns,
 // no write path except INSERT and DELETE, no error that leaves it right, no values but short ones
@@ -20,6 +21,7 @@ PG_MODULE_MAGIC;
 namespace {
 
 // The columns in bench/tables.sql.
+constexpr AttrNumber price_listing = 2;
 constexpr AttrNumber price_value = 4;
 constexpr AttrNumber listing_last_price = 4;
 
@@ -99,6 +101,7 @@ void
 write_listing(const Table &listing, ItemPointerData *tid, TupleTableSlot *written, bool found,
               Datum value)
 {
+	bool was_null = false;
 	int column = listing_last_price;
 	bool null = !found;
 	TM_FailureData failure = {};
@@ -106,6 +109,9 @@ write_listing(const Table &listing, ItemPointerData *tid, TupleTableSlot *writte
 	listing_stats::IndexUpdates indexes = listing_stats::no_index_updates;
 
 	table_tuple_fetch_row_version(listing.relation, tid, SnapshotAny, listing.slot);
+	const Datum before = slot_getattr(listing.slot, column, &was_null);
+	if (was_null == null && (null || datumIsEqual(before, value, false, -1)))
+		return;
 	bool should_free = false;
 	HeapTuple old = ExecFetchSlotHeapTuple(listing.slot, false, &should_free);
 	ExecStoreHeapTuple(heap_modify_tuple_by_cols(old, RelationGetDescr(listing.relation), 1,
@@ -123,6 +129,71 @@ write_listing(const Table &listing, ItemPointerData *tid, TupleTableSlot *writte
 	                                    listing_stats::updates_only_summarizing(indexes));
 	ExecCloseIndices(result);
 	FreeExecutorState(state);
+}
+
+void
+collect(int64 key)
+{
+	if (count == capacity)
+	{
+		capacity = Max(2 * capacity, 1024);
+		keys = static_cast<int64 *>(realloc(keys, capacity * sizeof *keys));
+	}
+	keys[count++] = key;
+}
+
+int64
+key_of(const TriggerData *event, int column)
+{
+	bool null = false;
+
+	return DatumGetInt64(
+		heap_getattr(event->tg_trigtuple, column, RelationGetDescr(event->tg_relation), &null));
+}
+
+// Of the listings collected.  The arguments are the OIDs of the listings, their primary key, the
+// prices and their index.
+void
+keep(char **argument)
+{
+	Table listing = open_table(argument[0], argument[1], RowExclusiveLock);
+	Table price = open_table(argument[2], argument[3], AccessShareLock);
+	TupleTableSlot *written =
+		MakeSingleTupleTableSlot(RelationGetDescr(listing.relation), &TTSOpsHeapTuple);
+
+	std::sort(keys, keys + count);
+	count = static_cast<Size>(std::unique(keys, keys + count) - keys);
+	auto *tid = static_cast<ItemPointerData *>(
+		palloc_extended((count + 1) * sizeof(ItemPointerData), MCXT_ALLOC_HUGE));
+	CommandCounterIncrement();
+	push_snapshot();
+	begin_scan(&listing);
+	for (Size i = 0; i < count; ++i)
+	{
+		CHECK_FOR_INTERRUPTS();
+		tid[i] = lock_listing(listing, keys[i]);
+	}
+	index_endscan(listing.scan);
+	PopActiveSnapshot();
+	push_snapshot();
+	begin_scan(&price);
+	for (Size i = 0; i < count; ++i)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (!ItemPointerIsValid(&tid[i]))
+			continue;
+		const bool found = first_row(price, keys[i]);
+		bool null = false;
+		write_listing(listing, &tid[i], written, found,
+		              found ? slot_getattr(price.slot, price_value, &null) : 0);
+	}
+	index_endscan(price.scan);
+	PopActiveSnapshot();
+	ExecDropSingleTupleTableSlot(written);
+	close_table(price);
+	close_table(listing);
+	pfree(tid);
+	count = 0;
 }
 
 struct Values
@@ -220,16 +291,8 @@ LISTING_STATS_FUNCTION(floor_finish)
 LISTING_STATS_FUNCTION(floor_collect)
 {
 	const TriggerData *event = reinterpret_cast<TriggerData *>(fcinfo->context);
-	const int column = event->tg_trigger->tgargs[0][0] - '0';
-	bool null = false;
 
-	if (count == capacity)
-	{
-		capacity = Max(2 * capacity, 1024);
-		keys = static_cast<int64 *>(realloc(keys, capacity * sizeof *keys));
-	}
-	keys[count++] = DatumGetInt64(
-		heap_getattr(event->tg_trigtuple, column, RelationGetDescr(event->tg_relation), &null));
+	collect(key_of(event, event->tg_trigger->tgargs[0][0] - '0'));
 	return PointerGetDatum(nullptr);
 }
 
@@ -256,47 +319,18 @@ LISTING_STATS_FUNCTION(floor_look)
 	return PointerGetDatum(nullptr);
 }
 
-// The arguments are the OIDs of the listings, their primary key, the prices and their index.
 LISTING_STATS_FUNCTION(floor_keep)
 {
-	char **argument = reinterpret_cast<TriggerData *>(fcinfo->context)->tg_trigger->tgargs;
-	Table listing = open_table(argument[0], argument[1], RowExclusiveLock);
-	Table price = open_table(argument[2], argument[3], AccessShareLock);
-	TupleTableSlot *written =
-		MakeSingleTupleTableSlot(RelationGetDescr(listing.relation), &TTSOpsHeapTuple);
+	keep(reinterpret_cast<TriggerData *>(fcinfo->context)->tg_trigger->tgargs);
+	return PointerGetDatum(nullptr);
+}
 
-	std::sort(keys, keys + count);
-	count = static_cast<Size>(std::unique(keys, keys + count) - keys);
-	auto *tid = static_cast<ItemPointerData *>(
-		palloc_extended((count + 1) * sizeof(ItemPointerData), MCXT_ALLOC_HUGE));
-	CommandCounterIncrement();
-	push_snapshot();
-	begin_scan(&listing);
-	for (Size i = 0; i < count; ++i)
-	{
-		CHECK_FOR_INTERRUPTS();
-		tid[i] = lock_listing(listing, keys[i]);
-	}
-	index_endscan(listing.scan);
-	PopActiveSnapshot();
-	push_snapshot();
-	begin_scan(&price);
-	for (Size i = 0; i < count; ++i)
-	{
-		CHECK_FOR_INTERRUPTS();
-		if (!ItemPointerIsValid(&tid[i]))
-			continue;
-		const bool found = first_row(price, keys[i]);
-		bool null = false;
-		write_listing(listing, &tid[i], written, found,
-		              found ? slot_getattr(price.slot, price_value, &null) : 0);
-	}
-	index_endscan(price.scan);
-	PopActiveSnapshot();
-	ExecDropSingleTupleTableSlot(written);
-	close_table(price);
-	close_table(listing);
-	pfree(tid);
-	count = 0;
+// At once, of the one price of a statement.
+LISTING_STATS_FUNCTION(floor_keep_one)
+{
+	const TriggerData *event = reinterpret_cast<TriggerData *>(fcinfo->context);
+
+	collect(key_of(event, price_listing));
+	keep(event->tg_trigger->tgargs);
 	return PointerGetDatum(nullptr);
 }

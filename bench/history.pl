@@ -98,6 +98,7 @@ SQL
 		my $goal = $question eq 'sparkline(h)' ? '2.20' : '1.50';
 		row(name => "$question of 100 steps, beside changes(h)", goal => $goal, ratio => ratio(median(@ratio)), spread => spread(@ratio));
 	}
+	row(name => 'microseconds for changes(h) of 100 steps', absolute => 1, goal => '1.00', ratio => ratio(median(map { ($nanoseconds{'changes(h)'}[$_] - $nanoseconds{h}[$_]) / 1000 } 0 .. $#{ $nanoseconds{h} })));
 	note('Microseconds for a question of 100 steps: ' . join(', ', @microseconds) . '.');
 	my @bytes = split /\|/, $session->run(<<'SQL');
 SELECT round(avg(pg_column_size(seconds)) / 500, 2), round(avg(pg_column_size(micros)) / 500, 2) FROM (

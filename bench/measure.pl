@@ -210,6 +210,9 @@ of a round. Where several processes take part there is wall time only. `WAL` is 
 further ways to get the same, relative to the same base.
 
 TEXT
+	print $file "Where there is wall time only, whatever else runs on the machine counts as well, and clients and server share its processors: such figures are rough on a\n"
+		. "machine that is not idle. Processor time suffers from it by the caches alone.\n\n";
+	print $file "$failures comparisons FAILED: the notes say which.\n\n" if $failures;
 	my @missed = grep { is_missed($_) } @with_goal;
 	my @met = grep { !is_missed($_) } @with_goal;
 	printf $file "%d of %d goals are met; those that are missed are in bold. Of %d that are met and of %d that are missed the rounds lie on both\n"
@@ -303,6 +306,6 @@ for my $part (@parts)
 	no strict 'refs';
 	eval { $part->(); 1 } or failed("the rest of $part: $@");
 	printf "%s took %d s.\n", $part, time - $start;
-	write_results($machine, $settings);
 }
+write_results($machine, $settings);
 exit($failures > 0);

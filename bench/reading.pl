@@ -17,6 +17,14 @@ sub beside
 		sub { $query{$_[0]} =~ /^DO/ ? "$query{$_[0]};" : "COPY ($query{$_[0]}) TO '/dev/null';" }, undef, $ours, $base, @others);
 }
 
+# A figure counts only if both ways have the same answer.
+sub compare_answers
+{
+	my ($theirs, $ours, $name) = @_;
+	my $wrong = $session->run("SELECT count(*) FROM ((($theirs) EXCEPT ALL ($ours)) UNION ALL (($ours) EXCEPT ALL ($theirs))) _;");
+	failed("$name and SQL differ in $wrong rows.") if $wrong;
+}
+
 # The page as a client gets it, over a connection and into a string of JSON.
 sub page_in_a_client
 {
@@ -72,6 +80,7 @@ SQL
 		my $ours = "SELECT * FROM listing_stats.latest_prices('other.price', NULL::$type\[])";
 		beside($all, '0.50', [ 'DISTINCT ON' => 'SELECT DISTINCT ON (listing_id) listing_id, created, value FROM other.price ORDER BY listing_id, created DESC, id DESC' ], [ ours => $ours ]);
 		beside($all, '1.00', [ LATERAL => "SELECT l.id, p.* FROM other.listing l CROSS JOIN LATERAL (SELECT created, value FROM other.price WHERE listing_id = l.id $order LIMIT 1) p" ], [ ours => $ours ]);
+		compare_answers("SELECT DISTINCT ON (listing_id) listing_id, created, value FROM other.price ORDER BY listing_id, created DESC, id DESC", $ours, "latest_prices(), $name");
 		for my $n (1, 150)
 		{
 			my $times = $n == 1 ? ($quick ? 100 : 2000) : ($quick ? 2 : 40);
@@ -151,12 +160,15 @@ SQL
 			return "DO \$\$ DECLARE ids bigint[]; s numeric; BEGIN FOR i IN 1..$times LOOP ids := (SELECT array_agg(id ORDER BY id) FROM (SELECT DISTINCT i::bigint * 7919 * j % $listings + 1 AS id FROM generate_series(1, $n) j) _); "
 				. "FOR j IN 1..5 LOOP SELECT sum(p.value) INTO s FROM $_[0]; END LOOP; END LOOP; END \$\$";
 		};
+		my @alone = $n == 1 ? [ 'the query alone' => $loop->("(SELECT value FROM price WHERE listing_id = ids[1] $order LIMIT 1) p") ] : ();
 		beside("latest prices of given listings ($n)", { 1 => '1.00', 150 => '0.38', 1000 => '0.30', 10_000 => '0.45' }->{$n},
 			[ LATERAL => $loop->("unnest(ids) u(id) CROSS JOIN LATERAL (SELECT created, value FROM price WHERE listing_id = u.id $order LIMIT 1) p") ],
 			[ ours => $loop->(q{listing_stats.latest_prices('price', ids, key => 'listing_id') p}) ],
 			[ 'DISTINCT ON' => $loop->("(SELECT DISTINCT ON (listing_id) value FROM price WHERE listing_id = ANY (ids) ORDER BY listing_id, created DESC, id DESC) p") ],
-			[ 'the stored column' => $loop->('(SELECT last_price AS value FROM listing WHERE id = ANY (ids)) p') ]);
+			[ 'the stored column' => $loop->('(SELECT last_price AS value FROM listing WHERE id = ANY (ids)) p') ], @alone);
 	}
+	compare_answers($lateral, $all, 'latest_prices()');
+	compare_answers($lateral =~ s/l\.id ORDER/l.id AND created <= $middle ORDER/r, $all =~ s/key =>/as_of => $middle, key =>/r, 'latest_prices() as of a time');
 	$session->run("INSERT INTO price (listing_id, created, value) SELECT id, '2027-01-01', 5 FROM listing;");
 	beside("$count, newest rows not vacuumed", '0.40', [ LATERAL => $lateral ], [ ours => $all ], [ 'DISTINCT ON' => $distinct ]);
 
@@ -188,12 +200,16 @@ SQL
 	$session->run('DROP INDEX shown_index; CREATE INDEX shown_index ON shown (listing_id, created DESC, id DESC);');
 	beside("$page, index without value", '0.40', @pages);
 
-	my $wrong = $session->run("SELECT count(*) FROM (($distinct) EXCEPT ALL $all) _;");
-	failed("latest_prices() and DISTINCT ON differ in $wrong rows.") if $wrong;
+	compare_answers($distinct, $all, 'latest_prices() of rows not vacuumed');
+	compare_answers(map { "SELECT page.id, h.prices->0->>'created', h.prices->-1->>'value', json_array_length(h.prices) FROM page CROSS JOIN LATERAL ($_) h" }
+		($history, q{SELECT listing_stats.price_history_json('shown', page.id, NULL, 'listing_id') AS prices}), 'price_history_json()');
 
 	my $ids = "(SELECT array_agg(i::bigint) FROM generate_series(1, $some) i)";
+	my $rows = q{SELECT listing_id, created, value FROM};
 	beside('latest rows of ' . readable($some) . ' given listings, whole', '1.50', [ 'latest_prices()' => "SELECT * FROM listing_stats.latest_prices('price', $ids, key => 'listing_id')" ],
-		[ ours => "SELECT listing_id, created, value FROM listing_stats.latest_rows(NULL::price, $ids, key => 'listing_id', value => 'value')" ]);
+		[ ours => "$rows listing_stats.latest_rows(NULL::price, $ids, key => 'listing_id', value => 'value')" ],
+		[ LATERAL => "$rows (SELECT p.* FROM unnest($ids) u(id) CROSS JOIN LATERAL (SELECT * FROM price WHERE listing_id = u.id $order LIMIT 1) p) _" ],
+		[ 'DISTINCT ON' => "$rows (SELECT DISTINCT ON (listing_id) * FROM price WHERE listing_id = ANY (CAST ($ids AS bigint\[])) ORDER BY listing_id, created DESC, id DESC) _" ]);
 	attempt('partitions and text keys', sub { other_shapes() });
 
 	# Last, since its hooks stay in the session.
