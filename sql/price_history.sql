@@ -142,6 +142,9 @@ SELECT at, close FROM candles('{2006-10-28 23:30-03:30=3}', '1 day', until => '2
 -- A day that the clock skips
 SET TimeZone = 'Pacific/Apia';
 SELECT at, lead(at) OVER (ORDER BY at) - at AS length FROM candles('{2011-12-29 12:00-10=1}', '1 day', until => '2012-01-01 01:00');
+-- Four days east of UTC
+SET TimeZone = '100';
+SELECT at AT TIME ZONE 'UTC', open, close FROM candles('{2026-01-10 00:00Z=9, 2026-01-11 00:00Z=1, 2026-01-12 12:00Z=5}', '1 day', until => '2026-01-13 00:00Z');
 SET TimeZone = 'UTC';
 
 -- A candle opens with the price in force, or the first known one; without any it is empty

@@ -28,6 +28,8 @@ FROM (VALUES ('{}'::price_distribution), ('{null*3}'), ('{7.50}'), ('{7.50*5}'),
 SELECT * FROM histogram('{0, 6000000000000000000, 9000000000000000000}', 3);
 SELECT array_agg(count ORDER BY low), array_agg(low ORDER BY low) FROM histogram('{0, 0.1234567891, 60000000000, 90000000000}', 3);
 SELECT high FROM histogram('{0, 10000000000000000000000000}', 3) LIMIT 1;
+-- With more decimals than a quotient has
+SELECT trim_scale(high), count FROM histogram('{0, 1, 2, 3, 1e-1000}', 3);
 SELECT count(*) FROM histogram('{}', 3);
 SELECT count(*), sum(count) FROM histogram('{1, 2, 3*5}');
 SELECT * FROM histogram('{NaN, Infinity, null, 3*7}', 3);

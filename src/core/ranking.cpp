@@ -8,7 +8,8 @@ namespace listing_stats {
 
 namespace {
 
-constexpr std::size_t few_values = 512;    // they are sorted on the stack, to begin with
+constexpr std::size_t few_values = 512;  // they are sorted on the stack, to begin with
+constexpr std::size_t comparisons_between_checks = 4096;  // of a hundred thousand digits
 constexpr std::size_t many_values = 4096;  // selecting ranks is quicker than to sort them
 constexpr unsigned few_bits = 6;           // of a digit that they are sorted by
 constexpr unsigned many_bits = 11;
@@ -192,19 +193,39 @@ rank_scaled(const Block &block, const Environment &environment, Ranking &ranking
 	return true;
 }
 
+// The digits are read as if nothing was there yet.
+std::size_t
+count_entries(const unsigned char *entries, std::size_t size, std::uint16_t *digits,
+              const Environment &environment) noexcept
+{
+	ByteReader reader(entries, size);
+	WideRun run;
+	std::size_t count = 0;
+	while (reader.left() > 0 && read_entry(reader, run, digits))
+		if (++count % values_between_checks == 0)
+			environment.check_interrupts();
+	return count;
+}
+
 bool
 rank_wide(const Block &block, const Environment &environment, Ranking &ranking) noexcept
 {
 	const std::size_t size = block.distribution->used;
-	auto *runs = allocate<WideRun>(size / min_entry_size, environment);
 	auto *digits = allocate<std::uint16_t>(size / 2, environment);
+	auto *runs = allocate<WideRun>(
+		count_entries(block.distribution->entries(), size, digits, environment), environment);
 	ByteReader reader(block.distribution->entries(), size);
 	std::size_t count = 0;
 	while (reader.left() > 0 && read_entry(reader, runs[count], digits))
 		if (++count % values_between_checks == 0)
 			environment.check_interrupts();
-	const auto sort = [](WideRun *some, std::size_t some_count) {
-		std::sort(some, some + some_count, IsLess());
+	const auto sort = [&](WideRun *some, std::size_t some_count) {
+		std::size_t comparisons = 0;
+		std::sort(some, some + some_count, [&](const WideRun &a, const WideRun &b) {
+			if (++comparisons % comparisons_between_checks == 0)
+				environment.check_interrupts();
+			return IsLess()(a, b);
+		});
 	};
 	sort_in_place(
 		runs, count, [](const WideRun &run) { return run.key; }, sort, sort,

@@ -54,7 +54,7 @@ bool
 first_midnight(int64 julian_day, int64 *start)
 {
 	const pg_time_t shown = (julian_day - UNIX_EPOCH_JDATE) * SECS_PER_DAY;
-	pg_time_t from = shown - int64{2} * SECS_PER_DAY;  // zones differ from UTC by less
+	pg_time_t from = shown - int64{8} * SECS_PER_DAY;  // zones differ from UTC by a week at most
 	for (;;)
 	{
 		long int offset = 0;

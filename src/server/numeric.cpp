@@ -256,19 +256,23 @@ sum_of(Sum kind, const Moments &moments, int64 count, int scale)
 ServerSums::ServerSums()
 	: state_context_(AllocSetContextCreate(CurrentMemoryContext, "listing_stats sums",
                                            ALLOCSET_DEFAULT_SIZES)),
+	  power_context_(AllocSetContextCreate(state_context_, "listing_stats sums, one number",
+                                           ALLOCSET_DEFAULT_SIZES)),
 	  row_context_(AllocSetContextCreate(state_context_, "listing_stats sums, one row",
                                          ALLOCSET_DEFAULT_SIZES)),
 	  caller_(static_cast<WindowAggState *>(
 		  MemoryContextAllocZero(state_context_, sizeof(WindowAggState))))
 {
 	caller_->ss.ps.type = T_WindowAggState;
-	caller_->curaggcontext = state_context_;
 }
 
+// A new state is made in the context.
 Datum
-ServerSums::call(PGFunction function, NullableDatum state, NullableDatum other) const
+ServerSums::call(PGFunction function, NullableDatum state, NullableDatum other,
+                 MemoryContext context) const
 {
 	LOCAL_FCINFO(fcinfo, 2);
+	caller_->curaggcontext = context;
 	InitFunctionCallInfoData(*fcinfo, nullptr, 2, InvalidOid, reinterpret_cast<Node *>(caller_),
 	                         nullptr);
 	fcinfo->args[0] = state;
@@ -285,17 +289,18 @@ ServerSums::accumulate(Numeric number, int64 times)
 	const NullableDatum none = {0, true};
 	const NullableDatum value = {NumericGetDatum(number), false};
 	for (; times > 0 && times < 8; --times)
-		state_ = {call(numeric_accum, state_, value), false};
+		state_ = {call(numeric_accum, state_, value, state_context_), false};
 	if (times > 0)
 	{
-		NullableDatum power = {call(numeric_accum, none, value), false};
+		NullableDatum power = {call(numeric_accum, none, value, power_context_), false};
 		for (; times > 0; times >>= 1)
 		{
 			if ((times & 1) != 0)
-				state_ = {call(numeric_combine, state_, power), false};
-			const NullableDatum copy = {call(numeric_combine, none, power), false};
-			power = {call(numeric_combine, power, copy), false};
+				state_ = {call(numeric_combine, state_, power, state_context_), false};
+			const NullableDatum copy = {call(numeric_combine, none, power, power_context_), false};
+			power = {call(numeric_combine, power, copy, power_context_), false};
 		}
+		MemoryContextReset(power_context_);
 	}
 	MemoryContextSwitchTo(before);
 	if (++rows_ % rows_between_resets == 0)

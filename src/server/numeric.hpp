@@ -90,9 +90,11 @@ public:
 	void free();
 
 private:
-	Datum call(PGFunction function, NullableDatum state, NullableDatum other) const;
+	Datum call(PGFunction function, NullableDatum state, NullableDatum other,
+	           MemoryContext context) const;
 
 	MemoryContext state_context_;
+	MemoryContext power_context_;
 	MemoryContext row_context_;
 	WindowAggState *caller_;
 	NullableDatum state_ = {0, true};

@@ -14,7 +14,8 @@ namespace {
 constexpr int max_buckets = 100000;
 
 // (lowest * (buckets - number) + highest * number) / buckets.  It is divided first, so that nothing
-// overflows, and with more decimals than the bound is rounded to, as far as division gives them.
+// overflows, and with more decimals than the bound is rounded to; last where division does not give
+// so many.
 Numeric
 bound_of(Numeric lowest, Numeric highest, int number, int buckets, int scale)
 {
@@ -29,8 +30,8 @@ bound_of(Numeric lowest, Numeric highest, int number, int buckets, int scale)
 	Numeric bound =
 		decimals_of_share <= NUMERIC_MAX_DISPLAY_SCALE
 			? add(share(lowest, buckets - number), share(highest, number))
-			: interpolate(lowest, highest,
-	                      divide(make_numeric(number, 0), make_numeric(buckets, 0)), scale);
+			: add(lowest, divide(multiply(subtract(highest, lowest), make_numeric(number, 0)),
+	                             make_numeric(buckets, 0)));
 	bound = DatumGetNumeric(
 		DirectFunctionCall2(numeric_round, NumericGetDatum(bound), Int32GetDatum(decimals)));
 	return show_scale(trim_scale(bound), scale);

@@ -165,6 +165,14 @@ $session->run('CALL come_and_go(10);') for 1 .. 40;
 cmp_ok($session->run($of_triggers), '<=', $before, 'triggers of partitions that are gone are forgotten');
 undef $session;
 
+# Numbers that do not fit 64 bits are added by doubling, one after the other.
+$session = Psql->new('-h', $node->host, '-p', $node->port, 'postgres');
+$session->run(q{SET work_mem = '4MB'; SELECT (listing_stats.price_summary(i / 3.0)).* FROM generate_series(1, 1000) i;});
+my $of_sums = growth(q{SELECT (listing_stats.price_summary(i % 20000 / 3.0)).* FROM generate_series(1, 400000) i;});
+note sprintf 'sums of 20,000 wide numbers: %.1f MB', $of_sums / 1e6;
+cmp_ok($of_sums, '<', 60e6, 'sums of wide numbers');
+undef $session;
+
 # Numbers of a hundred thousand digits, 65 kB each, are asked one after the other.
 $session = Psql->new('-h', $node->host, '-p', $node->port, 'postgres');
 $session->run(q{SET work_mem = '4MB'; SET search_path = listing_stats;

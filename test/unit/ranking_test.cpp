@@ -137,14 +137,16 @@ test_limits()
 }
 
 void
-test_wide(std::mt19937_64 &random, int count)
+test_wide(std::mt19937_64 &random, int count, bool close)
 {
 	std::map<Int128, std::int64_t> expected;
 	std::vector<std::vector<unsigned char>> numbers;
 	for (int i = 0; i < count; ++i)
 	{
-		const Int128 value = (static_cast<Int128>(random()) << (random() % 60)) *
-		                     (random() % 2 != 0 ? 1 : -1) / (random() % 3 == 0 ? INT64_MAX : 1);
+		const Int128 value =
+			close ? (static_cast<Int128>(INT64_MAX) << 60) + static_cast<Int128>(random())
+				  : (static_cast<Int128>(random()) << (random() % 60)) *
+						(random() % 2 != 0 ? 1 : -1) / (random() % 3 == 0 ? INT64_MAX : 1);
 		++expected[value];
 		numbers.emplace_back(max_encoded_size);
 		numbers.back().resize(
@@ -198,7 +200,10 @@ main()
 	test_short_way(3, 10000, 0, true, random);
 	test_limits();
 	for (const int count : {300, 200'000})
-		test_wide(random, count);
+	{
+		test_wide(random, count, false);
+		test_wide(random, count, true);
+	}
 	free_memory();
 	return failures != 0;
 }
