@@ -97,6 +97,6 @@ endif
 SQL_SYMBOLS = $(shell grep -ohE "'MODULE_PATHNAME', '[a-z0-9_]+'" $(addprefix $(srcdir)/,$(DATA)) | cut -d"'" -f4 | paste -sd'|')
 .PHONY: check-symbols
 check-symbols: $(shlib)
-	@! nm -uD $(shlib) | grep -E ' (U|w) (_Z|__cxa_[^f]|__gxx_|_Unwind)'
-	@! nm -D --defined-only $(shlib) | awk '{print $$3}' | grep -vxE '(pg_finfo_)?($(SQL_SYMBOLS))|Pg_magic_func|_PG_init'
-	@! nm $(shlib) | grep _GLOBAL__sub_I
+	@symbols=$$(nm -uD $(shlib)) && ! echo "$$symbols" | grep -E ' (U|w) (_Z|__cxa_[^f]|__gxx_|_Unwind)'
+	@symbols=$$(nm -D --defined-only $(shlib)) && ! echo "$$symbols" | awk '{print $$3}' | grep -vxE '(pg_finfo_)?($(SQL_SYMBOLS))|Pg_magic_func|_PG_init'
+	@symbols=$$(nm $(shlib)) && ! echo "$$symbols" | grep _GLOBAL__sub_I

@@ -55,7 +55,7 @@ for my $round (1 .. $seconds / 2)
 	$node->safe_psql('postgres', "SELECT count(*) FROM listing_stats.attach('listing', 'price', last_price => '$column')");
 	is($node->safe_psql('postgres', q{SELECT count(*) FROM listing_stats.verify('listing', 'price')}), '0', "no false alarm, round $round");
 }
-$bench->finish;
+ok($bench->finish, 'no client has given up') or diag $error;
 my ($transactions) = $out =~ /number of transactions actually processed: (\d+)/;
 my ($failed) = $out =~ /number of failed transactions: (\d+)/;
 cmp_ok($transactions, '>', 100, 'transactions were processed');

@@ -53,10 +53,11 @@ for my $options ([ map { ('-t', $_) } @tables ], [ '-i', 'price_pkey' ], [ '-t',
 	$node->command_ok([ "$bin/pg_repack", '--wait-timeout=20', '-d', 'postgres', @$options ], "pg_repack @$options");
 	cmp_ok($node->safe_psql('postgres', 'SELECT last_value FROM price_id_seq'), '>', $id, 'beside writers');
 }
-$writers->finish;
+my $is_done = $writers->finish;
 my $log = slurp_file($log_file);
 like($log, qr/number of transactions actually processed: [1-9]\d{2}/, 'which have written') or diag $log;
 like($log, qr/number of failed transactions: 0 /, 'and not failed') or diag $log;
+ok($is_done, 'nor given up') or diag $log;
 isnt($node->safe_psql('postgres', $files), $files_before, 'the tables have new files');
 is($node->safe_psql('postgres', $triggers), $triggers_before, 'and their triggers');
 is($node->safe_psql('postgres', $attachments), $attachments_before, 'and are attached by the same indexes, without warnings');
