@@ -853,6 +853,34 @@ RESET TimeZone;
 RESET IntervalStyle;
 DROP TABLE measured;
 
+-- Whole rows of inheritance children, of several keys: the value is not known, and nobody asks for it
+CREATE TABLE inherited (id serial, listing_id int, created timestamptz NOT NULL, value numeric);
+CREATE INDEX ON inherited (listing_id, created DESC);
+CREATE TABLE heir (LIKE inherited INCLUDING ALL) INHERITS (inherited);
+INSERT INTO heir SELECT i, i % 5, timestamptz '2026-01-01' + i * interval '1 hour', i FROM generate_series(1, 1000) i;
+ANALYZE inherited, heir;
+SELECT listing_id, value FROM listing_stats.latest_rows(NULL::inherited, ARRAY[1, 2], key => 'listing_id') ORDER BY 1;
+DROP TABLE inherited CASCADE;
+
+-- A key that runs something when it is read, by which what is kept of the table is dropped
+CREATE TABLE other_price (k int, created timestamptz NOT NULL, value numeric);
+CREATE TABLE keyed (a int, b int, created timestamptz NOT NULL, value numeric);
+CREATE FUNCTION interfere(v int) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+	IF v = 5 THEN
+		ALTER TABLE keyed SET (fillfactor = 77);
+		PERFORM listing_stats.latest_price('other_price', 1, key_column => 'k');
+	END IF;
+	RETURN true;
+END $$;
+CREATE DOMAIN checked AS int CHECK (interfere(value));
+CREATE TYPE composed AS (x checked);
+ALTER TABLE keyed ALTER b TYPE composed USING ROW(b)::composed;
+INSERT INTO keyed VALUES (1, '(6)', '2026-01-01', 7);
+SELECT count(*) FROM generate_series(1, 120) i, listing_stats.latest_price('keyed', '(1,"(6)")'::text, key_column => 'a,' || repeat(' ', i) || 'b') p WHERE p = 7;
+SELECT listing_stats.latest_price('keyed', '(1,"(5)")'::text, key_column => 'a, b'), listing_stats.latest_price('keyed', '(1,"(6)")'::text, key_column => 'a, b');
+DROP TABLE keyed, other_price;
+
 RESET SESSION AUTHORIZATION;
 DROP SCHEMA latest, hostile CASCADE;
 DROP OWNED BY regress_listing_stats_reader;

@@ -395,6 +395,9 @@ SET TimeZone = 'Europe/Berlin';
 CREATE TABLE skipped (id serial PRIMARY KEY, k int, created timestamp, value numeric);
 INSERT INTO skipped (k, created, value) VALUES (1, '2026-03-29 02:30', 999), (1, '2026-03-29 03:15', 70), (1, '2026-03-29 03:30', 100), (1, '2026-03-29 02:30', 1999), (2, '2026-03-29 02:30', 9), (2, '2026-03-29 03:30', 1);
 SELECT k, h, latest(h) = latest_price('skipped', k, key_column => 'k') AS as_latest_price, bytes(h) = bytes(h::text::price_history) AS without_ties FROM (SELECT k, read_price_history('skipped', k, 'k') AS h FROM generate_series(1, 2) k) s;
+-- Also where there is no tie
+ALTER TABLE skipped DROP CONSTRAINT skipped_pkey;
+SELECT k, h, latest(h) = latest_price('skipped', k, key_column => 'k') AS as_latest_price, bytes(h) = bytes(h::text::price_history) AS without_ties FROM (SELECT k, read_price_history('skipped', k, 'k') AS h FROM generate_series(1, 2) k) s;
 DROP TABLE skipped;
 SET TimeZone = 'UTC';
 SET TimeZone = 'Europe/Zurich';

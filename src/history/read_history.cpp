@@ -3,6 +3,9 @@
 //
 // The rows come newest first by their own time, and of equal times the one in force comes first:
 // the others are left out, and so are the ties, which nothing is left to decide.
+//
+// Where a clock is set forward two times of a column without time zone mean one instant, and others
+// come between them: of these the later time is in force.  Until the rows are sorted it is the tie.
 #include "history/history_state.hpp"
 #include "reading/price_reader.hpp"
 
@@ -23,7 +26,7 @@ struct Collector
 
 // A price that takes more than to be appended.
 void
-collect_slowly(Collector *collector, int64 at, NullableDatum price)
+collect_slowly(Collector *collector, int64 at, int64 tie, NullableDatum price)
 {
 	NumericBytes bytes = {};
 	if (!price.isnull)
@@ -38,9 +41,9 @@ collect_slowly(Collector *collector, int64 at, NullableDatum price)
 	HistoryRows *before = collector->expanded->rows;
 	HistoryRows *rows = make_room(before, sizeof(HistoryRow));
 	if (price.isnull)
-		append_row(rows, at, no_tie, no_price);
+		append_row(rows, at, tie, no_price);
 	else
-		rows = add_price(rows, at, no_tie, bytes);
+		rows = add_price(rows, at, tie, bytes);
 	collector->expanded->rows = rows;
 	if (rows != before)
 		pfree(before);
@@ -50,7 +53,7 @@ collect_slowly(Collector *collector, int64 at, NullableDatum price)
 
 // Whether the price was appended.
 [[gnu::always_inline]] inline bool
-collect_quickly(const Collector &collector, HistoryRows *rows, int64 at, Datum value)
+collect_quickly(const Collector &collector, HistoryRows *rows, int64 at, int64 tie, Datum value)
 {
 	if (collector.value_type != NUMERICOID || room_of(rows) < sizeof(HistoryRow) ||
 	    VARATT_IS_COMPRESSED(DatumGetPointer(value)) || VARATT_IS_EXTERNAL(DatumGetPointer(value)))
@@ -58,7 +61,22 @@ collect_quickly(const Collector &collector, HistoryRows *rows, int64 at, Datum v
 	const NumericBytes bytes = numeric_bytes(value);
 	if (rows->count == 0)
 		begin_scale(rows, bytes);
-	return append_quickly(rows, at, no_tie, bytes);
+	return append_quickly(rows, at, tie, bytes);
+}
+
+// The least of them, -infinity, is no tie as well.
+int64
+own_time(Oid type, Datum at)
+{
+	switch (type)
+	{
+	case TIMESTAMPOID:
+		return DatumGetTimestamp(at);
+	case DATEOID:
+		return DatumGetDateADT(at);
+	default:
+		return no_tie;
+	}
 }
 
 // Of rows of one time the first is in force, if there is an order of them.
@@ -87,7 +105,8 @@ collect_in_place(void *state, int64 at, Datum value)
 	const auto *collector = static_cast<const Collector *>(state);
 	HistoryRows *rows = collector->expanded->rows;
 
-	return !is_in_force(*collector, rows, at) || collect_quickly(*collector, rows, at, value);
+	return !is_in_force(*collector, rows, at) ||
+	       collect_quickly(*collector, rows, at, no_tie, value);
 }
 
 void
@@ -100,10 +119,11 @@ collect(void *state, const Datum *value, const bool *null)
 	const int64 at = instant_of(collector->at_type, value[1]);
 	if (!is_in_force(*collector, rows, at))
 		return;
-	if (likely(!null[2] && collect_quickly(*collector, rows, at, value[2])))
+	const int64 tie = own_time(collector->at_type, value[1]);
+	if (likely(!null[2] && collect_quickly(*collector, rows, at, tie, value[2])))
 		return;
 	MemoryContext caller = CurrentMemoryContext;
-	collect_slowly(collector, at, NullableDatum{value[2], null[2]});
+	collect_slowly(collector, at, tie, NullableDatum{value[2], null[2]});
 	MemoryContextSwitchTo(caller);
 }
 
@@ -117,24 +137,13 @@ start(void *state)
 	MemoryContextSwitchTo(caller);
 }
 
-// Where a clock is set forward two of its times mean one instant, and others come between them: of
-// these the later time is in force, which came first.  A tie for each says so until they are
-// sorted.
 Datum
-return_in_order(ExpandedHistory *expanded)
+return_without_ties(ExpandedHistory *expanded)
 {
-	HistoryRows *rows = expanded->rows;
-	bool descends = true;
-
-	for (uint32 i = 1; i < rows->count && descends; ++i)
-	{
-		CHECK_FOR_INTERRUPTS();
-		descends = rows->rows()[i].at < rows->rows()[i - 1].at;
-	}
-	for (uint32 i = 0; i < rows->count && !descends; ++i)
-		rows->rows()[i].tie = -static_cast<int64>(i);
 	const Datum history = return_history(expanded);
-	for (uint32 i = 0; i < rows->count && !descends; ++i)
+	HistoryRows *rows = expanded->rows;
+
+	for (uint32 i = 0; i < rows->count; ++i)
 		rows->rows()[i].tie = no_tie;
 	return history;
 }
@@ -171,9 +180,8 @@ history_of_key(FunctionCallInfo fcinfo)
 		sink.make_room = make_room_for;
 	}
 	read_key(*table, kind, Reading::history, key.value, {0, true}, sink);
-	PG_RETURN_DATUM(collector.has_tie && at_type != TIMESTAMPTZOID
-	                    ? return_in_order(collector.expanded)
-	                    : return_history(collector.expanded));
+	PG_RETURN_DATUM(at_type == TIMESTAMPTZOID ? return_history(collector.expanded)
+	                                          : return_without_ties(collector.expanded));
 }
 
 }  // namespace

@@ -86,6 +86,7 @@ read_wanted_by_key(const PriceTable &table, PartitionKey key, PartitionDesc part
 	// Those that no partition here can have come last, and stay wanted.
 	for (std::size_t i = 0; i < count; ++i)
 	{
+		CHECK_FOR_INTERRUPTS();
 		const int number = number_of_partition(table, key, partitions->boundinfo, wanted->key[i]);
 		if (number >= 0)
 			order[found++] = static_cast<uint64>(number) << 32 | i;

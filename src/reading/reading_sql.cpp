@@ -159,10 +159,12 @@ with_key_as_text(const PriceTable &table, const char *query)
 	return psprintf("SELECT ROW(%s)::pg_catalog.text AS k, r.a, r.v FROM (%s) AS r", key, query);
 }
 
+// Of whole rows without a value there is a plan as well, see parts_looked_at().
 const char *
 time_and_value(const PriceTable &table)
 {
-	return psprintf("%s AS a, %s AS v", column_of(table.at), column_of(table.value));
+	return psprintf("%s AS a, %s AS v", column_of(table.at),
+	                table.value.attnum == 0 ? "NULL" : column_of(table.value));
 }
 
 const char *

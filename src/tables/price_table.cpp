@@ -400,7 +400,7 @@ free_old()
 	foreach (cell, old_kept)
 	{
 		Kept *kept = static_cast<Kept *>(lfirst(cell));
-		if (kept->users > 0)
+		if (kept->users > 0 || kept->holders > 0)
 			continue;
 		old_kept = foreach_delete_current(old_kept, cell);
 		for (SPIPlanPtr plan : kept->plan)
@@ -422,6 +422,25 @@ drop_kept(Answer *answer)
 		old_kept = lappend(old_kept, answer->table.kept);
 	answer->table.kept = nullptr;
 	MemoryContextSwitchTo(old);
+}
+
+void
+let_go(void *kept)
+{
+	--static_cast<Kept *>(kept)->holders;
+}
+
+// Until the context is reset or deleted.
+void
+hold(Kept *kept, MemoryContext context)
+{
+	MemoryContextCallback *callback = static_cast<MemoryContextCallback *>(
+		MemoryContextAlloc(context, sizeof(MemoryContextCallback)));
+
+	callback->func = let_go;
+	callback->arg = kept;
+	MemoryContextRegisterResetCallback(context, callback);
+	++kept->holders;
 }
 
 // Those of tables that are gone would stay for as long as the session.
@@ -619,7 +638,11 @@ find_price_table(Oid oid, const ColumnNames &names)
 		}
 	}
 	if (copy->composite != nullptr)
+	{
 		copy->composite = copy_of(*copy->composite, CurrentMemoryContext);
+		if (copy->kept != nullptr)
+			hold(copy->kept, CurrentMemoryContext);
+	}
 	relation_close(relation, NoLock);  // until the transaction ends, as a query's
 	return copy;
 }

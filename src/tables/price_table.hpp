@@ -4,7 +4,9 @@
 // find_price_table() locks the table ACCESS SHARE until the transaction ends, and returns a copy in
 // the current memory context, which stays as it was found.  Its Kept is the session's: whoever runs
 // a plan of it counts as a user as long as that runs, and without users it is freed after the
-// relation cache has told of a change.  Nobody's right to read the table is asked here.
+// relation cache has told of a change.  The copy itself holds it where anything can run before it
+// is used: reading a key of several columns runs what checks their types.  Nobody's right to read
+// the table is asked here.
 #pragma once
 
 #include "server/column.hpp"
@@ -27,7 +29,8 @@ struct CompositeKey
 struct Kept
 {
 	SPIPlanPtr plan[12];
-	int users;  // calls that are running one of them
+	int users;    // calls that are running one of them
+	int holders;  // copies of the table whose key's types may run anything before it is used
 	HTAB *partitions;
 	Oid reader;
 	uint64 rights;
