@@ -353,7 +353,7 @@ COMMENT ON FUNCTION listing_stats._price_history_in(cstring) IS
 CREATE FUNCTION listing_stats._price_history_out(listing_stats.price_history) RETURNS cstring
 	AS 'MODULE_PATHNAME', 'listing_stats_history_out' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._price_history_out(listing_stats.price_history) IS
-	'the steps of a history, ascending, in UTC; NULL for NULL';
+	'the steps of a history, ascending, in UTC; NULL for NULL; error 54000 beyond a gigabyte, which is some 30 million steps';
 CREATE FUNCTION listing_stats._price_history_recv(internal) RETURNS listing_stats.price_history
 	AS 'MODULE_PATHNAME', 'listing_stats_history_recv' LANGUAGE C IMMUTABLE STRICT PARALLEL SAFE;
 COMMENT ON FUNCTION listing_stats._price_history_recv(internal) IS

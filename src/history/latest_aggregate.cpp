@@ -1,5 +1,6 @@
 // The aggregates latest(v, at [, tie]) and earliest(v, at [, tie]): the value of the row with the
-// greatest, or least, time, then tie, then value, so that the order of the input does not matter.
+// greatest, or least, time, then tie, then value, so that the order of the input does not matter,
+// except for how equal values look.
 // NULL is the least tie and the least value; rows without a time are left out; NULL of no rows.
 //
 // The state is one row, changed in place.  Which of the two aggregates it is for, and of what type
