@@ -240,7 +240,6 @@ Where a goal turned out to lie beyond what the floor reaches, it stands beside t
 - INSERT of one price: the instructions that keeping the column adds, at most 0.65 of those of the cheapest trigger in plpgsql, which is not correct
 - INSERT of listings without prices: at most 1.10 of the same where nobody keeps the column; COPY of prices of ten listings: at most 1.08 of that
 - latest price of each of 100k listings, only an index on the listing: at most 0.06 of max and join, where reading the prices takes more
-- the nested JSON page: at most 0.18 of json_agg; that is the goal of a row for each listing now
 - price_summary: index only at most 1.10, of 150 rows at most 1.20 of count()
 - every question to a history of 100 steps: at most one microsecond, which is the goal of changes() alone now
 TEXT
