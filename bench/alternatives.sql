@@ -70,6 +70,9 @@ DECLARE
 	key bigint := coalesce(new.listing_id, old.listing_id);
 BEGIN
 	PERFORM FROM correct.listing WHERE id = key FOR NO KEY UPDATE;
+	IF NOT FOUND AND TG_OP = 'INSERT' AND key IS NOT NULL THEN
+		RAISE foreign_key_violation USING MESSAGE = format('there is no listing %s', key);
+	END IF;
 	UPDATE correct.listing l SET last_price = p.value
 	FROM (SELECT (SELECT value FROM correct.price WHERE listing_id = key ORDER BY created DESC, id DESC LIMIT 1)) p(value)
 	WHERE l.id = key AND l.last_price IS DISTINCT FROM p.value;

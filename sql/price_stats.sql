@@ -30,6 +30,10 @@ SELECT array_agg(count ORDER BY low), array_agg(low ORDER BY low) FROM histogram
 SELECT high FROM histogram('{0, 10000000000000000000000000}', 3) LIMIT 1;
 -- With more decimals than a quotient has
 SELECT trim_scale(high), count FROM histogram('{0, 1, 2, 3, 1e-1000}', 3);
+SELECT array_agg(count ORDER BY low), max(scale(high)) FROM histogram('{0, 1e-1500, 2e-1500, 3e-1500}', 3);
+SELECT array_agg(count ORDER BY low) AS count, bool_and(high IN (-3e131071, 3e131071, 9e131071)) FROM histogram('{-9e131071, 1e-1000, 9e131071}', 3)
+UNION ALL SELECT array_agg(count ORDER BY low), bool_and(high IN (3e131071, 6e131071, 9e131071)) FROM histogram('{0, 1e-1000, 9e131071}', 3);
+SELECT array_agg(count ORDER BY low) FROM histogram('{-1e-16383, 0, 2e-16383}', 3);
 SELECT count(*) FROM histogram('{}', 3);
 SELECT count(*), sum(count) FROM histogram('{1, 2, 3*5}');
 SELECT * FROM histogram('{NaN, Infinity, null, 3*7}', 3);

@@ -144,7 +144,10 @@ return_without_ties(ExpandedHistory *expanded)
 	HistoryRows *rows = expanded->rows;
 
 	for (uint32 i = 0; i < rows->count; ++i)
+	{
+		CHECK_FOR_INTERRUPTS();
 		rows->rows()[i].tie = no_tie;
+	}
 	return history;
 }
 

@@ -13,9 +13,42 @@ namespace {
 
 constexpr int max_buckets = 100000;
 
+Numeric
+call_two(PGFunction function, Numeric a, Numeric b)
+{
+	return DatumGetNumeric(DirectFunctionCall2(function, NumericGetDatum(a), NumericGetDatum(b)));
+}
+
+Numeric
+power_of_ten(int exponent)
+{
+	return DatumGetNumeric(DirectFunctionCall3(
+		numeric_in, CStringGetDatum(psprintf("1e%d", exponent)), InvalidOid, Int32GetDatum(-1)));
+}
+
+// With more decimals than division gives: as a quotient of integers.  Of whole numbers, which could
+// overflow by what they are multiplied with, only what is left over is.
+Numeric
+exact_bound(Numeric lowest, Numeric highest, int number, int buckets, int decimals)
+{
+	const int places = Min(decimals + 1, max_display_scale);
+	Numeric divisor = make_numeric(buckets, 0);
+	Numeric whole = make_numeric(0, 0);
+	Numeric rest = make_numeric(0, 0);
+	const auto add_share = [&](Numeric value, int times) {
+		Numeric factor = make_numeric(times, 0);
+		Numeric quotient = call_two(numeric_div_trunc, value, divisor);
+		whole = add(whole, multiply(quotient, factor));
+		rest = add(rest, multiply(subtract(value, multiply(quotient, divisor)), factor));
+	};
+	add_share(lowest, buckets - number);
+	add_share(highest, number);
+	rest = call_two(numeric_div_trunc, multiply(rest, power_of_ten(places)), divisor);
+	return add(whole, multiply(rest, power_of_ten(-places)));
+}
+
 // (lowest * (buckets - number) + highest * number) / buckets.  It is divided first, so that nothing
-// overflows, and with more decimals than the bound is rounded to; last where division does not give
-// so many.
+// overflows, and with more decimals than the bound is rounded to.
 Numeric
 bound_of(Numeric lowest, Numeric highest, int number, int buckets, int scale)
 {
@@ -27,11 +60,9 @@ bound_of(Numeric lowest, Numeric highest, int number, int buckets, int scale)
 		return multiply(divide(show_scale(value, decimals_of_share), make_numeric(buckets, 0)),
 		                make_numeric(times, 0));
 	};
-	Numeric bound =
-		decimals_of_share <= NUMERIC_MAX_DISPLAY_SCALE
-			? add(share(lowest, buckets - number), share(highest, number))
-			: add(lowest, divide(multiply(subtract(highest, lowest), make_numeric(number, 0)),
-	                             make_numeric(buckets, 0)));
+	Numeric bound = decimals_of_share <= NUMERIC_MAX_DISPLAY_SCALE
+	                    ? add(share(lowest, buckets - number), share(highest, number))
+	                    : exact_bound(lowest, highest, number, buckets, decimals);
 	bound = DatumGetNumeric(
 		DirectFunctionCall2(numeric_round, NumericGetDatum(bound), Int32GetDatum(decimals)));
 	return show_scale(trim_scale(bound), scale);

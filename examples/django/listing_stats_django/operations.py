@@ -10,8 +10,9 @@ KEPT = ('last_price', 'last_price_at', 'previous_price', 'lowest_price',
         'highest_price', 'price_count', 'price_total', 'first_price')
 
 
-# The option of a model's state that says that an operation keeps fields of
-# it.  Django leaves options with such a name out of models.
+# The option of a model's state that says what operations keep of it: the
+# models of prices, and 'last_price' if one of them does, by name or not.
+# Django leaves options with such a name out of models.
 ATTACHED = '_listing_stats_attached'
 
 
@@ -45,13 +46,26 @@ class Keeping(Operation):
         label, additions = self.additions(app_label)
         for addition in additions:
             addition.state_forwards(label, state)
-        self.options(app_label, state)[ATTACHED] = True
+        options = self.options(app_label, state)
+        attached = options.get(ATTACHED, frozenset())
+        options[ATTACHED] = attached | {self.price_label(app_label)} | (
+            {'last_price'} if self.keeps_last_price(app_label, attached)
+            else set())
 
     def options(self, app_label, state):
         label, name = self.label(app_label, self.listing)
         model = state.models.get((label, name.lower()))
         # An application without migrations has no state.
-        return model.options if model else {ATTACHED: True}
+        return model.options if model else {ATTACHED: {'last_price'}}
+
+    def price_label(self, app_label):
+        return '.'.join(self.label(app_label, self.price)).lower()
+
+    def keeps_last_price(self, app_label, attached):
+        """Whether it is this operation that does, as attach() decides it."""
+        if 'last_price' in self.named:
+            return self.named['last_price'] == 'last_price'
+        return not attached & {'last_price', self.price_label(app_label)}
 
     def allowed(self, schema_editor, models):
         connection = schema_editor.connection
@@ -85,8 +99,10 @@ class Keeping(Operation):
                            to_state):
         listing, price = self.models(app_label, from_state)
         if self.allowed(schema_editor, (listing, price)):
+            attached = self.options(app_label, to_state).get(
+                ATTACHED, frozenset())
             self.detach(schema_editor, listing, price,
-                        ATTACHED not in self.options(app_label, to_state))
+                        self.keeps_last_price(app_label, attached))
         for label, addition, before, after in reversed(
                 list(self.steps(app_label, to_state))):
             addition.database_backwards(label, schema_editor, after, before)
@@ -140,8 +156,8 @@ class Attach(Keeping):
     fields, a list of (name, field), adds them.
 
     In reverse nothing keeps these fields any longer, and others as before.
-    The first Attach of a listing keeps last_price unless it says otherwise,
-    and gives that up too.  What RunSQL attached before is not known here:
+    The first Attach of two models keeps last_price unless it says otherwise
+    or another keeps it, and gives that up too.  What RunSQL attached before is not known here:
     reverse by RunSQL what is added to that.
     """
 
@@ -161,7 +177,7 @@ class Attach(Keeping):
             and name not in ('self', 'listing', 'price', 'fields',
                              '__class__')}
 
-    def detach(self, schema_editor, listing, price, is_first):
+    def detach(self, schema_editor, listing, price, keeps_last_price):
         quote = schema_editor.quote_name
         tables = [quote(model._meta.db_table) for model in (listing, price)]
         ours = {column(listing, self.named[name])
@@ -170,7 +186,7 @@ class Attach(Keeping):
         if carried and carried != 'none':
             ours |= {column(listing, kept) for kept in carried.values()}
         one = min(ours, default='last_price')
-        if not ours or is_first and 'last_price' not in self.named:
+        if not ours or keeps_last_price:
             ours.add('last_price')
         rest = what_else_is_kept(schema_editor, tables, ours)
         if schema_editor.collect_sql:
@@ -204,7 +220,7 @@ class KeepLatest(Keeping):
             and name not in ('self', 'latest', 'price', 'fields',
                              '__class__')}
 
-    def detach(self, schema_editor, listing, price, is_first):
+    def detach(self, schema_editor, listing, price, keeps_last_price):
         schema_editor.execute(
             'SELECT listing_stats.detach(%s, %s)',
             [schema_editor.quote_name(model._meta.db_table)

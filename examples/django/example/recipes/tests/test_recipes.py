@@ -484,6 +484,29 @@ class OperationTests(TransactionTestCase):
         first()
         self.assertEqual(kept(), [])
 
+    def test_of_two_models_of_prices_the_second_keeps_last_price(self):
+        state = self.make_tables(
+            AddField('Thing', 'seen', KeptIntegerField()),
+            AddField('Thing', 'told', KeptIntegerField()),
+            CreateModel('Told', [
+                ('id', models.BigAutoField(primary_key=True)),
+                ('created', models.DateTimeField()),
+                ('value', models.IntegerField()),
+                ('thing', models.ForeignKey(
+                    'Thing', on_delete=models.CASCADE))]))
+        migration = Migration('first', 'shop')
+        migration.operations = [
+            Attach('Thing', 'Seen', last_price='none', price_count='seen')]
+        apply(state, *migration.operations)
+        state = migration.mutate_state(state)
+        kept = ('SELECT last_price, price_count FROM listing_stats.attachments '
+                "WHERE listing::text LIKE 'shop_%%' ORDER BY 2")
+        later = apply(state, Attach('Thing', 'Told', price_count='told'))
+        self.assertEqual(query(kept),
+                         [(None, 'seen'), ('last_price', 'told')])
+        later()
+        self.assertEqual(query(kept), [(None, 'seen')])
+
     def test_reversed_beside_what_sql_has_attached(self):
         state = self.make_tables(
             AddField('Thing', 'latest', KeptIntegerField()),
