@@ -104,8 +104,6 @@ write_listing(const Table &listing, ItemPointerData *tid, TupleTableSlot *writte
 	bool was_null = false;
 	int column = listing_last_price;
 	bool null = !found;
-	TM_FailureData failure = {};
-	LockTupleMode mode = LockTupleNoKeyExclusive;
 	listing_stats::IndexUpdates indexes = listing_stats::no_index_updates;
 
 	table_tuple_fetch_row_version(listing.relation, tid, SnapshotAny, listing.slot);
@@ -117,8 +115,7 @@ write_listing(const Table &listing, ItemPointerData *tid, TupleTableSlot *writte
 	ExecStoreHeapTuple(heap_modify_tuple_by_cols(old, RelationGetDescr(listing.relation), 1,
 	                                             &column, &value, &null),
 	                   written, true);
-	table_tuple_update(listing.relation, tid, written, GetCurrentCommandId(true),
-	                   GetActiveSnapshot(), nullptr, true, &failure, &mode, &indexes);
+	simple_table_tuple_update(listing.relation, tid, written, GetActiveSnapshot(), &indexes);
 	if (indexes == listing_stats::no_index_updates)
 		return;
 	EState *state = CreateExecutorState();

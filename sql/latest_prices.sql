@@ -881,6 +881,18 @@ SELECT count(*) FROM generate_series(1, 120) i, listing_stats.latest_price('keye
 SELECT listing_stats.latest_price('keyed', '(1,"(5)")'::text, key_column => 'a, b'), listing_stats.latest_price('keyed', '(1,"(6)")'::text, key_column => 'a, b');
 DROP TABLE keyed, other_price;
 
+-- A type that is renamed, of which a kept plan is not told, and then another search_path
+CREATE TYPE mood AS ENUM ('good', 'bad');
+CREATE TABLE mooded (k mood, created timestamptz NOT NULL, value numeric);
+CREATE INDEX ON mooded (k, created DESC);
+INSERT INTO mooded VALUES ('good', '2026-01-01', 7);
+SELECT listing_stats.latest_price('latest.mooded', 'good', key_column => 'k');
+ALTER TYPE mood RENAME TO feeling;
+SET search_path = pg_catalog;
+SELECT listing_stats.latest_price('latest.mooded', 'good', key_column => 'k');
+SET search_path = latest;
+DROP TABLE mooded;
+
 RESET SESSION AUTHORIZATION;
 DROP SCHEMA latest, hostile CASCADE;
 DROP OWNED BY regress_listing_stats_reader;

@@ -212,7 +212,7 @@ check_publications(Row *row, Oid listing)
 			                  reinterpret_cast<Form_pg_publication>(GETSTRUCT(tuple)));
 			ReleaseSysCache(tuple);
 		}
-		relation_close(relation, NoLock);
+		relation_close(relation, table == listing ? NoLock : AccessShareLock);
 	}
 }
 

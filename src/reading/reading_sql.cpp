@@ -1,7 +1,7 @@
 // The SQL that reads prices, see reading_sql.hpp.
 //
 // What holds:
-// - A plan that is kept is run only if it is valid: re-analysing its text would use names that a
+// - A plan that is kept is run only as it was made: re-analysing its text would use names that a
 //   rename has made old.  The table is locked from before its columns were resolved, so that no
 //   rename comes in between.  Whose privileges and policies count is decided when it is run, except
 //   for that on the schema.
@@ -660,7 +660,7 @@ plan_of(const PriceTable &table, KeyKind kind, Reading reading, Oid *type)
 	SPIPlanPtr *kept =
 		&table.kept->plan[static_cast<int>(reading) * kinds + static_cast<int>(kind)];
 	static_assert(lengthof(table.kept->plan) == kinds * (static_cast<int>(Reading::history) + 1));
-	if (*kept != nullptr && SPI_plan_is_valid(*kept))
+	if (*kept != nullptr && stays_as_made(*kept))
 		return *kept;
 	if (table.kept->users > 1)
 		return prepare(query_of(table, kind, reading), 2, type, 0);

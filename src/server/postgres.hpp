@@ -507,6 +507,40 @@ keep_generic_plan(SPIPlanPtr plan)
 	PG_END_TRY();
 }
 
+#if PG_VERSION_NUM < 170000
+inline bool
+SearchPathMatchesCurrentEnvironment(OverrideSearchPath *path)
+{
+	return OverrideSearchPathMatchesCurrent(path);
+}
+#endif
+
+inline CachedPlanSource *
+plan_source(SPIPlanPtr plan)
+{
+	return static_cast<CachedPlanSource *>(linitial(SPI_plan_get_plan_sources(plan)));
+}
+
+// Whether the server will run the plan as it was made.  Otherwise it would analyse the text again,
+// or plan it under the settings of now: see plancache.c, RevalidateCachedQuery() and
+// CheckCachedPlan().
+inline bool
+stays_as_made(SPIPlanPtr plan)
+{
+	if (!SPI_plan_is_valid(plan))
+		return false;
+	const CachedPlanSource *source = plan_source(plan);
+	const CachedPlan *made = source->gplan;
+
+	return SearchPathMatchesCurrentEnvironment(source->search_path) &&
+	       (!source->dependsOnRLS ||
+	        (source->rewriteRoleId == GetUserId() && source->rewriteRowSecurity == row_security)) &&
+	       (made == nullptr ||
+	        (made->is_valid && (!made->dependsOnRole || made->planRoleId == GetUserId()) &&
+	         (!TransactionIdIsValid(made->saved_xmin) ||
+	          TransactionIdEquals(made->saved_xmin, TransactionXmin))));
+}
+
 // As the executor has it above READ COMMITTED.
 [[noreturn]] inline void
 cannot_serialize()

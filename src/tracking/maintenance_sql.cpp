@@ -643,7 +643,7 @@ plan_of(Attachment *attachment, Statement statement)
 {
 	SPIPlanPtr &plan = attachment->plan[static_cast<int>(statement)];
 
-	if (plan != nullptr && SPI_plan_is_valid(plan))
+	if (plan != nullptr && stays_as_made(plan))
 		return plan;
 	if (plan != nullptr)
 		free_plan_later(plan);

@@ -40,12 +40,6 @@ is_read(Statement statement)
 	return statement >= Statement::read && statement <= Statement::read_found;
 }
 
-const CachedPlanSource *
-plan_source(SPIPlanPtr plan)
-{
-	return static_cast<CachedPlanSource *>(linitial(SPI_plan_get_plan_sources(plan)));
-}
-
 // Whether a plan that has just been run has not, because of a rule, updated another table in place
 // of this one.
 bool
