@@ -220,7 +220,7 @@ hundredths(const char *bytes, Size size)
 LISTING_STATS_FUNCTION(floor_gather)
 {
 	Values *values = reinterpret_cast<Values *>(PG_GETARG_POINTER(0));
-	char *numeric = PG_GETARG_POINTER(1);
+	char *numeric = static_cast<char *>(PG_GETARG_POINTER(1));
 
 	if (PG_ARGISNULL(0))
 	{
