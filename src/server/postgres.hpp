@@ -507,13 +507,16 @@ keep_generic_plan(SPIPlanPtr plan)
 	PG_END_TRY();
 }
 
-#if PG_VERSION_NUM < 170000
+// Whether it was analysed under the search_path of now.
 inline bool
-SearchPathMatchesCurrentEnvironment(OverrideSearchPath *path)
+has_this_search_path(const CachedPlanSource *source)
 {
-	return OverrideSearchPathMatchesCurrent(path);
-}
+#if PG_VERSION_NUM >= 170000
+	return SearchPathMatchesCurrentEnvironment(source->search_path);
+#else
+	return OverrideSearchPathMatchesCurrent(source->search_path);
 #endif
+}
 
 inline CachedPlanSource *
 plan_source(SPIPlanPtr plan)
@@ -532,7 +535,7 @@ stays_as_made(SPIPlanPtr plan)
 	const CachedPlanSource *source = plan_source(plan);
 	const CachedPlan *made = source->gplan;
 
-	return SearchPathMatchesCurrentEnvironment(source->search_path) &&
+	return has_this_search_path(source) &&
 	       (!source->dependsOnRLS ||
 	        (source->rewriteRoleId == GetUserId() && source->rewriteRowSecurity == row_security)) &&
 	       (made == nullptr ||
