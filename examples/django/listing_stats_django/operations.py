@@ -157,8 +157,8 @@ class Attach(Keeping):
 
     In reverse nothing keeps these fields any longer, and others as before.
     The first Attach of two models keeps last_price unless it says otherwise
-    or another keeps it, and gives that up too.  What RunSQL attached before is not known here:
-    reverse by RunSQL what is added to that.
+    or another keeps it, and gives that up too.  What RunSQL attached before
+    is not known here: reverse by RunSQL what is added to that.
     """
 
     function = 'attach'
