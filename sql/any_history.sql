@@ -391,6 +391,29 @@ SELECT * FROM listing, listing_stats.verify('listing', 'price');
 TABLE listing;
 DROP TABLE price, listing;
 
+-- Prices that come one at a time: NULLs that come last, some of one time, and some of the past; what is kept after each
+CREATE FUNCTION one_at_a_time(VARIADIC kept text[]) RETURNS SETOF text LANGUAGE plpgsql AS $$
+DECLARE
+	price text;
+	one text;
+BEGIN
+	CREATE TABLE listing (id int PRIMARY KEY);
+	CREATE TABLE price (id serial PRIMARY KEY, listing_id int REFERENCES listing, created date NOT NULL, value int);
+	INSERT INTO listing VALUES (1), (2);
+	EXECUTE format('SELECT FROM listing_stats.attach(''listing'', ''price'', %s)', array_to_string(kept, ', '));
+	FOREACH price IN ARRAY ARRAY['1, 5', '2, NULL', '1, 6', '0, 4', '2, 7', '3, NULL', '3, NULL', '1, NULL', '0, 3', '4, 7', '4, 8', '4, NULL'] LOOP
+		EXECUTE format('INSERT INTO price (listing_id, created, value) SELECT 1, date ''2026-01-01'' + day, value FROM (VALUES (%s::int)) p(day, value)', price);
+		SELECT listing::text INTO one FROM listing WHERE id = 1;
+		RETURN NEXT one;
+	END LOOP;
+	RETURN NEXT (SELECT count(*) FROM listing_stats.verify('listing', 'price'));
+	DROP TABLE price, listing;
+END $$;
+SELECT string_agg(one, ' ') FROM one_at_a_time('last_price => ''latest''', 'null_value => ''skip''') one;
+SELECT string_agg(one, ' ') FROM one_at_a_time('last_price => ''latest''', 'last_price_at => ''latest_at''') one;
+SELECT string_agg(one, ' ') FROM one_at_a_time('last_price => ''latest''', 'previous_price => ''before''', 'null_value => ''skip''') one;
+SELECT string_agg(one, ' ') FROM one_at_a_time('last_price => ''latest''', 'lowest_price => ''lowest''', 'price_count => ''n''', 'null_value => ''skip''') one;
+
 -- A listing without prices keeps what it has, so that its columns may be NOT NULL; the number is counted in an integer
 CREATE TABLE listing (id int PRIMARY KEY, price numeric(10,2) NOT NULL, currency text NOT NULL DEFAULT 'CHF', since date NOT NULL DEFAULT '2000-01-01', lowest numeric(10,2) NOT NULL DEFAULT 5, n int NOT NULL DEFAULT 0, previous numeric(10,2) DEFAULT 3);
 CREATE TABLE price (id serial PRIMARY KEY, listing_id int REFERENCES listing ON DELETE CASCADE, created date NOT NULL, value numeric(10,2) NOT NULL, currency text NOT NULL DEFAULT 'EUR');

@@ -68,7 +68,8 @@ place_name(int column)
 	                             : psprintf("%s%d", list->name, column - list->first + 1);
 }
 
-// Splits "name:attnum:type" of the record; what is not of that form is left out.
+// Splits "name:attnum:type" of the record, which is of columns that the arguments before it name;
+// what is not of that form is left out.
 void
 parse_place(const char *word, Definition *definition)
 {
@@ -82,7 +83,7 @@ parse_place(const char *word, Definition *definition)
 	const char *name = pnstrdup(word, static_cast<Size>(colon - word));
 	for (int i = 0; i < column_count; ++i)
 	{
-		if (strcmp(name, place_name(i)) == 0)
+		if (definition->column[i] != nullptr && strcmp(name, place_name(i)) == 0)
 			definition->record[i] = {static_cast<AttrNumber>(attnum), type};
 	}
 }

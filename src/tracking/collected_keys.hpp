@@ -26,6 +26,9 @@ struct PendingKey
 	Datum highest;
 	Datum total;  // of them, a numeric; nullptr: it is not kept
 	CommandId command;
+	// Of a row that a statement alone has inserted: its time, which is held without memory.
+	Datum since;
+	bool has_since;
 };
 
 // Keys of one attachment, each at least once.

@@ -306,6 +306,7 @@ struct Write
 	Relation listing;
 	Relation price;
 	PriceLookup *prices;
+	const Datum *since;       // see Keys; nullptr as soon as all prices are looked up
 	TupleTableSlot *stored;   // the listing's row as it is
 	TupleTableSlot *written;  // and as it will be
 	MemoryContext lifetime;   // of all this
@@ -318,7 +319,7 @@ struct Write
 };
 
 Write
-begin_write(const Attachment &attachment, LOCKMODE lock)
+begin_write(const Attachment &attachment, LOCKMODE lock, const Datum *since = nullptr)
 {
 	Write write = {};
 
@@ -326,7 +327,9 @@ begin_write(const Attachment &attachment, LOCKMODE lock)
 	write.path = attachment.direct_path;
 	write.listing = table_open(attachment.listing, lock);
 	write.price = table_open(attachment.price, lock);
-	write.prices = begin_price_lookup(attachment, write.price);
+	// The price before the latest one can be older.
+	write.since = attachment.column[previous_price].attnum == 0 ? since : nullptr;
+	write.prices = begin_price_lookup(attachment, write.price, write.since);
 	write.stored = table_slot_create(write.listing, nullptr);
 	write.lifetime = CurrentMemoryContext;
 	write.context =
@@ -439,6 +442,25 @@ read_latest(Write *write, Columns *columns)
 	return true;
 }
 
+// The latest price of a key.
+bool
+look_up_latest(Write *write, Datum key, Columns *columns)
+{
+	look_up_prices(write->prices, key);
+	if (read_latest(write, columns))
+		return true;
+	if (write->since == nullptr || is_lost(*write->prices))
+		return false;
+	// None that counts: that price is NULL, or it is gone.
+	MemoryContext old = MemoryContextSwitchTo(write->lifetime);
+	write->since = nullptr;
+	end_price_lookup(write->prices);
+	write->prices = begin_price_lookup(*write->attachment, write->price, nullptr);
+	MemoryContextSwitchTo(old);
+	look_up_prices(write->prices, key);
+	return read_latest(write, columns);
+}
+
 // The latest known price that differs from the one read last.
 void
 read_previous(Write *write, Columns *columns)
@@ -524,8 +546,7 @@ compute_head(Write *write, Datum key, const Columns &stored, const PendingKey *a
 	now.null[last_price] = now.null[last_price_at] = true;
 	for (int i = first_carried; i < end_of_targets; ++i)
 		now.null[i] = true;
-	look_up_prices(write->prices, key);
-	const bool found = read_latest(write, &now);
+	const bool found = look_up_latest(write, key, &now);
 	write->has_price = found;
 	if (keeps(*write, previous_price) &&
 	    (added == nullptr || !same_latest(*write, stored, now, *added)))
@@ -809,7 +830,7 @@ write_directly(const Attachment &attachment, const Keys &keys, Size *written)
 {
 	Assert(is_ready(attachment) && attachment.direct_path->obstacle == nullptr);
 	push_new_snapshot();
-	Write write = begin_write(attachment, NoLock);
+	Write write = begin_write(attachment, NoLock, keys.since);
 	CheckCmdReplicaIdentity(write.listing, CMD_UPDATE);
 	write.written = MakeSingleTupleTableSlot(RelationGetDescr(write.listing), &TTSOpsHeapTuple);
 	*written = for_each_key(

@@ -23,6 +23,8 @@ struct Keys
 	Size count;
 	const PendingKey **added = nullptr;  // what was added to each since its columns were right;
 	                                     // nullptr: they are recomputed
+	const Datum *since = nullptr;        // each has a price of this time or later, unless that is
+	                                     // gone; nullptr: none is known
 };
 
 // Sets the last columns of a row that tells what was added.

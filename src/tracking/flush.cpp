@@ -307,7 +307,7 @@ Keys
 keys_from(const Keys &keys, Size first)
 {
 	return {keys.key + first, keys.tid == nullptr ? nullptr : keys.tid + first, keys.count - first,
-	        keys.added == nullptr ? nullptr : keys.added + first};
+	        keys.added == nullptr ? nullptr : keys.added + first, keys.since};
 }
 
 // Calls "handle" with the keys, a batch at a time; returns the sum of what it returns.
@@ -473,6 +473,8 @@ write_listings(const Work &work)
 	Keys other = allocate_keys(work.count);
 
 	to_add.added = allocate<const PendingKey *>(work.count);
+	if (work.count == 1 && work.key[0].has_since)
+		to_add.since = other.since = &work.key[0].since;
 	for (Size i = 0; i < work.count; ++i)
 		append(adds && can_be_added(work.key[i]) ? &to_add : &other, &work.key[i]);
 	// In this order: a recomputation counts what has been added.

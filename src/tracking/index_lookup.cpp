@@ -51,23 +51,43 @@ make_scan_keys(Relation index, const Attachment &attachment, ColumnList list, In
 	return true;
 }
 
+void
+add_time_key(Relation index, const ResolvedColumn &at, IndexKeys *keys)
+{
+	const Oid type = index->rd_opcintype[keys->count];
+	const Oid later = get_opfamily_member(index->rd_opfamily[keys->count], type, type,
+	                                      BTGreaterEqualStrategyNumber);
+
+	keys->has_time = at.not_null && at.base == type && get_typbyval(type) && OidIsValid(later);
+	if (keys->has_time)
+		ScanKeyEntryInitialize(&keys->scan[keys->count], 0,
+		                       static_cast<AttrNumber>(keys->count + 1),
+		                       BTGreaterEqualStrategyNumber, type,
+		                       index->rd_indcollation[keys->count], get_opcode(later), 0);
+}
+
 Lookup
-begin_lookup(Relation table, Oid index, const IndexKeys &keys, const Attachment &attachment)
+begin_lookup(Relation table, Oid index, const IndexKeys &keys, const Attachment &attachment,
+             const Datum *since)
 {
 	Assert(CheckRelationLockedByMe(table, AccessShareLock, true) && ActiveSnapshotSet());
+	const bool has_since = since != nullptr && keys.has_time;
 	Lookup lookup = {CurrentMemoryContext,
 	                 table,
 	                 index_open(index, AccessShareLock),
 	                 nullptr,
 	                 keys,
+	                 keys.count + (has_since ? 1 : 0),
 	                 &attachment,
 	                 table_slot_create(table, nullptr)};
 
 	// What the functions remember from call to call goes with the lookup.
-	for (int i = 0; i < keys.count; ++i)
+	for (int i = 0; i < lookup.compared; ++i)
 		fmgr_info_copy(&lookup.keys.scan[i].sk_func, const_cast<FmgrInfo *>(&keys.scan[i].sk_func),
 		               CurrentMemoryContext);
-	lookup.scan = begin_index_scan(table, lookup.index, GetActiveSnapshot(), keys.count);
+	if (has_since)
+		lookup.keys.scan[keys.count].sk_argument = *since;
+	lookup.scan = begin_index_scan(table, lookup.index, GetActiveSnapshot(), lookup.compared);
 	return lookup;
 }
 
@@ -80,7 +100,7 @@ look_up(Lookup *lookup, Datum key)
 	split_key(*lookup->attachment, key, column);
 	for (int i = 0; i < lookup->keys.count; ++i)
 		lookup->keys.scan[i].sk_argument = column[lookup->keys.column[i]];
-	index_rescan(lookup->scan, lookup->keys.scan, lookup->keys.count, nullptr, 0);
+	index_rescan(lookup->scan, lookup->keys.scan, lookup->compared, nullptr, 0);
 	MemoryContextSwitchTo(old);
 }
 

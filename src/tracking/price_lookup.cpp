@@ -81,6 +81,7 @@ struct PriceLookup
 {
 	const Attachment *attachment;
 	MemoryContext context;
+	const Datum *since;
 	OpenTable *tables;
 	int open;
 	Datum key;
@@ -178,6 +179,7 @@ find_price_index(const Attachment &attachment, Relation relation, PriceTablePath
 	{
 		Relation index = index_open(path->index, AccessShareLock);
 		found = make_scan_keys(index, *own, ColumnList::key, &path->keys);
+		add_time_key(index, own->column[price_at], &path->keys);
 		path->latest_first = is_read_backwards(index, own->key_columns) ? BackwardScanDirection
 		                                                                : ForwardScanDirection;
 		path->index_since = serves_since(index);
@@ -261,8 +263,8 @@ open_price_table(PriceLookup *lookup, Oid oid)
 	if (table->path.whereabouts == Whereabouts::here && !serves(table->path.index_since))
 		table->path.whereabouts = Whereabouts::elsewhere;
 	if (table->path.whereabouts == Whereabouts::here)
-		table->rows =
-			begin_lookup(table->relation, table->path.index, table->path.keys, *lookup->attachment);
+		table->rows = begin_lookup(table->relation, table->path.index, table->path.keys,
+		                           *lookup->attachment, lookup->since);
 	table->next = lookup->tables;
 	lookup->tables = table;
 	++lookup->open;
@@ -465,7 +467,7 @@ prices_serve_now(const Attachment &attachment)
 }
 
 PriceLookup *
-begin_price_lookup(const Attachment &attachment, Relation price)
+begin_price_lookup(const Attachment &attachment, Relation price, const Datum *since)
 {
 	PriceLookup *lookup = static_cast<PriceLookup *>(palloc0(sizeof(PriceLookup)));
 
@@ -473,6 +475,7 @@ begin_price_lookup(const Attachment &attachment, Relation price)
 	Assert(RelationGetRelid(price) == attachment.price);
 	lookup->attachment = &attachment;
 	lookup->context = CurrentMemoryContext;
+	lookup->since = since;
 	AcceptInvalidationMessages();
 	lookup->lost = has_inheritance_children(price);
 	return lookup;

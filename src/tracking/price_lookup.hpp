@@ -18,8 +18,9 @@ const char *obstacle_of_prices(const Attachment &attachment, Relation price);
 // asked when these are opened.
 bool prices_serve_now(const Attachment &attachment);
 
-// With the active snapshot; reads with what the tables are when it begins.
-PriceLookup *begin_price_lookup(const Attachment &attachment, Relation price);
+// With the active snapshot; reads with what the tables are when it begins.  With a time, it may
+// leave out prices before it.
+PriceLookup *begin_price_lookup(const Attachment &attachment, Relation price, const Datum *since);
 
 // Goes before the first price of the key; in the current context, until the next key.
 void look_up_prices(PriceLookup *lookup, Datum key);

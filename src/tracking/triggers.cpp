@@ -315,6 +315,20 @@ inserted_price(const TriggerData *event, const TriggerColumns *columns)
 	return change;
 }
 
+// Sets since when the listing of the only price that a statement has inserted has one.
+void
+set_since(const TriggerData *event, const TriggerColumns *columns, PendingKey *change)
+{
+	bool is_null = false;
+	const AttrNumber attnum = columns->attnum[price_at];
+
+	if (!columns->attachment->column[price_at].not_null ||
+	    !TupleDescAttr(RelationGetDescr(event->tg_relation), attnum - 1)->attbyval)
+		return;
+	change->since = slot_getattr(event->tg_trigslot, attnum, &is_null);
+	change->has_since = !is_null;
+}
+
 // Whether the event is of our own write, which names all kept columns: not of a foreign key's
 // cascade that it has set off, whose events are those of the same statement.
 bool
@@ -395,10 +409,14 @@ LISTING_STATS_FUNCTION(listing_stats_price_changed)
 	    (!TRIGGER_FIRED_BY_UPDATE(event->tg_event) || !counts(columns, event->tg_newslot)))
 		PG_RETURN_POINTER(nullptr);
 	if (TRIGGER_FIRED_BY_INSERT(event->tg_event))
-		add_key(event, columns, Side::price, event->tg_trigslot,
-		        adds_inserted(*columns->attachment) ? inserted_price(event, columns)
-		                                            : to_recompute(false),
-		        can_flush_now(event, columns));
+	{
+		const bool now = can_flush_now(event, columns);
+		PendingKey change = adds_inserted(*columns->attachment) ? inserted_price(event, columns)
+		                                                        : to_recompute(false);
+		if (now)
+			set_since(event, columns, &change);
+		add_key(event, columns, Side::price, event->tg_trigslot, change, now);
+	}
 	else if (TRIGGER_FIRED_BY_DELETE(event->tg_event))
 		add_key(event, columns, Side::price, event->tg_trigslot, to_recompute(false),
 		        can_flush_now(event, columns));
