@@ -84,7 +84,7 @@ pending_of(Level *level, const Attachment &attachment, Side side)
 	pending->trigger = attachment.trigger;
 	pending->side = side;
 	pending->layout = layout_of(attachment.key);
-	pending->capacity = 64;
+	pending->capacity = 8;
 	pending->key = static_cast<PendingKey *>(
 		MemoryContextAlloc(level->context, pending->capacity * sizeof(PendingKey)));
 	pending->next = level->pending;

@@ -434,7 +434,7 @@ read_latest(Write *write, Columns *columns)
 		columns->value[last_price] = price_column(*write, price_value, &columns->null[last_price]);
 	} while (skip_null && columns->null[last_price]);
 	columns->value[last_price_at] = price_column(*write, price_at, &columns->null[last_price_at]);
-	for (int i = first_carried; i < end_of_targets; ++i)
+	for (int i = first_carried; i < write->path->end_of_kept; ++i)
 	{
 		if (keeps(*write, i))
 			columns->value[i] = price_column(*write, source_of_carried(i), &columns->null[i]);
@@ -544,7 +544,7 @@ compute_head(Write *write, Datum key, const Columns &stored, const PendingKey *a
 		return;
 	}
 	now.null[last_price] = now.null[last_price_at] = true;
-	for (int i = first_carried; i < end_of_targets; ++i)
+	for (int i = first_carried; i < write->path->end_of_kept; ++i)
 		now.null[i] = true;
 	const bool found = look_up_latest(write, key, &now);
 	write->has_price = found;
@@ -576,7 +576,7 @@ stored_columns(const Write &write)
 {
 	Columns columns = {};
 
-	for (int i = first_target; i < end_of_targets; ++i)
+	for (int i = first_target; i < write.path->end_of_kept; ++i)
 	{
 		const AttrNumber attnum = write.attachment->column[i].attnum;
 		columns.null[i] = true;
@@ -614,7 +614,7 @@ write_row(Write *write, const Columns &stored, const Columns &now)
 	int count = 0;
 	bool differs = false;
 
-	for (int i = first_target; i < end_of_targets; ++i)
+	for (int i = first_target; i < write->path->end_of_kept; ++i)
 	{
 		if (!keeps(*write, i))
 			continue;
@@ -751,7 +751,7 @@ read_directly(Attachment *attachment, const Keys &keys, Tuplestorestate *rows, S
 		split_key(*attachment, keys.key[i], value);
 		value[count++] =
 			BoolGetDatum(write.has_price || (!attachment->keep_empty && !attachment->own_rows));
-		for (int j = first_target; j < end_of_targets; ++j)
+		for (int j = first_target; j < write.path->end_of_kept; ++j)
 		{
 			if (!keeps(write, j) || (given != Shape::rows && needs_all(j)))
 				continue;

@@ -287,6 +287,9 @@ find_path(const Attachment &attachment, DirectPath *path)
 	if (obstacle == nullptr)
 		obstacle = no_index;
 	path->finds_listing = no_index == nullptr;
+	path->end_of_kept = end_of_targets;
+	while (path->end_of_kept > first_target && attachment.column[path->end_of_kept - 1].attnum == 0)
+		--path->end_of_kept;
 	path->partitioned = price->rd_rel->relkind == RELKIND_PARTITIONED_TABLE;
 	path->prices_obstacle = obstacle_of_price(price, attachment);
 	if (path->prices_obstacle == nullptr && !owner_may(attachment))

@@ -26,6 +26,7 @@ struct DirectPath
 	TransactionId listing_index_since;
 	IndexKeys listing_keys;
 	TypeCacheEntry *at_type;
+	int end_of_kept;  // behind the last target that is kept
 	// Where many keys are read from the leaves of the indexes instead: whether they can be that of
 	// listing, and what is read of price.
 	bool listing_leaves;

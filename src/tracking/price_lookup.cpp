@@ -51,8 +51,8 @@ struct PriceTablePath
 struct OpenTable
 {
 	PriceTablePath path;
-	Relation relation;
-	Lookup rows;  // if they are here
+	Relation relation;  // of the attached table the lookup's
+	Lookup rows;        // if they are here
 	OpenTable *next;
 };
 
@@ -80,6 +80,7 @@ struct Prices
 struct PriceLookup
 {
 	const Attachment *attachment;
+	Relation price;
 	MemoryContext context;
 	const Datum *since;
 	OpenTable *tables;
@@ -243,7 +244,8 @@ close_table(PriceLookup *lookup, OpenTable *table)
 	}
 	if (table->path.whereabouts == Whereabouts::here)
 		end_lookup(&table->rows);
-	table_close(table->relation, NoLock);  // until the transaction ends, as a query's
+	if (table->relation != lookup->price)
+		table_close(table->relation, NoLock);  // until the transaction ends, as a query's
 	pfree(table);
 	--lookup->open;
 }
@@ -258,7 +260,8 @@ open_price_table(PriceLookup *lookup, Oid oid)
 	}
 	MemoryContext old = MemoryContextSwitchTo(lookup->context);
 	OpenTable *table = static_cast<OpenTable *>(palloc0(sizeof(OpenTable)));
-	table->relation = table_open(oid, AccessShareLock);
+	table->relation =
+		oid == lookup->attachment->price ? lookup->price : table_open(oid, AccessShareLock);
 	table->path = path_of(*lookup->attachment, table->relation);
 	if (table->path.whereabouts == Whereabouts::here && !serves(table->path.index_since))
 		table->path.whereabouts = Whereabouts::elsewhere;
@@ -474,6 +477,7 @@ begin_price_lookup(const Attachment &attachment, Relation price, const Datum *si
 	Assert(CheckRelationLockedByMe(price, AccessShareLock, true) && ActiveSnapshotSet());
 	Assert(RelationGetRelid(price) == attachment.price);
 	lookup->attachment = &attachment;
+	lookup->price = price;
 	lookup->context = CurrentMemoryContext;
 	lookup->since = since;
 	AcceptInvalidationMessages();
