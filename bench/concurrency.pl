@@ -49,7 +49,7 @@ sub concurrency
 			attempt($name, sub {
 				my %cost;
 				$session->run('CHECKPOINT; VACUUM ' . join(', ', map { "$_.listing" } @sides) . ';');
-				for my $round (0 .. ($quick ? 1 : 3))
+				for my $round (0 .. ($quick ? 1 : 5))
 				{
 					for my $side ($round % 2 ? @sides : reverse @sides)
 					{

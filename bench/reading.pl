@@ -99,7 +99,7 @@ SQL
 sub reading
 {
 	local our $listings = $quick ? 5_000 : 100_000;
-	section('Reading', 'Latest prices and pages, relative to the way that is named after "beside": the best SQL there is for these indexes. Queries run in the server, their result as text. '
+	section('Reading', 'Latest prices and pages, relative to the way that is named after "beside": the best SQL there is for these indexes, or "floor", the least that a function has to do key by key (bench/floor.cpp): below 1.00 beside it ours reads several at a time. Queries run in the server, their result as text. '
 		. readable($listings) . ' listings with 50 prices each; the stored column is what one reads where it is kept.');
 	$session->run("\\set listings $listings\nSET work_mem = '64MB';");
 	$session->run(<<'SQL');
@@ -113,6 +113,7 @@ SELECT setseed(0.5) \g /dev/null
 INSERT INTO price (listing_id, created, value)
 SELECT i % :listings + 1, timestamptz '2025-01-01 00:00Z' + i * interval '1 second', 1 + floor(random() * 50000) / 100 FROM generate_series(1, 50 * :listings) i;
 CREATE INDEX of_listing ON price (listing_id);
+CREATE OR REPLACE FUNCTION public.floor_latest(regclass, bigint[]) RETURNS TABLE (listing_id bigint, created timestamptz, value numeric) AS :'floor', 'floor_latest' LANGUAGE C;
 UPDATE listing SET (last_price, last_price_at) = (SELECT value, created FROM price WHERE listing_id = listing.id ORDER BY created DESC LIMIT 1);
 VACUUM FULL listing;
 CHECKPOINT;
@@ -161,13 +162,17 @@ SQL
 				. "FOR j IN 1..5 LOOP SELECT sum(p.value) INTO s FROM $_[0]; END LOOP; END LOOP; END \$\$";
 		};
 		my @alone = $n == 1 ? [ 'the query alone' => $loop->("(SELECT value FROM price WHERE listing_id = ids[1] $order LIMIT 1) p") ] : ();
-		beside("latest prices of given listings ($n)", { 1 => '1.00', 150 => '0.38', 1000 => '0.30', 10_000 => '0.45' }->{$n},
+		my $name = "latest prices of given listings ($n)";
+		my $cost = beside($name, { 1 => '1.00', 10_000 => '0.45' }->{$n} // '',
 			[ LATERAL => $loop->("unnest(ids) u(id) CROSS JOIN LATERAL (SELECT created, value FROM price WHERE listing_id = u.id $order LIMIT 1) p") ],
 			[ ours => $loop->(q{listing_stats.latest_prices('price', ids, key => 'listing_id') p}) ],
 			[ 'DISTINCT ON' => $loop->("(SELECT DISTINCT ON (listing_id) value FROM price WHERE listing_id = ANY (ids) ORDER BY listing_id, created DESC, id DESC) p") ],
-			[ 'the stored column' => $loop->('(SELECT last_price AS value FROM listing WHERE id = ANY (ids)) p') ], @alone);
+			[ 'the stored column' => $loop->('(SELECT last_price AS value FROM listing WHERE id = ANY (ids)) p') ],
+			[ floor => $loop->("public.floor_latest('covering', ids) p") ], @alone) or next;
+		report("$name, beside the floor", '1.00', $cost, qw(ours floor)) if $n > 1;
 	}
 	compare_answers($lateral, $all, 'latest_prices()');
+	compare_answers($lateral, "SELECT * FROM public.floor_latest('covering', (SELECT array_agg(id) FROM listing))", 'the floor');
 	compare_answers($lateral =~ s/l\.id ORDER/l.id AND created <= $middle ORDER/r, $all =~ s/key =>/as_of => $middle, key =>/r, 'latest_prices() as of a time');
 	$session->run("INSERT INTO price (listing_id, created, value) SELECT id, '2027-01-01', 5 FROM listing;");
 	beside("$count, newest rows not vacuumed", '0.40', [ LATERAL => $lateral ], [ ours => $all ], [ 'DISTINCT ON' => $distinct ]);

@@ -93,7 +93,7 @@ sub shapes
 		[ 'a total, beside none', '', qw(total kept) ],
 	);
 	compare("INSERT of one price: $_->[0]", $_->[1], $quick ? 3 : 11, one_price(), undef, @$_[ 2, 3 ]) for @rows;
-	compare("INSERT of a price for each of " . readable($listings) . " listings: $_->[0]", $_->[1], $quick ? 1 : 5, many_prices(), undef, @$_[ 2, 3 ]) for @rows;
+	compare("INSERT of a price for each of " . readable($listings) . " listings: $_->[0]", $_->[1], $quick ? 1 : 7, many_prices(), undef, @$_[ 2, 3 ]) for @rows;
 	compare('COPY of ' . readable($prices) . ' prices over ' . readable($listings) . ' listings: a key of two columns (int, text), beside an integer', '1.5', $quick ? 1 : 3,
 		copied_prices(), sub { $session->run('CHECKPOINT; VACUUM composite.listing, kept.listing; CHECKPOINT;') }, qw(composite kept));
 }

@@ -258,7 +258,7 @@ SQL
 	for my $rows (map { $_ * ($quick ? 1000 : 10_000) } 5, 10, 20, 40)
 	{
 		my $name = 'COPY of ' . readable($rows) . ' prices of ten listings';
-		my $cost = compare($name, '', $quick ? 1 : 3, copy(price_file($rows, 10)), sub { tables(''); alternatives() }, qw(kept plain floor)) or next;
+		my $cost = compare($name, '', $quick ? 1 : 5, copy(price_file($rows, 10)), sub { tables(''); alternatives() }, qw(kept plain floor)) or next;
 		check_columns(qw(kept floor));
 		report("$name, beside the floor", '1.10', $cost, qw(kept floor));
 		push @per_row, [ map { { cpu => $_->{cpu} / $rows } } @{ $cost->{kept} } ];
