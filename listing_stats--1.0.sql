@@ -719,16 +719,14 @@ GRANT SELECT ON listing_stats.attachments TO PUBLIC;
 CREATE FUNCTION listing_stats._flush_counts(OUT listing oid, OUT price oid, OUT kept smallint, OUT flushes bigint, OUT locked bigint, OUT written bigint, OUT total_time double precision, OUT last_verify timestamptz, OUT last_differences bigint, OUT shared boolean)
 RETURNS SETOF record
 AS 'MODULE_PATHNAME', 'listing_stats_flush_counts' LANGUAGE C VOLATILE;
-COMMENT ON FUNCTION listing_stats._flush_counts() IS 'private: the counts of the view flush_counts as they are kept';
+COMMENT ON FUNCTION listing_stats._flush_counts() IS 'private: the counts of the view flush_counts as they are kept; what verify() found is NULL for who may not read both tables';
 
 CREATE VIEW listing_stats.flush_counts AS
 SELECT c.listing::regclass AS listing, c.price::regclass AS price, k.attname AS kept, sum(c.flushes)::bigint AS flushes, sum(c.locked)::bigint AS locked, sum(c.written)::bigint AS written,
-    sum(c.total_time) AS total_time, max(c.last_verify) FILTER (WHERE r.may_read) AS last_verify,
-    (array_agg(c.last_differences ORDER BY c.last_verify DESC NULLS LAST) FILTER (WHERE r.may_read))[1] AS last_differences, c.shared
+    sum(c.total_time) AS total_time, max(c.last_verify) AS last_verify, (array_agg(c.last_differences ORDER BY c.last_verify DESC NULLS LAST))[1] AS last_differences, c.shared
 FROM listing_stats._flush_counts() c
 JOIN pg_catalog.pg_attribute k ON k.attrelid = c.listing AND k.attnum = c.kept AND NOT k.attisdropped
 JOIN pg_catalog.pg_class p ON p.oid = c.price
-CROSS JOIN LATERAL (SELECT pg_catalog.has_table_privilege(c.listing, 'SELECT') AND pg_catalog.has_table_privilege(c.price, 'SELECT')) AS r (may_read)
 GROUP BY c.listing, c.price, k.attname, c.shared;
 COMMENT ON VIEW listing_stats.flush_counts IS 'how often the columns of each attachment were kept, and what it took, while listing_stats.count_flushes was on, and when verify() last looked at it: since the server started or reset_flush_counts(), by all sessions; before PostgreSQL 17 without shared_preload_libraries by this session alone. Errors are not counted, what was rolled back is; attach(), refresh() and TRUNCATE are not';
 COMMENT ON COLUMN listing_stats.flush_counts.listing IS 'the table whose columns are kept';
@@ -868,7 +866,8 @@ BEGIN
             format('ALTER TABLE %s SET (fillfactor = 90)', a.listing)
         FROM pg_class c, pg_stat_get_tuples_updated(c.oid) updated
         WHERE c.oid = a.listing AND updated > 3 * greatest(c.reltuples, 10000) AND pg_stat_get_tuples_hot_updated(c.oid) < updated / 2
-            AND coalesce((SELECT option_value::int FROM pg_options_to_table(c.reloptions) WHERE option_name = 'fillfactor'), 100) > 90
+            -- As it was written: 70.5 and 0x46 are fillfactors too.
+            AND coalesce((SELECT CASE WHEN option_value ~ '^[0-9]+$' THEN option_value::numeric ELSE 0 END FROM pg_options_to_table(c.reloptions) WHERE option_name = 'fillfactor'), 100) > 90
             AND NOT EXISTS (
                 SELECT FROM pg_index i
                 WHERE i.indrelid = a.listing AND (i.indkey::int2[] && kept_numbers OR EXISTS (
@@ -898,12 +897,16 @@ BEGIN
                 AND c.attnum = ANY ((i.indkey::int2[])[:i.indnkeyatts - 1]))
         ORDER BY k.number;
 
-        -- A crash empties an unlogged table, and no trigger sees it.
+        -- A crash empties an unlogged table, and no trigger sees it.  A listing that is lost with it has no prices to be kept,
+        -- unless it comes with them.
         RETURN QUERY
-        SELECT format('table "%s" is unlogged and empty after a crash: then table "%s" has to be repaired by refresh()', price_name, listing_name),
-            format('ALTER TABLE %s SET LOGGED', a.price)
-        FROM pg_class p, pg_class l
-        WHERE p.oid = a.price AND p.relpersistence = 'u' AND l.oid = a.listing AND l.relpersistence = 'p';
+        SELECT format('table "%s" is unlogged and empty after a crash: then table "%s" has to be repaired by refresh()', u.relname, listing_name),
+            format('ALTER TABLE %s SET LOGGED', u.oid::regclass)
+        FROM (SELECT part, depth, a.listing AS other FROM listing_stats._parts(a.price) UNION ALL SELECT a.listing, 0, a.price WHERE a.own_rows) t
+        JOIN pg_class u ON u.oid = t.part
+        WHERE u.relpersistence = 'u' AND u.relkind <> 'p'
+            AND EXISTS (SELECT FROM listing_stats._parts(t.other) o JOIN pg_class c ON c.oid = o.part WHERE c.relpersistence = 'p' AND c.relkind <> 'p')
+        ORDER BY t.depth, u.relname;
 
         -- A prepared transaction holds the listings of its prices until it is committed.  A subscription whose next transaction
         -- waits for them never comes to that.

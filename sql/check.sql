@@ -136,6 +136,25 @@ TABLE problems;
 CALL mend();
 SELECT left_over();
 
+-- a partition of prices, and a table whose rows come with its prices
+CREATE TABLE quote (item int NOT NULL, created date NOT NULL, value int, PRIMARY KEY (item, created)) PARTITION BY RANGE (created);
+CREATE TABLE quote_2026 PARTITION OF quote FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');
+CREATE UNLOGGED TABLE quote_2027 PARTITION OF quote FOR VALUES FROM ('2027-01-01') TO ('2028-01-01');
+INSERT INTO quote VALUES (1, '2026-01-01', 1), (1, '2027-01-01', 2);
+SELECT last_price FROM listing_stats.keep_latest('quote', 'latest_quote', key => 'item');
+TABLE problems;
+CALL mend();
+ALTER TABLE latest_quote SET UNLOGGED;
+TABLE problems;
+ALTER TABLE quote_2026 SET UNLOGGED;
+ALTER TABLE quote_2027 SET UNLOGGED;
+SELECT left_over();
+ALTER TABLE quote_2026 SET LOGGED;
+CALL mend();
+CALL mend();
+SELECT left_over();
+DROP TABLE quote, latest_quote;
+
 -- a unique index: somebody has to decide
 CREATE UNIQUE INDEX once ON listing (last_price) INCLUDE (lowest);
 CREATE UNIQUE INDEX not_counted ON listing (lowest) WHERE lowest > 0;
@@ -163,6 +182,13 @@ TABLE problems;
 RESET SESSION AUTHORIZATION;
 DROP PUBLICATION regress_check;
 SET SESSION AUTHORIZATION regress_listing_stats;
+
+-- fillfactors as PostgreSQL takes them
+ALTER TABLE listing SET (fillfactor = 70.5);
+TABLE problems;
+ALTER TABLE listing SET (fillfactor = '0x46');
+TABLE problems;
+ALTER TABLE listing RESET (fillfactor);
 
 -- pages that are full
 CREATE INDEX ON listing (note);

@@ -61,6 +61,7 @@ RESET SESSION AUTHORIZATION;
 GRANT USAGE ON SCHEMA flush_counts TO pg_monitor;
 SET SESSION AUTHORIZATION pg_monitor;
 SELECT kept, last_verify, last_differences FROM listing_stats.flush_counts WHERE listing = 'flush_counts.listing'::regclass ORDER BY kept;
+SELECT count(*) > 0 AS has_counts, count(last_verify), count(last_differences) FROM listing_stats._flush_counts() WHERE listing = 'flush_counts.listing'::regclass;
 SET SESSION AUTHORIZATION regress_listing_stats;
 -- and of an attachment that is made anew
 SELECT count(*) FROM listing_stats.attach('listing', 'price', last_price => 'cheap', condition => 'value < 10');

@@ -513,8 +513,13 @@ SELECT * FROM listing_stats.verify('two_keys', 'two_keys_price');
 DROP TABLE two_keys_price, two_keys;
 RESET client_min_messages;
 
--- DROP OWNED, and the extension itself
+-- a command that has no parse tree
 RESET SESSION AUTHORIZATION;
+CREATE SCHEMA granted CREATE TABLE one (a int) CREATE VIEW other AS SELECT * FROM one GRANT SELECT ON one TO PUBLIC;
+DROP TABLE granted.one CASCADE;
+DROP SCHEMA granted;
+
+-- DROP OWNED, and the extension itself
 BEGIN;
 DROP EXTENSION listing_stats CASCADE;
 ALTER TABLE price RENAME value TO amount;

@@ -92,8 +92,43 @@ SELECT listing_stats.attach('roles.listing', 'roles.price');
 SELECT listing_stats.detach('roles.listing', 'roles.price');
 SELECT last_price FROM listing_stats.attachments WHERE price = 'roles.price'::regclass;
 
+-- a type of somebody else's: the cast to text that he has made prints nothing for the owner
+RESET SESSION AUTHORIZATION;
+CREATE SCHEMA regress_types AUTHORIZATION regress_listing_stats_writer;
+GRANT USAGE ON SCHEMA regress_types TO PUBLIC;
+SET SESSION AUTHORIZATION regress_listing_stats_writer;
+CREATE TYPE regress_types.kind AS ENUM ('ask', 'bid');
+CREATE FUNCTION regress_types.print(regress_types.kind) RETURNS text LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'called as %', current_user; END $$;
+CREATE CAST (regress_types.kind AS text) WITH FUNCTION regress_types.print(regress_types.kind);
+SET SESSION AUTHORIZATION regress_listing_stats;
+SET client_min_messages = warning;
+CREATE TABLE lot (id int PRIMARY KEY, price numeric);
+CREATE TABLE offer (id serial PRIMARY KEY, lot_id int REFERENCES lot, created date NOT NULL, kind regress_types.kind, price numeric);
+INSERT INTO lot SELECT generate_series(1, 3);
+INSERT INTO offer (lot_id, created, kind) VALUES (1, '2026-01-01', 'ask'), (2, '2026-01-01', 'bid'), (2, '2026-01-02', NULL);
+SELECT last_price FROM listing_stats.attach('lot', 'offer', value => 'kind');
+SELECT last_price FROM listing_stats.keep_latest('offer', 'newest', key => 'kind', value => 'lot_id');
+SELECT v.* FROM listing_stats.verify('lot', 'offer') v UNION ALL SELECT v.* FROM listing_stats.verify('newest', 'offer') v;
+ALTER TABLE lot DISABLE TRIGGER USER;
+UPDATE lot SET last_price = 'bid';
+ALTER TABLE newest DISABLE TRIGGER USER;
+UPDATE newest SET last_price = 5 WHERE kind = 'ask';
+DELETE FROM newest WHERE kind = 'bid';
+SELECT v.* FROM listing_stats.verify('lot', 'offer') v UNION ALL SELECT v.* FROM listing_stats.verify('newest', 'offer') v ORDER BY key, "column";
+-- and what he renames locks nothing of the owner's
+SELECT condition FROM listing_stats.attach('lot', 'offer', value => 'price', last_price => 'price', condition => 'abs(price) > 0');
+SET SESSION AUTHORIZATION regress_listing_stats_writer;
+BEGIN;
+CREATE FUNCTION regress_types.abs(numeric) RETURNS numeric LANGUAGE sql AS 'SELECT 1::numeric';
+ALTER FUNCTION regress_types.abs(numeric) RENAME TO absolute;
+SELECT relation::regclass FROM pg_locks WHERE pid = pg_backend_pid() AND relation IN (SELECT oid FROM pg_class WHERE relnamespace = 'roles'::regnamespace);
+ROLLBACK;
+SET SESSION AUTHORIZATION regress_listing_stats;
+DROP TABLE newest, offer, lot;
+
 RESET SESSION AUTHORIZATION;
 SET client_min_messages = warning;
+DROP SCHEMA regress_types CASCADE;
 DROP SCHEMA roles CASCADE;
 DROP OWNED BY regress_listing_stats_writer;
 DROP ROLE regress_listing_stats_writer;

@@ -226,6 +226,8 @@ check_matches(Row *row, const Attachment &attachment)
 	if (!is_member_of_role_nosuper(GetUserId(), attachment.owner) || attachment.foreign_key ||
 	    attachment.own_rows || get_rel_relkind(attachment.listing) != RELKIND_RELATION ||
 	    get_rel_relkind(attachment.price) != RELKIND_RELATION ||
+	    isOtherTempNamespace(get_rel_namespace(attachment.listing)) ||
+	    isOtherTempNamespace(get_rel_namespace(attachment.price)) ||
 	    !may_use_schema(get_rel_namespace(attachment.listing), attachment.owner) ||
 	    !may_use_schema(get_rel_namespace(attachment.price), attachment.owner) ||
 	    pg_class_aclcheck(attachment.listing, attachment.owner, ACL_SELECT) != ACLCHECK_OK ||
@@ -276,7 +278,7 @@ attach_again(const Attachment &attachment)
 	Relation price = relation_open(attachment.price, AccessShareLock);
 	const bool several = list_length(attachments_to(attachment.listing, price)) > 1;
 
-	relation_close(price, NoLock);
+	relation_close(price, AccessShareLock);
 	return psprintf("SELECT %s", attach_call(definition_of(attachment), listing_key, several));
 }
 

@@ -37,6 +37,9 @@ LISTING_STATS_FUNCTION(listing_stats_follow_changes)
 {
 	for (const CollectedCommand *command : each<CollectedCommand *>(ddl_commands()))
 	{
+		// A GRANT has none.
+		if (command->parsetree == nullptr)
+			continue;
 		follow_renames(*command);
 		follow_conditions(*command);
 		follow_partitions(*command);

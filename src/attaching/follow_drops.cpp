@@ -184,7 +184,7 @@ warn_of_lost_parts(Oid table, const Trigger *trigger, const List *halves, List *
 		return;
 	const Oid listing =
 		is_attachment(relation, trigger) ? other_half(relation, trigger, Side::price) : InvalidOid;
-	relation_close(relation, NoLock);
+	relation_close(relation, AccessShareLock);
 	if (!OidIsValid(listing) || list_member_oid(*warned, listing))
 		return;
 	*warned = lappend_oid(*warned, listing);

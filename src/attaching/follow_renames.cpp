@@ -164,6 +164,24 @@ apply_rename(const Followed &followed, Relation relation, Definition *definition
 	}
 }
 
+// Whether the trigger's condition can name what was renamed: it has the schema, unless that is
+// PostgreSQL's own.  Asked before the table is locked, since anybody can rename what is his.
+bool
+can_name(const Trigger *trigger, const NewName &renamed)
+{
+	Definition definition;
+
+	if (read_definition(trigger, &definition) != nullptr || definition.condition == nullptr)
+		return false;
+	if (strcmp(renamed.old_schema, "pg_catalog") == 0)
+		return true;
+	const char *schema = strncmp(renamed.old_schema, "pg_temp_", strlen("pg_temp_")) == 0
+	                         ? "pg_temp"
+	                         : renamed.old_schema;
+	return strstr(definition.condition, psprintf("%s.", schema)) != nullptr ||
+	       strstr(definition.condition, psprintf("%s.", quote_identifier(schema))) != nullptr;
+}
+
 // Brings the arguments up to date; true: there is more to be had from doing so again.
 bool
 follow_once(const Followed &followed)
@@ -178,7 +196,7 @@ follow_once(const Followed &followed)
 	if ((followed.side == Side::price && !is_attachment(relation, trigger)) ||
 	    (followed.renamed != nullptr && definition.condition == nullptr))
 	{
-		relation_close(relation, NoLock);
+		relation_close(relation, AccessShareLock);
 		return false;
 	}
 	const TriggerArguments before = definition_arguments(definition);
@@ -243,7 +261,8 @@ follow_names(Oid table, const RenameStmt *rename, int column, const NewName *ren
 	{
 		const bool on_listing = trigger->tgfoid == trigger_function(listing_changed);
 		if (trigger->tgisclone || (on_listing && renamed != nullptr) ||
-		    (!on_listing && trigger->tgfoid != trigger_function(price_changed)))
+		    (!on_listing && trigger->tgfoid != trigger_function(price_changed)) ||
+		    (renamed != nullptr && !can_name(trigger, *renamed)))
 			continue;
 		const Followed followed = {table,  trigger->tgoid, on_listing ? Side::listing : Side::price,
 		                           rename, column,         renamed};

@@ -197,7 +197,8 @@ child_takes_null(Oid child, const char *column)
 	HeapTuple tuple = SearchSysCacheAttName(child, column);
 	if (!HeapTupleIsValid(tuple))
 		return false;
-	const bool takes = !reinterpret_cast<Form_pg_attribute>(GETSTRUCT(tuple))->attnotnull;
+	const bool takes = !reinterpret_cast<Form_pg_attribute>(GETSTRUCT(tuple))->attnotnull ||
+	                   get_rel_relkind(child) == RELKIND_FOREIGN_TABLE;
 
 	ReleaseSysCache(tuple);
 	return takes;

@@ -100,6 +100,16 @@ pack_verify(TimestampTz when, uint64 differences)
 	return static_cast<uint64>(when / USECS_PER_SEC) << 32 | Min(differences, PG_UINT32_MAX);
 }
 
+// False also if it is gone.
+bool
+may_read(Oid table)
+{
+	bool is_missing = false;
+
+	return pg_class_aclcheck_ext(table, GetUserId(), ACL_SELECT, &is_missing) == ACLCHECK_OK &&
+	       !is_missing;
+}
+
 }  // namespace
 
 void
@@ -176,6 +186,7 @@ forget_verify(Oid table)
 
 using namespace listing_stats;
 
+// What verify() has found is for those who may read both tables.
 LISTING_STATS_FUNCTION(listing_stats_flush_counts)
 {
 	InitMaterializedSRF(fcinfo, 0);
@@ -197,7 +208,7 @@ LISTING_STATS_FUNCTION(listing_stats_flush_counts)
 			UInt64GetDatum(verified & PG_UINT32_MAX),
 			BoolGetDatum(memory.shared)};
 		bool null[lengthof(value)] = {};
-		null[7] = null[8] = verified == 0;
+		null[7] = null[8] = verified == 0 || !may_read(counts->listing) || !may_read(counts->price);
 		tuplestore_putvalues(result->setResult, result->setDesc, value, null);
 	});
 	PG_RETURN_NULL();

@@ -31,6 +31,16 @@ type_name(const ResolvedColumn &column)
 	return qualified_type(type, typmod);
 }
 
+// A value as the output function of its type prints it.  Not by a cast to text, which the owner of
+// the type can have made: it would run as the owner of the tables.
+const char *
+printed(const char *value)
+{
+	return psprintf("CASE WHEN pg_catalog.num_nulls(%s) OPERATOR(pg_catalog.=) 0 THEN "
+	                "pg_catalog.format('%%s', %s) END",
+	                value, value);
+}
+
 const char *
 target_name(int target)
 {
@@ -681,11 +691,11 @@ missing_rows(const Attachment &attachment)
 	const char *key = for_key(attachment, ", ", taken_key);
 
 	return psprintf(
-		" UNION ALL SELECT %s::pg_catalog.text, %s, NULL, u.k1::pg_catalog.text FROM (%s) AS u "
+		" UNION ALL SELECT %s, %s, NULL, %s FROM (%s) AS u "
 		"LEFT JOIN LATERAL (%s) AS h ON true WHERE h.found AND NOT EXISTS (SELECT FROM %s WHERE "
 		"%s)",
-		attachment.key_columns > 1 ? psprintf("ROW(%s)", key) : key,
-		quote_literal_cstr(NameStr(attachment.column[listing_key].name)),
+		printed(attachment.key_columns > 1 ? psprintf("ROW(%s)", key) : key),
+		quote_literal_cstr(NameStr(attachment.column[listing_key].name)), printed(taken_key(0)),
 		keys_of_prices(attachment), head(attachment, taken_key), from_listing(attachment),
 		listing_has_key(attachment));
 }
@@ -752,22 +762,21 @@ verify_query(const Attachment &kept)
 		attachment.column[i].typmod = -1;
 	const char *values = for_targets(attachment, ", ", [&attachment](int i) {
 		const char *differs = differs_from(attachment, i, recomputed_target(i));
-		return psprintf("(%s, l.%s::pg_catalog.text, %s::pg_catalog.text, %s)",
-		                quote_literal_cstr(NameStr(attachment.column[i].name)),
-		                column_name(attachment, i), recomputed_target(i),
-		                attachment.own_rows ||
-		                        (attachment.keep_empty && i != price_count && i != price_total)
-		                    ? psprintf("(h.found IS NOT NULL AND %s)", differs)
-		                    : differs);
+		return psprintf(
+			"(%s, %s, %s, %s)", quote_literal_cstr(NameStr(attachment.column[i].name)),
+			printed(psprintf("l.%s", column_name(attachment, i))), printed(recomputed_target(i)),
+			attachment.own_rows || (attachment.keep_empty && i != price_count && i != price_total)
+				? psprintf("(h.found IS NOT NULL AND %s)", differs)
+				: differs);
 	});
 	if (attachment.own_rows)
-		values = psprintf("%s, (%s, l.%s::pg_catalog.text, NULL, h.found IS NULL)", values,
+		values = psprintf("%s, (%s, %s, NULL, h.found IS NULL)", values,
 		                  quote_literal_cstr(NameStr(attachment.column[listing_key].name)),
-		                  column_name(attachment, listing_key));
-	return psprintf("SELECT %s::pg_catalog.text, d.c, d.stored, d.expected FROM %s%s CROSS JOIN "
+		                  printed(psprintf("l.%s", column_name(attachment, listing_key))));
+	return psprintf("SELECT %s, d.c, d.stored, d.expected FROM %s%s CROSS JOIN "
 	                "LATERAL (VALUES %s) AS d (c, stored, expected, differs) WHERE d.differs AND "
 	                "%s%s",
-	                attachment.key_columns > 1 ? psprintf("ROW(%s)", key) : key,
+	                printed(attachment.key_columns > 1 ? psprintf("ROW(%s)", key) : key),
 	                from_listing(attachment),
 	                recomputed(attachment, key_of_listing(attachment), true, true), values,
 	                has_a_key(attachment, ColumnList::listing_key, "l"),
