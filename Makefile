@@ -50,7 +50,7 @@ PG_LDFLAGS  += $(EXTRA_LDFLAGS)
 # What keeps columns; tools/check runs it twice, directly and by SQL.
 TRACKING       = attach blog tracking targets any_history conditions keep_latest latest_tables interference own_write before_triggers write_paths partitions many_partitions types names follow_ddl follow_partitions replaced_tables check citus roles errors refresh flush_counts
 REGRESS        = setup surface $(TRACKING) price_summary price_stats latest_prices latest_rows composite_keys price_history_json price_history
-ISOLATION      = races order order_of_columns keep_latest locks attach late guess unlocked unchecked renames drops snapshots verify partitions children maintenance savepoints
+ISOLATION      = races arrivals order order_of_columns keep_latest locks attach late guess unlocked unchecked renames drops snapshots verify partitions children maintenance savepoints
 ISOLATION_OPTS = --inputdir=$(srcdir)/test/isolation --load-extension=listing_stats
 TAP_TESTS      = 1
 PROVE_TESTS    = test/tap/*.pl

@@ -273,4 +273,28 @@ COMMIT;
 TABLE house;
 SELECT * FROM listing_stats.verify('house', 'bid');
 
+-- P11: the first statement of a session again: of its prices another table's listings come first, and its trigger changes
+-- other listings as well
+CREATE TABLE shop (id int PRIMARY KEY);
+CREATE TABLE stall (id int PRIMARY KEY, asking numeric, note text);
+CREATE TABLE sale (id serial PRIMARY KEY, shop_id int REFERENCES shop, stall_id int REFERENCES stall, created timestamptz NOT NULL DEFAULT clock_timestamp(), value numeric);
+CREATE FUNCTION log_sale() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO before_triggers.sale (shop_id, stall_id, value) VALUES (1, new.id, new.asking);
+    UPDATE before_triggers.stall SET note = 'seen' WHERE id > new.id;
+    RETURN new;
+END $$;
+CREATE TRIGGER log_sale BEFORE UPDATE OF asking ON stall FOR EACH ROW EXECUTE FUNCTION log_sale();
+INSERT INTO shop VALUES (1);
+INSERT INTO stall VALUES (1, 10), (2, 20), (3, 30);
+SELECT last_price FROM listing_stats.attach('shop', 'sale', key => 'shop_id');
+SELECT last_price FROM listing_stats.attach('stall', 'sale', key => 'stall_id');
+\c -
+SET client_min_messages = warning;
+SET search_path = before_triggers;
+UPDATE stall SET asking = 11 WHERE id = 1;
+SELECT * FROM stall ORDER BY id;
+TABLE shop;
+SELECT v.* FROM listing_stats.verify('stall', 'sale') v UNION ALL SELECT v.* FROM listing_stats.verify('shop', 'sale') v;
+
 DROP SCHEMA before_triggers CASCADE;

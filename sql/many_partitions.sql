@@ -95,6 +95,11 @@ SELECT looks_everywhere('DELETE FROM price WHERE listing_id BETWEEN 145 AND 160'
 SELECT looks_everywhere('TRUNCATE price24') AS all;
 SELECT count(last_price), sum(last_price), max(last_price_at), min(last_price_at) FROM listing;
 
+-- one price in a default partition: no more of the others than of those in which its listing has prices
+CREATE TABLE price_late PARTITION OF price DEFAULT;
+SELECT looks('INSERT INTO price (listing_id, created, value) VALUES (2, month(30), 17)');
+DROP TABLE price_late;
+
 -- a default partition has prices of any time, and of none
 SELECT listing_stats.detach('listing', 'price');
 ALTER TABLE price DROP CONSTRAINT price_pkey;

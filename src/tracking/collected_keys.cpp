@@ -332,7 +332,7 @@ put_off(const Attachment &attachment, const PendingKeys &pending)
 	const QueryDesc *statement = nullptr;
 
 	// Nothing is put off out of a security-restricted operation.
-	if (pending.side != Side::price || InSecurityRestrictedOperation() ||
+	if (pending.side != Side::price || is_restricted() ||
 	    !is_being_changed(attachment.listing, &statement))
 		return false;
 	Level *level = put_off_levels;

@@ -327,8 +327,10 @@ begin_write(const Attachment &attachment, LOCKMODE lock, const Datum *since = nu
 	write.path = attachment.direct_path;
 	write.listing = table_open(attachment.listing, lock);
 	write.price = table_open(attachment.price, lock);
-	// The price before the latest one can be older.
-	write.since = attachment.column[previous_price].attnum == 0 ? since : nullptr;
+	// The price before the latest one can be older.  Of partitions without a later price each would
+	// be looked at, and stay locked.
+	if (attachment.column[previous_price].attnum == 0 && !write.path->partitioned)
+		write.since = since;
 	write.prices = begin_price_lookup(attachment, write.price, write.since);
 	write.stored = table_slot_create(write.listing, nullptr);
 	write.lifetime = CurrentMemoryContext;
@@ -451,7 +453,7 @@ look_up_latest(Write *write, Datum key, Columns *columns)
 		return true;
 	if (write->since == nullptr || is_lost(*write->prices))
 		return false;
-	// None that counts: that price is NULL, or it is gone.
+	// No price since then counts: it is NULL, or gone.
 	MemoryContext old = MemoryContextSwitchTo(write->lifetime);
 	write->since = nullptr;
 	end_price_lookup(write->prices);

@@ -700,6 +700,17 @@ leave_out_unpriced(Work *work)
 	free_keys(priced);
 }
 
+bool
+has_arrivals(const Work &work)
+{
+	for (Size i = 0; i < work.count; ++i)
+	{
+		if (work.key[i].arrived)
+			return true;
+	}
+	return false;
+}
+
 // Locks the listings of work[0] and of those that follow on the same rows, and leaves only their
 // keys; returns how many works that are.
 int
@@ -717,7 +728,7 @@ lock_together(Work *work, int count, bool final)
 		Assert(is_locked(*work[i].attachment));
 		Assert(work[i].attachment->listing == work[0].attachment->listing);
 		if (work[i].side == Side::listing && !work[i].attachment->foreign_key &&
-		    !work[i].attachment->own_rows)
+		    !work[i].attachment->own_rows && has_arrivals(work[i]))
 			lock_arrivals(*work[i].attachment, ShareLock);
 		leave_out_unpriced(&work[i]);
 		for (Size j = 0; j < work[i].count; ++j)
@@ -851,6 +862,13 @@ handle_changed(const List *changed, void (*handle_all)(Attachment *attachment))
 	}
 }
 
+// As whoever acts now, in a security-restricted operation where the keys ask for it.
+Actor
+act_for(const LateKeys &late)
+{
+	return act_as(GetUserId(), late.restricted ? SECURITY_RESTRICTED_OPERATION : 0);
+}
+
 void
 lock_and_write(Work *work, int count, Round round)
 {
@@ -916,6 +934,7 @@ void
 flush_late_keys()
 {
 	const LateKeys late = take_late_keys();
+	const Actor actor = act_for(late);
 	List *changed = NIL;
 	Level *to_be_done = level_of_late(late, true, &changed);
 	Level *others = level_of_late(late, false, &changed);
@@ -930,6 +949,7 @@ flush_late_keys()
 	flushing_late_keys = before;
 	if (late.context != nullptr)
 		MemoryContextDelete(late.context);
+	resume_as(actor);
 }
 
 void
@@ -940,6 +960,7 @@ check_late_keys()
 
 	if (late.count == 0)
 		return;
+	const Actor actor = act_for(late);
 	// No statement runs that would have one.
 	PushActiveSnapshot(GetTransactionSnapshot());
 	PendingKeys *pending = level_of_late(late, false, &changed)->pending;
@@ -958,6 +979,7 @@ check_late_keys()
 		});
 	}
 	PopActiveSnapshot();
+	resume_as(actor);
 }
 
 uint64

@@ -13,8 +13,10 @@ Size late_count = 0;
 Size late_capacity = 0;
 MemoryContext late_context = nullptr;  // in TopTransactionContext
 
-// Whether something has been done for some of them.
+// Whether something has been done for some of them, and whether some came in a security-restricted
+// operation.
 bool some_done = false;
+bool some_restricted = false;
 
 // Where the event was queued that has not led to a last look yet.
 SubTransactionId queued_in = InvalidSubTransactionId;
@@ -46,10 +48,18 @@ queue_event(LateStep step)
 		simple_table_tuple_insert(table, slot);
 	}
 	EState *state = CreateExecutorState();
+	Oid user = InvalidOid;
+	int context = 0;
+	// A worker of a subscription applies rows in a security-restricted operation, from 16 on.  Our
+	// trigger may be deferred out of it: what it does is done in one again.
+	GetUserIdAndSecContext(&user, &context);
+	if (MyLogicalRepWorker != nullptr)
+		SetUserIdAndSecContext(user, context & ~SECURITY_RESTRICTED_OPERATION);
 	// An event belongs to a statement, and none is under way when the transaction commits.
 	AfterTriggerBeginQuery();
 	ExecARInsertTriggers(state, events, slot, NIL, nullptr);
 	AfterTriggerEndQuery(state);
+	SetUserIdAndSecContext(user, context);
 	ExecResetTupleTable(state->es_tupleTable, false);
 	ExecCloseResultRelations(state);
 	FreeExecutorState(state);
@@ -130,6 +140,7 @@ append_late(const Attachment &attachment, Side side, Datum key, bool deferred)
 	const ComparedType &type = attachment.key;
 
 	make_room();
+	some_restricted = some_restricted || InSecurityRestrictedOperation();
 	Assert(late_count == 0 || late[late_count - 1].subtransaction <= GetCurrentSubTransactionId());
 	MemoryContext old = MemoryContextSwitchTo(late_context);
 	late[late_count] = {attachment.relation,
@@ -148,6 +159,12 @@ append_late(const Attachment &attachment, Side side, Datum key, bool deferred)
 
 }  // namespace
 
+bool
+is_restricted()
+{
+	return InSecurityRestrictedOperation() && MyLogicalRepWorker == nullptr;
+}
+
 void
 add_late_keys(const Attachment &attachment, Side side, const PendingKey *key, Size count,
               bool deferred)
@@ -155,7 +172,7 @@ add_late_keys(const Attachment &attachment, Side side, const PendingKey *key, Si
 	if (count == 0)
 		return;
 	// The server refuses this too, when the statement ends, and does not say what it is about.
-	if (InSecurityRestrictedOperation())
+	if (is_restricted())
 		ereport(ERROR,
 		        (errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 		         errmsg("cannot write a price of table \"%s\" before its listing within a "
@@ -216,7 +233,7 @@ LateKeys
 late_keys()
 {
 	Assert(queued_in == InvalidSubTransactionId);
-	return {late, late_count, nullptr};
+	return {late, late_count, nullptr, some_restricted};
 }
 
 void
@@ -262,6 +279,7 @@ forget_late_keys()
 	late_capacity = 0;
 	late_context = nullptr;
 	some_done = false;
+	some_restricted = false;
 	queued_in = InvalidSubTransactionId;
 }
 

@@ -41,6 +41,7 @@ struct LateKeys
 	LateKey *key;
 	Size count;
 	MemoryContext context;  // of the keys, for who has taken them to delete; nullptr: they stay
+	bool restricted;        // some came in a security-restricted operation: so must what they do
 };
 
 inline bool
@@ -48,6 +49,10 @@ is_to_be_done(const LateKey &key)
 {
 	return key.deferred && key.done_in == InvalidSubTransactionId;
 }
+
+// Whether nothing can be left to the commit: in a security-restricted operation, unless it is that
+// in which a worker of a subscription applies a row.
+bool is_restricted();
 
 // Remembers keys, and has them looked for before the transaction commits.
 void add_late_keys(const Attachment &attachment, Side side, const PendingKey *key, Size count,

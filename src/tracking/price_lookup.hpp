@@ -18,8 +18,8 @@ const char *obstacle_of_prices(const Attachment &attachment, Relation price);
 // asked when these are opened.
 bool prices_serve_now(const Attachment &attachment);
 
-// With the active snapshot; reads with what the tables are when it begins.  With a time, it may
-// leave out prices before it.
+// With the active snapshot; reads with what the tables are when it begins.  With a time, of a table
+// without partitions, it may leave out prices before it.
 PriceLookup *begin_price_lookup(const Attachment &attachment, Relation price, const Datum *since);
 
 // Goes before the first price of the key; in the current context, until the next key.

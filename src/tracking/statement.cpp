@@ -30,6 +30,7 @@ ExecutorFinish_hook_type next_finish = nullptr;
 // What was under way when the module was loaded is not in the list.  The table that it is taken to
 // be changing; InvalidOid: none, or it has ended.
 Oid unseen_change = InvalidOid;
+int unseen_depth = 0;  // of the triggers that have fired it
 bool unseen_is_known = false;
 TimestampTz loaded_by = 0;  // when the client's command began that loaded the module
 
@@ -123,8 +124,11 @@ queue_put_off(const QueryDesc *query)
 	const int depth = trigger_depth() + (skips ? 0 : 1);
 
 	take_up(query, depth);
-	if (OidIsValid(unseen_change) &&
-	    (changes(query, unseen_change) || (!skips && !may_be_unseen())))
+	if (!OidIsValid(unseen_change))
+		return;
+	// Not a statement that its triggers run.
+	const bool is_unseen = trigger_depth() <= unseen_depth && changes(query, unseen_change);
+	if (is_unseen || (!skips && !may_be_unseen()))
 	{
 		unseen_change = InvalidOid;
 		take_up(nullptr, depth);
@@ -257,12 +261,15 @@ look_for_unseen_change(Oid listing, bool by_price)
 {
 	if (unseen_is_known)
 		return;
-	unseen_is_known = true;
 	// One that fires the triggers of listing is past its rows.
-	if (!by_price || trigger_depth() < 2 || loaded_by != GetCurrentStatementStartTimestamp())
+	unseen_is_known =
+		loaded_by != GetCurrentStatementStartTimestamp() || (!by_price && trigger_depth() == 1);
+	if (unseen_is_known || !by_price || trigger_depth() < 2 || !can_be_changing(listing))
 		return;
-	if (can_be_changing(listing))
-		unseen_change = listing;
+	unseen_is_known = true;
+	unseen_change = listing;
+	// Of its BEFORE trigger's statement this is an AFTER trigger.
+	unseen_depth = trigger_depth() - 2;
 }
 
 bool
