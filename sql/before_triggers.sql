@@ -284,6 +284,13 @@ BEGIN
     UPDATE before_triggers.stall SET note = 'seen' WHERE id > new.id;
     RETURN new;
 END $$;
+CREATE TABLE till (LIKE sale);
+CREATE FUNCTION empty_till() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO before_triggers.sale (shop_id, stall_id, value) VALUES (new.shop_id, new.stall_id, new.value);
+    RETURN NULL;
+END $$;
+CREATE TRIGGER empty_till AFTER INSERT ON till FOR EACH ROW EXECUTE FUNCTION empty_till();
 CREATE TRIGGER log_sale BEFORE UPDATE OF asking ON stall FOR EACH ROW EXECUTE FUNCTION log_sale();
 INSERT INTO shop VALUES (1);
 INSERT INTO stall VALUES (1, 10), (2, 20), (3, 30);
@@ -293,6 +300,19 @@ SELECT last_price FROM listing_stats.attach('stall', 'sale', key => 'stall_id');
 SET client_min_messages = warning;
 SET search_path = before_triggers;
 UPDATE stall SET asking = 11 WHERE id = 1;
+SELECT * FROM stall ORDER BY id;
+TABLE shop;
+-- by way of another table
+CREATE OR REPLACE FUNCTION log_sale() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO before_triggers.till (id, created, shop_id, stall_id, value) VALUES (1, now(), 1, new.id, new.asking);
+    UPDATE before_triggers.stall SET note = 'by till' WHERE id > new.id;
+    RETURN new;
+END $$;
+\c -
+SET client_min_messages = warning;
+SET search_path = before_triggers;
+UPDATE stall SET asking = 12 WHERE id = 1;
 SELECT * FROM stall ORDER BY id;
 TABLE shop;
 SELECT v.* FROM listing_stats.verify('stall', 'sale') v UNION ALL SELECT v.* FROM listing_stats.verify('shop', 'sale') v;

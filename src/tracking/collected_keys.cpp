@@ -335,6 +335,13 @@ put_off(const Attachment &attachment, const PendingKeys &pending)
 	if (pending.side != Side::price || is_restricted() ||
 	    !is_being_changed(attachment.listing, &statement))
 		return false;
+	// What comes with a row that a subscription applies is done in the sandbox of that, see
+	// late_keys.hpp, and not at the end of a statement which may be out of it.
+	if (InSecurityRestrictedOperation())
+	{
+		add_late_keys(attachment, pending.side, pending.key, pending.count, true);
+		return true;
+	}
 	Level *level = put_off_levels;
 	while (level != nullptr && level->statement != statement)
 		level = level->outer;

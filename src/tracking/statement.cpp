@@ -30,9 +30,9 @@ ExecutorFinish_hook_type next_finish = nullptr;
 // What was under way when the module was loaded is not in the list.  The table that it is taken to
 // be changing; InvalidOid: none, or it has ended.
 Oid unseen_change = InvalidOid;
-int unseen_depth = 0;  // of the triggers that have fired it
 bool unseen_is_known = false;
-TimestampTz loaded_by = 0;  // when the client's command began that loaded the module
+const QueryDesc *last_run = nullptr;  // that ExecutorRun was done with: it was not missed
+TimestampTz loaded_by = 0;            // when the client's command began that loaded the module
 
 void
 begin(const QueryDesc *query, bool finishing)
@@ -64,6 +64,7 @@ run(QueryDesc *query, ScanDirection direction, uint64 count, Once... once)
 	else
 		standard_ExecutorRun(query, direction, count, once...);
 	running_count = outer;
+	last_run = query;
 }
 
 bool
@@ -127,7 +128,7 @@ queue_put_off(const QueryDesc *query)
 	if (!OidIsValid(unseen_change))
 		return;
 	// Not a statement that its triggers run.
-	const bool is_unseen = trigger_depth() <= unseen_depth && changes(query, unseen_change);
+	const bool is_unseen = query != last_run && changes(query, unseen_change);
 	if (is_unseen || (!skips && !may_be_unseen()))
 	{
 		unseen_change = InvalidOid;
@@ -268,8 +269,6 @@ look_for_unseen_change(Oid listing, bool by_price)
 		return;
 	unseen_is_known = true;
 	unseen_change = listing;
-	// Of its BEFORE trigger's statement this is an AFTER trigger.
-	unseen_depth = trigger_depth() - 2;
 }
 
 bool
