@@ -120,7 +120,6 @@ merge_key(const ComparedType &value, PendingKey *a, const PendingKey &b)
 	a->empty = a->empty && b.empty;
 	a->recompute = a->recompute || b.recompute;
 	a->command = Min(a->command, b.command);
-	a->has_since = false;
 	if (b.added > 0 && a->added > 0)
 	{
 		const bool lower = compare_key(value, b.lowest, a->lowest) < 0;

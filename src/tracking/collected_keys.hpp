@@ -26,9 +26,6 @@ struct PendingKey
 	Datum highest;
 	Datum total;  // of them, a numeric; nullptr: it is not kept
 	CommandId command;
-	// Of a row that a statement alone has inserted: its time, which is held without memory.
-	Datum since;
-	bool has_since;
 };
 
 // Keys of one attachment, each at least once.
@@ -52,6 +49,9 @@ struct Level
 	MemoryContext context;
 	PendingKeys *pending;
 	Level *outer;
+	// Of the only row, if it was inserted: its time, which is held without memory.
+	Datum since;
+	bool has_since;
 };
 
 // Marks our own UPDATE of listing, which the triggers on listing ignore.

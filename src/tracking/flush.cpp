@@ -23,6 +23,7 @@ struct Work
 	PendingKey *key;
 	Size count;
 	uint64 time;
+	const Datum *since;  // see Keys
 };
 
 // A recomputation may have counted the rows that commands of this transaction before this one
@@ -473,8 +474,7 @@ write_listings(const Work &work)
 	Keys other = allocate_keys(work.count);
 
 	to_add.added = allocate<const PendingKey *>(work.count);
-	if (work.count == 1 && work.key[0].has_since)
-		to_add.since = other.since = &work.key[0].since;
+	to_add.since = other.since = work.since;
 	for (Size i = 0; i < work.count; ++i)
 		append(adds && can_be_added(work.key[i]) ? &to_add : &other, &work.key[i]);
 	// In this order: a recomputation counts what has been added.
@@ -628,7 +628,7 @@ bool
 handle_missing(const Work &work, const PendingKey *missing, Size count, bool has_locked)
 {
 	Attachment *attachment = work.attachment;
-	Work late = {attachment, work.side, const_cast<PendingKey *>(missing), count, 0};
+	Work late = {attachment, work.side, const_cast<PendingKey *>(missing), count, 0, nullptr};
 	bool locks = false;
 
 	// One that is gone may still be seen by this transaction: to lock it is refused.
@@ -919,7 +919,12 @@ flush(Level *level, Round round)
 		if (round == Round::first && put_off(*attachment, *pending))
 			continue;
 		sort_keys(*attachment, pending->key, &pending->count);
-		work[count++] = {attachment, pending->side, pending->key, pending->count, 0};
+		work[count++] = {attachment,
+		                 pending->side,
+		                 pending->key,
+		                 pending->count,
+		                 0,
+		                 level->has_since ? &level->since : nullptr};
 	}
 	qsort(work, static_cast<Size>(count), sizeof(Work), compare_work);
 	bool hidden = false;

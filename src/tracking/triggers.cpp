@@ -215,6 +215,20 @@ read_key(const TriggerData *event, const TriggerColumns *columns, Side side, Tup
 	return true;
 }
 
+// Sets since when the listing of the only price has one.
+void
+set_since(const TriggerData *event, const TriggerColumns *columns, Level *level)
+{
+	bool is_null = false;
+	const AttrNumber attnum = columns->attnum[price_at];
+
+	if (!columns->attachment->column[price_at].not_null ||
+	    !TupleDescAttr(RelationGetDescr(event->tg_relation), attnum - 1)->attbyval)
+		return;
+	level->since = slot_getattr(event->tg_trigslot, attnum, &is_null);
+	level->has_since = !is_null;
+}
+
 // Adds the key that the row has, or handles it at once, which a replicated row needs.
 void
 add_key(const TriggerData *event, const TriggerColumns *columns, Side side, TupleTableSlot *slot,
@@ -226,10 +240,15 @@ add_key(const TriggerData *event, const TriggerColumns *columns, Side side, Tupl
 			check_without_key(event, columns, slot);
 		return;
 	}
-	if (now || is_replicated_row())
-		flush(level_of_one(*columns->attachment, side, change), Round::first);
-	else
+	if (!now && !is_replicated_row())
+	{
 		add_pending_key(*columns->attachment, side, change);
+		return;
+	}
+	Level *level = level_of_one(*columns->attachment, side, change);
+	if (side == Side::price && TRIGGER_FIRED_BY_INSERT(event->tg_event))
+		set_since(event, columns, level);
+	flush(level, Round::first);
 }
 
 bool
@@ -315,20 +334,6 @@ inserted_price(const TriggerData *event, const TriggerColumns *columns)
 	return change;
 }
 
-// Sets since when the listing of the only price that a statement has inserted has one.
-void
-set_since(const TriggerData *event, const TriggerColumns *columns, PendingKey *change)
-{
-	bool is_null = false;
-	const AttrNumber attnum = columns->attnum[price_at];
-
-	if (!columns->attachment->column[price_at].not_null ||
-	    !TupleDescAttr(RelationGetDescr(event->tg_relation), attnum - 1)->attbyval)
-		return;
-	change->since = slot_getattr(event->tg_trigslot, attnum, &is_null);
-	change->has_since = !is_null;
-}
-
 // Whether the event is of our own write, which names all kept columns: not of a foreign key's
 // cascade that it has set off, whose events are those of the same statement.
 bool
@@ -409,14 +414,10 @@ LISTING_STATS_FUNCTION(listing_stats_price_changed)
 	    (!TRIGGER_FIRED_BY_UPDATE(event->tg_event) || !counts(columns, event->tg_newslot)))
 		PG_RETURN_POINTER(nullptr);
 	if (TRIGGER_FIRED_BY_INSERT(event->tg_event))
-	{
-		const bool now = can_flush_now(event, columns);
-		PendingKey change = adds_inserted(*columns->attachment) ? inserted_price(event, columns)
-		                                                        : to_recompute(false);
-		if (now)
-			set_since(event, columns, &change);
-		add_key(event, columns, Side::price, event->tg_trigslot, change, now);
-	}
+		add_key(event, columns, Side::price, event->tg_trigslot,
+		        adds_inserted(*columns->attachment) ? inserted_price(event, columns)
+		                                            : to_recompute(false),
+		        can_flush_now(event, columns));
 	else if (TRIGGER_FIRED_BY_DELETE(event->tg_event))
 		add_key(event, columns, Side::price, event->tg_trigslot, to_recompute(false),
 		        can_flush_now(event, columns));
