@@ -254,7 +254,7 @@ for my $name (sort keys %ways)
 		}
 		if ($rounds % 3 == 1)
 		{
-			for (1 .. 20)
+			for (1 .. 60)
 			{
 				last if $truncated += $node->safe_psql('postgres', 'SELECT truncate_if_it_can()') eq 't';
 			}
