@@ -374,10 +374,10 @@ LISTING_STATS_FUNCTION(floor_latest)
 			continue;
 		TupleDesc columns = RelationGetDescr(index);
 		bool null[3] = {};
-		const Datum value[3] = {index_getattr(entry, 1, columns, &null[0]),
-		                        index_getattr(entry, 2, columns, &null[1]),
-		                        index_getattr(entry, 4, columns, &null[2])};
-		tuplestore_putvalues(result->setResult, result->setDesc, const_cast<Datum *>(value), null);
+		Datum value[3] = {index_getattr(entry, 1, columns, &null[0]),
+		                  index_getattr(entry, 2, columns, &null[1]),
+		                  index_getattr(entry, 4, columns, &null[2])};
+		tuplestore_putvalues(result->setResult, result->setDesc, value, null);
 	}
 	UnlockReleaseBuffer(buffer);
 	index_close(index, AccessShareLock);

@@ -78,6 +78,8 @@ pending_of(Level *level, const Attachment &attachment, Side side)
 		if (pending->trigger == attachment.trigger)
 			return pending;
 	}
+	if (side == Side::price)
+		look_for_unseen_change(attachment.listing, true);
 	PendingKeys *pending =
 		static_cast<PendingKeys *>(MemoryContextAllocZero(level->context, sizeof(PendingKeys)));
 	pending->relation = attachment.relation;
@@ -288,8 +290,6 @@ add_key(Level *level, const Attachment &attachment, Side side, const PendingKey 
 {
 	PendingKeys *pending = pending_of(level, attachment, side);
 
-	if (side == Side::price)
-		look_for_unseen_change(attachment.listing, true);
 	if (attachment.key.type == INT8OID)
 	{
 		// Many a statement is all of one listing.

@@ -31,9 +31,9 @@ bool is_statement_with(const char *text);
 // replication applies the row.
 bool is_being_changed(Oid listing, const QueryDesc **statement);
 
-// With each key that is collected, and before its listing is locked for it: whether the statement
-// that was under way when the module was loaded may be changing the listings.  We cannot know
-// whether it is; only whether it could be.  That is found once.
+// When the first key of an attachment is collected, and before its listing is locked for it:
+// whether the statement that was under way when the module was loaded may be changing the listings.
+// We cannot know whether it is; only whether it could be.  That is found once.
 void look_for_unseen_change(Oid listing, bool by_price);
 
 // Whether the row whose triggers are firing came by logical replication.  Such a row has no
